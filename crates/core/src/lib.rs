@@ -3,6 +3,23 @@
 //! Plain values in, plain values out: no file, clock, environment, socket or
 //! thread. Modules named by nouns hold data, modules named by verbs decide.
 
+pub mod account;
+pub mod admit;
+pub mod allocate;
+pub mod container;
+pub mod device;
+pub mod event;
 pub mod failure;
+pub mod label;
+pub mod ledger;
+pub mod ledger_text;
+pub mod limits;
 pub mod name;
+pub mod policy;
+pub mod rebuild;
+pub mod reconcile;
+pub mod record;
 pub mod share;
+pub mod spec;
+pub mod time;
+pub mod user;

@@ -1,1 +1,94 @@
-//! host
+//! This machine: the engine, the driver, files, users; and the operations on them.
+//!
+//! [`Host::open`] finds out how the caller reaches it; [`Host::ask`] runs an operation of
+//! [`ops`]. Everything else is what those are made of.
+
+pub mod clock;
+pub mod config;
+pub mod engine;
+pub mod events;
+pub mod ledger_file;
+pub mod limits_files;
+pub mod look;
+pub mod metadata;
+pub mod nvml;
+pub mod ops;
+pub mod site;
+pub mod users;
+
+use ds01_core::failure::{Failure, Kind};
+use nix::unistd::{AccessFlags, access};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub use site::Site;
+pub use users::Caller;
+
+/// Something that a command asks of the host: data, so that the gateway can be asked as well.
+pub trait Operation: Serialize + DeserializeOwned {
+    /// Its path at the gateway: `/ds01/v1/<NAME>`.
+    const NAME: &'static str;
+    /// What it gives back.
+    type Answer: Serialize + DeserializeOwned;
+
+    /// Does it, as `caller`.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] that says what happened, why, and what to do; nothing is left half done.
+    fn run(&self, site: &Site, caller: Caller) -> Result<Self::Answer, Failure>;
+}
+
+/// What came of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Answered<T> {
+    /// Its answer.
+    pub value: T,
+    /// What the user should know beside, a line each.
+    pub notices: Vec<String>,
+}
+
+/// This machine, as one caller sees it.
+pub struct Host {
+    site: Site,
+    caller: Caller,
+}
+
+impl Host {
+    /// Opens this machine for the user who runs this process, who must have direct access to
+    /// the state: root, the one user of a machine, or a member of the configured docker group.
+    /// `source` is the name of the command, for events.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong, or the caller has no access.
+    pub fn open(source: &str) -> Result<Self, Failure> {
+        let site = Site::new(config::Config::load()?, source)?;
+        let state = &site.config().paths.state;
+        if state.exists() && access(state, AccessFlags::W_OK).is_err() {
+            let message = format!("you may not use {}", state.display());
+            return Err(Failure::new(Kind::Forbidden, message)
+                .with_hint("ask an admin for access to DS01"));
+        }
+        Ok(Self { site, caller: Caller::of_this_process() })
+    }
+
+    /// Runs an operation.
+    ///
+    /// # Errors
+    ///
+    /// The operation's own.
+    pub fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
+        let value = operation.run(&self.site, self.caller)?;
+        Ok(Answered { value, notices: self.site.take_notices() })
+    }
+
+    /// A shell's connection goes to the engine itself, whichever way operations go.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Who asks.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+}

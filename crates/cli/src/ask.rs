@@ -1,0 +1,188 @@
+//! Questions to a person at a terminal.
+
+use std::{
+    ffi::c_int,
+    io::{self, BufRead, ErrorKind},
+};
+
+use dialoguer::{Select, console::Term};
+use ds01_core::failure::{Failure, Kind};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+use crate::{
+    printable,
+    table::layout,
+    ui::{Ui, cells, width},
+};
+
+/// A menu that is moved through with the arrow keys needs this many lines: the question and an
+/// item, and one to spare.
+const LINES: u16 = 3;
+
+impl Ui {
+    /// Refuses to go on without `argument` (as in the usage) where it cannot be asked for.
+    ///
+    /// To be called before anything is looked up, so that a script learns it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] unless this is [interactive](Ui::interactive).
+    pub fn may_ask(&self, argument: &str) -> Result<(), Failure> {
+        if self.interactive() {
+            return Ok(());
+        }
+        Err(
+            Failure::new(Kind::Usage, format!("missing argument <{argument}>")).with_hint(format!(
+                "without a terminal it must be given: see {} --help",
+                self.name()
+            )),
+        )
+    }
+
+    /// Asks a question that `--force` would have answered with yes; anything but yes is no.
+    ///
+    /// One named target is acted on unasked where nobody can be asked, many are not:
+    ///
+    /// ```ignore
+    /// if !args.force && (args.all || ui.interactive()) && !ui.confirm("Stop all of them?")? {
+    ///     return Err(Failure::new(Kind::Failed, "nothing was stopped"));
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] where nobody can be asked, [`Kind::Interrupted`] on Ctrl-C.
+    pub fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
+        if !self.interactive() {
+            return Err(Failure::new(
+                Kind::Usage,
+                "this needs a confirmation, and there is no terminal to ask on",
+            )
+            .with_hint("--force answers yes"));
+        }
+        let answer = self.answer(&format!("{} [y/N] ", printable(question)))?;
+        Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
+    }
+
+    /// Lets the user choose one of `rows`, whose cells are the facts to choose by; gives its index.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::NotFound`] if there is nothing to choose from, [`Kind::Usage`] where nobody can be
+    /// asked, [`Kind::Failed`] if nothing was chosen, [`Kind::Interrupted`] on Ctrl-C.
+    pub fn choose<const N: usize>(
+        &mut self,
+        prompt: &str,
+        rows: &[[String; N]],
+    ) -> Result<usize, Failure> {
+        if rows.is_empty() {
+            return Err(Failure::new(
+                Kind::NotFound,
+                "there is nothing to choose from",
+            ));
+        }
+        if !self.interactive() {
+            return Err(Failure::new(
+                Kind::Usage,
+                "there is no terminal to choose on",
+            ));
+        }
+        let terminal = Term::stderr();
+        let prompt = printable(prompt);
+        let rows: Vec<_> = rows.iter().map(cells).collect();
+        // Two columns for the mark, or four for the number, and one so that the line never wraps.
+        let items = layout(&rows, Some(width(&terminal).saturating_sub(5)));
+        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        if dumb || terminal.size().0 < LINES {
+            return self.choose_by_number(&prompt, &items);
+        }
+        self.show("");
+        let _guard = Interruptible::new()?;
+        let menu = Select::new().with_prompt(prompt).items(&items).default(0);
+        let chosen = menu
+            .interact_on_opt(&terminal)
+            .map_err(|dialoguer::Error::IO(error)| {
+                // The menu hides the cursor, and gives it back only if it ends well.
+                let _ = terminal.show_cursor();
+                failed(&error)
+            });
+        chosen?.ok_or_else(nothing_chosen)
+    }
+
+    /// The same on a terminal that cannot move its cursor.
+    fn choose_by_number(&mut self, prompt: &str, items: &[String]) -> Result<usize, Failure> {
+        let list = items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| format!("{:3}) {item}\n", index + 1));
+        self.show(&format!("{prompt}:\n{}", list.collect::<String>()));
+        loop {
+            let answer = self.answer(&format!("Choice [1-{}]: ", items.len()))?;
+            match answer.parse::<usize>() {
+                Ok(number) if (1..=items.len()).contains(&number) => return Ok(number - 1),
+                _ if answer.is_empty() => return Err(nothing_chosen()),
+                _ => {}
+            }
+        }
+    }
+
+    /// What is typed after `prompt`, without blanks around it; nothing at the end of input.
+    fn answer(&mut self, prompt: &str) -> Result<String, Failure> {
+        self.show(prompt);
+        let _guard = Interruptible::new()?;
+        // One read, because a line is what a terminal gives, and because a longer read would go on after Ctrl-C.
+        let mut stdin = io::stdin().lock();
+        let line = stdin
+            .fill_buf()
+            .map(|line| (String::from_utf8_lossy(line).into_owned(), line.len()));
+        let (line, length) = line.map_err(|error| {
+            self.show("\n");
+            failed(&error)
+        })?;
+        stdin.consume(length);
+        if length == 0 {
+            self.show("\n");
+        }
+        Ok(line.trim().to_owned())
+    }
+}
+
+fn nothing_chosen() -> Failure {
+    Failure::new(Kind::Failed, "nothing was chosen")
+}
+
+/// Why a question has no answer.
+fn failed(error: &io::Error) -> Failure {
+    if error.kind() == ErrorKind::Interrupted {
+        return Failure::new(Kind::Interrupted, "interrupted");
+    }
+    let mut failure = Failure::new(Kind::Failed, "cannot read the answer");
+    failure.causes.push(error.to_string());
+    failure
+}
+
+/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be restored.
+struct Interruptible(SigAction);
+
+impl Interruptible {
+    fn new() -> Result<Self, Failure> {
+        // Without SA_RESTART: the read must end.
+        let action = SigAction::new(
+            SigHandler::Handler(ignore),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing, so it may run at any point of the program.
+        let before = unsafe { sigaction(Signal::SIGINT, &action) };
+        before.map(Self).map_err(|errno| failed(&errno.into()))
+    }
+}
+
+impl Drop for Interruptible {
+    fn drop(&mut self) {
+        // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
+        let _ = unsafe { sigaction(Signal::SIGINT, &self.0) };
+    }
+}
+
+extern "C" fn ignore(_signal: c_int) {}

@@ -1,0 +1,55 @@
+//! Text that cannot drive the terminal it is shown on.
+
+use std::borrow::Cow;
+
+/// `text` with every character that a terminal would act on written as an escape.
+///
+/// Names, labels and messages of the engine may hold anything: escape sequences that retitle a
+/// window or clear it, line ends that forge a row, marks that reverse the reading direction.
+///
+/// ```
+/// # use ds01_cli::printable;
+/// assert_eq!(printable("naïve 名"), "naïve 名");
+/// assert_eq!(printable("a\x1b[2J\n"), r"a\u{1b}[2J\n");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(acts) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if acts(c) {
+            shown.extend(c.escape_default())
+        } else {
+            shown.push(c)
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a terminal acts on `c` instead of showing it.
+///
+/// Source: C0, DEL and C1 of ECMA-48; line separators and directional marks of Unicode's UAX 9.
+pub(crate) fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        for (text, shown) in [
+            ("plain-1_2.x/y:z", "plain-1_2.x/y:z"),
+            ("tab\there", r"tab\there"),
+            ("\x07\x7f", r"\u{7}\u{7f}"),
+            ("\u{9b}31m", r"\u{9b}31m"),
+            ("gpj.\u{202e}exe", r"gpj.\u{202e}exe"),
+            ("\u{2028}", r"\u{2028}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Where the output of a command goes: results to stdout, the rest to stderr.
+
+use std::{
+    env,
+    fmt::Display,
+    io::{self, ErrorKind, IsTerminal, Write},
+};
+
+use dialoguer::console::Term;
+use ds01_core::failure::{Failure, Kind};
+use owo_colors::OwoColorize;
+use serde::Serialize;
+
+use crate::{
+    ExitStatus, Format,
+    printable::{acts, printable},
+    table::layout,
+    text::Look,
+};
+
+/// Bytes gathered before they are written to a pipe or file.
+const BUFFER: usize = 16 * 1024;
+
+/// Columns of a terminal that does not tell.
+const WIDTH: usize = 80;
+
+/// The terminal, pipes or files that a command talks to.
+///
+/// Everything but JSON passes through [`printable`]: no text from elsewhere reaches the terminal raw.
+pub struct Ui {
+    name: String,
+    out: Box<dyn Write>,
+    buffer: Vec<u8>,
+    closed: bool,
+    /// A failure to write stdout that no call could return.
+    lost: Option<Failure>,
+    guided: bool,
+    stdout_is_terminal: bool,
+    interactive: bool,
+}
+
+impl Ui {
+    /// The standard streams of this process, which the user knows as `name`.
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            out: Box::new(io::stdout()),
+            buffer: Vec::new(),
+            closed: false,
+            lost: None,
+            guided: false,
+            stdout_is_terminal: io::stdout().is_terminal(),
+            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+        }
+    }
+
+    /// The command as it was called, for hints.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether questions can be asked: stdin and stderr are terminals.
+    pub fn interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Whether every step is to be explained (`--guided`).
+    pub fn guided(&self) -> bool {
+        self.guided
+    }
+
+    pub(crate) fn set_guided(&mut self, guided: bool) {
+        self.guided = guided;
+    }
+
+    /// Whether nobody reads stdout any more, as in `container-list --watch | head`.
+    ///
+    /// What is printed from then on is dropped. Only a command that would go on printing for ever
+    /// needs to ask.
+    pub fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Prints a line of the result.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Failed`] if stdout cannot be written, as on a full disk; a closed pipe is no error.
+    pub fn line(&mut self, line: impl Display) -> Result<(), Failure> {
+        self.text(&format!("{}\n", printable(&line.to_string())))
+    }
+
+    /// Prints rows of a result under headings, in columns. On a terminal they are cut to its width.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn table<const N: usize>(
+        &mut self,
+        headings: [&str; N],
+        rows: &[[String; N]],
+    ) -> Result<(), Failure> {
+        let width = self.stdout_is_terminal.then(|| width(&Term::stdout()));
+        let headings = headings.map(str::to_owned);
+        let lines = layout(
+            &[std::slice::from_ref(&headings), rows]
+                .concat()
+                .iter()
+                .map(cells)
+                .collect::<Vec<_>>(),
+            width,
+        );
+        let look = self.look();
+        let mut lines = lines.into_iter();
+        let heading = lines.next().map(|line| look.heading(&line));
+        let text: String = heading
+            .into_iter()
+            .chain(lines)
+            .map(|line| line + "\n")
+            .collect();
+        self.text(&text)
+    }
+
+    /// Prints rows of a result for scripts: a line a row, cells separated by tabs.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn simple<const N: usize>(&mut self, rows: &[[String; N]]) -> Result<(), Failure> {
+        let text: String = rows
+            .iter()
+            .map(|row| cells(row).join("\t") + "\n")
+            .collect();
+        self.text(&text)
+    }
+
+    /// Prints a result as JSON, in ASCII where a terminal would act on a character.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`], and [`Kind::Failed`] if `value` has no form in JSON.
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let json = serde_json::to_string_pretty(value).map_err(|error| {
+            Failure::new(Kind::Failed, format!("cannot be written as JSON: {error}"))
+        })?;
+        let mut text = String::with_capacity(json.len() + 1);
+        for c in json.chars() {
+            // Outside strings JSON has no such characters but its own line ends.
+            if c != '\n' && acts(c) {
+                text.push_str(&format!("\\u{:04x}", u32::from(c)));
+            } else {
+                text.push(c);
+            }
+        }
+        text.push('\n');
+        self.text(&text)
+    }
+
+    /// Prints a list in the form that `--format` asks for: `rows` for people and the shell, `value` as JSON.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`] and [`Ui::json`].
+    pub fn list<const N: usize>(
+        &mut self,
+        format: Format,
+        headings: [&str; N],
+        rows: &[[String; N]],
+        value: &impl Serialize,
+    ) -> Result<(), Failure> {
+        match format {
+            Format::Table => self.table(headings, rows),
+            Format::Simple => self.simple(rows),
+            Format::Json => self.json(value),
+        }
+    }
+
+    /// Tells the user something that is not part of the result.
+    pub fn note(&mut self, note: impl Display) {
+        self.tell("", &note.to_string());
+    }
+
+    /// Warns: the work went on, but the user should know.
+    pub fn warn(&mut self, warning: impl Display) {
+        let word = "warning:";
+        let word = if styled(io::stderr().is_terminal()) {
+            word.yellow().to_string()
+        } else {
+            word.to_owned()
+        };
+        self.tell(&format!("{}: {word} ", self.name), &warning.to_string());
+    }
+
+    /// Says under `--guided` what is about to happen and why; nothing otherwise.
+    pub fn explain(&mut self, explanation: impl Display) {
+        if self.guided {
+            self.tell("guide: ", &explanation.to_string());
+        }
+    }
+
+    /// Prints a failure: what happened and why, then what to do next.
+    pub fn failure(&mut self, failure: &Failure) {
+        let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
+        self.tell(
+            &format!("{}: ", self.name),
+            &(failure.message.clone() + &causes.collect::<String>()),
+        );
+        if let Some(hint) = &failure.hint {
+            self.tell("hint: ", hint);
+        }
+    }
+
+    /// Does `act` to every target, though some fail, and prints each failure.
+    ///
+    /// The status is that of the first failure. An interruption ends it at once.
+    pub fn each<T>(
+        &mut self,
+        targets: impl IntoIterator<Item = T>,
+        mut act: impl FnMut(T, &mut Self) -> Result<(), Failure>,
+    ) -> ExitStatus {
+        let mut status = ExitStatus(0);
+        for target in targets {
+            if let Err(failure) = act(target, self) {
+                self.failure(&failure);
+                if failure.kind == Kind::Interrupted {
+                    return ExitStatus(failure.kind.status());
+                }
+                if status == ExitStatus(0) {
+                    status = ExitStatus(failure.kind.status());
+                }
+            }
+        }
+        status
+    }
+
+    /// Shows now what was printed until now; for results that come bit by bit.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        let written = self
+            .out
+            .write_all(&self.buffer)
+            .and_then(|()| self.out.flush());
+        self.buffer.clear();
+        match written {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
+            Err(error) => {
+                let mut failure = Failure::new(Kind::Failed, "cannot write to standard output");
+                failure.causes.push(reason(&error));
+                return Err(failure);
+            }
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Prints text of our own, line ends and headings included.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        self.buffer.extend_from_slice(text.as_bytes());
+        if self.stdout_is_terminal || self.buffer.len() >= BUFFER {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// How pages look on this stdout.
+    pub(crate) fn look(&self) -> Look {
+        Look {
+            width: width(&Term::stdout()),
+            bold: styled(self.stdout_is_terminal),
+        }
+    }
+
+    /// Says that the command line is wrong, as GNU tools do.
+    pub(crate) fn misused(&mut self, mistake: &str) {
+        self.tell(&format!("{}: ", self.name), mistake);
+        self.tell(
+            "",
+            &format!("Try '{} --help' for more information.", self.name),
+        );
+    }
+
+    /// The last of the command: shows what is still to be shown, and the failure, if it was one.
+    ///
+    /// A result that could not be written is a failure too, but hides no other status.
+    pub(crate) fn end(&mut self, result: Result<u8, Failure>) -> u8 {
+        let flushed = self.flush();
+        let written = self.lost.take().map_or(flushed, Err);
+        let (failure, status) = match (result, written) {
+            (Ok(status), Ok(())) => return status,
+            (Ok(0), Err(failure)) | (Err(failure), _) => (failure, None),
+            (Ok(status), Err(failure)) => (failure, Some(status)),
+        };
+        self.failure(&failure);
+        status.unwrap_or(failure.kind.status())
+    }
+
+    /// Writes a line to stderr, after what stdout was given before it. `prefix` is our own.
+    fn tell(&mut self, prefix: &str, text: &str) {
+        self.show(&format!("{prefix}{}\n", printable(text)));
+    }
+
+    /// Writes to stderr. If that fails there is nobody left to tell.
+    pub(crate) fn show(&mut self, text: &str) {
+        if let Err(failure) = self.flush() {
+            self.lost = Some(failure);
+        }
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+/// The cells of a row, fit to be shown.
+pub(crate) fn cells<const N: usize>(row: &[String; N]) -> Vec<String> {
+    row.iter()
+        .map(|cell| printable(cell).into_owned())
+        .collect()
+}
+
+/// Columns to fill on `terminal`: what `COLUMNS` says, else what it has itself.
+pub(crate) fn width(terminal: &Term) -> usize {
+    let told = env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok());
+    let own = || terminal.size_checked().map(|(_, columns)| columns.into());
+    told.filter(|columns| *columns > 0)
+        .or_else(own)
+        .unwrap_or(WIDTH)
+}
+
+/// Whether text on a stream may be coloured or bold.
+///
+/// Source: no-color.org, "when present and not an empty string".
+fn styled(is_terminal: bool) -> bool {
+    let plain = |name, plain: fn(&str) -> bool| env::var(name).is_ok_and(|value| plain(&value));
+    is_terminal
+        && !plain("NO_COLOR", |value| !value.is_empty())
+        && !plain("TERM", |value| value == "dumb")
+}
+
+/// An error of the system without its number.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
+}

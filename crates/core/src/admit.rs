@@ -1,0 +1,154 @@
+//! Whether a request is within its owner's limits, whatever is free.
+
+use crate::{
+    device::Inventory,
+    failure::{Kind, UserError},
+    ledger::Ledger,
+    limits::Limits,
+    name::EngineName,
+    share::Share,
+    time::Timestamp,
+};
+
+/// A container that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its name and owner.
+    pub container: EngineName,
+    /// How many GPUs or MIG devices.
+    pub devices: u32,
+}
+
+/// Why a [`Request`] was not granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The ledger was lost: intents of others may still be carried out.
+    #[error("the ledger was rebuilt: nothing is granted before {until}")]
+    Rebuilt {
+        /// When granting begins again.
+        until: Timestamp,
+    },
+    /// The owner has as many containers as allowed.
+    #[error("container limit reached: {count} of {limit}, stopped ones count too")]
+    Containers {
+        /// Containers that exist or are being made.
+        count: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// More devices than one container may have.
+    #[error("{asked} devices asked for, {limit} is the limit for one container")]
+    TooMany {
+        /// Devices asked for.
+        asked: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// The host does not have that many devices that the owner may use.
+    #[error("{asked} devices asked for, this host has {exist} that you may use")]
+    TooFew {
+        /// Devices asked for.
+        asked: u32,
+        /// Devices that exist for this owner.
+        exist: u32,
+    },
+    /// The owner's quota would be passed.
+    #[error("GPU quota reached: {held} of {quota} in use, {asked} more asked for")]
+    Quota {
+        /// Compute already held.
+        held: Share,
+        /// The least that the request would add.
+        asked: Share,
+        /// The quota.
+        quota: Share,
+    },
+    /// The devices are with others.
+    #[error("no GPU free: {asked} asked for, {free} of {exist} free")]
+    NoneFree {
+        /// Devices asked for.
+        asked: u32,
+        /// Devices free for this owner.
+        free: u32,
+        /// Devices that exist for this owner.
+        exist: u32,
+    },
+    /// Devices are free, but all are larger than what is left of the quota.
+    #[error("no GPU free that fits: {held} of {quota} in use, the smallest free needs {asked}")]
+    NoneFits {
+        /// Compute already held.
+        held: Share,
+        /// The least that free devices would add.
+        asked: Share,
+        /// The quota.
+        quota: Share,
+    },
+}
+
+impl UserError for Denied {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Rebuilt { .. } => Kind::Unreachable,
+            Self::NoneFree { .. } | Self::NoneFits { .. } => Kind::Busy,
+            _ => Kind::Denied,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Rebuilt { .. } => "try again then; containers that exist can be used".into(),
+            Self::Containers { .. } => "remove one with container-remove".into(),
+            Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
+            Self::TooFew { exist: 0, .. } => "create it without one, with --cpu-only".into(),
+            Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
+            Self::Quota { .. } => "free a GPU with container-remove".into(),
+            Self::NoneFree { .. } | Self::NoneFits { .. } => {
+                "see who holds what with gpu-status".into()
+            }
+        })
+    }
+}
+
+/// Whether `limits` allow `request` once enough devices are free.
+///
+/// # Errors
+///
+/// The first limit that it would pass; [`Denied::Rebuilt`] before all.
+pub fn admit(
+    request: &Request,
+    limits: &Limits,
+    inventory: &Inventory,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<(), Denied> {
+    if let Some(until) = ledger.grants_after.filter(|until| now < *until) {
+        return Err(Denied::Rebuilt { until });
+    }
+    let (uid, asked) = (request.container.uid, request.devices);
+    let count = ledger.of(uid).count() as u32;
+    if let Some(limit) = limits.containers.filter(|limit| count >= *limit) {
+        return Err(Denied::Containers { count, limit });
+    }
+    if let Some(limit) = limits.devices_per_container.filter(|limit| asked > *limit) {
+        return Err(Denied::TooMany { asked, limit });
+    }
+    let mut shares: Vec<_> = usable(limits, inventory).map(|device| device.share).collect();
+    if shares.len() < asked as usize {
+        return Err(Denied::TooFew { asked, exist: shares.len() as u32 });
+    }
+    shares.sort();
+    let held = ledger.held_by(uid, now);
+    let asked: Share = shares.into_iter().take(asked as usize).sum();
+    match limits.quota.filter(|quota| asked > Share::NONE && held + asked > *quota) {
+        Some(quota) => Err(Denied::Quota { held, asked, quota }),
+        None => Ok(()),
+    }
+}
+
+/// The devices that somebody with `limits` may be given at all.
+pub(crate) fn usable<'a>(
+    limits: &Limits,
+    inventory: &'a Inventory,
+) -> impl Iterator<Item = &'a crate::device::Device> {
+    let whole = limits.whole_gpus;
+    inventory.devices.iter().filter(move |device| whole || device.slot.mig.is_some())
+}

@@ -1,0 +1,95 @@
+//! Containers as the engine tells of them.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+/// The engine's id of a container: 64 hexadecimal digits, never given twice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContainerId(pub String);
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A container's state, as Docker names it; users read "stopped" for exited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// Its processes run.
+    Running,
+    /// Its processes are frozen.
+    Paused,
+    /// Between two runs, by its restart policy.
+    Restarting,
+    /// Being removed.
+    Removing,
+    /// Its processes ended.
+    Exited,
+    /// Ended, and could not be removed.
+    Dead,
+}
+
+impl State {
+    /// Whether its processes have ended: the time in which its devices are held for it runs.
+    pub fn is_stopped(self) -> bool {
+        matches!(self, Self::Exited | Self::Dead)
+    }
+}
+
+impl FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text {
+            "created" => Self::Created,
+            "running" => Self::Running,
+            "paused" => Self::Paused,
+            "restarting" => Self::Restarting,
+            "removing" => Self::Removing,
+            "exited" => Self::Exited,
+            "dead" => Self::Dead,
+            other => return Err(format!("a container state that Docker does not have: {other:?}")),
+        })
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "stopped",
+            Self::Dead => "dead",
+        })
+    }
+}
+
+/// One line of the engine's list of containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The engine's id.
+    pub id: ContainerId,
+    /// The engine's name, without the slash before it.
+    pub name: String,
+    /// Its state when the list was made.
+    pub state: State,
+    /// The image as it was named at creation, or its id if that name has moved on.
+    pub image: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The engine's words on its state, such as `Up 2 hours`.
+    pub status: String,
+    /// Its labels: a copy for people, never proof of who owns it.
+    pub labels: std::collections::BTreeMap<String, String>,
+}

@@ -1,0 +1,119 @@
+//! Labels of a managed container: a copy for people and other tools, never proof of anything.
+//!
+//! No value holds a comma: AIME MLC version 2 fails on one for all of that user's containers.
+
+use std::collections::BTreeMap;
+
+use crate::{device::Held, name::EngineName, time::Timestamp};
+
+/// `true` on every container that DS01 made.
+pub const MANAGED: &str = "ds01.managed";
+/// The owner's uid, by which the engine filters lists.
+pub const UID: &str = "ds01.uid";
+/// Uuids of its devices, separated by spaces; the original's commas are read.
+pub const GPU_UUIDS: &str = "ds01.gpu.uuids";
+/// Its devices as users read them (`0:1`), separated by spaces.
+pub const GPU_SLOTS: &str = "ds01.gpu.slots";
+/// The image as the user named it.
+pub const IMAGE: &str = "ds01.image";
+/// The owner's name for the container.
+pub const NAME: &str = "ds01.name";
+
+/// What the labels of one container say.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The container and its owner.
+    pub container: &'a EngineName,
+    /// The owner's login.
+    pub login: &'a str,
+    /// The owner's policy group.
+    pub group: &'a str,
+    /// The owner's slice.
+    pub slice: &'a str,
+    /// The project whose workspace is mounted.
+    pub project: &'a str,
+    /// The image as the user named it.
+    pub image: &'a str,
+    /// The folder on the host that is mounted at `/workspace`.
+    pub workspace: &'a str,
+    /// The folder on the host that is mounted at `/data`, if any.
+    pub data: Option<&'a str>,
+    /// Its devices.
+    pub devices: &'a [Held],
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// The labels of SPEC.md section 8.
+pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
+    let join = |words: Vec<String>| words.join(" ");
+    let uuids = join(facts.devices.iter().map(|held| held.uuid.to_string()).collect());
+    let slots = join(facts.devices.iter().map(|held| held.slot.to_string()).collect());
+    let framework = framework(facts.image);
+    let uid = facts.container.uid.to_string();
+    let name = facts.container.name.as_ref();
+    let created = facts.created.to_string();
+    let gpus = facts.devices.len().to_string();
+    [
+        (MANAGED, "true"),
+        (UID, &uid),
+        (GPU_UUIDS, &uuids),
+        (GPU_SLOTS, &slots),
+        (IMAGE, facts.image),
+        (NAME, name),
+        ("ds01.user", facts.login),
+        ("ds01.interface", "atomic"),
+        ("ds01.container_type", "ds01"),
+        ("ds01.project", facts.project),
+        ("ds01.created", &created),
+        ("ds01.group", facts.group),
+        ("ds01.slice", facts.slice),
+        ("ds01.framework", &framework),
+        ("ds01.work_mount", facts.workspace),
+        ("aime.mlc", facts.login),
+        ("aime.mlc.NAME", name),
+        ("aime.mlc.USER", facts.login),
+        // The version of AIME's contract that these labels follow, not ours.
+        ("aime.mlc.VERSION", "3"),
+        ("aime.mlc.FRAMEWORK", &framework),
+        ("aime.mlc.WORK_MOUNT", facts.workspace),
+        ("aime.mlc.DATA_MOUNT", facts.data.unwrap_or_default()),
+        ("aime.mlc.GPUS", &gpus),
+    ]
+    .map(|(key, value)| (key.to_string(), value.replace(',', "%2C")))
+    .into()
+}
+
+/// `pytorch-2.8.0` of `aime/pytorch:2.8.0`, as AIME writes frameworks.
+fn framework(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    last.split('@').next().unwrap_or(last).replace(':', "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::tests::mig;
+
+    #[test]
+    fn no_value_holds_a_comma_and_lists_are_spaced() {
+        let devices = [Held::from(&mig(0, 1, 1)), Held::from(&mig(0, 2, 1))];
+        let labels = labels(&Facts {
+            container: &"thesis._.1001".parse().unwrap(),
+            login: "a.b@dom",
+            group: "student",
+            slice: "ds01-student-a_b.slice",
+            project: "thesis",
+            image: "host:5000/aime/pytorch:2.8.0",
+            workspace: "/home/a,b/workspace/thesis",
+            data: None,
+            devices: &devices,
+            created: Timestamp(0),
+        });
+        assert!(labels.values().all(|value| !value.contains(',')), "{labels:?}");
+        assert_eq!(labels[GPU_SLOTS], "0:1 0:2");
+        assert_eq!(labels["aime.mlc.FRAMEWORK"], "pytorch-2.8.0");
+        assert_eq!(labels["ds01.created"], "1970-01-01T00:00:00Z");
+        assert_eq!(labels.len(), 23);
+    }
+}

@@ -1,0 +1,223 @@
+//! Who holds which device: one value, changed by one process at a time.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    container::ContainerId,
+    device::{Claim, Device, Held},
+    name::EngineName,
+    share::Share,
+    time::Timestamp,
+};
+
+/// How long an intent to create or start is kept when nobody can tell what became of it.
+///
+/// Longer than any call to the engine may take (`host::engine`), so that an answer that
+/// was never read cannot arrive after the device went to somebody else.
+pub const PENDING: Duration = Duration::from_secs(180);
+
+/// How many of the newest containers are remembered, to list only what is newer.
+const NEWEST: usize = 16;
+
+/// A process of this host, recognisable after its pid is used again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Process {
+    /// Its pid.
+    pub pid: u32,
+    /// When it started, in clock ticks since boot.
+    pub started: u64,
+    /// The kernel's id of this boot.
+    pub boot: String,
+}
+
+/// Whether an allocation keeps its devices from others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holding {
+    /// The engine is being asked to create or start the container; holds.
+    Pending {
+        /// Who asks; `None` when the engine's answer was never read.
+        creator: Option<Process>,
+        /// When it is given up, if the engine shows nothing by then.
+        lapses: Timestamp,
+    },
+    /// The asking process died and the engine showed no container: holds nothing,
+    /// but a container that turns up late under this name is still the owner's.
+    Orphaned {
+        /// When the name is forgotten.
+        lapses: Timestamp,
+    },
+    /// The container is created, running or paused; holds.
+    Live,
+    /// The container has stopped; holds until [`Allocation::hold`] has passed.
+    Stopped {
+        /// When it stopped.
+        since: Timestamp,
+    },
+    /// The hold has passed: holds nothing. A start takes the same devices again, if they are free.
+    Released,
+}
+
+/// The devices of one container, or the intent to make one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allocation {
+    /// The container and its owner.
+    #[serde(with = "as_text")]
+    pub container: EngineName,
+    /// The engine's id, once the engine has answered.
+    pub id: Option<ContainerId>,
+    /// Its devices, none for a container without GPUs.
+    pub devices: Vec<Held>,
+    /// Whether they are kept from others.
+    pub holding: Holding,
+    /// How long after a stop, by the owner's policy; `None` is for ever.
+    pub hold: Option<Duration>,
+    /// The ledger's generation when this entry was last changed.
+    pub changed: u64,
+}
+
+impl Allocation {
+    /// Whether its devices are kept from others at `now`.
+    pub fn holds(&self, now: Timestamp) -> bool {
+        match self.holding {
+            Holding::Pending { .. } | Holding::Live => true,
+            Holding::Stopped { since } => self.hold.is_none_or(|hold| now < since + hold),
+            Holding::Orphaned { .. } | Holding::Released => false,
+        }
+    }
+
+    /// What its devices count against the owner's quota.
+    pub fn share(&self) -> Share {
+        self.devices.iter().map(|held| held.share).sum()
+    }
+}
+
+/// A container with devices that DS01 did not make: its owner is not known to us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmanaged {
+    /// The engine's id.
+    pub id: ContainerId,
+    /// The engine's name of it.
+    pub name: String,
+    /// The devices that it asks for.
+    pub claim: Claim,
+}
+
+/// The ledger. The engine is the truth about containers that exist; this is the truth about
+/// intents, holds, and who owns what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Raised by one at every save.
+    pub generation: u64,
+    /// Nothing is granted before: the ledger was lost, and intents with it.
+    pub grants_after: Option<Timestamp>,
+    /// One entry per container of ours.
+    pub allocations: Vec<Allocation>,
+    /// Containers of others that hold devices.
+    pub unmanaged: Vec<Unmanaged>,
+    /// The newest containers of the engine, newest first: it and all older ones are accounted for.
+    pub newest: Vec<ContainerId>,
+}
+
+/// Who keeps a device from being given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder<'a> {
+    /// A container of ours.
+    Allocation(&'a Allocation),
+    /// A container that DS01 did not make.
+    Unmanaged(&'a Unmanaged),
+}
+
+impl Ledger {
+    /// Everybody who keeps `device` from others at `now`: one at most, unless somebody
+    /// went behind our back.
+    pub fn holders_of<'a>(
+        &'a self,
+        device: &Device,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Holder<'a>> {
+        let ours = self.allocations.iter().filter(move |a| a.holds(now));
+        let ours = ours.filter(|a| a.devices.iter().any(|held| device.overlaps(held)));
+        let others = self.unmanaged.iter().filter(|u| u.claim.covers(device));
+        ours.map(Holder::Allocation).chain(others.map(Holder::Unmanaged))
+    }
+
+    /// The compute that `uid` holds at `now`.
+    pub fn held_by(&self, uid: u32, now: Timestamp) -> Share {
+        self.of(uid).filter(|a| a.holds(now)).map(Allocation::share).sum()
+    }
+
+    /// The containers of `uid`, stopped and coming ones too.
+    pub fn of(&self, uid: u32) -> impl Iterator<Item = &Allocation> {
+        self.allocations.iter().filter(move |a| a.container.uid == uid)
+    }
+
+    /// The entry of a container by the engine's name.
+    pub fn entry(&self, container: &EngineName) -> Option<&Allocation> {
+        self.allocations.iter().find(|a| a.container == *container)
+    }
+
+    /// The entry of the container that the engine lists as `id` and `name`.
+    ///
+    /// An entry that has no id yet is found by the name that it will have.
+    pub fn entry_of(&self, id: &ContainerId, name: &str) -> Option<&Allocation> {
+        self.allocations.iter().find(|a| match &a.id {
+            Some(known) => known == id,
+            None => a.container.to_string() == name,
+        })
+    }
+
+    /// Changes one entry, and notes when. `false` if there is none.
+    pub fn change(&mut self, container: &EngineName, with: impl FnOnce(&mut Allocation)) -> bool {
+        let changed = self.generation + 1;
+        let found = self.allocations.iter_mut().find(|a| a.container == *container);
+        found.is_some_and(|entry| {
+            with(entry);
+            entry.changed = changed;
+            true
+        })
+    }
+
+    /// Adds an entry, in place of one of the same name.
+    pub fn put(&mut self, mut entry: Allocation) {
+        entry.changed = self.generation + 1;
+        self.remove(&entry.container);
+        self.allocations.push(entry);
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, container: &EngineName) -> Option<Allocation> {
+        let at = self.allocations.iter().position(|a| a.container == *container)?;
+        Some(self.allocations.remove(at))
+    }
+
+    /// The ids to ask the engine for, when the whole list is not needed.
+    pub fn ids(&self) -> BTreeSet<ContainerId> {
+        let ours = self.allocations.iter().filter_map(|a| a.id.clone());
+        ours.chain(self.unmanaged.iter().map(|u| u.id.clone())).collect()
+    }
+
+    /// Remembers the newest containers, so that the next list can be shorter.
+    pub(crate) fn set_newest(&mut self, ids: Vec<ContainerId>) {
+        self.newest = ids;
+        self.newest.truncate(NEWEST);
+    }
+}
+
+/// Engine names are stored as the text that Docker knows.
+mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::name::EngineName;
+
+    pub(super) fn serialize<S: Serializer>(name: &EngineName, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(name)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<EngineName, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+}

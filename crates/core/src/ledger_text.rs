@@ -1,0 +1,128 @@
+//! The ledger as it is stored: JSON that tells whether it is whole.
+//!
+//! ```json
+//! {"version":1,"crc32":"1c291ca3","ledger":{"generation":7,…}}
+//! ```
+//!
+//! The checksum is over the bytes of the `ledger` value. No sync is asked of the disk: after a
+//! power cut the file may be old or torn, and this is how a torn one is known. An old one is
+//! made good by the engine's list.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::ledger::Ledger;
+
+/// The version of the format that this build reads and writes.
+const VERSION: u32 = 1;
+
+/// Why a stored ledger cannot be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// No such file, in a state directory that is not new.
+    #[error("it is missing")]
+    Missing,
+    /// No bytes, or only zeros.
+    #[error("it is empty")]
+    Empty,
+    /// Not the JSON that was written.
+    #[error("it is not whole: {0}")]
+    Torn(String),
+    /// The bytes have changed since they were written.
+    #[error("its checksum is {found}, not {written}")]
+    Checksum {
+        /// What the bytes add up to.
+        found: String,
+        /// What they added up to when they were written.
+        written: String,
+    },
+    /// Written by another release.
+    #[error("it has version {0}, this release reads version {VERSION}")]
+    Version(u32),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a> {
+    version: u32,
+    crc32: String,
+    #[serde(borrow)]
+    ledger: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+/// Reads a stored ledger.
+///
+/// # Errors
+///
+/// [`Damage`] if anything about it is not as it was written.
+pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Err(Damage::Empty);
+    }
+    let torn = |error: serde_json::Error| Damage::Torn(error.to_string());
+    let VersionOnly { version } = serde_json::from_slice(bytes).map_err(torn)?;
+    if version != VERSION {
+        return Err(Damage::Version(version));
+    }
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(torn)?;
+    let found = checksum(envelope.ledger.get());
+    if found != envelope.crc32 {
+        return Err(Damage::Checksum { found, written: envelope.crc32 });
+    }
+    serde_json::from_str(envelope.ledger.get()).map_err(torn)
+}
+
+/// The bytes to store for `ledger`.
+///
+/// # Errors
+///
+/// Never for a ledger of ours: JSON has a form for each of its values.
+pub fn write(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
+    let ledger = serde_json::value::to_raw_value(ledger)?;
+    let envelope = Envelope { version: VERSION, crc32: checksum(ledger.get()), ledger: &ledger };
+    let mut bytes = serde_json::to_vec(&envelope)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn checksum(text: &str) -> String {
+    format!("{:08x}", crc32fast::hash(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored() -> Vec<u8> {
+        write(&Ledger { generation: 7, ..Ledger::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        assert_eq!(read(&stored()).unwrap().generation, 7);
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let whole = stored();
+        for at in 0..whole.len() - 1 {
+            assert!(read(&whole[..at]).is_err(), "cut at {at}");
+            for bit in 0..8 {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(read(&flipped).is_err(), "bit {bit} of byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn empty_zeroed_and_future_files_are_told_apart() {
+        assert_eq!(read(b""), Err(Damage::Empty));
+        assert_eq!(read(&[0; 4096]), Err(Damage::Empty));
+        assert_eq!(read(br#"{"version":2,"anything":[]}"#), Err(Damage::Version(2)));
+    }
+}

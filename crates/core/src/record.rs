@@ -1,0 +1,85 @@
+//! What DS01 keeps about each container of its own: the proof of who owns it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    container::{ContainerId, Sighting},
+    device::Held,
+    label,
+    ledger::{Allocation, Holding},
+    name::EngineName,
+    time::Timestamp,
+};
+
+/// `container-metadata/<engine-name>.json`: written by create, deleted by remove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of this format: 1.
+    pub version: u32,
+    /// The engine's name of the container: the owner's name for it, and the owner.
+    pub container: String,
+    /// The engine's id: a container of the same name and another id is not this one.
+    pub id: ContainerId,
+    /// The owner's login.
+    pub login: String,
+    /// The owner's policy group.
+    pub group: String,
+    /// The owner's slice when it was made.
+    pub slice: String,
+    /// The project whose workspace is mounted.
+    pub project: String,
+    /// The image as the user named it.
+    pub image: String,
+    /// The folder on the host that is mounted at `/workspace`.
+    pub workspace: String,
+    /// Its devices.
+    pub devices: Vec<Held>,
+    /// How long it keeps them after a stop; `None` is for ever.
+    pub hold: Option<Duration>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The host that it is on.
+    pub node: String,
+}
+
+/// The version of [`Record`] that this build writes.
+pub const VERSION: u32 = 1;
+
+impl Record {
+    /// The record of a container that turned up after the one who made it had died.
+    pub fn of_found(entry: &Allocation, sighting: &Sighting, node: &str) -> Self {
+        let label = |key| sighting.labels.get(key).cloned().unwrap_or_default();
+        Self {
+            version: VERSION,
+            container: entry.container.to_string(),
+            id: sighting.id.clone(),
+            login: label("ds01.user"),
+            group: label("ds01.group"),
+            slice: label("ds01.slice"),
+            project: label("ds01.project"),
+            image: label(label::IMAGE),
+            workspace: label("ds01.work_mount"),
+            devices: entry.devices.clone(),
+            hold: entry.hold,
+            created: sighting.created,
+            node: node.into(),
+        }
+    }
+
+    /// The ledger's entry for this container, when the ledger itself was lost.
+    ///
+    /// `None` if the name in it is none.
+    pub fn allocation(&self) -> Option<Allocation> {
+        let container: EngineName = self.container.parse().ok()?;
+        Some(Allocation {
+            container,
+            id: Some(self.id.clone()),
+            devices: self.devices.clone(),
+            holding: Holding::Live,
+            hold: self.hold,
+            changed: 0,
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! Points in time as they are stored and printed.
+
+use std::{
+    fmt,
+    ops::{Add, Sub},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Whole seconds since 1970, UTC. Reads and prints as `2026-11-05T10:30:00Z`; stored as the number.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Time since `earlier`; zero if the clock was set back in between.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Parses RFC 3339 in UTC, as the engine prints it. Its year-1 "never" is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        humantime::parse_rfc3339_weak(text).ok().map(Self::from)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_secs()))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_secs()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The formatter knows years to 9999 only.
+        let seconds = self.0.min(253_402_300_799);
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_times_are_read() {
+        let at = Timestamp::parse("2026-11-05T10:30:00.123456789Z").unwrap();
+        assert_eq!(at.to_string(), "2026-11-05T10:30:00Z");
+        assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z"), None);
+        assert_eq!(Timestamp(u64::MAX).to_string(), "9999-12-31T23:59:59Z");
+    }
+}

@@ -1,0 +1,211 @@
+//! `ds01.toml`: where things are on this host.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use ds01_core::failure::{Kind, UserError};
+use nix::unistd::{getegid, geteuid, getgid, getuid};
+use serde::Deserialize;
+
+/// The configuration that counts unless `DS01_CONFIG` names another.
+const DEFAULT: &str = "/etc/ds01/ds01.toml";
+
+/// This host. Every key has a default; an unknown key is an error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The Docker Engine.
+    pub engine: Engine,
+    /// Directories.
+    pub paths: Paths,
+    /// NVIDIA's driver.
+    pub gpu: Gpu,
+    /// Containers.
+    pub containers: Containers,
+    /// Who may use the engine and the state directly.
+    pub access: Access,
+}
+
+/// `[engine]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engine {
+    /// Its socket.
+    pub socket: PathBuf,
+}
+
+/// `[paths]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Paths {
+    /// `resource-limits.yaml` and the files beside it.
+    pub config: PathBuf,
+    /// The ledger and what DS01 knows of each container.
+    pub state: PathBuf,
+    /// `events.jsonl`.
+    pub log: PathBuf,
+    /// The gateway's socket.
+    pub run: PathBuf,
+}
+
+/// `[gpu]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gpu {
+    /// The driver's library, where it is not `libnvidia-ml.so.1` on the loader's path.
+    pub library: Option<PathBuf>,
+}
+
+/// `[containers]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Containers {
+    /// The image of a container that names none and whose project has none.
+    pub default_image: Option<String>,
+    /// Folders of the host, beside one's home, that `--workspace` and `--data` may name.
+    pub bind_roots: Vec<PathBuf>,
+    /// Whether the owner's home is mounted at the same path.
+    pub mount_home: bool,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Access {
+    /// Members of this group use the engine and the state directory without the gateway.
+    /// Any of them can become root and edit the ledger: quotas are advice among them.
+    pub docker_group: Option<String>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { socket: "/run/docker.sock".into() }
+    }
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            config: "/etc/ds01".into(),
+            state: "/var/lib/ds01".into(),
+            log: "/var/log/ds01".into(),
+            run: "/run/ds01".into(),
+        }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{path}: {reason}")]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        reason: String,
+    },
+    /// A user's own configuration names a state directory that is not their own.
+    #[error("{config} belongs to uid {uid}, but its state directory {state} is shared with others")]
+    NotYours {
+        /// The configuration.
+        config: PathBuf,
+        /// Its owner.
+        uid: u32,
+        /// The state directory.
+        state: PathBuf,
+    },
+}
+
+impl UserError for ConfigError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unreadable { .. } => Kind::Unreachable,
+            Self::Wrong { .. } => Kind::Usage,
+            Self::NotYours { .. } => Kind::Forbidden,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotYours { .. } => {
+                Some("unset DS01_CONFIG, or ask an admin to make root own that file".into())
+            }
+            _ => Some("ask an admin to mend it".into()),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the host's configuration; without one, the defaults.
+    ///
+    /// `DS01_CONFIG` names another file, unless the process has more rights than its caller.
+    ///
+    /// # Errors
+    ///
+    /// If the file is unreadable or wrong; if a file that root does not own names a state
+    /// directory that its owner does not have alone.
+    pub fn load() -> Result<Self, ConfigError> {
+        let privileged = getuid() != geteuid() || getgid() != getegid();
+        match std::env::var_os("DS01_CONFIG").filter(|path| !path.is_empty() && !privileged) {
+            Some(path) => Self::read(Path::new(&path)),
+            None => match Self::read(Path::new(DEFAULT)) {
+                Err(ConfigError::Unreadable { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound =>
+                {
+                    Ok(Self::default())
+                }
+                other => other,
+            },
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.into(), source };
+        let wrong = |reason: String| ConfigError::Wrong { path: path.into(), reason };
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let config: Self = toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            wrong(format!("line {line}: {}", error.message()))
+        })?;
+        let Paths { config: etc, state, log, run } = &config.paths;
+        for (key, dir) in [("config", etc), ("state", state), ("log", log), ("run", run)] {
+            if !dir.is_absolute() {
+                return Err(wrong(format!("paths.{key}: {} is not absolute", dir.display())));
+            }
+        }
+        let owner = fs::metadata(path).map_err(unreadable)?.uid();
+        let alone = |dir: fs::Metadata| dir.uid() == owner && dir.mode() & 0o022 == 0;
+        if owner != 0 && fs::metadata(state).is_ok_and(|dir| !alone(dir)) {
+            let (config, state) = (path.into(), state.clone());
+            return Err(ConfigError::NotYours { config, uid: owner, state });
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(toml::from_str::<Config>("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error() {
+        assert!(toml::from_str::<Config>("[engine]\nsockt = '/x'\n").is_err());
+    }
+}

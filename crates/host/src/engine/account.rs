@@ -1,0 +1,100 @@
+//! Files in a container that was not started yet, and images made of it.
+
+use bollard::{
+    errors::Error as Bollard,
+    models::{ContainerConfig, ContainerCreateBody},
+    query_parameters::{
+        CommitContainerOptions, CreateContainerOptions, DownloadFromContainerOptions,
+        RemoveContainerOptions, UploadToContainerOptions,
+    },
+};
+use ds01_core::container::ContainerId;
+use futures_util::TryStreamExt;
+
+use super::{Engine, EngineError, read::is_404};
+
+impl Engine {
+    /// Creates a container that is only ever written to, in place of one left by a process that died.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn create_draft(&self, name: &str, image: &str) -> Result<ContainerId, EngineError> {
+        let options = || CreateContainerOptions { name: Some(name.into()), platform: String::new() };
+        let body = || ContainerCreateBody {
+            image: Some(image.into()),
+            // An image without a command of its own could not be created from.
+            cmd: Some(vec!["true".into()]),
+            ..ContainerCreateBody::default()
+        };
+        let call = async {
+            let made = match self.docker.create_container(Some(options()), body()).await {
+                Err(Bollard::DockerResponseServerError { status_code: 409, .. }) => {
+                    let force = RemoveContainerOptions { v: true, force: true, link: false };
+                    self.docker.remove_container(name, Some(force)).await?;
+                    self.docker.create_container(Some(options()), body()).await
+                }
+                other => other,
+            };
+            made.map(|made| ContainerId(made.id))
+        };
+        self.wait("make an account in the image", call)
+    }
+
+    /// A file or folder of a container, as a tar archive; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn download(&self, id: &ContainerId, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        let options = DownloadFromContainerOptions { path: path.into() };
+        let chunks = self.docker.download_from_container(&id.0, Some(options));
+        let call = async {
+            let all = chunks.try_fold(Vec::new(), async |mut all, chunk| {
+                all.extend_from_slice(&chunk);
+                Ok(all)
+            });
+            match all.await {
+                Ok(all) => Ok(Some(all)),
+                Err(error) if is_404(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.wait("read a file of the image", call)
+    }
+
+    /// Unpacks a tar archive at a container's root.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn upload(&self, id: &ContainerId, tar: Vec<u8>) -> Result<(), EngineError> {
+        let options = UploadToContainerOptions { path: "/".into(), ..Default::default() };
+        let tar = bollard::body_full(tar.into());
+        let call = self.docker.upload_to_container(&id.0, Some(options), tar);
+        self.wait("write a file of the image", call)
+    }
+
+    /// Makes an image of a container. `changes` are Dockerfile lines. Returns its id.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn commit(
+        &self,
+        id: &ContainerId,
+        repo: &str,
+        tag: &str,
+        changes: String,
+    ) -> Result<String, EngineError> {
+        let options = CommitContainerOptions {
+            container: Some(id.0.clone()),
+            repo: Some(repo.into()),
+            tag: Some(tag.into()),
+            changes: Some(changes),
+            ..CommitContainerOptions::default()
+        };
+        let call = self.docker.commit_container(options, ContainerConfig::default());
+        self.wait("save the account's image", call).map(|made| made.id)
+    }
+}

@@ -1,0 +1,73 @@
+//! Making a container.
+
+use bollard::{
+    models::{
+        ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, RestartPolicy,
+        RestartPolicyNameEnum,
+    },
+    query_parameters::CreateContainerOptions,
+};
+use ds01_core::{container::ContainerId, spec::Spec};
+
+use super::{Engine, EngineError};
+
+impl Engine {
+    /// Creates a container, without starting it.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; status 404 without the image, 409 if the name is taken.
+    pub fn create(&self, spec: &Spec) -> Result<ContainerId, EngineError> {
+        let options = CreateContainerOptions { name: Some(spec.name.clone()), platform: String::new() };
+        let call = self.docker.create_container(Some(options), body(spec));
+        self.wait("create the container", call).map(|made| ContainerId(made.id))
+    }
+}
+
+/// The request, in Docker's terms.
+fn body(spec: &Spec) -> ContainerCreateBody {
+    // The engine counts in signed numbers; no machine has more than 2^63 of anything.
+    let signed = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
+    let devices = spec.devices.iter().map(|uuid| uuid.0.clone()).collect::<Vec<_>>();
+    let request = DeviceRequest {
+        device_ids: Some(devices),
+        capabilities: Some(vec![vec!["gpu".into()]]),
+        ..DeviceRequest::default()
+    };
+    let mounts = spec.mounts.iter().map(|mount| Mount {
+        source: Some(mount.source.clone()),
+        target: Some(mount.target.clone()),
+        typ: Some(MountType::BIND),
+        ..Mount::default()
+    });
+    let host = HostConfig {
+        nano_cpus: signed(spec.nano_cpus),
+        memory: signed(spec.memory_bytes),
+        memory_swap: signed(spec.memory_swap_bytes),
+        shm_size: signed(spec.shm_bytes),
+        pids_limit: signed(spec.pids),
+        cgroup_parent: spec.cgroup_parent.clone(),
+        device_requests: (!spec.devices.is_empty()).then(|| vec![request]),
+        mounts: Some(mounts.collect()),
+        init: Some(true),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        // DS01 restarts, after it holds the devices again.
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            ..RestartPolicy::default()
+        }),
+        ..HostConfig::default()
+    };
+    ContainerCreateBody {
+        hostname: Some(spec.hostname.clone()),
+        image: Some(spec.image.clone()),
+        user: Some(spec.user.clone()),
+        env: Some(spec.env.clone()),
+        entrypoint: Some(Vec::new()),
+        cmd: Some(spec.command.clone()),
+        working_dir: Some("/workspace".into()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    }
+}

@@ -1,0 +1,302 @@
+//! What the engine tells.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use bollard::{
+    errors::Error as Bollard,
+    models::{ContainerInspectResponse, ContainerSummary, HostConfig},
+    query_parameters::{ListContainersOptions, RemoveImageOptions, TopOptions},
+};
+use ds01_core::{
+    container::{ContainerId, Sighting, State},
+    device::Claim,
+    time::Timestamp,
+};
+use futures_util::future::{try_join, try_join_all};
+
+use super::{Engine, EngineError};
+
+const LIST: &str = "list containers";
+
+/// Which containers to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// All there are, running or not.
+    All,
+    /// Those that have this label.
+    Label(&'static str, String),
+    /// Those of these ids that exist.
+    Ids(Vec<ContainerId>),
+    /// Those made after this one, which must exist.
+    NewerThan(ContainerId),
+    /// The one of this name.
+    Name(String),
+}
+
+/// One container, closely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspected {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its state.
+    pub state: State,
+    /// When it was last started.
+    pub started: Option<Timestamp>,
+    /// When it last stopped.
+    pub finished: Option<Timestamp>,
+    /// The GPU devices that it asks for, in whatever form; `None` is none.
+    pub claim: Option<Claim>,
+}
+
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// `sha256:…`
+    pub id: String,
+    /// Its labels.
+    pub labels: HashMap<String, String>,
+}
+
+impl Engine {
+    /// Lists containers, newest first.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; for [`Query::NewerThan`] status 404 if that one is gone.
+    pub fn list(&self, query: &Query) -> Result<Vec<Sighting>, EngineError> {
+        self.wait(LIST, self.listed(query))
+    }
+
+    /// Asks two lists at once. One whose [`Query::NewerThan`] names a container that is gone is `None`.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn list_both(
+        &self,
+        queries: &[Query; 2],
+    ) -> Result<[Option<Vec<Sighting>>; 2], EngineError> {
+        let ask = async |query| match self.listed(query).await {
+            Ok(list) => Ok(Some(list)),
+            Err(error) if is_404(&error) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let both = async { try_join(ask(&queries[0]), ask(&queries[1])).await };
+        self.wait(LIST, both).map(|(first, second)| [first, second])
+    }
+
+    async fn listed(&self, query: &Query) -> Result<Vec<Sighting>, Bollard> {
+        let filters = match query {
+            Query::All => None,
+            Query::Label(key, value) => Some(("label", vec![format!("{key}={value}")])),
+            Query::Ids(ids) if ids.is_empty() => return Ok(Vec::new()),
+            Query::Ids(ids) => Some(("id", ids.iter().map(|id| id.0.clone()).collect())),
+            Query::NewerThan(id) => Some(("since", vec![id.0.clone()])),
+            // Docker matches names as regular expressions; ours have no special character but '.'.
+            Query::Name(name) => Some(("name", vec![format!("^/{}$", name.replace('.', "\\."))])),
+        };
+        let options = ListContainersOptions {
+            all: true,
+            filters: filters.map(|(key, values)| HashMap::from([(key.to_string(), values)])),
+            ..ListContainersOptions::default()
+        };
+        let list = self.docker.list_containers(Some(options)).await?;
+        Ok(list.into_iter().filter_map(sighting).collect())
+    }
+
+    /// Looks closely at several containers at once; those that have gone meanwhile are left out.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn inspect(&self, ids: &[ContainerId]) -> Result<Vec<Inspected>, EngineError> {
+        /// Connections open at a time.
+        const AT_ONCE: usize = 32;
+        let mut all = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(AT_ONCE) {
+            let calls = ids.iter().map(async |id| {
+                match self.docker.inspect_container(&id.0, None).await {
+                    Ok(response) => Ok(inspected(id, response)),
+                    Err(error) if is_404(&error) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            });
+            all.extend(self.wait("inspect containers", try_join_all(calls))?.into_iter().flatten());
+        }
+        Ok(all)
+    }
+
+    /// Looks an image up by name or id; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn image(&self, name: &str) -> Result<Option<Image>, EngineError> {
+        let call = async {
+            match self.docker.inspect_image(name).await {
+                Ok(image) => Ok(Some(Image {
+                    id: image.id.unwrap_or_default(),
+                    labels: image.config.and_then(|config| config.labels).unwrap_or_default(),
+                })),
+                Err(error) if is_404(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.wait("look up the image", call)
+    }
+
+    /// Removes an image's name, and the image if that was its last.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; status 409 while a container uses it.
+    pub fn remove_image(&self, name: &str) -> Result<(), EngineError> {
+        let call = self.docker.remove_image(name, None::<RemoveImageOptions>, None);
+        self.wait("remove the image", call).map(drop)
+    }
+
+    /// How many processes a running container has.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn processes(&self, id: &ContainerId) -> Result<usize, EngineError> {
+        let options = TopOptions { ps_args: "-o pid".into() };
+        let top = self.wait("list processes", self.docker.top_processes(&id.0, Some(options)))?;
+        Ok(top.processes.map_or(0, |rows| rows.len()))
+    }
+
+    /// Whether the engine's cgroups are systemd's, so that a slice can be a parent.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn has_slices(&self) -> Result<bool, EngineError> {
+        let info = self.wait("describe itself", self.docker.info())?;
+        Ok(info.cgroup_driver.is_some_and(|driver| driver.to_string() == "systemd"))
+    }
+
+    /// The engine's socket.
+    pub fn socket(&self) -> &PathBuf {
+        &self.socket
+    }
+}
+
+pub(super) fn is_404(error: &Bollard) -> bool {
+    matches!(error, Bollard::DockerResponseServerError { status_code: 404, .. })
+}
+
+fn sighting(summary: ContainerSummary) -> Option<Sighting> {
+    // A linked container has more names, `/other/alias`: its own has one slash.
+    let names = summary.names.unwrap_or_default();
+    let name = names.iter().find_map(|name| name.strip_prefix('/').filter(|n| !n.contains('/')));
+    Some(Sighting {
+        id: ContainerId(summary.id?),
+        name: name.unwrap_or_default().to_string(),
+        state: summary.state.and_then(|state| state.to_string().parse().ok())?,
+        image: summary.image.unwrap_or_default(),
+        created: Timestamp(summary.created.and_then(|at| at.try_into().ok()).unwrap_or(0)),
+        status: summary.status.unwrap_or_default(),
+        labels: summary.labels.unwrap_or_default().into_iter().collect(),
+    })
+}
+
+fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Inspected> {
+    let state = response.state?;
+    let env = response.config.and_then(|config| config.env).unwrap_or_default();
+    let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
+    Some(Inspected {
+        id: id.clone(),
+        state: state.status.and_then(|status| status.to_string().parse().ok())?,
+        started: time(state.started_at),
+        finished: time(state.finished_at),
+        claim: claim(&response.host_config.unwrap_or_default(), &env),
+    })
+}
+
+/// The GPU devices that a container asks for: by device requests, by NVIDIA's runtime and the
+/// variable that it reads, by device files, or by being privileged.
+fn claim(host: &HostConfig, env: &[String]) -> Option<Claim> {
+    let mut names = Vec::new();
+    for request in host.device_requests.iter().flatten() {
+        match &request.device_ids {
+            // A CDI name ends in the device: nvidia.com/gpu=GPU-….
+            Some(ids) if !ids.is_empty() => {
+                names.extend(ids.iter().map(|id| id.rsplit('=').next().unwrap_or(id).to_string()));
+            }
+            // A number of devices, that the engine chooses: any of them.
+            _ => return Some(Claim::All),
+        }
+    }
+    let files = host.devices.iter().flatten().filter_map(|device| device.path_on_host.as_deref());
+    for file in files.filter_map(|file| file.strip_prefix("/dev/nvidia")) {
+        match file.parse::<u32>() {
+            Ok(index) => names.push(index.to_string()),
+            Err(_) if file.starts_with("-caps") => return Some(Claim::All),
+            Err(_) => {}
+        }
+    }
+    if host.privileged == Some(true) {
+        return Some(Claim::All);
+    }
+    if host.runtime.as_deref().is_some_and(|runtime| runtime.contains("nvidia")) {
+        let variable = env.iter().rev().find_map(|e| e.strip_prefix("NVIDIA_VISIBLE_DEVICES="));
+        match variable.unwrap_or_default() {
+            "" | "void" | "none" => {}
+            "all" => return Some(Claim::All),
+            list => names.extend(list.split(',').map(str::to_string)),
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    if names.iter().any(|name| name == "all") {
+        return Some(Claim::All);
+    }
+    (!names.is_empty()).then_some(Claim::Named(names))
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{DeviceMapping, DeviceRequest};
+
+    use super::*;
+
+    fn asks(host: HostConfig, env: &str) -> Option<Claim> {
+        claim(&host, &[env.to_string()])
+    }
+
+    fn request(ids: Option<&[&str]>, count: Option<i64>) -> HostConfig {
+        let device_ids = ids.map(|ids| ids.iter().map(|id| id.to_string()).collect());
+        let request = DeviceRequest { device_ids, count, ..DeviceRequest::default() };
+        HostConfig { device_requests: Some(vec![request]), ..HostConfig::default() }
+    }
+
+    fn named(names: &[&str]) -> Option<Claim> {
+        Some(Claim::Named(names.iter().map(|name| name.to_string()).collect()))
+    }
+
+    #[test]
+    fn every_form_of_a_gpu_request_is_a_claim() {
+        assert_eq!(asks(HostConfig::default(), "NVIDIA_VISIBLE_DEVICES=all"), None);
+        assert_eq!(asks(request(Some(&["GPU-a", "1"]), None), ""), named(&["GPU-a", "1"]));
+        assert_eq!(asks(request(Some(&["nvidia.com/gpu=MIG-b"]), None), ""), named(&["MIG-b"]));
+        assert_eq!(asks(request(Some(&["all"]), None), ""), Some(Claim::All));
+        assert_eq!(asks(request(None, Some(-1)), ""), Some(Claim::All));
+        assert_eq!(asks(request(Some(&[]), Some(2)), ""), Some(Claim::All));
+        let file = |path: &str| HostConfig {
+            devices: Some(vec![DeviceMapping {
+                path_on_host: Some(path.into()),
+                ..DeviceMapping::default()
+            }]),
+            ..HostConfig::default()
+        };
+        assert_eq!(asks(file("/dev/nvidia3"), ""), named(&["3"]));
+        assert_eq!(asks(file("/dev/nvidiactl"), ""), None);
+        assert_eq!(asks(file("/dev/nvidia-caps/nvidia-cap1"), ""), Some(Claim::All));
+        let nvidia = || HostConfig { runtime: Some("nvidia".into()), ..HostConfig::default() };
+        assert_eq!(asks(nvidia(), "NVIDIA_VISIBLE_DEVICES=all"), Some(Claim::All));
+        assert_eq!(asks(nvidia(), "NVIDIA_VISIBLE_DEVICES=0,GPU-b"), named(&["0", "GPU-b"]));
+        assert_eq!(asks(nvidia(), "NVIDIA_VISIBLE_DEVICES=void"), None);
+        let privileged = HostConfig { privileged: Some(true), ..HostConfig::default() };
+        assert_eq!(asks(privileged, ""), Some(Claim::All));
+    }
+}

@@ -1,0 +1,74 @@
+//! `container-metadata/`: one file per container of ours.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use ds01_core::{name::EngineName, record::Record};
+
+use crate::ledger_file::{METADATA, StateError, write_new};
+
+/// The records of containers.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    dir: PathBuf,
+}
+
+impl Metadata {
+    /// The records in the state directory `state`.
+    pub fn new(state: &Path) -> Self {
+        Self { dir: state.join(METADATA) }
+    }
+
+    fn path(&self, container: &EngineName) -> PathBuf {
+        self.dir.join(format!("{container}.json"))
+    }
+
+    /// Reads the record of a container; `None` if there is none that can be read.
+    pub fn read(&self, container: &EngineName) -> Option<Record> {
+        serde_json::from_slice(&fs::read(self.path(container)).ok()?).ok()
+    }
+
+    /// Reads all that can be read: a file that cannot proves nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unusable`] if the folder itself cannot be read.
+    pub fn read_all(&self) -> Result<Vec<Record>, StateError> {
+        let unusable = |source| StateError::Unusable { path: self.dir.clone(), source };
+        let files = fs::read_dir(&self.dir).map_err(unusable)?;
+        let texts = files.filter_map(|file| fs::read(file.ok()?.path()).ok());
+        Ok(texts.filter_map(|text| serde_json::from_slice(&text).ok()).collect())
+    }
+
+    /// Writes a record, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unwritable`].
+    pub fn write(&self, container: &EngineName, record: &Record) -> Result<(), StateError> {
+        let path = self.path(container);
+        let new = self.dir.join(format!(".{container}.{}", std::process::id()));
+        let bytes = serde_json::to_vec(record).map_err(io::Error::other);
+        let written = bytes.and_then(|bytes| write_new(&new, &bytes));
+        written.and_then(|()| fs::rename(&new, &path)).map_err(|source| {
+            let _ = fs::remove_file(&new);
+            StateError::Unwritable { path, source }
+        })
+    }
+
+    /// Deletes a record. One that is not there is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unwritable`].
+    pub fn delete(&self, container: &EngineName) -> Result<(), StateError> {
+        match fs::remove_file(self.path(container)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StateError::Unwritable { path: self.path(container), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}

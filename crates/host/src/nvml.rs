@@ -1,0 +1,242 @@
+//! The GPUs of this host, as NVIDIA's driver tells of them through NVML.
+//!
+//! A driver can hang in a call that only the kernel ends, so it is asked in a process of its own
+//! that is killed when its time is over: the command goes on, and says what is wrong.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::AsFd,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use ds01_core::{
+    device::{Activity, Device, Inventory, Slot, Uuid},
+    failure::{Kind, UserError},
+    share::Share,
+};
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{signal::Signal, wait::waitpid},
+    unistd::{ForkResult, Pid, fork, pipe},
+};
+use nvml_wrapper::{Device as Handle, Nvml, error::NvmlError as Error};
+use serde::{Deserialize, Serialize};
+
+/// What the driver has to tell all there is. A healthy one takes milliseconds; one that has to
+/// wake GPUs without its persistence daemon, seconds.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Why the GPUs are not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum NvmlError {
+    /// No driver, or its library is not there.
+    #[error("no NVIDIA driver answers: {0}")]
+    Absent(String),
+    /// The driver reports an error about itself.
+    #[error("the NVIDIA driver failed: {0}")]
+    Failed(String),
+    /// No answer in time.
+    #[error("the NVIDIA driver did not answer within {0} s")]
+    Hung(u64),
+    /// The process that asks could not be made.
+    #[error("cannot ask the NVIDIA driver: {0}")]
+    System(String),
+}
+
+impl UserError for NvmlError {
+    fn kind(&self) -> Kind {
+        Kind::Unreachable
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Absent(_) => "create it without a GPU, with --cpu-only".into(),
+            _ => "tell an admin; nvidia-smi on the host shows more".into(),
+        })
+    }
+}
+
+/// A question to the driver that is being answered by another process.
+pub struct Probe {
+    child: Pid,
+    answer: File,
+    deadline: Instant,
+}
+
+impl Probe {
+    /// Begins to ask. `library` is the driver's library; `None` is the loader's choice.
+    ///
+    /// Only for a process with one thread: the child runs on with a copy of its memory.
+    ///
+    /// # Errors
+    ///
+    /// [`NvmlError::System`] if there can be no process for it.
+    pub fn begin(library: Option<&Path>) -> Result<Self, NvmlError> {
+        let system = |error: Errno| NvmlError::System(error.to_string());
+        let (read, write) = pipe().map_err(system)?;
+        // SAFETY: commands have one thread when they ask, so no lock is held by another one
+        // that the child lacks.
+        #[expect(unsafe_code, reason = "fork is the cheapest process that can be killed")]
+        match unsafe { fork() }.map_err(system)? {
+            ForkResult::Child => {
+                drop(read);
+                let answer = serde_json::to_vec(&inventory(library)).unwrap_or_default();
+                let sent = File::from(write).write_all(&answer);
+                // SAFETY: ends this process without running the parent's exit handlers twice.
+                unsafe { nix::libc::_exit(i32::from(sent.is_err())) }
+            }
+            ForkResult::Parent { child } => {
+                drop(write);
+                let deadline = Instant::now() + LIMIT;
+                Ok(Self { child, answer: File::from(read), deadline })
+            }
+        }
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`NvmlError`], after the time limit at the latest.
+    pub fn finish(mut self) -> Result<Inventory, NvmlError> {
+        let system = |error: io::Error| NvmlError::System(error.to_string());
+        let mut text = Vec::new();
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLIN)], wait) {
+                Ok(0) if left.is_zero() => return Err(NvmlError::Hung(LIMIT.as_secs())),
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(system(error.into())),
+            }
+            match self.answer.read(&mut buffer).map_err(system)? {
+                0 => break,
+                count => text.extend_from_slice(&buffer[..count]),
+            }
+        }
+        serde_json::from_slice(&text)
+            .unwrap_or_else(|_| Err(NvmlError::Failed("it ended the process that asked".into())))
+    }
+}
+
+/// A process that hangs in the driver may not even die: it is killed, and waited for only
+/// if it has gone already.
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let _ = nix::sys::signal::kill(self.child, Signal::SIGKILL);
+        let ended = poll(&mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP)], 0u8);
+        if ended.is_ok_and(|count| count > 0) {
+            let _ = waitpid(self.child, None);
+        }
+    }
+}
+
+/// Asks in this process.
+fn inventory(library: Option<&Path>) -> Result<Inventory, NvmlError> {
+    let mut builder = Nvml::builder();
+    if let Some(library) = library {
+        builder.lib_path(library.as_os_str());
+    }
+    let nvml = builder.init().map_err(|error| match error {
+        Error::LibloadingError(_) | Error::DriverNotLoaded | Error::LibraryNotFound => {
+            NvmlError::Absent(one_line(&error))
+        }
+        error => NvmlError::Failed(one_line(&error)),
+    })?;
+    let failed = |error| NvmlError::Failed(one_line(&error));
+    let driver = nvml.sys_driver_version().map_err(failed)?;
+    let mut inventory = Inventory { driver, ..Inventory::default() };
+    for index in 0..nvml.device_count().map_err(failed)? {
+        let gpu = nvml.device_by_index(index).and_then(|gpu| devices(&gpu, index));
+        match gpu {
+            Ok((devices, problem)) => {
+                inventory.devices.extend(devices);
+                inventory.problems.extend(problem);
+            }
+            Err(error) => inventory.problems.push(format!("GPU {index}: {}", one_line(&error))),
+        }
+    }
+    Ok(inventory)
+}
+
+/// The devices of one GPU: itself, or in MIG mode its MIG devices.
+///
+/// One that cannot be read whole is an error: nothing of it is given.
+fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>), Error> {
+    let uuid = Uuid(gpu.uuid()?);
+    let in_mig_mode = match gpu.mig_mode() {
+        Ok(mode) => mode.current == 1,
+        Err(Error::NotSupported | Error::FailedToLoadSymbol(_)) => false,
+        Err(error) => return Err(error),
+    };
+    if !in_mig_mode {
+        let slot = Slot { gpu: index, mig: None };
+        let whole = device(gpu, uuid.clone(), slot, Share::WHOLE, None)?;
+        return Ok((vec![whole], None));
+    }
+    // As many as the GPU has compute slices: 7 on A100 and H100, 4 on A30.
+    let most = gpu.mig_device_count()?;
+    let mut found = Vec::new();
+    for at in 0..most {
+        let mig = match gpu.mig_device_by_index(at) {
+            Ok(mig) => mig,
+            Err(Error::NotFound) => continue,
+            Err(error) => return Err(error),
+        };
+        let slices = mig.attributes()?.compute_instance_slice_count;
+        let Some(share) = Share::of_mig(slices, most) else {
+            let problem = format!("GPU {index}: MIG devices of {slices}/{most} are not known");
+            return Ok((Vec::new(), Some(problem)));
+        };
+        let slot = Slot { gpu: index, mig: Some(at) };
+        let profile = mig.name()?.rsplit_once("MIG ").map(|(_, profile)| profile.to_string());
+        found.push(device(&mig, uuid.clone(), slot, share, Some(profile.unwrap_or_default()))?);
+    }
+    let problem = found.is_empty().then(|| format!("GPU {index}: in MIG mode without MIG devices"));
+    Ok((found, problem))
+}
+
+fn device(
+    handle: &Handle<'_>,
+    gpu: Uuid,
+    slot: Slot,
+    share: Share,
+    profile: Option<String>,
+) -> Result<Device, Error> {
+    let memory = handle.memory_info()?;
+    let utilisation = readable(handle.utilization_rates())?.map(|rates| rates.gpu);
+    let processes = readable(handle.running_compute_processes())?;
+    let name = handle.name()?;
+    Ok(Device {
+        uuid: Uuid(handle.uuid()?),
+        gpu,
+        slot,
+        share,
+        model: name.split(" MIG ").next().unwrap_or(&name).to_string(),
+        profile,
+        memory_bytes: memory.total,
+        activity: Activity {
+            memory_used_bytes: Some(memory.used),
+            utilisation,
+            processes: processes.map(|all| all.into_iter().map(|process| process.pid).collect()),
+        },
+    })
+}
+
+/// What some devices do not have is no error.
+fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::NotSupported | Error::FailedToLoadSymbol(_) | Error::NoPermission) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn one_line(error: &Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

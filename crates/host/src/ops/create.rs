@@ -1,0 +1,304 @@
+//! `container-create`: devices from the caller's quota, and a container that has them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ds01_core::{
+    admit::Request,
+    allocate::allocate,
+    container::ContainerId,
+    device::{Held, Inventory},
+    event::Event,
+    failure::{Failure, Kind},
+    label,
+    ledger::{Allocation, Holding, Ledger, PENDING},
+    name::{ContainerName, EngineName},
+    record::{self, Record},
+    spec::{Mount, Plan, spec},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::draft::{self, Draft};
+use crate::{
+    Operation, Site, clock,
+    engine::EngineError,
+    look::{Look, Scope},
+    nvml::Probe,
+    site::fail,
+    users::Caller,
+};
+
+/// Asks for a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Create {
+    /// Its name.
+    pub name: ContainerName,
+    /// The image; without one the project's own, then the host's default.
+    pub image: Option<String>,
+    /// The project whose workspace is mounted; without one that of the container's name.
+    pub project: Option<ContainerName>,
+    /// Another folder to mount at `/workspace`.
+    pub workspace: Option<PathBuf>,
+    /// A folder to mount at `/data`.
+    pub data: Option<PathBuf>,
+    /// GPUs or MIG devices.
+    pub gpus: u32,
+    /// Decide, and change nothing.
+    pub dry_run: bool,
+}
+
+/// A container that was made, or with `dry_run` would be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// Its name.
+    pub name: ContainerName,
+    /// The engine's id; none if it was a dry run.
+    pub id: Option<ContainerId>,
+    /// Its devices.
+    pub devices: Vec<Held>,
+    /// Its image as the user named it.
+    pub image: String,
+    /// The folder on the host that is its `/workspace`.
+    pub workspace: PathBuf,
+}
+
+impl Operation for Create {
+    const NAME: &'static str = "create";
+    type Answer = Created;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Created, Failure> {
+        // First of all: the probe is a copy of this process, which is small now.
+        let library = site.config().gpu.library.as_deref();
+        let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
+        let draft = Draft::of(self, site, caller)?;
+        let look = site.look(&Scope::Of(caller.uid))?;
+        let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
+
+        let devices = self.grant(site, &draft, &look, &inventory)?;
+        let created = |id| Created {
+            name: self.name.clone(),
+            id,
+            devices: devices.clone(),
+            image: draft.image.clone(),
+            workspace: draft.workspace.clone(),
+        };
+        if self.dry_run {
+            return Ok(created(None));
+        }
+        let id = match make(site, &draft, &devices) {
+            Ok(id) => id,
+            Err(Unmade { failure, unanswered }) => {
+                give_back(site, &draft.container, unanswered)?;
+                return Err(failure);
+            }
+        };
+        confirm(site, &draft, &id, &devices)?;
+        Ok(created(Some(id)))
+    }
+}
+
+impl Create {
+    /// Decides under the lock, and records the intent.
+    fn grant(
+        &self,
+        site: &Site,
+        draft: &Draft,
+        look: &Look,
+        inventory: &Inventory,
+    ) -> Result<Vec<Held>, Failure> {
+        let container = &draft.container;
+        let request = Request { container: container.clone(), devices: self.gpus };
+        let decide = |ledger: &mut Ledger, now: Timestamp| {
+            if let Some(entry) = ledger.entry(container) {
+                return Err(exists(entry));
+            }
+            let devices = allocate(&request, &draft.limits, inventory, ledger, now)?;
+            ledger.put(Allocation {
+                container: container.clone(),
+                id: None,
+                devices: devices.clone(),
+                holding: Holding::Pending { creator: clock::this_process(), lapses: now + PENDING },
+                hold: draft.limits.gpu_hold_after_stop,
+                changed: 0,
+            });
+            Ok(devices)
+        };
+        let decided = if self.dry_run {
+            decide(&mut site.view(look)?, clock::now())
+        } else {
+            site.change(look, decide)
+        };
+        if let Err(failure) = &decided
+            && matches!(failure.kind, Kind::Denied | Kind::Busy)
+            && !self.dry_run
+        {
+            let event = Event::new(clock::now(), "gpu.reject").of(&draft.person.login);
+            site.log(event.with("container", container).with("reason", &failure.message));
+        }
+        for problem in &inventory.problems {
+            site.notice(problem.clone());
+        }
+        decided
+    }
+}
+
+/// A container that did not come about.
+struct Unmade {
+    failure: Failure,
+    /// The engine may have made it all the same.
+    unanswered: bool,
+}
+
+impl From<Failure> for Unmade {
+    fn from(failure: Failure) -> Self {
+        Self { failure, unanswered: false }
+    }
+}
+
+impl From<EngineError> for Unmade {
+    fn from(error: EngineError) -> Self {
+        Self { unanswered: error.is_unanswered(), failure: error.into() }
+    }
+}
+
+/// Asks the engine for it.
+fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unmade> {
+    let workspace = &draft.workspace;
+    fs::create_dir_all(workspace).map_err(|error| {
+        Failure::new(Kind::Failed, format!("cannot make {}: {error}", workspace.display()))
+    })?;
+    // A link in the way may lead anywhere.
+    let workspace = &draft::allowed(site, workspace, &draft.person.home)?;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mount = |source: &Path, target: &str| Mount { source: text(source), target: target.into() };
+    let mut mounts = vec![mount(workspace, "/workspace")];
+    mounts.extend(draft.data.as_deref().map(|data| mount(data, "/data")));
+    if site.config().containers.mount_home {
+        mounts.push(mount(&draft.person.home, &draft.account.home));
+    }
+    let labels = label::labels(&label::Facts {
+        container: &draft.container,
+        login: &draft.person.login,
+        group: &draft.limits.group,
+        slice: &draft.slice,
+        project: draft.project.as_ref(),
+        image: &draft.image,
+        workspace: &text(workspace),
+        data: draft.data.as_deref().map(text).as_deref(),
+        devices,
+        created: clock::now(),
+    });
+    let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    if draft.limits.nano_cpus.is_some_and(|cpus| cpus > u64::from(host_cpus) * 1_000_000_000) {
+        site.notice(format!("limited to the {host_cpus} CPUs that this host has"));
+    }
+    let slices = site.has_slices()?;
+    let spec = spec(&Plan {
+        container: &draft.container,
+        account: &draft.account,
+        image: &draft.image_id,
+        labels: &labels,
+        devices,
+        limits: &draft.limits,
+        host_cpus,
+        cgroup_parent: slices.then_some(draft.slice.as_str()),
+        mounts: &mounts,
+    });
+    site.engine()?.create(&spec).map_err(|error| match error.status() {
+        Some(409) => fail(
+            Kind::State,
+            format!("the engine has a container {} that DS01 did not make", draft.container),
+            "choose another name, or remove that one with docker".into(),
+        )
+        .into(),
+        _ => error.into(),
+    })
+}
+
+/// The container does not exist: its devices are free at once. If the engine did not answer it
+/// may exist: then they stay until it shows, or [`PENDING`] has passed.
+fn give_back(site: &Site, container: &EngineName, unanswered: bool) -> Result<(), Failure> {
+    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        if unanswered {
+            ledger.change(container, |entry| {
+                if let Holding::Pending { creator, .. } = &mut entry.holding {
+                    *creator = None;
+                }
+            });
+        } else if ledger.entry(container).is_some_and(|entry| entry.id.is_none()) {
+            ledger.remove(container);
+        }
+        Ok(())
+    })
+}
+
+/// The container exists: its record, then the ledger, then the events.
+fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Result<(), Failure> {
+    let container = &draft.container;
+    let record = Record {
+        version: record::VERSION,
+        container: container.to_string(),
+        id: id.clone(),
+        login: draft.person.login.clone(),
+        group: draft.limits.group.clone(),
+        slice: draft.slice.clone(),
+        project: draft.project.to_string(),
+        image: draft.image.clone(),
+        workspace: draft.workspace.display().to_string(),
+        devices: devices.to_vec(),
+        hold: draft.limits.gpu_hold_after_stop,
+        created: clock::now(),
+        node: site.node(),
+    };
+    let recorded = site.metadata.write(container, &record).map_err(Failure::from);
+    let confirmed = recorded.and_then(|()| {
+        site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+            let ours = ledger.entry(container).filter(|entry| entry.holds(now));
+            if ours.is_none_or(|entry| entry.id.as_ref().is_some_and(|known| known != id)) {
+                return Err(fail(
+                    Kind::Busy,
+                    format!("the engine was too slow: the GPU of {container} was given up meanwhile"),
+                    "try again".into(),
+                ));
+            }
+            ledger.change(container, |entry| {
+                entry.id = Some(id.clone());
+                entry.holding = Holding::Live;
+            });
+            Ok(())
+        })
+    });
+    if let Err(failure) = confirmed {
+        // Not on record, it could not be used: it goes, and its entry with it.
+        site.engine()?.remove(id, true)?;
+        site.note(site.metadata.delete(container));
+        give_back(site, container, false)?;
+        return Err(failure);
+    }
+    let event = |kind: &str| {
+        Event::new(clock::now(), kind).of(&draft.person.login).with("container", container)
+    };
+    if !devices.is_empty() {
+        let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
+        let share: ds01_core::share::Share = devices.iter().map(|held| held.share).sum();
+        site.log(event("gpu.allocate").with("gpus", slots.join(" ")).with("gpueq", share));
+    }
+    site.log(event("container.create").with("image", &draft.image));
+    Ok(())
+}
+
+/// Status 4, in the words of the state that it is in.
+fn exists(entry: &Allocation) -> Failure {
+    let name = &entry.container.name;
+    let (state, hint) = match entry.holding {
+        Holding::Pending { .. } | Holding::Orphaned { .. } => (
+            "is being created",
+            "see what became of it with container-list --all".to_string(),
+        ),
+        _ => ("exists already", format!("use it with container-run {name}, or container-remove {name}")),
+    };
+    fail(Kind::State, format!("container {name} {state}"), hint)
+}

@@ -1,0 +1,146 @@
+//! Everything about a container to be made that needs no device.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use ds01_core::{
+    account::Account,
+    failure::{Failure, Kind},
+    limits::Limits,
+    name::{ContainerName, EngineName},
+    user,
+};
+
+use super::{Create, account};
+use crate::{
+    Site,
+    site::fail,
+    users::{Caller, Person, is_login, person},
+};
+
+/// Everything about the container but its devices.
+pub(super) struct Draft {
+    pub(super) container: EngineName,
+    pub(super) person: Person,
+    pub(super) account: Account,
+    pub(super) limits: Limits,
+    pub(super) image: String,
+    pub(super) image_id: String,
+    pub(super) project: ContainerName,
+    pub(super) workspace: PathBuf,
+    pub(super) data: Option<PathBuf>,
+    pub(super) slice: String,
+}
+
+impl Draft {
+    /// Works out everything that needs no device.
+    ///
+    /// # Errors
+    ///
+    /// If the caller has no login or limits, the image is not there, or a folder may not be mounted.
+    pub(super) fn of(create: &Create, site: &Site, caller: Caller) -> Result<Self, Failure> {
+        let person = person(caller.uid)?;
+        let limits = site.policy()?.limits_for(&person.login);
+        let container = EngineName { name: create.name.clone(), uid: caller.uid };
+        let project = create.project.clone().unwrap_or_else(|| create.name.clone());
+        let folder = |path: &Path| allowed(site, path, &person.home);
+        let data = create.data.as_deref().map(folder).transpose()?;
+        let workspace = match &create.workspace {
+            Some(path) => folder(path)?,
+            None => person.home.join("workspace").join(project.as_ref()),
+        };
+        let home = match person.uid {
+            0 => "/root".to_string(),
+            _ => format!("/home/{}", person.login),
+        };
+        let Caller { uid, gid } = caller;
+        let account = Account { uid, gid, login: person.login.clone(), home };
+        let image = image_name(create, site, uid, &project)?;
+        let image_id = account::image_for(site, &image, &account)?;
+        let slice = slice(site, &limits.group, &person)?;
+        Ok(Self {
+            container,
+            person,
+            account,
+            limits,
+            image,
+            image_id,
+            project,
+            workspace,
+            data,
+            slice,
+        })
+    }
+}
+
+/// The image: the one named, the project's own, or the host's default.
+fn image_name(
+    create: &Create,
+    site: &Site,
+    uid: u32,
+    project: &ContainerName,
+) -> Result<String, Failure> {
+    if let Some(image) = &create.image {
+        return Ok(own_image(image, uid));
+    }
+    let own = format!("ds01-{uid}/{project}:latest");
+    if site.engine()?.image(&own)?.is_some() {
+        return Ok(own);
+    }
+    site.config().containers.default_image.clone().ok_or_else(|| {
+        fail(
+            Kind::NotFound,
+            format!("project {project} has no image: there is no {own}"),
+            "build one with image-create, or name one with --image".into(),
+        )
+    })
+}
+
+/// The user's slice. A login that stands in it changed may look like another's: then the uid is added.
+fn slice(site: &Site, group: &str, person: &Person) -> Result<String, Failure> {
+    let Person { uid, login, .. } = person;
+    let plain = user::slice_user(login, *uid, |_| false);
+    if plain == *login {
+        return Ok(user::slice(group, &plain));
+    }
+    let others = site.metadata.read_all()?;
+    let same = user::slice(group, &plain);
+    let taken = is_login(&plain)? || others.iter().any(|r| r.slice == same && r.login != *login);
+    Ok(user::slice(group, &user::slice_user(login, *uid, |_| taken)))
+}
+
+/// `ds01-<login>/...` and `ds01-<uid>/...` are the same on input; the engine has the latter.
+fn own_image(image: &str, uid: u32) -> String {
+    let Ok(person) = person(uid) else { return image.into() };
+    match image.strip_prefix(&format!("ds01-{}/", person.login)) {
+        Some(rest) => format!("ds01-{uid}/{rest}"),
+        None => image.into(),
+    }
+}
+
+/// A folder that may be mounted: it exists, and is really in the owner's home or an allowed root.
+///
+/// # Errors
+///
+/// Status 2 if it does not exist, 7 if it is elsewhere.
+pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
+    let roots = &site.config().containers.bind_roots;
+    let shown = path.display();
+    let real = fs::canonicalize(path).map_err(|error| {
+        Failure::new(Kind::Usage, format!("cannot mount {shown}: {error}"))
+    })?;
+    if !real.is_dir() {
+        return Err(Failure::new(Kind::Usage, format!("cannot mount {shown}: it is not a folder")));
+    }
+    let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
+    if std::iter::once(&home).chain(roots).any(|root| real.starts_with(root)) {
+        return Ok(real);
+    }
+    Err(fail(
+        Kind::Forbidden,
+        format!("cannot mount {shown}: it is not in your home, nor in a folder that the host allows"),
+        "an admin allows folders with containers.bind_roots in ds01.toml".into(),
+    ))
+}

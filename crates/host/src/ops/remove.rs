@@ -1,0 +1,103 @@
+//! `container-remove`: the container goes, its devices are free at once. The workspace stays.
+
+use std::time::Duration;
+
+use ds01_core::{
+    container::State,
+    event::Event,
+    failure::{Failure, Kind},
+    label,
+    name::{ContainerArg, ContainerName},
+};
+use serde::{Deserialize, Serialize};
+
+use super::target;
+use crate::{
+    Operation, Site, clock,
+    engine::EngineError,
+    look::Scope,
+    site::{fail, slots},
+    users::Caller,
+};
+
+/// Asks for a container to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remove {
+    /// Which.
+    pub name: ContainerArg,
+    /// Stop it first, with so many seconds between SIGTERM and SIGKILL.
+    pub stop_seconds: Option<u32>,
+    /// Its anonymous volumes too.
+    pub volumes: bool,
+    /// The project's image too, if no other container uses it.
+    pub image: bool,
+}
+
+/// A container that is no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {
+    /// Its name.
+    pub name: ContainerName,
+    /// The devices that are free again, as users read them.
+    pub slots: String,
+    /// The image that went with it.
+    pub image: Option<String>,
+}
+
+impl Operation for Remove {
+    const NAME: &'static str = "remove";
+    type Answer = Removed;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        let name = target.container.name.clone();
+        let engine = site.engine()?;
+        // One that is gone already is what was asked for: its entry goes too.
+        let sighting = target::sight(site, &target).ok();
+        let up = |state| matches!(state, State::Running | State::Paused | State::Restarting);
+        if let Some(sighting) = sighting.as_ref().filter(|sighting| up(sighting.state)) {
+            let Some(seconds) = self.stop_seconds else {
+                let message = format!("container {name} is {}", sighting.state);
+                let hint = format!("stop it first, or use container-remove {name} --stop");
+                return Err(fail(Kind::State, message, hint));
+            };
+            engine.stop(&target.id, Duration::from_secs(seconds.into()))?;
+        }
+        match engine.remove(&target.id, self.volumes) {
+            Err(EngineError::Refused { status: 404, .. }) => {}
+            other => other?,
+        }
+        let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+            let entry = ledger.entry(&target.container);
+            let ours = entry.is_some_and(|e| e.id.as_ref().is_none_or(|id| *id == target.id));
+            let entry = ours.then(|| ledger.remove(&target.container)).flatten();
+            Ok(entry.filter(|entry| entry.holds(now)).map_or(String::new(), |entry| slots(&entry)))
+        })?;
+        let record = site.metadata.read(&target.container);
+        if record.is_some_and(|record| record.id == target.id) {
+            site.note(site.metadata.delete(&target.container));
+        }
+        let event = |kind: &str| {
+            let event = Event::new(clock::now(), kind).of(caller.uid.to_string());
+            event.with("container", &target.container)
+        };
+        site.log(event("container.remove"));
+        if !slots.is_empty() {
+            site.log(event("gpu.release").with("gpus", &slots));
+        }
+        let image = sighting.and_then(|sighting| sighting.labels.get(label::IMAGE).cloned());
+        let image = image.filter(|image| {
+            self.image && image.starts_with(&format!("ds01-{}/", target.container.uid))
+        });
+        Ok(Removed { name, slots, image: image.filter(|image| remove_image(site, image)) })
+    }
+}
+
+/// Whether the image went; why not is told.
+fn remove_image(site: &Site, image: &str) -> bool {
+    let removed = site.engine().and_then(|engine| Ok(engine.remove_image(image)?));
+    if let Err(failure) = &removed {
+        site.notice(format!("the image {image} stays: {}", failure.message));
+    }
+    removed.is_ok()
+}

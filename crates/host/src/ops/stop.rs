@@ -1,0 +1,130 @@
+//! `container-stop`: ends the processes; the devices are held for a while.
+
+use std::time::Duration;
+
+use ds01_core::{
+    container::State,
+    event::Event,
+    failure::{Failure, Kind},
+    ledger::Holding,
+    name::{ContainerArg, ContainerName},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::target;
+use crate::{Operation, Site, clock, look::Scope, site::{fail, slots}, users::{Caller, person}};
+
+/// Asks for a container's processes to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// Which.
+    pub name: ContainerArg,
+    /// Seconds between SIGTERM and SIGKILL.
+    pub grace_seconds: u32,
+    /// SIGKILL at once.
+    pub kill: bool,
+}
+
+/// A container that has stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// Its name.
+    pub name: ContainerName,
+    /// It had stopped before.
+    pub already: bool,
+    /// Its devices as users read them, separated by spaces.
+    pub slots: String,
+    /// How long it keeps them; `None` is for ever.
+    pub hold: Option<Duration>,
+}
+
+impl Operation for Stop {
+    const NAME: &'static str = "stop";
+    type Answer = Stopped;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Stopped, Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        let name = target.container.name.clone();
+        let state = target::sight(site, &target)?.state;
+        if state == State::Created {
+            let hint = format!("start it with container-start {name}");
+            return Err(fail(Kind::State, format!("container {name} was never started"), hint));
+        }
+        let already = state.is_stopped();
+        if !already {
+            let engine = site.engine()?;
+            match self.kill {
+                true => engine.kill(&target.id)?,
+                false => engine.stop(&target.id, Duration::from_secs(self.grace_seconds.into()))?,
+            }
+        }
+        // The policy of today; where it cannot be read, that of the day it was made.
+        let hold = person(target.container.uid)
+            .map_err(Failure::from)
+            .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
+        // One that ended by itself stopped when the engine says, not now.
+        let scope = if already { Scope::Of(target.container.uid) } else { Scope::Nothing };
+        let (slots, hold) = site.change(&site.look(&scope)?, |ledger, now| {
+            ledger.change(&target.container, |entry| {
+                if !matches!(entry.holding, Holding::Stopped { .. } | Holding::Released) {
+                    entry.holding = Holding::Stopped { since: now };
+                    entry.hold = hold.unwrap_or(entry.hold);
+                }
+            });
+            let entry = ledger.entry(&target.container);
+            Ok(entry.map_or((String::new(), None), |entry| (slots(entry), entry.hold)))
+        })?;
+        if !already {
+            let event = Event::new(clock::now(), "container.stop").of(caller.uid.to_string());
+            site.log(event.with("container", &target.container));
+        }
+        Ok(Stopped { name, already, slots, hold })
+    }
+}
+
+/// Asks what a stop would end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Describe {
+    /// Which container.
+    pub name: ContainerArg,
+}
+
+/// What one should know before stopping or removing a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Described {
+    /// Its name.
+    pub name: ContainerName,
+    /// Its state.
+    pub state: State,
+    /// Its image as the user named it.
+    pub image: String,
+    /// Since when it runs.
+    pub started: Option<Timestamp>,
+    /// How many processes it has, if it runs.
+    pub processes: Option<usize>,
+    /// Its devices as users read them.
+    pub slots: String,
+}
+
+impl Operation for Describe {
+    const NAME: &'static str = "describe";
+    type Answer = Described;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Described, Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        let sighting = target::sight(site, &target)?;
+        let running = matches!(sighting.state, State::Running | State::Paused);
+        let engine = site.engine()?;
+        let inspected = engine.inspect(std::slice::from_ref(&target.id))?.pop();
+        let label = |key| sighting.labels.get(key).cloned();
+        Ok(Described {
+            name: target.container.name,
+            state: sighting.state,
+            image: label(ds01_core::label::IMAGE).unwrap_or(sighting.image.clone()),
+            started: inspected.filter(|_| running).and_then(|inspected| inspected.started),
+            processes: running.then(|| engine.processes(&target.id)).transpose()?,
+            slots: label(ds01_core::label::GPU_SLOTS).unwrap_or_default(),
+        })
+    }
+}

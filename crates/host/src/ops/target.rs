@@ -1,0 +1,71 @@
+//! Which container a user means.
+
+use ds01_core::{
+    container::{ContainerId, Sighting},
+    failure::{Failure, Kind},
+    ledger::Allocation,
+    name::{ContainerArg, EngineName},
+};
+
+use crate::{Site, engine::Query, ledger_file::Stored, site::fail, users::Caller};
+
+/// A container of ours that exists.
+pub(super) struct Target {
+    /// The engine's name: the owner's name for it, and the owner.
+    pub(super) container: EngineName,
+    /// The engine's id.
+    pub(super) id: ContainerId,
+}
+
+/// Finds the caller's container. Who owns it is what our records say of its id, nothing else.
+///
+/// # Errors
+///
+/// Status 3 if there is none. Somebody else's is none, unless the caller is an admin.
+pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Target, Failure> {
+    let container = EngineName { name: arg.name.clone(), uid: arg.uid.unwrap_or(caller.uid) };
+    if container.uid != caller.uid && !site.is_admin(caller.uid)? {
+        return Err(no_such(arg));
+    }
+    let entry = match site.ledger.read()? {
+        Stored::Whole(ledger) => ledger.entry(&container).cloned(),
+        Stored::Damaged(_) => None,
+    };
+    if let Some(Allocation { id: Some(id), .. }) = entry {
+        return Ok(Target { container, id });
+    }
+    if let Some(record) = site.metadata.read(&container) {
+        return Ok(Target { container, id: record.id });
+    }
+    let name = container.to_string();
+    match (entry, site.engine()?.list(&Query::Name(name.clone()))?.pop()) {
+        // Made by a process that died before it could note the id.
+        (Some(_), Some(found)) => Ok(Target { container, id: found.id }),
+        (None, Some(_)) => Err(fail(
+            Kind::State,
+            format!("DS01 did not make the container {name}, and has no record of whose it is"),
+            format!("whoever made it can use it with docker; an admin can remove it: docker rm {name}"),
+        )),
+        (_, None) => Err(no_such(arg)),
+    }
+}
+
+/// As the engine lists it now.
+///
+/// # Errors
+///
+/// Status 3 if it has gone.
+pub(super) fn sight(site: &Site, target: &Target) -> Result<Sighting, Failure> {
+    let list = site.engine()?.list(&Query::Ids(vec![target.id.clone()]))?;
+    let none = || no_such(&ContainerArg { name: target.container.name.clone(), uid: None });
+    list.into_iter().next().ok_or_else(none)
+}
+
+/// Status 3.
+pub(super) fn no_such(arg: &ContainerArg) -> Failure {
+    fail(
+        Kind::NotFound,
+        format!("you have no container {arg}"),
+        "see what you have with container-list --all".into(),
+    )
+}

@@ -1,0 +1,300 @@
+//! The parts of this machine, and the one way to change the ledger.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+};
+
+use ds01_core::{
+    container::Sighting,
+    event::Event,
+    failure::{Failure, Kind},
+    ledger::{Allocation, Ledger},
+    policy::Policy,
+    rebuild::rebuild,
+    reconcile::{Change, reconcile},
+    record::Record,
+    time::Timestamp,
+};
+
+use crate::{
+    clock,
+    config::Config,
+    engine::Engine,
+    events::EventLog,
+    ledger_file::{LedgerFile, Stored, write_new},
+    limits_files,
+    look::{Look, Scope},
+    metadata::Metadata,
+    users,
+};
+
+/// The engine's configuration, which can name another cgroup driver.
+const DAEMON: &str = "/etc/docker/daemon.json";
+
+/// This machine, with rights of its own: what it is asked for must have been checked.
+pub struct Site {
+    config: Config,
+    source: String,
+    engine: OnceCell<Engine>,
+    pub(crate) ledger: LedgerFile,
+    pub(crate) metadata: Metadata,
+    events: EventLog,
+    notices: RefCell<Vec<String>>,
+}
+
+impl Site {
+    /// The machine that `config` describes. A state directory that does not exist yet is made,
+    /// by the first process that may.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration names a group that does not exist.
+    pub fn new(config: Config, source: &str) -> Result<Self, Failure> {
+        let site = Self {
+            ledger: LedgerFile::new(&config.paths.state),
+            metadata: Metadata::new(&config.paths.state),
+            events: EventLog::new(&config.paths.log),
+            source: source.into(),
+            engine: OnceCell::new(),
+            notices: RefCell::default(),
+            config,
+        };
+        if !site.config.paths.state.exists() {
+            let group = site.config.access.docker_group.as_deref().map(users::gid_of).transpose()?;
+            site.ledger.init(group)?;
+            if let Err(error) = site.events.init(group) {
+                site.notice(format!("events are not logged: {error}"));
+            }
+        }
+        Ok(site)
+    }
+
+    /// The host's configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The engine, connected at first use.
+    ///
+    /// # Errors
+    ///
+    /// If there is none at the configured socket.
+    pub fn engine(&self) -> Result<&Engine, Failure> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = Engine::new(&self.config.engine.socket)?;
+        Ok(self.engine.get_or_init(|| engine))
+    }
+
+    /// The policy of this host. What its files say in vain is noted.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read or are wrong.
+    pub fn policy(&self) -> Result<Policy, Failure> {
+        let (policy, _warnings) = limits_files::policy(&self.config.paths.config)?;
+        Ok(policy)
+    }
+
+    /// Tells the user something beside the answer.
+    pub fn notice(&self, text: String) {
+        self.notices.borrow_mut().push(text);
+    }
+
+    pub(crate) fn take_notices(&self) -> Vec<String> {
+        self.notices.take()
+    }
+
+    /// Logs an event. One that cannot be logged is told to the user: it happened all the same.
+    pub(crate) fn log(&self, event: Event) {
+        let event = Event { source: Some(self.source.clone()), ..event };
+        if let Err(error) = self.events.append(&event) {
+            self.notice(format!("the event {} was not logged: {error}", event.event_type));
+        }
+    }
+
+    /// The name of this host.
+    pub(crate) fn node(&self) -> String {
+        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().into()
+    }
+
+    /// Changes the ledger: under its lock, reconciled with what was seen of the engine.
+    ///
+    /// What reconciling learned is kept even if `decide` refuses. A ledger that is lost is
+    /// rebuilt first, which needs a longer look.
+    ///
+    /// # Errors
+    ///
+    /// Those of `decide`; or if the state cannot be used: then nothing is changed.
+    pub(crate) fn change<T>(
+        &self,
+        look: &Look,
+        decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let mut locked = self.ledger.lock()?;
+        let mut longer = None;
+        if matches!(locked.stored, Stored::Damaged(_)) && !look.is_complete() {
+            drop(locked);
+            longer = Some(self.look(&Scope::Everything)?);
+            locked = self.ledger.lock()?;
+        }
+        let seen = &longer.as_ref().unwrap_or(look).seen;
+        let now = clock::now();
+        let (old, mut ledger, changes) = match &locked.stored {
+            Stored::Whole(old) => {
+                let mut ledger = old.clone();
+                let changes = reconcile(&mut ledger, seen, now);
+                (Some(old), ledger, changes)
+            }
+            Stored::Damaged(damage) => {
+                let ledger = rebuild(seen, &self.metadata.read_all()?, now);
+                let aside = locked.set_aside(now.0)?;
+                let kept = aside.map_or(String::new(), |path| format!("; see {}", path.display()));
+                self.notice(format!(
+                    "the ledger cannot be trusted: {damage}; it was rebuilt from the engine{kept}"
+                ));
+                self.log(
+                    Event::new(now, "health.fail")
+                        .with("what", "ledger rebuilt")
+                        .with("reason", damage),
+                );
+                (None, ledger, Vec::new())
+            }
+        };
+        let decided = decide(&mut ledger, now);
+        if old != Some(&ledger) {
+            locked.save(&mut ledger)?;
+        }
+        drop(locked);
+        self.tell(&changes, &seen.containers, now);
+        decided
+    }
+
+    /// The ledger as it is now for somebody who only looks: nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// If the state cannot be read.
+    pub(crate) fn view(&self, look: &Look) -> Result<Ledger, Failure> {
+        let now = clock::now();
+        match &look.before {
+            Stored::Whole(ledger) => {
+                let mut ledger = ledger.clone();
+                reconcile(&mut ledger, &look.seen, now);
+                Ok(ledger)
+            }
+            Stored::Damaged(damage) => {
+                self.notice(format!("the ledger cannot be trusted: {damage}"));
+                Ok(rebuild(&look.seen, &self.metadata.read_all()?, now))
+            }
+        }
+    }
+
+    /// Carries out what follows from reconciling: events, and the records of what is gone.
+    fn tell(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
+        for change in changes {
+            let event = |kind: &str, entry: &Allocation| {
+                let user = entry.container.uid.to_string();
+                let slots = slots(entry);
+                let event = Event::new(now, kind).of(user).with("container", &entry.container);
+                if slots.is_empty() { event } else { event.with("gpus", slots) }
+            };
+            match change {
+                Change::Confirmed(name) => {
+                    let found = containers.iter().find(|c| c.name == name.to_string());
+                    let stored = self.ledger.read();
+                    if let (Some(found), Ok(Stored::Whole(ledger))) = (found, stored)
+                        && let Some(entry) = ledger.entry(name)
+                    {
+                        let record = Record::of_found(entry, found, &self.node());
+                        if self.metadata.read(name).is_none_or(|known| known.id != record.id) {
+                            self.note(self.metadata.write(name, &record));
+                        }
+                        self.log(event("container.create", entry).with("found", "after a crash"));
+                    }
+                }
+                Change::Gone(entry) => {
+                    let record = self.metadata.read(&entry.container);
+                    if record.is_some_and(|record| Some(&record.id) == entry.id.as_ref()) {
+                        self.note(self.metadata.delete(&entry.container));
+                    }
+                    self.log(event("container.remove", entry).with("found", "gone"));
+                }
+                Change::Lapsed(entry) => {
+                    self.log(event("gpu.release", entry).with("reason", "never created"));
+                }
+                Change::Released(entry) => {
+                    self.log(event("gpu.release", entry).with("reason", "hold after stop ended"));
+                }
+                Change::Found(found) => {
+                    let event = Event::new(now, "detection.unmanaged_container");
+                    self.log(event.with("container", &found.name).with("id", &found.id));
+                }
+            }
+        }
+    }
+
+    /// A record that could not be kept is told to the user: the ledger still has its entry.
+    pub(crate) fn note(&self, written: Result<(), crate::ledger_file::StateError>) {
+        if let Err(error) = written {
+            let failure = Failure::from(error);
+            self.notice([vec![failure.message], failure.causes].concat().join(": "));
+        }
+    }
+
+    /// Whether the engine takes slices as cgroup parents.
+    ///
+    /// It is asked once for each time that it was started: describing itself costs it more
+    /// than creating a container does. What it said is kept beside the ledger.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not answer.
+    pub(crate) fn has_slices(&self) -> Result<bool, Failure> {
+        let files = [self.config.engine.socket.as_path(), Path::new("/run/docker.pid"), Path::new(DAEMON)];
+        let stamp = files.map(|file| match fs::metadata(file) {
+            Ok(file) => format!("{}:{}:{}", file.dev(), file.ino(), file.mtime_nsec()),
+            Err(_) => "-".to_string(),
+        });
+        let stamp = stamp.join(" ");
+        let kept = self.config.paths.state.join("cgroup-driver");
+        let known = fs::read_to_string(&kept).unwrap_or_default();
+        match known.split_once('\n').filter(|(of, _)| *of == stamp) {
+            Some((_, driver)) => Ok(driver == "systemd"),
+            None => {
+                let slices = self.engine()?.has_slices()?;
+                let driver = if slices { "systemd" } else { "other" };
+                // Not kept, it is asked again.
+                let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
+                Ok(slices)
+            }
+        }
+    }
+
+    /// Whether a user is an admin of this host: root, or named by the policy.
+    ///
+    /// # Errors
+    ///
+    /// If the policy or the name service cannot be read: nobody is an admin by doubt.
+    pub(crate) fn is_admin(&self, uid: u32) -> Result<bool, Failure> {
+        if uid == 0 {
+            return Ok(true);
+        }
+        let person = users::person(uid)?;
+        Ok(self.policy()?.is_admin(&person.login, &users::groups_of(&person)?))
+    }
+}
+
+/// An entry's devices as users read them.
+pub(crate) fn slots(entry: &Allocation) -> String {
+    entry.devices.iter().map(|held| held.slot.to_string()).collect::<Vec<_>>().join(" ")
+}
+
+/// A failure that no error type stands for.
+pub(crate) fn fail(kind: Kind, message: String, hint: String) -> Failure {
+    Failure::new(kind, message).with_hint(hint)
+}

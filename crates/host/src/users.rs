@@ -1,0 +1,123 @@
+//! Unix users and groups, from the name service.
+
+use std::{ffi::CString, path::PathBuf};
+
+use ds01_core::failure::{Kind, UserError};
+use nix::unistd::{Gid, Group, Uid, User, getgid, getgrouplist, getuid};
+use serde::{Deserialize, Serialize};
+
+/// Who asks. In-process it is the process's own real uid and gid; behind the gateway, the
+/// credentials that the kernel gives. Never an environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// Real uid.
+    pub uid: u32,
+    /// Real gid.
+    pub gid: u32,
+}
+
+/// What the name service knows of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The uid.
+    pub uid: u32,
+    /// The primary gid.
+    pub gid: u32,
+    /// The login.
+    pub login: String,
+    /// The home directory.
+    pub home: PathBuf,
+}
+
+/// Why somebody is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnknownUser {
+    /// The name service has no such uid.
+    #[error("uid {0} has no login on this host")]
+    Uid(u32),
+    /// The name service has no such group.
+    #[error("this host has no group {0:?}")]
+    Group(String),
+    /// The name service did not answer.
+    #[error("the name service does not answer: {0}")]
+    Service(String),
+}
+
+impl UserError for UnknownUser {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Uid(_) => Kind::Forbidden,
+            Self::Group(_) => Kind::Usage,
+            Self::Service(_) => Kind::Unreachable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Uid(_) => Some("ask an admin for an account".into()),
+            Self::Group(_) => Some("mend access.docker_group in ds01.toml".into()),
+            Self::Service(_) => None,
+        }
+    }
+}
+
+impl Caller {
+    /// The user who runs this process.
+    pub fn of_this_process() -> Self {
+        Self { uid: getuid().as_raw(), gid: getgid().as_raw() }
+    }
+}
+
+/// Looks a user up by uid.
+///
+/// # Errors
+///
+/// [`UnknownUser`] if there is none, or the name service fails.
+pub fn person(uid: u32) -> Result<Person, UnknownUser> {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => {
+            Ok(Person { uid, gid: user.gid.as_raw(), login: user.name, home: user.dir })
+        }
+        Ok(None) => Err(UnknownUser::Uid(uid)),
+        Err(error) => Err(UnknownUser::Service(error.to_string())),
+    }
+}
+
+/// The names of all groups that a user is in, the primary one among them.
+///
+/// # Errors
+///
+/// [`UnknownUser::Service`] if the name service fails: no groups is not an answer.
+pub fn groups_of(person: &Person) -> Result<Vec<String>, UnknownUser> {
+    let failed = |error: nix::Error| UnknownUser::Service(error.to_string());
+    let login = CString::new(person.login.as_str())
+        .map_err(|error| UnknownUser::Service(error.to_string()))?;
+    let gids = getgrouplist(&login, Gid::from_raw(person.gid)).map_err(failed)?;
+    let names = gids.into_iter().map(|gid| Group::from_gid(gid).map_err(failed));
+    names.filter_map(|group| group.map(|group| group.map(|group| group.name)).transpose()).collect()
+}
+
+/// A group's gid.
+///
+/// # Errors
+///
+/// [`UnknownUser`] if there is none, or the name service fails.
+pub fn gid_of(group: &str) -> Result<u32, UnknownUser> {
+    match Group::from_name(group) {
+        Ok(Some(group)) => Ok(group.gid.as_raw()),
+        Ok(None) => Err(UnknownUser::Group(group.into())),
+        Err(error) => Err(UnknownUser::Service(error.to_string())),
+    }
+}
+
+/// Whether somebody has this login.
+///
+/// # Errors
+///
+/// [`UnknownUser::Service`] if the name service fails.
+pub fn is_login(login: &str) -> Result<bool, UnknownUser> {
+    match User::from_name(login) {
+        Ok(found) => Ok(found.is_some()),
+        Err(error) => Err(UnknownUser::Service(error.to_string())),
+    }
+}

@@ -1,0 +1,382 @@
+//! A machine of its own for one test.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    env,
+    fs::{self, File, Permissions},
+    hash::{Hash, Hasher},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use nix::unistd::{Uid, mkdtemp, setsid};
+
+use crate::{
+    As, Engine, Gpus, OrFail, Outcome, ScriptedEngine, fail,
+    gpus::whole,
+    namespace::{MOUNTED, Namespace, Replaced},
+    users::{self, GROUP, User},
+};
+
+/// The policy that a host starts with: small, so that a test reaches its limits quickly.
+const LIMITS: &str = "\
+defaults:
+  max_gpu_equivalents: 1.0
+  max_gpu_slots_per_container: 1
+  allow_full_gpu: true
+  max_containers_per_user: 3
+  max_cpus: 1
+  memory: 256m
+  memory_swap: 256m
+  shm_size: 64m
+  pids_limit: 256
+  gpu_hold_after_stop_h: 0.25
+default_group: student
+groups:
+  student: {}
+";
+
+/// Users, homes, a private engine with the images `ds01-base` (has bash) and `ds01-busybox` (has
+/// not), simulated GPUs and a configuration, in a directory and a mount namespace of their own.
+///
+/// Dropping it ends every process in it and removes it; so does the death of the test.
+pub struct TestHost {
+    root: PathBuf,
+    namespace: Namespace,
+    /// See guard.sh. Its standard input is held open as long as the host lives.
+    guard: Child,
+}
+
+impl TestHost {
+    /// A host with one whole GPU.
+    pub fn new() -> Self {
+        Self::with_gpus(1)
+    }
+
+    /// A host with this many whole GPUs of one kind.
+    pub fn with_gpus(number: usize) -> Self {
+        Self::with_json(&whole(&topology("h100"), number))
+    }
+
+    /// A host with the GPUs of `crates/nvml-sim/topologies/<name>.json`.
+    pub fn with_topology(name: &str) -> Self {
+        Self::with_json(&topology(name))
+    }
+
+    fn with_json(gpus: &str) -> Self {
+        if !Uid::effective().is_root() {
+            fail("needs root: it starts an engine of its own and switches between users");
+        }
+        let template = env::temp_dir().join("ds01-test-XXXXXX");
+        let root = mkdtemp(&template).or_fail("make a temporary directory");
+        // Users must get in; the directories below have their own modes.
+        fs::set_permissions(&root, Permissions::from_mode(0o755)).or_fail("chmod");
+        for directory in ["etc/groups", "home", "engine/hook"] {
+            fs::create_dir_all(root.join(directory)).or_fail(directory);
+        }
+        users::write_all(&root);
+        let bin = bin_dir();
+        let replaced = Replaced {
+            covered: vec![
+                (root.join("etc/passwd"), "/etc/passwd"),
+                (root.join("etc/group"), "/etc/group"),
+                (root.join("home"), "/home"),
+            ],
+            readable: vec![
+                (bin.clone(), "bin"),
+                (repository().join("scripts"), "scripts"),
+            ],
+        };
+        let namespace = Namespace::new(replaced).or_fail("make a mount namespace");
+        let guard = guard(&namespace, &root);
+        let host = Self {
+            root,
+            namespace,
+            guard,
+        };
+        host.gpus().set(gpus);
+        host.config(&host.default_config());
+        host.limits_yaml(LIMITS);
+        host.bring_images(&bin);
+        host.start_engine();
+        host.make_state();
+        host
+    }
+
+    /// Runs a command as alice, or fails the test if it takes over a minute.
+    #[track_caller]
+    pub fn run(&self, command: &str, args: &[&str]) -> Outcome {
+        self.as_user("alice").run(command, args)
+    }
+
+    /// A user, root among them, about to run a command.
+    #[track_caller]
+    pub fn as_user(&self, name: &str) -> As<'_> {
+        As::new(self, users::find(&self.root, name))
+    }
+
+    /// Adds a user to those of [`crate::USERS`], in the trusted group or not.
+    pub fn add_user(&self, name: &str, uid: u32, trusted: bool) {
+        users::add(&self.root, name, uid);
+        if trusted {
+            users::join_group(&self.root, name);
+        }
+    }
+
+    /// Runs Docker's own client as root on this host's engine.
+    #[track_caller]
+    pub fn docker(&self, args: &[&str]) -> Outcome {
+        let socket = format!("unix://{}", self.engine().socket().display());
+        self.as_user("root")
+            .env("DOCKER_HOST", &socket)
+            .run("docker", args)
+    }
+
+    /// The private engine.
+    pub fn engine(&self) -> Engine<'_> {
+        Engine(self)
+    }
+
+    /// Puts an engine that answers by script in the place of the real one, which runs on unused.
+    pub fn scripted_engine(&self) -> ScriptedEngine {
+        let socket = self.root.join("scripted.sock");
+        let real = self.engine().socket();
+        let engine = ScriptedEngine::start(&socket);
+        self.config(
+            &self
+                .config_text()
+                .replace(&*real.to_string_lossy(), &socket.to_string_lossy()),
+        );
+        engine
+    }
+
+    /// The simulated GPUs.
+    pub fn gpus(&self) -> Gpus<'_> {
+        Gpus(self)
+    }
+
+    /// The directory that holds all of it.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The state directory. The first command that root runs makes it.
+    pub fn state_dir(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// The ledger as text.
+    pub fn ledger_text(&self) -> String {
+        fs::read_to_string(self.state_dir().join("ledger.json")).or_fail("read the ledger")
+    }
+
+    /// Where the home of a user is outside the namespace.
+    pub fn home(&self, user: &str) -> PathBuf {
+        self.root.join("home").join(user)
+    }
+
+    /// Replaces `ds01.toml`.
+    pub fn config(&self, text: &str) {
+        fs::write(self.root.join("etc/ds01.toml"), text).or_fail("write ds01.toml");
+    }
+
+    /// The present `ds01.toml`.
+    pub fn config_text(&self) -> String {
+        fs::read_to_string(self.root.join("etc/ds01.toml")).or_fail("read ds01.toml")
+    }
+
+    /// Replaces `resource-limits.yaml`.
+    pub fn limits_yaml(&self, text: &str) {
+        fs::write(self.root.join("etc/resource-limits.yaml"), text).or_fail("write the limits");
+    }
+
+    /// The present `resource-limits.yaml`.
+    pub fn limits_text(&self) -> String {
+        fs::read_to_string(self.root.join("etc/resource-limits.yaml")).or_fail("read the limits")
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The variables of every command, whoever runs it.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
+        let system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        [
+            ("PATH", format!("{MOUNTED}/bin:{system}")),
+            ("LANG", "C.UTF-8".into()),
+            (
+                "DS01_CONFIG",
+                self.root
+                    .join("etc/ds01.toml")
+                    .to_string_lossy()
+                    .into_owned(),
+            ),
+        ]
+    }
+
+    pub(crate) fn start_engine(&self) {
+        let engine = self.root.join("engine");
+        let bin = format!("{MOUNTED}/bin");
+        self.script(
+            "engine",
+            &[
+                "start",
+                &engine.to_string_lossy(),
+                "--group",
+                GROUP,
+                "--bin",
+                &bin,
+            ],
+        );
+    }
+
+    /// Runs one of scripts/ to its good end.
+    pub(crate) fn script(&self, name: &str, args: &[&str]) {
+        let script = format!("{MOUNTED}/scripts/{name}");
+        self.as_user("root").run(&script, args).ok();
+    }
+
+    fn default_config(&self) -> String {
+        let root = self.root.display();
+        format!(
+            "[engine]\nsocket = \"{root}/engine/docker.sock\"\n\n\
+             [paths]\nconfig = \"{root}/etc\"\nstate = \"{root}/state\"\nlog = \"{root}/log\"\n\
+             run = \"{root}/run\"\n\n\
+             [gpu]\nlibrary = \"{root}/engine/hook/libnvidia-ml.so.1\"\n\n\
+             [access]\ndocker_group = \"{GROUP}\"\n"
+        )
+    }
+
+    /// Gives the new engine its images: a copy of what an engine stored that imported them once.
+    fn bring_images(&self, bin: &Path) {
+        let script = repository().join("scripts/base-image");
+        let all = bin.join("testkit-images");
+        fs::create_dir_all(&all).or_fail("make the directory of images");
+        let stored = all.join(version_of_images(&script));
+        let data = self.root.join("engine/data");
+        let lock = File::create(all.join("lock")).or_fail("open the lock of the images");
+        lock.lock().or_fail("lock the images");
+        if !stored.exists() {
+            self.start_engine();
+            let engine = self.root.join("engine").to_string_lossy().into_owned();
+            self.script("base-image", &[&engine, "ds01-base"]);
+            self.script("base-image", &[&engine, "ds01-busybox", "--without-bash"]);
+            self.engine().stop();
+            let unfinished = all.join("unfinished");
+            // Left by a test that was killed here.
+            let _ = fs::remove_dir_all(&unfinished);
+            copy(&data, &unfinished);
+            fs::rename(&unfinished, &stored).or_fail("keep the images");
+            return;
+        }
+        drop(lock);
+        copy(&stored, &data);
+    }
+
+    /// Lets root make the state directory, as an installation does.
+    fn make_state(&self) {
+        if bin_dir().join("gpu-status").exists() {
+            self.as_user("root").run("gpu-status", &[]).ok();
+        }
+    }
+}
+
+impl Default for TestHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for TestHost {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        // It cannot fail: the guard is our child and was not waited for.
+        let _ = self.guard.wait();
+    }
+}
+
+fn guard(namespace: &Namespace, root: &Path) -> Child {
+    let nobody_else = User {
+        name: "root".into(),
+        home: "/root".into(),
+        uid: Uid::from_raw(0),
+        gid: 0.into(),
+        groups: Vec::new(),
+    };
+    let mut command = namespace.command("/bin/sh", &nobody_else, c"/".into());
+    command
+        .args(["-c", include_str!("guard.sh"), "guard"])
+        .arg(root);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    // SAFETY: setsid is one system call. What kills the test's process group spares the guard.
+    unsafe {
+        command.pre_exec(|| Ok(setsid().map(drop)?));
+    }
+    command.spawn().or_fail("start the guard")
+}
+
+/// Where the built programs are: beside the test, or one above in Cargo's `deps`.
+fn bin_dir() -> PathBuf {
+    let test = env::current_exe().or_fail("find the test's own file");
+    let directory = test
+        .ancestors()
+        .skip(1)
+        .find(|directory| !directory.ends_with("deps"));
+    let bin = directory.unwrap_or(Path::new("/")).to_path_buf();
+    if !bin.join("nvidia-container-runtime-hook").exists() || !bin.join("libnvml_sim.so").exists() {
+        fail("the simulated driver is not built: cargo build -p nvml-sim");
+    }
+    bin
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn topology(name: &str) -> String {
+    let file = repository()
+        .join("crates/nvml-sim/topologies")
+        .join(name)
+        .with_extension("json");
+    fs::read_to_string(&file).or_fail(file.display())
+}
+
+/// A name that changes with what goes into the images and with the engine that stores them.
+fn version_of_images(script: &Path) -> String {
+    let path = env::var("PATH").unwrap_or_default();
+    let mut hasher = DefaultHasher::new();
+    fs::read(script)
+        .or_fail("read base-image")
+        .hash(&mut hasher);
+    for program in ["dockerd", "busybox", "bash-static"] {
+        let found = env::split_paths(&path).find_map(|dir| fs::metadata(dir.join(program)).ok());
+        found
+            .map(|file| (file.size(), file.mtime()))
+            .hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg("--reflink=auto")
+        .arg(from)
+        .arg(to)
+        .output();
+    let copied = copied.or_fail("start cp");
+    if !copied.status.success() {
+        fail(format_args!(
+            "cp: {}",
+            String::from_utf8_lossy(&copied.stderr)
+        ));
+    }
+}

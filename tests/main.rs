@@ -1,0 +1,3 @@
+//! Tests of the commands on a real engine: one module for each command, and some for all of them.
+
+mod smoke;
