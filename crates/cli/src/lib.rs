@@ -41,6 +41,7 @@ mod man;
 mod nearest;
 mod page;
 mod printable;
+pub mod shell;
 mod shim;
 mod table;
 mod text;

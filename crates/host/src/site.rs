@@ -198,7 +198,7 @@ impl Site {
     fn tell(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
         for change in changes {
             let event = |kind: &str, entry: &Allocation| {
-                let user = entry.container.uid.to_string();
+                let user = users::login(entry.container.uid);
                 let slots = slots(entry);
                 let event = Event::new(now, kind).of(user).with("container", &entry.container);
                 if slots.is_empty() { event } else { event.with("gpus", slots) }

@@ -83,6 +83,11 @@ pub fn person(uid: u32) -> Result<Person, UnknownUser> {
     }
 }
 
+/// A user's login for people to read; the uid where it has none.
+pub fn login(uid: u32) -> String {
+    person(uid).map_or_else(|_| uid.to_string(), |person| person.login)
+}
+
 /// The names of all groups that a user is in, the primary one among them.
 ///
 /// # Errors

@@ -71,6 +71,7 @@ impl TestHost {
         if !Uid::effective().is_root() {
             fail("needs root: it starts an engine of its own and switches between users");
         }
+        let bin = bin_dir();
         let template = env::temp_dir().join("ds01-test-XXXXXX");
         let root = mkdtemp(&template).or_fail("make a temporary directory");
         // Users must get in; the directories below have their own modes.
@@ -79,7 +80,6 @@ impl TestHost {
             fs::create_dir_all(root.join(directory)).or_fail(directory);
         }
         users::write_all(&root);
-        let bin = bin_dir();
         let replaced = Replaced {
             covered: vec![
                 (root.join("etc/passwd"), "/etc/passwd"),

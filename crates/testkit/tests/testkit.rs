@@ -132,13 +132,14 @@ fn a_terminal_has_a_size_and_signals() {
     pty.expect("50 100\r\n");
     assert_eq!(pty.wait(), Some(3));
 
-    let mut pty = on_terminal(&["-c", "read -r line; echo \"<$line>\"; stty raw; cat"]);
+    let mut pty = on_terminal(&[
+        "-c",
+        "read -r line; echo \"<$line>\"; stty raw; echo is raw; cat",
+    ]);
     let modes = pty.modes();
     pty.send("hello\r");
-    pty.expect("<hello>");
-    pty.expect("\n");
-    pty.send("raw");
-    pty.expect("raw");
+    pty.expect("<hello>\r\n");
+    pty.expect("is raw");
     assert_ne!(pty.modes(), modes);
     pty.signal(Signal::SIGKILL);
     assert_eq!(pty.wait(), None);

@@ -9,7 +9,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::target;
-use crate::{Operation, Site, clock, site::fail, users::Caller};
+use crate::{Operation, Site, clock, site::fail, users::{Caller, login}};
 
 /// Asks for a container's processes to be frozen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Operation for Pause {
             state => return Err(not(&name, state, "running", "container-start")),
         }
         site.engine()?.pause(&target.id)?;
-        let event = Event::new(clock::now(), "container.pause").of(caller.uid.to_string());
+        let event = Event::new(clock::now(), "container.pause").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(name)
     }
@@ -57,7 +57,7 @@ impl Operation for Unpause {
             state => return Err(not(&name, state, "paused", "container-start")),
         }
         site.engine()?.unpause(&target.id)?;
-        let event = Event::new(clock::now(), "container.unpause").of(caller.uid.to_string());
+        let event = Event::new(clock::now(), "container.unpause").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(name)
     }

@@ -11,7 +11,7 @@ use crate::{
     Operation, Site, clock,
     look::Scope,
     nvml::Probe,
-    users::{Caller, person},
+    users::{Caller, login},
 };
 
 /// Asks for the devices.
@@ -84,7 +84,7 @@ fn holder(holder: Holder<'_>) -> DeviceHolder {
                 _ => "live",
             };
             DeviceHolder {
-                user: Some(person(uid).map_or_else(|_| uid.to_string(), |person| person.login)),
+                user: Some(login(uid)),
                 container: entry.container.to_string(),
                 state: state.into(),
             }

@@ -17,7 +17,7 @@ use crate::{
     engine::EngineError,
     look::Scope,
     site::{fail, slots},
-    users::Caller,
+    users::{Caller, login},
 };
 
 /// Asks for a container to be removed.
@@ -78,7 +78,7 @@ impl Operation for Remove {
             site.note(site.metadata.delete(&target.container));
         }
         let event = |kind: &str| {
-            let event = Event::new(clock::now(), kind).of(caller.uid.to_string());
+            let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)
         };
         site.log(event("container.remove"));

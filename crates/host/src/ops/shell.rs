@@ -1,5 +1,7 @@
 //! `container-attach`: a shell in a running container.
 
+use std::os::unix::net::UnixStream;
+
 use ds01_core::{
     account::IMAGE_PATH,
     failure::{Failure, Kind},
@@ -63,6 +65,16 @@ pub fn open_shell<'a>(
 }
 
 impl Shell<'_> {
+    /// The connection, to read and write.
+    ///
+    /// # Errors
+    ///
+    /// If the process has no file descriptors left.
+    pub fn stream(&self) -> Result<UnixStream, Failure> {
+        let stream = self.exec.stream.try_clone();
+        stream.map_err(|error| Failure::new(Kind::Failed, format!("cannot use the shell: {error}")))
+    }
+
     /// Tells the shell the size of the caller's terminal.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use crate::{
     look::Scope,
     nvml::Probe,
     site::{fail, slots},
-    users::Caller,
+    users::{Caller, login},
 };
 
 /// Asks for a container to run.
@@ -69,7 +69,7 @@ impl Operation for Start {
             return Err(failure);
         }
         set(site, &target, Holding::Live)?;
-        let event = Event::new(clock::now(), "container.start").of(caller.uid.to_string());
+        let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(Started { name, already: false })
     }

@@ -13,7 +13,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::target;
-use crate::{Operation, Site, clock, look::Scope, site::{fail, slots}, users::{Caller, person}};
+use crate::{Operation, Site, clock, look::Scope, site::{fail, slots}, users::{Caller, login, person}};
 
 /// Asks for a container's processes to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Operation for Stop {
             Ok(entry.map_or((String::new(), None), |entry| (slots(entry), entry.hold)))
         })?;
         if !already {
-            let event = Event::new(clock::now(), "container.stop").of(caller.uid.to_string());
+            let event = Event::new(clock::now(), "container.stop").of(login(caller.uid));
             site.log(event.with("container", &target.container));
         }
         Ok(Stopped { name, already, slots, hold })

@@ -1,0 +1,113 @@
+//! `container-create`: its documentation is that of `Args`, which `container-create --info` and its manual page print.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use argh::{ArgsInfo, FromArgs};
+use ds01::{ask, open};
+use ds01_cli::{
+    Command, Ui,
+    concepts::{self, Concept},
+};
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::{ContainerArg, ContainerName},
+};
+use ds01_host::ops::Create;
+
+/// Create a container with GPUs from your quota. It is not started: container-start or container-run does that.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} thesis --image=pytorch:2.8",
+    example = "{command_name} training --gpu=2",
+    example = "{command_name} editing --cpu-only",
+    note = "The devices are yours from now on, whether the container runs or not: remove it when you are done.",
+    note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
+    error_code(3, "no such image"),
+    error_code(4, "you have a container of that name"),
+    error_code(5, "a limit of yours would be passed"),
+    error_code(6, "no device is free"),
+    error_code(8, "the engine, the driver or the ledger cannot be reached; nothing was changed")
+)]
+struct Args {
+    /// name of the container, unique among yours
+    #[argh(positional, arg_name = "name")]
+    name: ContainerArg,
+
+    /// image to make it from, as --image
+    #[argh(positional, arg_name = "image")]
+    positional_image: Option<String>,
+
+    /// image to make it from
+    #[argh(option, arg_name = "image")]
+    image: Option<String>,
+
+    /// project whose workspace is mounted (default: that of the container's name)
+    #[argh(option, arg_name = "project")]
+    project: Option<ContainerName>,
+
+    /// folder to mount at /workspace, instead of the project's
+    #[argh(option, short = 'w', arg_name = "path")]
+    workspace: Option<PathBuf>,
+
+    /// folder to mount at /data
+    #[argh(option, short = 'd', arg_name = "path")]
+    data: Option<PathBuf>,
+
+    /// GPUs or MIG devices to give it (default 1)
+    #[argh(option, default = "1", arg_name = "count")]
+    gpu: u32,
+
+    /// give it no GPU
+    #[argh(switch)]
+    cpu_only: bool,
+
+    /// accepted for old scripts: it never opens a terminal
+    #[argh(switch)]
+    #[expect(dead_code, reason = "accepted, without effect")]
+    background: bool,
+
+    /// say what would be made, and make nothing
+    #[argh(switch)]
+    dry_run: bool,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] =
+        &[concepts::CONTAINER, concepts::IMAGE, concepts::WORKSPACE, concepts::GPU];
+    const SEE_ALSO: &'static [&'static str] =
+        &["container-start", "container-run", "container-remove", "check-limits", "gpu-status"];
+    const FILES: &'static [(&'static str, &'static str)] =
+        &[("~/workspace/<project>", "the folder that is /workspace inside; made if missing")];
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+    let host = open(ui)?;
+    if args.name.uid.is_some_and(|uid| uid != host.caller().uid) {
+        return Err(Failure::new(Kind::Forbidden, "a container is made for its owner by its owner")
+            .with_hint(format!("make one of your own: container-create {}", args.name.name)));
+    }
+    ui.explain("your limits are read, and a device is chosen that nobody holds: the smallest that is free");
+    let made = ask(
+        &host,
+        ui,
+        &Create {
+            name: args.name.name,
+            image: args.image.or(args.positional_image),
+            project: args.project,
+            workspace: args.workspace,
+            data: args.data,
+            gpus: if args.cpu_only { 0 } else { args.gpu },
+            dry_run: args.dry_run,
+        },
+    )?;
+    ui.explain(format_args!("as docker create does, with your limits, devices and {} mounted", made.workspace.display()));
+    let slots: Vec<_> = made.devices.iter().map(|held| held.slot.to_string()).collect();
+    match slots.as_slice() {
+        [] => ui.line(format_args!("{} without GPU", made.name)),
+        slots => ui.line(format_args!("{} with GPU {}", made.name, slots.join(" "))),
+    }
+}

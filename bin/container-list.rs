@@ -1,0 +1,75 @@
+//! `container-list`: its documentation is that of `Args`, which `container-list --info` and its manual page print.
+
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use ds01::{ask, open};
+use ds01_cli::{
+    Command, Format, Ui,
+    concepts::{self, Concept},
+};
+use ds01_core::failure::Failure;
+use ds01_host::ops::{List, Listed};
+
+/// List your running containers, or with --all the stopped ones too.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} --all",
+    example = "{command_name} --format=simple | cut -f1",
+    note = "The columns are NAME STATUS IMAGE GPU UPTIME. With --format=json, an array of objects with name, uid, login, id, state, image, project, slots, created (seconds since 1970) and uptime.",
+    error_code(7, "--all-users is for admins")
+)]
+struct Args {
+    /// include containers that do not run
+    #[argh(switch, short = 'a')]
+    all: bool,
+
+    /// those of all users, for admins
+    #[argh(switch)]
+    all_users: bool,
+
+    /// how to print them (default table)
+    #[argh(option, default = "Format::Table", arg_name = "table|json|simple")]
+    format: Format,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[concepts::CONTAINER, concepts::STATES];
+    const SEE_ALSO: &'static [&'static str] = &["container-create", "gpu-status"];
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+    let host = open(ui)?;
+    ui.explain("as docker ps does, for the containers that are yours");
+    let list = List { stopped: args.all, all_users: args.all_users };
+    let containers = ask(&host, ui, &list)?;
+    if args.all_users {
+        let rows: Vec<_> = containers
+            .iter()
+            .map(|container| {
+                let [name, rest @ ..] = cells(container);
+                let [status, image, gpu, uptime] = rest;
+                [container.login.clone(), name, status, image, gpu, uptime]
+            })
+            .collect();
+        let headings = ["USER", "NAME", "STATUS", "IMAGE", "GPU", "UPTIME"];
+        return ui.list(args.format, headings, &rows, &containers);
+    }
+    let rows: Vec<_> = containers.iter().map(cells).collect();
+    ui.list(args.format, ["NAME", "STATUS", "IMAGE", "GPU", "UPTIME"], &rows, &containers)
+}
+
+fn cells(container: &Listed) -> [String; 5] {
+    let or_dash = |text: &str| if text.is_empty() { "-".to_string() } else { text.to_string() };
+    [
+        container.name.to_string(),
+        container.state.to_string(),
+        container.image.clone(),
+        or_dash(&container.slots),
+        or_dash(&container.uptime),
+    ]
+}

@@ -1,0 +1,111 @@
+//! `container-remove`: its documentation is that of `Args`, which `container-remove --info` and its manual page print.
+
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use ds01::{ask, container, is_up, open};
+use ds01_cli::{
+    Command, ExitStatus, Ui,
+    concepts::{self, Concept},
+};
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::ContainerArg,
+};
+use ds01_host::ops::{Describe, List, Remove};
+
+/// Remove a container and free its GPUs at once. Your workspace stays as it is.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} thesis",
+    example = "{command_name} thesis --stop",
+    example = "{command_name} exp-1 exp-2 exp-3",
+    note = "What is lost are files outside /workspace: packages installed by hand, and whatever is in /tmp or the home inside.",
+    error_code(1, "it failed, or you thought better of it"),
+    error_code(3, "you have no such container"),
+    error_code(4, "it runs, and --stop was not given")
+)]
+struct Args {
+    /// the containers
+    #[argh(positional, arg_name = "container")]
+    names: Vec<ContainerArg>,
+
+    /// stop it first if it runs
+    #[argh(switch)]
+    stop: bool,
+
+    /// do not ask
+    #[argh(switch, short = 'f')]
+    force: bool,
+
+    /// all of your containers that do not run; with --stop, all
+    #[argh(switch, short = 'a')]
+    all: bool,
+
+    /// the project's image too, if nothing else uses it
+    #[argh(switch, short = 'i')]
+    images: bool,
+
+    /// its anonymous volumes too
+    #[argh(switch, short = 'v')]
+    volumes: bool,
+
+    /// say what would be removed, and remove nothing
+    #[argh(switch)]
+    dry_run: bool,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] =
+        &[concepts::CONTAINER, concepts::WORKSPACE, concepts::STATES];
+    const SEE_ALSO: &'static [&'static str] = &["container-stop", "container-create"];
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    let host = open(ui)?;
+    let mut names = args.names;
+    if args.all {
+        let all = ask(&host, ui, &List { stopped: true, all_users: false })?;
+        let removable = all.into_iter().filter(|container| args.stop || !is_up(container.state));
+        names = removable.map(|c| ContainerArg { name: c.name, uid: None }).collect();
+    } else if names.is_empty() {
+        let fits = |state| args.stop || !is_up(state);
+        names.push(container(&host, ui, None, "Remove which container?", fits)?);
+    }
+    if args.dry_run {
+        return Ok(ui.each(names, |name, ui| {
+            let about = ask(&host, ui, &Describe { name })?;
+            ui.line(format_args!("{} ({}) would be removed", about.name, about.state))
+        }));
+    }
+    if !args.force && (args.all || ui.interactive()) && !names.is_empty() {
+        let list: Vec<_> = names.iter().map(ToString::to_string).collect();
+        if !ui.confirm(&format!("Remove {}? The workspace stays.", list.join(", ")))? {
+            return Err(Failure::new(Kind::Failed, "nothing was removed"));
+        }
+    }
+    ui.explain("as docker rm does; then the ledger gives its devices to whoever asks next");
+    Ok(ui.each(names, |name, ui| {
+        let removed = ask(
+            &host,
+            ui,
+            &Remove {
+                name,
+                stop_seconds: args.stop.then_some(10),
+                volumes: args.volumes,
+                image: args.images,
+            },
+        )?;
+        if !removed.slots.is_empty() {
+            ui.note(format_args!("{} removed, GPU {} is free", removed.name, removed.slots));
+        }
+        if let Some(image) = removed.image {
+            ui.note(format_args!("image {image} removed"));
+        }
+        Ok(())
+    }))
+}

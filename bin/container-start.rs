@@ -1,0 +1,47 @@
+//! `container-start`: its documentation is that of `Args`, which `container-start --info` and its manual page print.
+
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use ds01::{ask, container, is_up, open};
+use ds01_cli::{
+    Command, Ui,
+    concepts::{self, Concept},
+};
+use ds01_core::{failure::Failure, name::ContainerArg};
+use ds01_host::ops::Start;
+
+/// Start a created or stopped container in the background. It gets the devices that it was made with.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} thesis",
+    error_code(3, "you have no such container"),
+    error_code(4, "it is paused"),
+    error_code(6, "its devices went to another container while it was stopped")
+)]
+struct Args {
+    /// the container
+    #[argh(positional, arg_name = "container")]
+    name: Option<ContainerArg>,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[concepts::CONTAINER, concepts::STATES];
+    const SEE_ALSO: &'static [&'static str] =
+        &["container-run", "container-attach", "container-stop"];
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+    let host = open(ui)?;
+    let name = container(&host, ui, args.name, "Start which container?", |s| !is_up(s))?;
+    ui.explain("its devices are taken again if nobody else has them; then as docker start does");
+    let started = ask(&host, ui, &Start { name })?;
+    if started.already {
+        ui.note(format_args!("{} runs already", started.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `container-stop`: its documentation is that of `Args`, which `container-stop --info` and its manual page print.
+
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use ds01::{ask, containers, is_up, open};
+use ds01_cli::{
+    Command, ExitStatus, Ui,
+    concepts::{self, Concept},
+    human,
+};
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::ContainerArg,
+};
+use ds01_host::{
+    Host,
+    ops::{Describe, Stop},
+};
+
+/// End the processes of a running container. It keeps its files, and for a while its GPUs.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} thesis",
+    example = "{command_name} thesis --timeout=60",
+    note = "Its GPUs are free when the hold after stop has passed (check-limits shows it), or at once with container-remove.",
+    error_code(1, "it failed, or you thought better of it"),
+    error_code(3, "you have no such container"),
+    error_code(4, "it was never started")
+)]
+struct Args {
+    /// the container
+    #[argh(positional, arg_name = "container")]
+    name: Option<ContainerArg>,
+
+    /// do not ask
+    #[argh(switch, short = 'f')]
+    force: bool,
+
+    /// seconds for the processes to end by themselves before they are killed (default 10)
+    #[argh(option, short = 't', default = "10", arg_name = "seconds")]
+    timeout: u32,
+
+    /// all of your running containers
+    #[argh(switch, short = 'a')]
+    all: bool,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[concepts::CONTAINER, concepts::STATES];
+    const SEE_ALSO: &'static [&'static str] =
+        &["container-start", "container-remove", "container-pause"];
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    let host = open(ui)?;
+    let names = containers(&host, ui, args.name, args.all, "Stop which container?", is_up)?;
+    if !args.force && (args.all || ui.interactive()) && !names.is_empty() {
+        for name in &names {
+            show(&host, ui, name)?;
+        }
+        if !ui.confirm("Stop it?")? {
+            return Err(Failure::new(Kind::Failed, "nothing was stopped"));
+        }
+    }
+    ui.explain("as docker stop does: SIGTERM, and SIGKILL to what is left after the timeout");
+    Ok(ui.each(names, |name, ui| {
+        let stop = Stop { name, grace_seconds: args.timeout, kill: false };
+        let stopped = ask(&host, ui, &stop)?;
+        if stopped.already {
+            ui.note(format_args!("{} had stopped already", stopped.name));
+        } else if !stopped.slots.is_empty() {
+            let hold = stopped.hold.map_or("until it is removed".into(), |hold| {
+                format!("for {}", human::duration(hold))
+            });
+            ui.note(format_args!("{} keeps GPU {} {hold}", stopped.name, stopped.slots));
+        }
+        Ok(())
+    }))
+}
+
+/// What a stop would end.
+fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<(), Failure> {
+    let about = ask(host, ui, &Describe { name: name.clone() })?;
+    let up = about.started.map_or(String::new(), |since| {
+        format!(", up {}", human::duration(ds01_host::clock::now().since(since)))
+    });
+    let processes = about.processes.map_or(String::new(), |count| format!(", {count} processes"));
+    ui.note(format_args!("{}: {}{up}, image {}{processes}", about.name, about.state, about.image));
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! `gpu-status`: its documentation is that of `Args`, which `gpu-status --info` and its manual page print.
+
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use ds01::{ask, open};
+use ds01_cli::{
+    Command, Format, Ui,
+    concepts::{self, Concept},
+    human,
+};
+use ds01_core::failure::Failure;
+use ds01_host::ops::{DeviceStatus, Gpus};
+
+/// Show every GPU and MIG device, what it does, and who holds it.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name}",
+    example = "{command_name} --format=simple | grep -w free",
+    note = "The columns are GPU TYPE SHARE MEMORY UTIL USER CONTAINER. A dash stands for what cannot be read: MIG devices have no utilisation.",
+    note = "With --format=json: driver; devices, each with device (uuid, gpu, slot, share in 28ths, model, profile, memory_bytes, activity), holders (user, container, state) and in_use_outside; problems.",
+    error_code(8, "the driver or the engine cannot be reached")
+)]
+struct Args {
+    /// how to print them (default table)
+    #[argh(option, default = "Format::Table", arg_name = "table|json|simple")]
+    format: Format,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[concepts::GPU, concepts::LIMITS];
+    const SEE_ALSO: &'static [&'static str] = &["check-limits", "container-list"];
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+    let host = open(ui)?;
+    ui.explain("NVIDIA's driver is asked what there is, the engine and the ledger who holds it");
+    let status = ask(&host, ui, &Gpus {})?;
+    status.problems.iter().for_each(|problem| ui.warn(problem));
+    let rows: Vec<_> = status.devices.iter().map(cells).collect();
+    let headings = ["GPU", "TYPE", "SHARE", "MEMORY", "UTIL", "USER", "CONTAINER"];
+    ui.list(args.format, headings, &rows, &status)
+}
+
+fn cells(status: &DeviceStatus) -> [String; 7] {
+    let device = &status.device;
+    let activity = &device.activity;
+    let used = activity.memory_used_bytes.map_or("-".into(), human::bytes);
+    let users = status.holders.iter().map(|h| h.user.clone().unwrap_or("unmanaged".into()));
+    let containers = status.holders.iter().map(|holder| {
+        let short = holder.container.rsplit_once("._.").map_or(&*holder.container, |(name, _)| name);
+        match holder.state.as_str() {
+            "live" | "unmanaged" => short.to_string(),
+            state => format!("{short} ({state})"),
+        }
+    });
+    let (user, container) = match (status.holders.is_empty(), status.in_use_outside) {
+        (true, false) => ("free".into(), "-".into()),
+        (true, true) => ("in use outside containers".into(), "-".into()),
+        _ => (users.collect::<Vec<_>>().join(","), containers.collect::<Vec<_>>().join(",")),
+    };
+    [
+        device.slot.to_string(),
+        device.profile.clone().unwrap_or_else(|| device.model.clone()),
+        device.share.to_string(),
+        format!("{used}/{}", human::bytes(device.memory_bytes)),
+        activity.utilisation.map_or("-".into(), |percent| format!("{percent}%")),
+        user,
+        container,
+    ]
+}

@@ -1,0 +1,114 @@
+//! What several commands share: the host as they open it, and the container that is meant.
+
+use ds01_cli::{ExitStatus, Ui, shell};
+use ds01_core::{
+    container::State,
+    failure::{Failure, Kind},
+    name::ContainerArg,
+};
+use ds01_host::{
+    Answered, Host, Operation,
+    engine::Terminal,
+    ops::{List, Listed, open_shell},
+};
+
+/// Opens the host for the user who runs this command.
+///
+/// # Errors
+///
+/// If they have no access, or the host is not set up.
+pub fn open(ui: &Ui) -> Result<Host, Failure> {
+    Host::open(ui.name())
+}
+
+/// Asks the host, and tells the user what it notes beside its answer.
+///
+/// # Errors
+///
+/// The operation's own.
+pub fn ask<O: Operation>(host: &Host, ui: &mut Ui, operation: &O) -> Result<O::Answer, Failure> {
+    let Answered { value, notices } = host.ask(operation)?;
+    notices.iter().for_each(|notice| ui.warn(notice));
+    Ok(value)
+}
+
+/// Whether a container's processes exist.
+pub fn is_up(state: State) -> bool {
+    matches!(state, State::Running | State::Paused | State::Restarting)
+}
+
+/// The container that was named; without a name, one that is chosen from those that `fit`.
+///
+/// # Errors
+///
+/// Status 2 without a terminal, 3 if none fits.
+pub fn container(
+    host: &Host,
+    ui: &mut Ui,
+    named: Option<ContainerArg>,
+    prompt: &str,
+    fit: impl Fn(State) -> bool,
+) -> Result<ContainerArg, Failure> {
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    ui.may_ask("container")?;
+    let all = ask(host, ui, &List { stopped: true, all_users: false })?;
+    let mut fitting: Vec<Listed> = all.into_iter().filter(|c| fit(c.state)).collect();
+    if fitting.is_empty() {
+        return Err(Failure::new(Kind::NotFound, "you have no container that fits")
+            .with_hint("see what you have with container-list --all"));
+    }
+    let rows: Vec<_> = fitting.iter().map(facts).collect();
+    let name = fitting.swap_remove(ui.choose(prompt, &rows)?).name;
+    Ok(ContainerArg { name, uid: None })
+}
+
+/// The containers that were named, or with `all` those that `fit`.
+///
+/// # Errors
+///
+/// As [`container`].
+pub fn containers(
+    host: &Host,
+    ui: &mut Ui,
+    named: Option<ContainerArg>,
+    all: bool,
+    prompt: &str,
+    fit: impl Fn(State) -> bool,
+) -> Result<Vec<ContainerArg>, Failure> {
+    if !all {
+        return Ok(vec![container(host, ui, named, prompt, fit)?]);
+    }
+    let listed = ask(host, ui, &List { stopped: true, all_users: false })?;
+    let fitting = listed.into_iter().filter(|container| fit(container.state));
+    Ok(fitting.map(|container| ContainerArg { name: container.name, uid: None }).collect())
+}
+
+/// What to choose a container by.
+fn facts(container: &Listed) -> [String; 4] {
+    let gpu = if container.slots.is_empty() { "no GPU".into() } else { format!("GPU {}", container.slots) };
+    [container.name.to_string(), container.state.to_string(), gpu, container.image.clone()]
+}
+
+/// A shell in a running container, joined to this terminal or these pipes; its exit status.
+///
+/// # Errors
+///
+/// If there is no such container, it does not run, or the engine goes away.
+pub fn attach(host: &Host, name: &ContainerArg) -> Result<ExitStatus, Failure> {
+    let seat = shell::Seat::of_this_process();
+    let terminal = seat.as_ref().map(|seat| Terminal {
+        term: seat.term.clone(),
+        rows: seat.rows,
+        columns: seat.columns,
+    });
+    let shell = open_shell(host, name, terminal.as_ref())?;
+    let stream = shell.stream()?;
+    // A shell that has just ended cannot be resized: its status is what counts.
+    let resized = |rows, columns| drop(shell.resize(rows, columns));
+    match shell::join(stream, &shell.exec.first, seat.is_some(), resized)? {
+        shell::Ended::Closed => shell.status().map(ExitStatus),
+        shell::Ended::Signal(signal) => Ok(ExitStatus(128 + signal)),
+    }
+}
