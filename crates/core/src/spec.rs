@@ -85,9 +85,19 @@ pub struct Spec {
 /// privileges, without the host's network. `NVIDIA_VISIBLE_DEVICES` is always set: an image's
 /// own would give every GPU where NVIDIA's runtime is the default.
 pub fn spec(plan: &Plan<'_>) -> Spec {
-    let Plan { container, account, limits, .. } = *plan;
+    let Plan {
+        container,
+        account,
+        limits,
+        ..
+    } = *plan;
     let devices: Vec<Uuid> = plan.devices.iter().map(|held| held.uuid.clone()).collect();
-    let visible = match devices.iter().map(|uuid| uuid.0.as_str()).collect::<Vec<_>>().join(",") {
+    let visible = match devices
+        .iter()
+        .map(|uuid| uuid.0.as_str())
+        .collect::<Vec<_>>()
+        .join(",")
+    {
         none if none.is_empty() => "void".into(),
         uuids => uuids,
     };

@@ -63,7 +63,13 @@ impl Site {
             config,
         };
         if !site.config.paths.state.exists() {
-            let group = site.config.access.docker_group.as_deref().map(users::gid_of).transpose()?;
+            let group = site
+                .config
+                .access
+                .docker_group
+                .as_deref()
+                .map(users::gid_of)
+                .transpose()?;
             site.ledger.init(group)?;
             if let Err(error) = site.events.init(group) {
                 site.notice(format!("events are not logged: {error}"));
@@ -111,15 +117,24 @@ impl Site {
 
     /// Logs an event. One that cannot be logged is told to the user: it happened all the same.
     pub(crate) fn log(&self, event: Event) {
-        let event = Event { source: Some(self.source.clone()), ..event };
+        let event = Event {
+            source: Some(self.source.clone()),
+            ..event
+        };
         if let Err(error) = self.events.append(&event) {
-            self.notice(format!("the event {} was not logged: {error}", event.event_type));
+            self.notice(format!(
+                "the event {} was not logged: {error}",
+                event.event_type
+            ));
         }
     }
 
     /// The name of this host.
     pub(crate) fn node(&self) -> String {
-        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().into()
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .unwrap_or_default()
+            .trim()
+            .into()
     }
 
     /// Changes the ledger: under its lock, reconciled with what was seen of the engine.
@@ -200,8 +215,14 @@ impl Site {
             let event = |kind: &str, entry: &Allocation| {
                 let user = users::login(entry.container.uid);
                 let slots = slots(entry);
-                let event = Event::new(now, kind).of(user).with("container", &entry.container);
-                if slots.is_empty() { event } else { event.with("gpus", slots) }
+                let event = Event::new(now, kind)
+                    .of(user)
+                    .with("container", &entry.container);
+                if slots.is_empty() {
+                    event
+                } else {
+                    event.with("gpus", slots)
+                }
             };
             match change {
                 Change::Confirmed(name) => {
@@ -211,7 +232,11 @@ impl Site {
                         && let Some(entry) = ledger.entry(name)
                     {
                         let record = Record::of_found(entry, found, &self.node());
-                        if self.metadata.read(name).is_none_or(|known| known.id != record.id) {
+                        if self
+                            .metadata
+                            .read(name)
+                            .is_none_or(|known| known.id != record.id)
+                        {
                             self.note(self.metadata.write(name, &record));
                         }
                         self.log(event("container.create", entry).with("found", "after a crash"));
@@ -255,7 +280,11 @@ impl Site {
     ///
     /// If the engine does not answer.
     pub(crate) fn has_slices(&self) -> Result<bool, Failure> {
-        let files = [self.config.engine.socket.as_path(), Path::new("/run/docker.pid"), Path::new(DAEMON)];
+        let files = [
+            self.config.engine.socket.as_path(),
+            Path::new("/run/docker.pid"),
+            Path::new(DAEMON),
+        ];
         let stamp = files.map(|file| match fs::metadata(file) {
             Ok(file) => format!("{}:{}:{}", file.dev(), file.ino(), file.mtime_nsec()),
             Err(_) => "-".to_string(),
@@ -285,13 +314,20 @@ impl Site {
             return Ok(true);
         }
         let person = users::person(uid)?;
-        Ok(self.policy()?.is_admin(&person.login, &users::groups_of(&person)?))
+        Ok(self
+            .policy()?
+            .is_admin(&person.login, &users::groups_of(&person)?))
     }
 }
 
 /// An entry's devices as users read them.
 pub(crate) fn slots(entry: &Allocation) -> String {
-    entry.devices.iter().map(|held| held.slot.to_string()).collect::<Vec<_>>().join(" ")
+    entry
+        .devices
+        .iter()
+        .map(|held| held.slot.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A failure that no error type stands for.

@@ -18,9 +18,13 @@ impl Engine {
     ///
     /// As every call: [`EngineError`]; status 404 without the image, 409 if the name is taken.
     pub fn create(&self, spec: &Spec) -> Result<ContainerId, EngineError> {
-        let options = CreateContainerOptions { name: Some(spec.name.clone()), platform: String::new() };
+        let options = CreateContainerOptions {
+            name: Some(spec.name.clone()),
+            platform: String::new(),
+        };
         let call = self.docker.create_container(Some(options), body(spec));
-        self.wait("create the container", call).map(|made| ContainerId(made.id))
+        self.wait("create the container", call)
+            .map(|made| ContainerId(made.id))
     }
 }
 
@@ -28,7 +32,11 @@ impl Engine {
 fn body(spec: &Spec) -> ContainerCreateBody {
     // The engine counts in signed numbers; no machine has more than 2^63 of anything.
     let signed = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
-    let devices = spec.devices.iter().map(|uuid| uuid.0.clone()).collect::<Vec<_>>();
+    let devices = spec
+        .devices
+        .iter()
+        .map(|uuid| uuid.0.clone())
+        .collect::<Vec<_>>();
     let request = DeviceRequest {
         device_ids: Some(devices),
         capabilities: Some(vec![vec!["gpu".into()]]),

@@ -18,9 +18,7 @@ use std::{
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error as Bollard,
-    query_parameters::{
-        KillContainerOptions, RemoveContainerOptions, StopContainerOptions,
-    },
+    query_parameters::{KillContainerOptions, RemoveContainerOptions, StopContainerOptions},
 };
 use ds01_core::{container::ContainerId, failure::Failure, failure::Kind};
 use tokio::{runtime::Runtime, time::timeout};
@@ -58,7 +56,11 @@ impl Engine {
             API_DEFAULT_VERSION,
         )
         .map_err(|error| EngineError::from_bollard("answer", error, socket.into()))?;
-        Ok(Self { docker, runtime, socket: socket.into() })
+        Ok(Self {
+            docker,
+            runtime,
+            socket: socket.into(),
+        })
     }
 
     /// Waits for a call, or several, within the usual limit.
@@ -99,7 +101,10 @@ impl Engine {
     /// As every call: [`EngineError`].
     pub fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
-        let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
+        let options = StopContainerOptions {
+            t: Some(seconds),
+            ..StopContainerOptions::default()
+        };
         let call = self.docker.stop_container(&id.0, Some(options));
         self.wait_for("stop it", LIMIT + grace, call)
     }
@@ -110,7 +115,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn kill(&self, id: &ContainerId) -> Result<(), EngineError> {
-        let options = KillContainerOptions { signal: "KILL".into() };
+        let options = KillContainerOptions {
+            signal: "KILL".into(),
+        };
         self.wait("kill it", self.docker.kill_container(&id.0, Some(options)))
     }
 
@@ -120,8 +127,15 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn remove(&self, id: &ContainerId, volumes: bool) -> Result<(), EngineError> {
-        let options = RemoveContainerOptions { v: volumes, force: false, link: false };
-        self.wait("remove it", self.docker.remove_container(&id.0, Some(options)))
+        let options = RemoveContainerOptions {
+            v: volumes,
+            force: false,
+            link: false,
+        };
+        self.wait(
+            "remove it",
+            self.docker.remove_container(&id.0, Some(options)),
+        )
     }
 
     /// Freezes a container's processes.
