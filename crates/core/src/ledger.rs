@@ -197,13 +197,15 @@ impl Ledger {
         self.allocations.push(entry);
     }
 
-    /// Takes an entry out.
+    /// Takes an entry out, whose container is no more.
     pub fn remove(&mut self, container: &EngineName) -> Option<Allocation> {
         let at = self
             .allocations
             .iter()
             .position(|a| a.container == *container)?;
-        Some(self.allocations.remove(at))
+        let entry = self.allocations.remove(at);
+        self.newest.retain(|id| Some(id) != entry.id.as_ref());
+        Some(entry)
     }
 
     /// The ids to ask the engine for, when the whole list is not needed.

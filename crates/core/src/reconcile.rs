@@ -23,6 +23,8 @@ pub struct Seen {
     /// The ids that were asked for, beside everything newer than the newest that was known.
     /// `None`: the list is complete.
     pub asked: Option<BTreeSet<ContainerId>>,
+    /// Containers that were known as the newest, and are no more.
+    pub vanished: Vec<ContainerId>,
     /// Pending entries' processes that were dead before the engine was asked.
     pub dead: Vec<Process>,
     /// When stopped containers stopped, where the ledger did not know.
@@ -255,7 +257,10 @@ pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
 }
 
 /// Moves on what counts as known, if everything that was listed is accounted for.
+///
+/// Nothing can be listed from one that is gone, so those make room for the living.
 fn note_newest(ledger: &mut Ledger, seen: &Seen) {
+    ledger.newest.retain(|id| !seen.vanished.contains(id));
     let accounted = |sighting: &Sighting| {
         seen.claims.contains_key(&sighting.id)
             || ledger.entry_of(&sighting.id, &sighting.name).is_some()

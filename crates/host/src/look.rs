@@ -74,14 +74,12 @@ impl Site {
             return Ok(Look { before, seen });
         }
         let engine = self.engine()?;
-        match (scope, &before) {
-            (Scope::Of(uid), Stored::Whole(ledger)) => match partial(engine, ledger, *uid)? {
-                Some((asked, news, containers)) => {
-                    (seen.asked, seen.news, seen.containers) = (Some(asked), news, containers);
-                }
-                None => (seen.news, seen.containers) = complete(engine, ledger)?,
-            },
-            _ => (seen.news, seen.containers) = complete(engine, ledger)?,
+        let short = match (scope, &before) {
+            (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
+            _ => false,
+        };
+        if !short {
+            (seen.news, seen.containers) = complete(engine, ledger)?;
         }
         inspect(engine, ledger, &mut seen)?;
         Ok(Look { before, seen })
@@ -102,10 +100,13 @@ fn dead_creators(ledger: &Ledger) -> Vec<ds01_core::ledger::Process> {
         .collect()
 }
 
-type Partial = (BTreeSet<ContainerId>, usize, Vec<Sighting>);
-
-/// The short list; `None` if nothing that was accounted for is left to begin from.
-fn partial(engine: &Engine, ledger: &Ledger, uid: u32) -> Result<Option<Partial>, EngineError> {
+/// The short list. `false` if nothing that was accounted for is left to begin from.
+fn partial(
+    engine: &Engine,
+    ledger: &Ledger,
+    uid: u32,
+    seen: &mut Seen,
+) -> Result<bool, EngineError> {
     let ours = ledger.allocations.iter();
     let ours = ours.filter(|entry| entry.container.uid == uid || !entry.devices.is_empty());
     let ids = ours.filter_map(|entry| entry.id.clone());
@@ -113,27 +114,26 @@ fn partial(engine: &Engine, ledger: &Ledger, uid: u32) -> Result<Option<Partial>
         .chain(ledger.unmanaged.iter().map(|u| u.id.clone()))
         .collect();
     if asked.len() > MOST_IDS {
-        return Ok(None);
+        return Ok(false);
     }
     let known = Query::Ids(asked.iter().cloned().collect());
     for newest in &ledger.newest {
         let queries = [Query::NewerThan(newest.clone()), known.clone()];
-        let [newer, known] = engine.list_both(&queries)?;
-        let Some(mut containers) = newer else {
+        let [Some(newer), Some(known)] = engine.list_both(&queries)? else {
+            seen.vanished.push(newest.clone());
             continue;
         };
-        let news = containers.len();
-        let is_new =
-            |sighting: &Sighting, all: &[Sighting]| all.iter().any(|n| n.id == sighting.id);
-        let known: Vec<_> = known
+        let new: BTreeSet<_> = newer.iter().map(|sighting| sighting.id.clone()).collect();
+        seen.news = newer.len();
+        seen.containers = newer;
+        let known = known
             .into_iter()
-            .flatten()
-            .filter(|s| !is_new(s, &containers))
-            .collect();
-        containers.extend(known);
-        return Ok(Some((asked, news, containers)));
+            .filter(|sighting| !new.contains(&sighting.id));
+        seen.containers.extend(known);
+        seen.asked = Some(asked);
+        return Ok(true);
     }
-    Ok(None)
+    Ok(false)
 }
 
 /// Everything; what is older than the newest that was accounted for is known.
