@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use ds01_core::{
-    container::{ContainerId, Sighting},
+    container::Sighting,
     failure::Failure,
     ledger::{Holding, Ledger},
     reconcile::Seen,
