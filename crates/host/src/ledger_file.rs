@@ -24,7 +24,7 @@ use ds01_core::{
     ledger::Ledger,
     ledger_text::{self, Damage},
 };
-use nix::libc;
+use nix::{libc, unistd::geteuid};
 
 /// How long the lock may take: each holder needs a millisecond, so this is thousands of them.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -267,6 +267,12 @@ pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
                 .open(path)
         };
         let file = open().map_err(unusable)?;
+        let here = file.metadata().map_err(unusable)?;
+        // Just made: the others must get in, whatever the caller's umask.
+        if here.mode() & 0o777 != 0o660 && here.uid() == geteuid().as_raw() {
+            let open_to_all = Permissions::from_mode(0o660);
+            file.set_permissions(open_to_all).map_err(unusable)?;
+        }
         let file = match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => file,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(file, deadline)
@@ -275,7 +281,6 @@ pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
             Err(error) => return Err(unusable(error)),
         };
         // Somebody may have replaced the file while we waited: that lock holds nobody.
-        let here = file.metadata().map_err(unusable)?;
         match fs::metadata(path) {
             Ok(there) if there.ino() == here.ino() && there.dev() == here.dev() => return Ok(file),
             _ => {}
