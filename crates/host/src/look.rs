@@ -4,13 +4,14 @@
 //! containers that hold devices or are the caller's, by id, and all that are newer than
 //! the newest that was accounted for. After a loss, or when all of those are gone, everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
-    container::Sighting,
+    container::{ContainerId, Sighting},
     failure::Failure,
     ledger::{Holding, Ledger},
     reconcile::Seen,
+    record::Record,
 };
 
 use crate::{
@@ -82,7 +83,18 @@ impl Site {
             (seen.news, seen.containers) = complete(engine, ledger)?;
         }
         inspect(engine, ledger, &mut seen)?;
+        seen.records = self.records_of(&seen);
         Ok(Look { before, seen })
+    }
+
+    /// Our records of the containers that the ledger does not know.
+    fn records_of(&self, seen: &Seen) -> BTreeMap<ContainerId, Record> {
+        let unknown = seen
+            .containers
+            .iter()
+            .filter(|c| seen.claims.contains_key(&c.id));
+        let records = unknown.filter_map(|c| self.metadata.read(&c.name.parse().ok()?));
+        records.map(|record| (record.id.clone(), record)).collect()
     }
 }
 

@@ -1,12 +1,14 @@
 //! `container-start`: the same devices again, or none.
 
 use ds01_core::{
+    admit::Denied,
     container::State,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
+    share::Share,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,7 @@ use crate::{
     look::Scope,
     nvml::Probe,
     site::{fail, slots},
-    users::{Caller, login},
+    users::{Caller, login, person},
 };
 
 /// Asks for a container to run.
@@ -74,11 +76,24 @@ impl Operation for Start {
             }
             State::Created | State::Exited => {}
         }
-        let before = site.change(&look, |ledger, now| take(ledger, &target, now))?;
+        let quota = || {
+            let person = person(target.container.uid)?;
+            Ok(site.policy()?.limits_for(&person.login).quota)
+        };
+        let before = site.change(&look, |ledger, now| take(ledger, &target, quota, now))?;
         if let Err(error) = site.engine()?.start(&target.id) {
+            // It did not start: as it was before. Without an answer it may start yet: its devices
+            // stay its own until that is seen, or the intent lapses.
+            let holding = match error.is_unanswered() {
+                true => Holding::Pending {
+                    creator: None,
+                    lapses: clock::now() + PENDING,
+                },
+                false => before.holding.clone(),
+            };
             let failure = explained(site, &before, error.into());
-            // It did not start: as it was before. The answer is the engine's, not this.
-            let _ = set(site, &target, before.holding);
+            // The answer is the engine's, not this.
+            let _ = set(site, &target, holding);
             return Err(failure);
         }
         set(site, &target, Holding::Live)?;
@@ -95,8 +110,14 @@ impl Operation for Start {
 ///
 /// # Errors
 ///
-/// Status 6 if they went to another container after the hold: never others in their place.
-fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocation, Failure> {
+/// Status 6 if they went to another container after the hold: never others in their place;
+/// status 5 if the owner has used the quota otherwise meanwhile.
+fn take(
+    ledger: &mut Ledger,
+    target: &Target,
+    quota: impl FnOnce() -> Result<Option<Share>, Failure>,
+    now: Timestamp,
+) -> Result<Allocation, Failure> {
     let container = &target.container;
     let name = &container.name;
     let at = ledger
@@ -122,11 +143,14 @@ fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocati
             ),
         ));
     }
-    if let Some(until) = ledger
-        .grants_after
-        .filter(|until| now < *until && !before.holds(now))
-    {
-        return Err(ds01_core::admit::Denied::Rebuilt { until }.into());
+    if !before.holds(now) {
+        if let Some(until) = ledger.grants_after.filter(|until| now < *until) {
+            return Err(Denied::Rebuilt { until }.into());
+        }
+        let (held, asked) = (ledger.held_by(container.uid, now), before.share());
+        if let Some(quota) = quota()?.filter(|quota| asked > Share::NONE && held + asked > *quota) {
+            return Err(Denied::Quota { held, asked, quota }.into());
+        }
     }
     ledger.change(container, |entry| {
         entry.id = Some(target.id.clone());
