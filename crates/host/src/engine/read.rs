@@ -1,6 +1,9 @@
 //! What the engine tells.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+};
 
 use bollard::{
     errors::Error as Bollard,
@@ -31,6 +34,18 @@ pub enum Query {
     NewerThan(ContainerId),
     /// The one of this name.
     Name(String),
+}
+
+/// Before the name of a GPU in NVIDIA's CDI specification.
+pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
+
+/// What an engine can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Its cgroups are systemd's, so that a slice can be a parent.
+    pub slices: bool,
+    /// The GPUs that it can give by CDI, by uuid or index. None: it has NVIDIA's hook, or no GPU.
+    pub cdi_gpus: BTreeSet<String>,
 }
 
 /// One container, closely.
@@ -186,16 +201,22 @@ impl Engine {
         Ok(top.processes.map_or(0, |rows| rows.len()))
     }
 
-    /// Whether the engine's cgroups are systemd's, so that a slice can be a parent.
+    /// What the engine can do. Telling costs it more than creating a container.
     ///
     /// # Errors
     ///
     /// As every call: [`EngineError`].
-    pub fn has_slices(&self) -> Result<bool, EngineError> {
+    pub fn abilities(&self) -> Result<Abilities, EngineError> {
         let info = self.wait("describe itself", self.docker.info())?;
-        Ok(info
+        let slices = info
             .cgroup_driver
-            .is_some_and(|driver| driver.to_string() == "systemd"))
+            .is_some_and(|driver| driver.to_string() == "systemd");
+        let devices = info.discovered_devices.unwrap_or_default().into_iter();
+        let gpus = devices.filter_map(|device| Some(device.id?.strip_prefix(CDI_GPU)?.to_string()));
+        Ok(Abilities {
+            slices,
+            cdi_gpus: gpus.collect(),
+        })
     }
 
     /// The engine's socket.
