@@ -4,6 +4,7 @@
 //! those that refuse old versions both answer, without the round trip that negotiation costs.
 
 mod account;
+mod claim;
 mod create;
 mod error;
 mod exec;
