@@ -240,7 +240,8 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
             "limited to the {host_cpus} CPUs that this host has"
         ));
     }
-    let slices = site.has_slices()?;
+    let abilities = site.abilities()?;
+    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
     let spec = spec(&Plan {
         container: &draft.container,
         account: &draft.account,
@@ -249,7 +250,8 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
         devices,
         limits: &draft.limits,
         host_cpus,
-        cgroup_parent: slices.then_some(draft.slice.as_str()),
+        cgroup_parent: abilities.slices.then_some(draft.slice.as_str()),
+        by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
     site.engine()?
