@@ -158,8 +158,8 @@ fn what_a_power_cut_tore_leaves_each_device_with_its_container() {
     let record = host.state_dir().join("container-metadata/x._.20001.json");
     fs::write(&record, vec![0; 512]).unwrap();
     host.ledger().set(&[0; 4096]);
-    let (status, stderr) = (Some(8), create(&host, "bob", "y").stderr);
-    assert_eq!(create(&host, "bob", "y").status, status, "{stderr}");
+    let refused = create(&host, "bob", "y");
+    assert_eq!(refused.status, Some(8), "{refused:#?}");
     host.ledger()
         .edit(|ledger| ledger["grants_after"] = 1.into());
     assert_one_device_is_free(&host);
