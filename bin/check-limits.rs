@@ -3,12 +3,12 @@
 use std::{fs, path::Path, process::ExitCode, time::Duration};
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, open};
 use ds01_cli::{
     Command, Format, Ui,
     concepts::{self, Concept},
     human,
 };
+use ds01_command::{ask, open};
 use ds01_core::failure::Failure;
 use ds01_host::ops::{LimitsStatus, MyLimits};
 
@@ -29,8 +29,10 @@ struct Args {
 impl Command for Args {
     const CONCEPTS: &'static [Concept] = &[concepts::LIMITS, concepts::GPU];
     const SEE_ALSO: &'static [&'static str] = &["gpu-status", "container-list"];
-    const FILES: &'static [(&'static str, &'static str)] =
-        &[("~/.ds01-limits", "your limits as text, written anew each time")];
+    const FILES: &'static [(&'static str, &'static str)] = &[(
+        "~/.ds01-limits",
+        "your limits as text, written anew each time",
+    )];
 }
 
 fn main() -> ExitCode {
@@ -43,7 +45,10 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let status = ask(&host, ui, &MyLimits {})?;
     let rows = rows(&status);
     if let Err(error) = keep(&status, &rows) {
-        ui.warn(format_args!("{}/.ds01-limits was not written: {error}", status.home.display()));
+        ui.warn(format_args!(
+            "{}/.ds01-limits was not written: {error}",
+            status.home.display()
+        ));
     }
     ui.list(args.format, ["LIMIT", "USED", "MAX"], &rows, &status)
 }
@@ -61,13 +66,24 @@ fn rows(status: &LimitsStatus) -> Vec<[String; 3]> {
         row(
             "GPUs",
             status.held.to_string(),
-            limits.quota.map_or("unlimited".into(), |quota| quota.to_string()),
+            limits
+                .quota
+                .map_or("unlimited".into(), |quota| quota.to_string()),
         ),
-        row("GPUs per container", not_counted(), number(limits.devices_per_container.map(u64::from))),
+        row(
+            "GPUs per container",
+            not_counted(),
+            number(limits.devices_per_container.map(u64::from)),
+        ),
         row(
             "Whole GPUs",
             not_counted(),
-            if limits.whole_gpus { "allowed" } else { "MIG devices only" }.into(),
+            if limits.whole_gpus {
+                "allowed"
+            } else {
+                "MIG devices only"
+            }
+            .into(),
         ),
         row(
             "Max Containers",
@@ -79,13 +95,33 @@ fn rows(status: &LimitsStatus) -> Vec<[String; 3]> {
             not_counted(),
             cpus.map_or("unlimited".into(), |cpus| cpus.to_string()),
         ),
-        row("Memory per container", not_counted(), bytes(limits.memory_bytes)),
-        row("Shared memory per container", not_counted(), bytes(limits.shm_bytes)),
-        row("Processes per container", not_counted(), number(limits.pids)),
+        row(
+            "Memory per container",
+            not_counted(),
+            bytes(limits.memory_bytes),
+        ),
+        row(
+            "Shared memory per container",
+            not_counted(),
+            bytes(limits.shm_bytes),
+        ),
+        row(
+            "Processes per container",
+            not_counted(),
+            number(limits.pids),
+        ),
         row("Idle timeout", not_counted(), time(limits.idle_timeout)),
         row("Longest run", not_counted(), time(limits.max_runtime)),
-        row("GPU hold after stop", not_counted(), time(limits.gpu_hold_after_stop)),
-        row("Container kept after stop", not_counted(), time(limits.container_hold_after_stop)),
+        row(
+            "GPU hold after stop",
+            not_counted(),
+            time(limits.gpu_hold_after_stop),
+        ),
+        row(
+            "Container kept after stop",
+            not_counted(),
+            time(limits.container_hold_after_stop),
+        ),
     ]
 }
 

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{attach, container, open};
 use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{attach, container, open};
 use ds01_core::{container::State, failure::Failure, name::ContainerArg};
 
 /// Open a shell in a running container. From a pipe or a heredoc, the shell reads its commands from there.

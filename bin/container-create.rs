@@ -3,11 +3,11 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, open};
 use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, open};
 use ds01_core::{
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
@@ -26,7 +26,10 @@ use ds01_host::ops::Create;
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
     error_code(6, "no device is free"),
-    error_code(8, "the engine, the driver or the ledger cannot be reached; nothing was changed")
+    error_code(
+        8,
+        "the engine, the driver or the ledger cannot be reached; nothing was changed"
+    )
 )]
 struct Args {
     /// name of the container, unique among yours
@@ -72,12 +75,23 @@ struct Args {
 }
 
 impl Command for Args {
-    const CONCEPTS: &'static [Concept] =
-        &[concepts::CONTAINER, concepts::IMAGE, concepts::WORKSPACE, concepts::GPU];
-    const SEE_ALSO: &'static [&'static str] =
-        &["container-start", "container-run", "container-remove", "check-limits", "gpu-status"];
-    const FILES: &'static [(&'static str, &'static str)] =
-        &[("~/workspace/<project>", "the folder that is /workspace inside; made if missing")];
+    const CONCEPTS: &'static [Concept] = &[
+        concepts::CONTAINER,
+        concepts::IMAGE,
+        concepts::WORKSPACE,
+        concepts::GPU,
+    ];
+    const SEE_ALSO: &'static [&'static str] = &[
+        "container-start",
+        "container-run",
+        "container-remove",
+        "check-limits",
+        "gpu-status",
+    ];
+    const FILES: &'static [(&'static str, &'static str)] = &[(
+        "~/workspace/<project>",
+        "the folder that is /workspace inside; made if missing",
+    )];
 }
 
 fn main() -> ExitCode {
@@ -87,10 +101,18 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
     if args.name.uid.is_some_and(|uid| uid != host.caller().uid) {
-        return Err(Failure::new(Kind::Forbidden, "a container is made for its owner by its owner")
-            .with_hint(format!("make one of your own: container-create {}", args.name.name)));
+        return Err(Failure::new(
+            Kind::Forbidden,
+            "a container is made for its owner by its owner",
+        )
+        .with_hint(format!(
+            "make one of your own: container-create {}",
+            args.name.name
+        )));
     }
-    ui.explain("your limits are read, and a device is chosen that nobody holds: the smallest that is free");
+    ui.explain(
+        "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
+    );
     let made = ask(
         &host,
         ui,
@@ -104,8 +126,15 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
             dry_run: args.dry_run,
         },
     )?;
-    ui.explain(format_args!("as docker create does, with your limits, devices and {} mounted", made.workspace.display()));
-    let slots: Vec<_> = made.devices.iter().map(|held| held.slot.to_string()).collect();
+    ui.explain(format_args!(
+        "as docker create does, with your limits, devices and {} mounted",
+        made.workspace.display()
+    ));
+    let slots: Vec<_> = made
+        .devices
+        .iter()
+        .map(|held| held.slot.to_string())
+        .collect();
     match slots.as_slice() {
         [] => ui.line(format_args!("{} without GPU", made.name)),
         slots => ui.line(format_args!("{} with GPU {}", made.name, slots.join(" "))),

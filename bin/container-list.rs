@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, open};
 use ds01_cli::{
     Command, Format, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, open};
 use ds01_core::failure::Failure;
 use ds01_host::ops::{List, Listed};
 
@@ -45,7 +45,10 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
     ui.explain("as docker ps does, for the containers that are yours");
-    let list = List { stopped: args.all, all_users: args.all_users };
+    let list = List {
+        stopped: args.all,
+        all_users: args.all_users,
+    };
     let containers = ask(&host, ui, &list)?;
     if args.all_users {
         let rows: Vec<_> = containers
@@ -60,11 +63,22 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         return ui.list(args.format, headings, &rows, &containers);
     }
     let rows: Vec<_> = containers.iter().map(cells).collect();
-    ui.list(args.format, ["NAME", "STATUS", "IMAGE", "GPU", "UPTIME"], &rows, &containers)
+    ui.list(
+        args.format,
+        ["NAME", "STATUS", "IMAGE", "GPU", "UPTIME"],
+        &rows,
+        &containers,
+    )
 }
 
 fn cells(container: &Listed) -> [String; 5] {
-    let or_dash = |text: &str| if text.is_empty() { "-".to_string() } else { text.to_string() };
+    let or_dash = |text: &str| {
+        if text.is_empty() {
+            "-".to_string()
+        } else {
+            text.to_string()
+        }
+    };
     [
         container.name.to_string(),
         container.state.to_string(),

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, containers, open};
 use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, containers, open};
 use ds01_core::{container::State, failure::Failure, name::ContainerArg};
 use ds01_host::ops::Pause;
 
@@ -41,7 +41,14 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = open(ui)?;
     let fits = |state| state == State::Running;
-    let names = containers(&host, ui, args.name, args.all, "Pause which container?", fits)?;
+    let names = containers(
+        &host,
+        ui,
+        args.name,
+        args.all,
+        "Pause which container?",
+        fits,
+    )?;
     ui.explain("as docker pause does: the processes get no more CPU time, and notice nothing");
     Ok(ui.each(names, |name, ui| ask(&host, ui, &Pause { name }).map(drop)))
 }

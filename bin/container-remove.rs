@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, container, is_up, open};
 use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, container, is_up, open};
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerArg,
@@ -69,9 +69,23 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = open(ui)?;
     let mut names = args.names;
     if args.all {
-        let all = ask(&host, ui, &List { stopped: true, all_users: false })?;
-        let removable = all.into_iter().filter(|container| args.stop || !is_up(container.state));
-        names = removable.map(|c| ContainerArg { name: c.name, uid: None }).collect();
+        let all = ask(
+            &host,
+            ui,
+            &List {
+                stopped: true,
+                all_users: false,
+            },
+        )?;
+        let removable = all
+            .into_iter()
+            .filter(|container| args.stop || !is_up(container.state));
+        names = removable
+            .map(|c| ContainerArg {
+                name: c.name,
+                uid: None,
+            })
+            .collect();
     } else if names.is_empty() {
         let fits = |state| args.stop || !is_up(state);
         names.push(container(&host, ui, None, "Remove which container?", fits)?);
@@ -79,7 +93,10 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     if args.dry_run {
         return Ok(ui.each(names, |name, ui| {
             let about = ask(&host, ui, &Describe { name })?;
-            ui.line(format_args!("{} ({}) would be removed", about.name, about.state))
+            ui.line(format_args!(
+                "{} ({}) would be removed",
+                about.name, about.state
+            ))
         }));
     }
     if !args.force && (args.all || ui.interactive()) && !names.is_empty() {
@@ -101,7 +118,10 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
             },
         )?;
         if !removed.slots.is_empty() {
-            ui.note(format_args!("{} removed, GPU {} is free", removed.name, removed.slots));
+            ui.note(format_args!(
+                "{} removed, GPU {} is free",
+                removed.name, removed.slots
+            ));
         }
         if let Some(image) = removed.image {
             ui.note(format_args!("image {image} removed"));

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, attach, container, open};
 use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, attach, container, open};
 use ds01_core::{container::State, failure::Failure, name::ContainerArg};
 use ds01_host::ops::Start;
 
@@ -38,7 +38,9 @@ fn main() -> ExitCode {
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = open(ui)?;
-    let name = container(&host, ui, args.name, "Run which container?", |s| s != State::Paused)?;
+    let name = container(&host, ui, args.name, "Run which container?", |s| {
+        s != State::Paused
+    })?;
     ui.explain("it is started, as docker start does, unless it runs");
     ask(&host, ui, &Start { name: name.clone() })?;
     ui.explain("a shell is opened, as docker exec -it does; exit or Ctrl-D leaves it");

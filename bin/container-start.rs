@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, container, is_up, open};
 use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, container, is_up, open};
 use ds01_core::{failure::Failure, name::ContainerArg};
 use ds01_host::ops::Start;
 
@@ -37,7 +37,9 @@ fn main() -> ExitCode {
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
-    let name = container(&host, ui, args.name, "Start which container?", |s| !is_up(s))?;
+    let name = container(&host, ui, args.name, "Start which container?", |s| {
+        !is_up(s)
+    })?;
     ui.explain("its devices are taken again if nobody else has them; then as docker start does");
     let started = ask(&host, ui, &Start { name })?;
     if started.already {

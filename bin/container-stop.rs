@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, containers, is_up, open};
 use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
     human,
 };
+use ds01_command::{ask, containers, is_up, open};
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerArg,
@@ -58,7 +58,14 @@ fn main() -> ExitCode {
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = open(ui)?;
-    let names = containers(&host, ui, args.name, args.all, "Stop which container?", is_up)?;
+    let names = containers(
+        &host,
+        ui,
+        args.name,
+        args.all,
+        "Stop which container?",
+        is_up,
+    )?;
     if !args.force && (args.all || ui.interactive()) && !names.is_empty() {
         for name in &names {
             show(&host, ui, name)?;
@@ -69,7 +76,11 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     }
     ui.explain("as docker stop does: SIGTERM, and SIGKILL to what is left after the timeout");
     Ok(ui.each(names, |name, ui| {
-        let stop = Stop { name, grace_seconds: args.timeout, kill: false };
+        let stop = Stop {
+            name,
+            grace_seconds: args.timeout,
+            kill: false,
+        };
         let stopped = ask(&host, ui, &stop)?;
         if stopped.already {
             ui.note(format_args!("{} had stopped already", stopped.name));
@@ -77,7 +88,10 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
             let hold = stopped.hold.map_or("until it is removed".into(), |hold| {
                 format!("for {}", human::duration(hold))
             });
-            ui.note(format_args!("{} keeps GPU {} {hold}", stopped.name, stopped.slots));
+            ui.note(format_args!(
+                "{} keeps GPU {} {hold}",
+                stopped.name, stopped.slots
+            ));
         }
         Ok(())
     }))
@@ -87,9 +101,17 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
 fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<(), Failure> {
     let about = ask(host, ui, &Describe { name: name.clone() })?;
     let up = about.started.map_or(String::new(), |since| {
-        format!(", up {}", human::duration(ds01_host::clock::now().since(since)))
+        format!(
+            ", up {}",
+            human::duration(ds01_host::clock::now().since(since))
+        )
     });
-    let processes = about.processes.map_or(String::new(), |count| format!(", {count} processes"));
-    ui.note(format_args!("{}: {}{up}, image {}{processes}", about.name, about.state, about.image));
+    let processes = about
+        .processes
+        .map_or(String::new(), |count| format!(", {count} processes"));
+    ui.note(format_args!(
+        "{}: {}{up}, image {}{processes}",
+        about.name, about.state, about.image
+    ));
     Ok(())
 }

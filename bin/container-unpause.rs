@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, containers, open};
 use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
+use ds01_command::{ask, containers, open};
 use ds01_core::{container::State, failure::Failure, name::ContainerArg};
 use ds01_host::ops::Unpause;
 
@@ -41,7 +41,16 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = open(ui)?;
     let fits = |state| state == State::Paused;
-    let names = containers(&host, ui, args.name, args.all, "Resume which container?", fits)?;
+    let names = containers(
+        &host,
+        ui,
+        args.name,
+        args.all,
+        "Resume which container?",
+        fits,
+    )?;
     ui.explain("as docker unpause does: the processes go on where they were");
-    Ok(ui.each(names, |name, ui| ask(&host, ui, &Unpause { name }).map(drop)))
+    Ok(ui.each(names, |name, ui| {
+        ask(&host, ui, &Unpause { name }).map(drop)
+    }))
 }

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ds01::{ask, open};
 use ds01_cli::{
     Command, Format, Ui,
     concepts::{self, Concept},
     human,
 };
+use ds01_command::{ask, open};
 use ds01_core::failure::Failure;
 use ds01_host::ops::{DeviceStatus, Gpus};
 
@@ -42,7 +42,15 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let status = ask(&host, ui, &Gpus {})?;
     status.problems.iter().for_each(|problem| ui.warn(problem));
     let rows: Vec<_> = status.devices.iter().map(cells).collect();
-    let headings = ["GPU", "TYPE", "SHARE", "MEMORY", "UTIL", "USER", "CONTAINER"];
+    let headings = [
+        "GPU",
+        "TYPE",
+        "SHARE",
+        "MEMORY",
+        "UTIL",
+        "USER",
+        "CONTAINER",
+    ];
     ui.list(args.format, headings, &rows, &status)
 }
 
@@ -50,9 +58,15 @@ fn cells(status: &DeviceStatus) -> [String; 7] {
     let device = &status.device;
     let activity = &device.activity;
     let used = activity.memory_used_bytes.map_or("-".into(), human::bytes);
-    let users = status.holders.iter().map(|h| h.user.clone().unwrap_or("unmanaged".into()));
+    let users = status
+        .holders
+        .iter()
+        .map(|h| h.user.clone().unwrap_or("unmanaged".into()));
     let containers = status.holders.iter().map(|holder| {
-        let short = holder.container.rsplit_once("._.").map_or(&*holder.container, |(name, _)| name);
+        let short = holder
+            .container
+            .rsplit_once("._.")
+            .map_or(&*holder.container, |(name, _)| name);
         match holder.state.as_str() {
             "live" | "unmanaged" => short.to_string(),
             state => format!("{short} ({state})"),
@@ -61,14 +75,22 @@ fn cells(status: &DeviceStatus) -> [String; 7] {
     let (user, container) = match (status.holders.is_empty(), status.in_use_outside) {
         (true, false) => ("free".into(), "-".into()),
         (true, true) => ("in use outside containers".into(), "-".into()),
-        _ => (users.collect::<Vec<_>>().join(","), containers.collect::<Vec<_>>().join(",")),
+        _ => (
+            users.collect::<Vec<_>>().join(","),
+            containers.collect::<Vec<_>>().join(","),
+        ),
     };
     [
         device.slot.to_string(),
-        device.profile.clone().unwrap_or_else(|| device.model.clone()),
+        device
+            .profile
+            .clone()
+            .unwrap_or_else(|| device.model.clone()),
         device.share.to_string(),
         format!("{used}/{}", human::bytes(device.memory_bytes)),
-        activity.utilisation.map_or("-".into(), |percent| format!("{percent}%")),
+        activity
+            .utilisation
+            .map_or("-".into(), |percent| format!("{percent}%")),
         user,
         container,
     ]

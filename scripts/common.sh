@@ -52,9 +52,7 @@ need_packages() {
 	apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
 }
 
-# The commands that the project builds: one for each file of bin/.
+# The commands that the project builds.
 commands() {
-	for file in bin/*.rs; do
-		basename "$file" .rs
-	done
+	sed -n '/^\[\[bin\]\]/,/^$/s/^name = "\(.*\)"/\1/p' Cargo.toml
 }

@@ -39,7 +39,11 @@ impl Seat {
         (io::stdin().is_terminal() && io::stdout().is_terminal()).then(|| {
             let (rows, columns) = size();
             let term = std::env::var("TERM").unwrap_or_else(|_| "xterm".into());
-            Self { term, rows, columns }
+            Self {
+                term,
+                rows,
+                columns,
+            }
         })
     }
 }
@@ -74,13 +78,21 @@ pub fn join(
     };
     // Before there is another thread, so that all of them leave these signals to the descriptor.
     let signals = signals().map_err(|error| failed("take signals", error.into()))?;
-    let _raw = at_terminal.then(Raw::new).transpose().map_err(|e| failed("use the terminal", e))?;
-    let input = stream.try_clone().map_err(|error| failed("use the connection", error))?;
+    let _raw = at_terminal
+        .then(Raw::new)
+        .transpose()
+        .map_err(|e| failed("use the terminal", e))?;
+    let input = stream
+        .try_clone()
+        .map_err(|error| failed("use the connection", error))?;
     thread::Builder::new()
         .spawn(move || send_input(input))
         .map_err(|error| failed("read input", error))?;
 
-    let mut output = Output { at_terminal, frames: Frames::default() };
+    let mut output = Output {
+        at_terminal,
+        frames: Frames::default(),
+    };
     let mut buffer = vec![0; CHUNK];
     let mut stream = stream;
     let written = output.write(first);
@@ -159,10 +171,11 @@ impl Output {
         if self.at_terminal {
             out.write_all(bytes)?;
         } else {
-            self.frames.split(bytes, |to_stderr, part| match to_stderr {
-                true => err.write_all(part),
-                false => out.write_all(part),
-            })?;
+            self.frames
+                .split(bytes, |to_stderr, part| match to_stderr {
+                    true => err.write_all(part),
+                    false => out.write_all(part),
+                })?;
         }
         out.flush()
     }
@@ -222,7 +235,9 @@ fn signals() -> nix::Result<SignalFd> {
 
 /// The terminal's size, or the size that terminals used to have.
 fn size() -> (u16, u16) {
-    dialoguer::console::Term::stdout().size_checked().unwrap_or((24, 80))
+    dialoguer::console::Term::stdout()
+        .size_checked()
+        .unwrap_or((24, 80))
 }
 
 /// While this lives, the terminal passes on every key.
@@ -267,7 +282,11 @@ mod tests {
                 };
                 frames.split(piece, part).unwrap();
             }
-            assert_eq!((&out[..], &err[..]), (&b"out\x01\x02more"[..], &b"error"[..]), "{size}");
+            assert_eq!(
+                (&out[..], &err[..]),
+                (&b"out\x01\x02more"[..], &b"error"[..]),
+                "{size}"
+            );
         }
     }
 }

@@ -19,16 +19,30 @@ pub const IMAGE_PATH: &str = "DS01_IMAGE_PATH";
 /// `/etc/passwd` with the account in it; nobody else has its login or uid. `image` is the
 /// image's own file, if it has one.
 pub fn passwd_file(image: Option<&str>, account: &Account, shell: &str) -> String {
-    let Account { uid, gid, login, home } = account;
+    let Account {
+        uid,
+        gid,
+        login,
+        home,
+    } = account;
     let others = image.unwrap_or("root:x:0:0:root:/root:/bin/sh\n");
-    with_line(others, login, *uid, &format!("{login}:x:{uid}:{gid}::{home}:{shell}"))
+    with_line(
+        others,
+        login,
+        *uid,
+        &format!("{login}:x:{uid}:{gid}::{home}:{shell}"),
+    )
 }
 
 /// `/etc/group` with the account's group in it, unless the image has that gid already.
 pub fn group_file(image: Option<&str>, account: &Account) -> String {
     let Account { gid, login, .. } = account;
     let others = image.unwrap_or("root:x:0:\n");
-    let known = |line: &str| line.split(':').nth(2).is_some_and(|id| id.parse() == Ok(*gid));
+    let known = |line: &str| {
+        line.split(':')
+            .nth(2)
+            .is_some_and(|id| id.parse() == Ok(*gid))
+    };
     if others.lines().any(known) {
         return others.into();
     }
@@ -44,7 +58,11 @@ fn with_line(others: &str, name: &str, id: u32, line: &str) -> String {
         let same_id = fields.nth(1).is_some_and(|field| field.parse() == Ok(id));
         !other.is_empty() && !same_name && !same_id
     };
-    let mut file: String = others.lines().filter(stays).flat_map(|other| [other, "\n"]).collect();
+    let mut file: String = others
+        .lines()
+        .filter(stays)
+        .flat_map(|other| [other, "\n"])
+        .collect();
     file.push_str(line);
     file.push('\n');
     file
@@ -68,7 +86,12 @@ mod tests {
     use super::*;
 
     fn alice() -> Account {
-        Account { uid: 1001, gid: 100, login: "a.b@dom".into(), home: "/home/a.b@dom".into() }
+        Account {
+            uid: 1001,
+            gid: 100,
+            login: "a.b@dom".into(),
+            home: "/home/a.b@dom".into(),
+        }
     }
 
     #[test]
@@ -91,6 +114,9 @@ mod tests {
 
     #[test]
     fn a_group_that_the_image_has_keeps_its_name() {
-        assert_eq!(group_file(Some("users:x:100:\n"), &alice()), "users:x:100:\n");
+        assert_eq!(
+            group_file(Some("users:x:100:\n"), &alice()),
+            "users:x:100:\n"
+        );
     }
 }

@@ -131,14 +131,22 @@ pub fn admit(
     if let Some(limit) = limits.devices_per_container.filter(|limit| asked > *limit) {
         return Err(Denied::TooMany { asked, limit });
     }
-    let mut shares: Vec<_> = usable(limits, inventory).map(|device| device.share).collect();
+    let mut shares: Vec<_> = usable(limits, inventory)
+        .map(|device| device.share)
+        .collect();
     if shares.len() < asked as usize {
-        return Err(Denied::TooFew { asked, exist: shares.len() as u32 });
+        return Err(Denied::TooFew {
+            asked,
+            exist: shares.len() as u32,
+        });
     }
     shares.sort();
     let held = ledger.held_by(uid, now);
     let asked: Share = shares.into_iter().take(asked as usize).sum();
-    match limits.quota.filter(|quota| asked > Share::NONE && held + asked > *quota) {
+    match limits
+        .quota
+        .filter(|quota| asked > Share::NONE && held + asked > *quota)
+    {
         Some(quota) => Err(Denied::Quota { held, asked, quota }),
         None => Ok(()),
     }
@@ -150,5 +158,8 @@ pub(crate) fn usable<'a>(
     inventory: &'a Inventory,
 ) -> impl Iterator<Item = &'a crate::device::Device> {
     let whole = limits.whole_gpus;
-    inventory.devices.iter().filter(move |device| whole || device.slot.mig.is_some())
+    inventory
+        .devices
+        .iter()
+        .filter(move |device| whole || device.slot.mig.is_some())
 }

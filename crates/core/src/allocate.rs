@@ -31,22 +31,38 @@ pub fn allocate(
         return Ok(Vec::new());
     }
     let exist = usable(limits, inventory).count() as u32;
-    let mut free: Vec<&Device> =
-        usable(limits, inventory).filter(|device| is_free(device, ledger, now)).collect();
+    let mut free: Vec<&Device> = usable(limits, inventory)
+        .filter(|device| is_free(device, ledger, now))
+        .collect();
     let asked = request.devices;
     if free.len() < asked as usize {
-        return Err(Denied::NoneFree { asked, free: free.len() as u32, exist });
+        return Err(Denied::NoneFree {
+            asked,
+            free: free.len() as u32,
+            exist,
+        });
     }
     let on_gpu = |gpu: &Uuid, all: &[&Device]| all.iter().filter(|d| d.gpu == *gpu).count();
-    let crowd: Vec<_> = free.iter().map(|device| on_gpu(&device.gpu, &free)).collect();
+    let crowd: Vec<_> = free
+        .iter()
+        .map(|device| on_gpu(&device.gpu, &free))
+        .collect();
     let mut order: Vec<usize> = (0..free.len()).collect();
     order.sort_by_key(|&at| (free[at].share, crowd[at], free[at].slot));
-    free = order.into_iter().take(asked as usize).map(|at| free[at]).collect();
+    free = order
+        .into_iter()
+        .take(asked as usize)
+        .map(|at| free[at])
+        .collect();
 
     let share: Share = free.iter().map(|device| device.share).sum();
     let held = ledger.held_by(request.container.uid, now);
     if let Some(quota) = limits.quota.filter(|quota| held + share > *quota) {
-        return Err(Denied::NoneFits { held, asked: share, quota });
+        return Err(Denied::NoneFits {
+            held,
+            asked: share,
+            quota,
+        });
     }
     Ok(free.into_iter().map(Held::from).collect())
 }

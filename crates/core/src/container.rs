@@ -56,7 +56,11 @@ impl FromStr for State {
             "removing" => Self::Removing,
             "exited" => Self::Exited,
             "dead" => Self::Dead,
-            other => return Err(format!("a container state that Docker does not have: {other:?}")),
+            other => {
+                return Err(format!(
+                    "a container state that Docker does not have: {other:?}"
+                ));
+            }
         })
     }
 }

@@ -33,8 +33,14 @@ impl FromStr for Slot {
     /// Reads `0`, `0:1`, and the original's `0.1`.
     fn from_str(text: &str) -> Result<Self, ParseIntError> {
         Ok(match text.split_once([':', '.']) {
-            Some((gpu, mig)) => Self { gpu: gpu.parse()?, mig: Some(mig.parse()?) },
-            None => Self { gpu: text.parse()?, mig: None },
+            Some((gpu, mig)) => Self {
+                gpu: gpu.parse()?,
+                mig: Some(mig.parse()?),
+            },
+            None => Self {
+                gpu: text.parse()?,
+                mig: None,
+            },
         })
     }
 }
@@ -186,7 +192,10 @@ pub(crate) mod tests {
             model: "NVIDIA A100-SXM4-40GB".into(),
             profile: None,
             memory_bytes: 40 << 30,
-            activity: Activity { processes: Some(vec![]), ..Activity::default() },
+            activity: Activity {
+                processes: Some(vec![]),
+                ..Activity::default()
+            },
         }
     }
 
@@ -194,7 +203,10 @@ pub(crate) mod tests {
     pub(crate) fn mig(gpu: u32, mig: u32, slices: u32) -> Device {
         Device {
             uuid: Uuid(format!("MIG-{gpu}-{mig}")),
-            slot: Slot { gpu, mig: Some(mig) },
+            slot: Slot {
+                gpu,
+                mig: Some(mig),
+            },
             share: Share::of_mig(slices, 7).unwrap(),
             profile: Some(format!("{slices}g.{}gb", slices * 5)),
             ..whole(gpu)
@@ -203,7 +215,12 @@ pub(crate) mod tests {
 
     #[test]
     fn slots_read_and_print_as_users_write_them() {
-        for (text, printed) in [("0", "0"), ("0:1", "0:1"), ("3.2", "3:2"), ("12:10", "12:10")] {
+        for (text, printed) in [
+            ("0", "0"),
+            ("0:1", "0:1"),
+            ("3.2", "3:2"),
+            ("12:10", "12:10"),
+        ] {
             assert_eq!(text.parse::<Slot>().unwrap().to_string(), printed);
         }
         for odd in ["", "a", "0:", ":1", "-1", "0:1:2"] {

@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn a_line_has_the_originals_envelope() {
-        let event = Event::new(Timestamp(0), "gpu.allocate").of("alice").with("gpus", "0:1");
+        let event = Event::new(Timestamp(0), "gpu.allocate")
+            .of("alice")
+            .with("gpus", "0:1");
         let line = event.line();
         assert_eq!(
             line,
@@ -104,9 +106,18 @@ mod tests {
 
     #[test]
     fn a_line_always_fits_one_append() {
-        let event = Event::new(Timestamp(0), "x.y").with("a", "ä\"\n".repeat(9000)).with("b", "b");
+        let event = Event::new(Timestamp(0), "x.y")
+            .with("a", "ä\"\n".repeat(9000))
+            .with("b", "b");
         let line = event.line();
-        assert!(line.len() <= LONGEST && line.ends_with('\n'), "{}", line.len());
-        assert_eq!(serde_json::from_str::<Event>(&line).unwrap().details["b"], "b");
+        assert!(
+            line.len() <= LONGEST && line.ends_with('\n'),
+            "{}",
+            line.len()
+        );
+        assert_eq!(
+            serde_json::from_str::<Event>(&line).unwrap().details["b"],
+            "b"
+        );
     }
 }

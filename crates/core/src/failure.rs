@@ -73,7 +73,12 @@ pub struct Failure {
 impl Failure {
     /// A failure without causes or hint.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), hint: None }
+        Self {
+            kind,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: None,
+        }
     }
 
     /// The same failure with a hint.
@@ -92,6 +97,11 @@ impl<E: UserError> From<E> for Failure {
             causes.push(cause.to_string());
             source = cause.source();
         }
-        Self { kind: error.kind(), message: error.to_string(), causes, hint: error.hint() }
+        Self {
+            kind: error.kind(),
+            message: error.to_string(),
+            causes,
+            hint: error.hint(),
+        }
     }
 }

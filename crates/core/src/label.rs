@@ -47,8 +47,20 @@ pub struct Facts<'a> {
 /// The labels of SPEC.md section 8.
 pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
     let join = |words: Vec<String>| words.join(" ");
-    let uuids = join(facts.devices.iter().map(|held| held.uuid.to_string()).collect());
-    let slots = join(facts.devices.iter().map(|held| held.slot.to_string()).collect());
+    let uuids = join(
+        facts
+            .devices
+            .iter()
+            .map(|held| held.uuid.to_string())
+            .collect(),
+    );
+    let slots = join(
+        facts
+            .devices
+            .iter()
+            .map(|held| held.slot.to_string())
+            .collect(),
+    );
     let framework = framework(facts.image);
     let uid = facts.container.uid.to_string();
     let name = facts.container.name.as_ref();
@@ -110,7 +122,10 @@ mod tests {
             devices: &devices,
             created: Timestamp(0),
         });
-        assert!(labels.values().all(|value| !value.contains(',')), "{labels:?}");
+        assert!(
+            labels.values().all(|value| !value.contains(',')),
+            "{labels:?}"
+        );
         assert_eq!(labels[GPU_SLOTS], "0:1 0:2");
         assert_eq!(labels["aime.mlc.FRAMEWORK"], "pytorch-2.8.0");
         assert_eq!(labels["ds01.created"], "1970-01-01T00:00:00Z");

@@ -142,17 +142,23 @@ impl Ledger {
         let ours = self.allocations.iter().filter(move |a| a.holds(now));
         let ours = ours.filter(|a| a.devices.iter().any(|held| device.overlaps(held)));
         let others = self.unmanaged.iter().filter(|u| u.claim.covers(device));
-        ours.map(Holder::Allocation).chain(others.map(Holder::Unmanaged))
+        ours.map(Holder::Allocation)
+            .chain(others.map(Holder::Unmanaged))
     }
 
     /// The compute that `uid` holds at `now`.
     pub fn held_by(&self, uid: u32, now: Timestamp) -> Share {
-        self.of(uid).filter(|a| a.holds(now)).map(Allocation::share).sum()
+        self.of(uid)
+            .filter(|a| a.holds(now))
+            .map(Allocation::share)
+            .sum()
     }
 
     /// The containers of `uid`, stopped and coming ones too.
     pub fn of(&self, uid: u32) -> impl Iterator<Item = &Allocation> {
-        self.allocations.iter().filter(move |a| a.container.uid == uid)
+        self.allocations
+            .iter()
+            .filter(move |a| a.container.uid == uid)
     }
 
     /// The entry of a container by the engine's name.
@@ -173,7 +179,10 @@ impl Ledger {
     /// Changes one entry, and notes when. `false` if there is none.
     pub fn change(&mut self, container: &EngineName, with: impl FnOnce(&mut Allocation)) -> bool {
         let changed = self.generation + 1;
-        let found = self.allocations.iter_mut().find(|a| a.container == *container);
+        let found = self
+            .allocations
+            .iter_mut()
+            .find(|a| a.container == *container);
         found.is_some_and(|entry| {
             with(entry);
             entry.changed = changed;
@@ -188,16 +197,22 @@ impl Ledger {
         self.allocations.push(entry);
     }
 
-    /// Takes an entry out.
+    /// Takes an entry out, whose container is no more.
     pub fn remove(&mut self, container: &EngineName) -> Option<Allocation> {
-        let at = self.allocations.iter().position(|a| a.container == *container)?;
-        Some(self.allocations.remove(at))
+        let at = self
+            .allocations
+            .iter()
+            .position(|a| a.container == *container)?;
+        let entry = self.allocations.remove(at);
+        self.newest.retain(|id| Some(id) != entry.id.as_ref());
+        Some(entry)
     }
 
     /// The ids to ask the engine for, when the whole list is not needed.
     pub fn ids(&self) -> BTreeSet<ContainerId> {
         let ours = self.allocations.iter().filter_map(|a| a.id.clone());
-        ours.chain(self.unmanaged.iter().map(|u| u.id.clone())).collect()
+        ours.chain(self.unmanaged.iter().map(|u| u.id.clone()))
+            .collect()
     }
 
     /// Remembers the newest containers, so that the next list can be shorter.

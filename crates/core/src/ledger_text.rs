@@ -71,7 +71,10 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
     let envelope: Envelope = serde_json::from_slice(bytes).map_err(torn)?;
     let found = checksum(envelope.ledger.get());
     if found != envelope.crc32 {
-        return Err(Damage::Checksum { found, written: envelope.crc32 });
+        return Err(Damage::Checksum {
+            found,
+            written: envelope.crc32,
+        });
     }
     serde_json::from_str(envelope.ledger.get()).map_err(torn)
 }
@@ -83,7 +86,11 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
 /// Never for a ledger of ours: JSON has a form for each of its values.
 pub fn write(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
     let ledger = serde_json::value::to_raw_value(ledger)?;
-    let envelope = Envelope { version: VERSION, crc32: checksum(ledger.get()), ledger: &ledger };
+    let envelope = Envelope {
+        version: VERSION,
+        crc32: checksum(ledger.get()),
+        ledger: &ledger,
+    };
     let mut bytes = serde_json::to_vec(&envelope)?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -98,7 +105,11 @@ mod tests {
     use super::*;
 
     fn stored() -> Vec<u8> {
-        write(&Ledger { generation: 7, ..Ledger::default() }).unwrap()
+        write(&Ledger {
+            generation: 7,
+            ..Ledger::default()
+        })
+        .unwrap()
     }
 
     #[test]
@@ -123,6 +134,9 @@ mod tests {
     fn empty_zeroed_and_future_files_are_told_apart() {
         assert_eq!(read(b""), Err(Damage::Empty));
         assert_eq!(read(&[0; 4096]), Err(Damage::Empty));
-        assert_eq!(read(br#"{"version":2,"anything":[]}"#), Err(Damage::Version(2)));
+        assert_eq!(
+            read(br#"{"version":2,"anything":[]}"#),
+            Err(Damage::Version(2))
+        );
     }
 }

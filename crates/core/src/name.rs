@@ -112,11 +112,13 @@ impl FromStr for EngineName {
         let Some((name, uid)) = text.rsplit_once(SEPARATOR) else {
             return Err(InvalidName::Separator(text.into()));
         };
-        let canonical = |uid: &u32| uid.to_string().len() == text.len() - name.len() - SEPARATOR.len();
+        let canonical =
+            |uid: &u32| uid.to_string().len() == text.len() - name.len() - SEPARATOR.len();
         match uid.parse().ok().filter(canonical) {
-            Some(uid) if !name.contains(|c: char| c.is_ascii_uppercase()) => {
-                Ok(Self { name: name.parse()?, uid })
-            }
+            Some(uid) if !name.contains(|c: char| c.is_ascii_uppercase()) => Ok(Self {
+                name: name.parse()?,
+                uid,
+            }),
             _ => Err(InvalidName::Separator(text.into())),
         }
     }
@@ -143,9 +145,15 @@ impl FromStr for ContainerArg {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if text.contains(SEPARATOR) {
             let EngineName { name, uid } = text.parse()?;
-            return Ok(Self { name, uid: Some(uid) });
+            return Ok(Self {
+                name,
+                uid: Some(uid),
+            });
         }
-        Ok(Self { name: text.parse()?, uid: None })
+        Ok(Self {
+            name: text.parse()?,
+            uid: None,
+        })
     }
 }
 
@@ -183,7 +191,16 @@ mod tests {
         let name: EngineName = "/my-thesis._.1001".parse().unwrap();
         assert_eq!((name.name.as_ref(), name.uid), ("my-thesis", 1001));
         assert_eq!(name.to_string(), "my-thesis._.1001");
-        for odd in ["my-thesis", "a._.", "a._.x", "a._.-1", "a._.01", "A._.1", "a._.1._.2", "a._.4294967296"] {
+        for odd in [
+            "my-thesis",
+            "a._.",
+            "a._.x",
+            "a._.-1",
+            "a._.01",
+            "A._.1",
+            "a._.1._.2",
+            "a._.4294967296",
+        ] {
             assert!(odd.parse::<EngineName>().is_err(), "{odd}");
         }
     }

@@ -19,11 +19,22 @@ use crate::{
 /// lapsed.
 pub fn rebuild(seen: &Seen, records: &[Record], now: Timestamp) -> Ledger {
     let by_id: BTreeMap<&ContainerId, &Record> = records.iter().map(|r| (&r.id, r)).collect();
-    let mut ledger = Ledger { grants_after: Some(now + PENDING), ..Ledger::default() };
+    let mut ledger = Ledger {
+        grants_after: Some(now + PENDING),
+        ..Ledger::default()
+    };
     for sighting in &seen.containers {
-        let record = by_id.get(&sighting.id).filter(|record| record.container == sighting.name);
-        let Some(entry) = record.and_then(|record| record.allocation()) else { continue };
-        let recorded: BTreeSet<_> = entry.devices.iter().map(|held| held.uuid.0.clone()).collect();
+        let record = by_id
+            .get(&sighting.id)
+            .filter(|record| record.container == sighting.name);
+        let Some(entry) = record.and_then(|record| record.allocation()) else {
+            continue;
+        };
+        let recorded: BTreeSet<_> = entry
+            .devices
+            .iter()
+            .map(|held| held.uuid.0.clone())
+            .collect();
         let claimed = match seen.claims.get(&sighting.id) {
             Some(Some(Claim::Named(names))) => names.iter().cloned().collect(),
             Some(None) => BTreeSet::new(),

@@ -23,6 +23,8 @@ pub struct Seen {
     /// The ids that were asked for, beside everything newer than the newest that was known.
     /// `None`: the list is complete.
     pub asked: Option<BTreeSet<ContainerId>>,
+    /// Containers that were known as the newest, and are no more.
+    pub vanished: Vec<ContainerId>,
     /// Pending entries' processes that were dead before the engine was asked.
     pub dead: Vec<Process>,
     /// When stopped containers stopped, where the ledger did not know.
@@ -50,7 +52,11 @@ pub enum Change {
 pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
     let by_id: BTreeMap<_, _> = seen.containers.iter().map(|c| (&c.id, c)).collect();
-    let by_name: BTreeMap<_, _> = seen.containers.iter().map(|c| (c.name.as_str(), c)).collect();
+    let by_name: BTreeMap<_, _> = seen
+        .containers
+        .iter()
+        .map(|c| (c.name.as_str(), c))
+        .collect();
     let next = ledger.generation + 1;
     for mut entry in std::mem::take(&mut ledger.allocations) {
         if entry.changed > seen.generation {
@@ -116,19 +122,32 @@ impl Seen {
 /// Takes over the state of a container that exists.
 fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timestamp) {
     let stopped = sighting.state.is_stopped();
-    let since = || seen.stopped.get(&sighting.id).copied().unwrap_or(now).min(now);
+    let since = || {
+        seen.stopped
+            .get(&sighting.id)
+            .copied()
+            .unwrap_or(now)
+            .min(now)
+    };
     match &entry.holding {
         Holding::Live if stopped => entry.holding = Holding::Stopped { since: since() },
         // A start is under way, unless the one who asked for it is no more.
         Holding::Pending { creator, lapses }
             if *lapses <= now || seen.is_dead(creator.as_ref()) =>
         {
-            entry.holding =
-                if stopped { Holding::Stopped { since: since() } } else { Holding::Live };
+            entry.holding = if stopped {
+                Holding::Stopped { since: since() }
+            } else {
+                Holding::Live
+            };
         }
         Holding::Stopped { .. } if !stopped => {
             let holds = entry.holds(now);
-            entry.holding = if holds { Holding::Live } else { Holding::Released };
+            entry.holding = if holds {
+                Holding::Live
+            } else {
+                Holding::Released
+            };
         }
         _ => {}
     }
@@ -149,10 +168,16 @@ fn wait_on(entry: &mut Allocation, seen: &Seen, now: Timestamp) -> bool {
 /// Whether the container of that name is the one this entry meant to make: it has its devices.
 fn is_of(sighting: &Sighting, entry: &Allocation) -> bool {
     let label = |key| sighting.labels.get(key).map_or("", String::as_str);
-    let uuids = label(label::GPU_UUIDS).split([' ', ',']).filter(|uuid| !uuid.is_empty());
+    let uuids = label(label::GPU_UUIDS)
+        .split([' ', ','])
+        .filter(|uuid| !uuid.is_empty());
     label(label::MANAGED) == "true"
         && uuids.collect::<BTreeSet<_>>()
-            == entry.devices.iter().map(|held| held.uuid.0.as_str()).collect()
+            == entry
+                .devices
+                .iter()
+                .map(|held| held.uuid.0.as_str())
+                .collect()
 }
 
 /// Marks holds that have passed, for good: a clock set back must not revive one
@@ -171,14 +196,18 @@ fn release(ledger: &mut Ledger, now: Timestamp, changes: &mut Vec<Change>) {
 }
 
 fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
-    let ours: BTreeSet<_> = ledger.allocations.iter().filter_map(|a| a.id.clone()).collect();
+    let ours: BTreeSet<_> = ledger
+        .allocations
+        .iter()
+        .filter_map(|a| a.id.clone())
+        .collect();
     let listed: BTreeSet<_> = seen.containers.iter().map(|c| &c.id).collect();
-    ledger.unmanaged.retain(|u| {
-        !ours.contains(&u.id) && (listed.contains(&u.id) || !seen.is_gone(&u.id))
-    });
+    ledger
+        .unmanaged
+        .retain(|u| !ours.contains(&u.id) && (listed.contains(&u.id) || !seen.is_gone(&u.id)));
     for sighting in &seen.containers {
-        let known = ours.contains(&sighting.id)
-            || ledger.unmanaged.iter().any(|u| u.id == sighting.id);
+        let known =
+            ours.contains(&sighting.id) || ledger.unmanaged.iter().any(|u| u.id == sighting.id);
         if let Some(Some(claim)) = seen.claims.get(&sighting.id).filter(|_| !known) {
             let found = Unmanaged {
                 id: sighting.id.clone(),
@@ -209,20 +238,29 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
 /// A container of others that claims by index, or all devices, may well mean these.
 pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
     let entry = &ledger.allocations[at];
-    let others = ledger.allocations.iter().enumerate().filter(|(n, other)| *n != at && other.holds(now));
+    let others = ledger
+        .allocations
+        .iter()
+        .enumerate()
+        .filter(|(n, other)| *n != at && other.holds(now));
     let mut taken = others.flat_map(|(_, other)| &other.devices);
     let unmanaged = ledger.unmanaged.iter().any(|u| match &u.claim {
         Claim::All => !entry.devices.is_empty(),
         Claim::Named(names) => entry.devices.iter().any(|held| {
             let (uuid, gpu, slot) = (&held.uuid.0, &held.gpu.0, held.slot.to_string());
-            names.iter().any(|n| n == uuid || n == gpu || *n == slot || *n == held.slot.gpu.to_string())
+            names
+                .iter()
+                .any(|n| n == uuid || n == gpu || *n == slot || *n == held.slot.gpu.to_string())
         }),
     });
     !unmanaged && !taken.any(|other| entry.devices.iter().any(|held| held.overlaps(other)))
 }
 
 /// Moves on what counts as known, if everything that was listed is accounted for.
+///
+/// Nothing can be listed from one that is gone, so those make room for the living.
 fn note_newest(ledger: &mut Ledger, seen: &Seen) {
+    ledger.newest.retain(|id| !seen.vanished.contains(id));
     let accounted = |sighting: &Sighting| {
         seen.claims.contains_key(&sighting.id)
             || ledger.entry_of(&sighting.id, &sighting.name).is_some()
@@ -231,7 +269,14 @@ fn note_newest(ledger: &mut Ledger, seen: &Seen) {
     let news = seen.containers.iter().take(seen.news);
     if news.clone().all(accounted) {
         let mut ids: Vec<_> = news.map(|c| c.id.clone()).collect();
-        ids.extend(ledger.newest.iter().filter(|id| !ids.contains(id)).cloned().collect::<Vec<_>>());
+        ids.extend(
+            ledger
+                .newest
+                .iter()
+                .filter(|id| !ids.contains(id))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
         ledger.set_newest(ids);
     }
 }

@@ -58,7 +58,9 @@ impl Share {
     /// assert_eq!(Share::from_gpus(-1.0), None);
     /// ```
     pub fn from_gpus(gpus: f64) -> Option<Self> {
-        (0.0..=1e6).contains(&gpus).then(|| Self((gpus * f64::from(PARTS)).round() as u32))
+        (0.0..=1e6)
+            .contains(&gpus)
+            .then(|| Self((gpus * f64::from(PARTS)).round() as u32))
     }
 
     /// The same as a decimal number of GPUs.
@@ -106,16 +108,32 @@ mod tests {
 
     #[test]
     fn what_is_printed_reads_back_as_the_same_share() {
-        for (slices, per_gpu) in [(1, 7), (2, 7), (3, 7), (4, 7), (7, 7), (1, 4), (2, 4), (4, 4)] {
+        for (slices, per_gpu) in [
+            (1, 7),
+            (2, 7),
+            (3, 7),
+            (4, 7),
+            (7, 7),
+            (1, 4),
+            (2, 4),
+            (4, 4),
+        ] {
             let share = Share::of_mig(slices, per_gpu).unwrap();
-            assert_eq!(Share::from_gpus(share.to_string().parse().unwrap()), Some(share));
+            assert_eq!(
+                Share::from_gpus(share.to_string().parse().unwrap()),
+                Some(share)
+            );
         }
     }
 
     #[test]
     fn a_gpu_of_another_make_has_no_share() {
         for (slices, per_gpu) in [(0, 7), (5, 4), (1, 0), (1, 3), (1, 5)] {
-            assert_eq!(Share::of_mig(slices, per_gpu), None, "{slices} of {per_gpu}");
+            assert_eq!(
+                Share::of_mig(slices, per_gpu),
+                None,
+                "{slices} of {per_gpu}"
+            );
         }
     }
 

@@ -40,6 +40,8 @@ pub struct Plan<'a> {
     pub host_cpus: u32,
     /// The slice, where the engine's cgroup driver is systemd's.
     pub cgroup_parent: Option<&'a str>,
+    /// The engine gives these devices by CDI, not by NVIDIA's hook.
+    pub by_cdi: bool,
     /// Its folders from the host.
     pub mounts: &'a [Mount],
 }
@@ -63,6 +65,8 @@ pub struct Spec {
     pub labels: BTreeMap<String, String>,
     /// Devices, requested by uuid.
     pub devices: Vec<Uuid>,
+    /// By CDI, not by NVIDIA's hook.
+    pub by_cdi: bool,
     /// Billionths of a CPU.
     pub nano_cpus: Option<u64>,
     /// Memory.
@@ -85,9 +89,19 @@ pub struct Spec {
 /// privileges, without the host's network. `NVIDIA_VISIBLE_DEVICES` is always set: an image's
 /// own would give every GPU where NVIDIA's runtime is the default.
 pub fn spec(plan: &Plan<'_>) -> Spec {
-    let Plan { container, account, limits, .. } = *plan;
+    let Plan {
+        container,
+        account,
+        limits,
+        ..
+    } = *plan;
     let devices: Vec<Uuid> = plan.devices.iter().map(|held| held.uuid.clone()).collect();
-    let visible = match devices.iter().map(|uuid| uuid.0.as_str()).collect::<Vec<_>>().join(",") {
+    let visible = match devices
+        .iter()
+        .map(|uuid| uuid.0.as_str())
+        .collect::<Vec<_>>()
+        .join(",")
+    {
         none if none.is_empty() => "void".into(),
         uuids => uuids,
     };
@@ -106,6 +120,7 @@ pub fn spec(plan: &Plan<'_>) -> Spec {
         command: IDLE.map(String::from).into(),
         labels: plan.labels.clone(),
         devices,
+        by_cdi: plan.by_cdi,
         nano_cpus: limits.nano_cpus.map(|cpus| cpus.min(most_cpus)),
         memory_bytes: limits.memory_bytes,
         // The engine counts memory in: less than memory is refused, and alone it means nothing.

@@ -12,7 +12,11 @@ pub fn now() -> Timestamp {
 /// This process, as others can recognise it.
 pub fn this_process() -> Option<Process> {
     let pid = std::process::id();
-    Some(Process { pid, started: started(pid)?, boot: boot()? })
+    Some(Process {
+        pid,
+        started: started(pid)?,
+        boot: boot()?,
+    })
 }
 
 /// Whether a process is certainly no more. Unsure is alive.
@@ -26,7 +30,12 @@ pub fn is_dead(process: &Process) -> bool {
 }
 
 fn boot() -> Option<String> {
-    Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().into())
+    Some(
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .ok()?
+            .trim()
+            .into(),
+    )
 }
 
 fn started(pid: u32) -> Option<u64> {
@@ -35,7 +44,12 @@ fn started(pid: u32) -> Option<u64> {
 
 /// Field 22 of proc(5)'s stat, counted after the name, which may hold anything.
 fn start_time(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -46,7 +60,13 @@ mod tests {
     fn a_pid_used_again_is_another_process() {
         let this = this_process().unwrap();
         assert!(!is_dead(&this));
-        assert!(is_dead(&Process { started: this.started + 1, ..this.clone() }));
-        assert!(is_dead(&Process { boot: "another".into(), ..this }));
+        assert!(is_dead(&Process {
+            started: this.started + 1,
+            ..this.clone()
+        }));
+        assert!(is_dead(&Process {
+            boot: "another".into(),
+            ..this
+        }));
     }
 }

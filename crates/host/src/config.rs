@@ -1,7 +1,8 @@
 //! `ds01.toml`: where things are on this host.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -82,7 +83,9 @@ pub struct Access {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { socket: "/run/docker.sock".into() }
+        Self {
+            socket: "/run/docker.sock".into(),
+        }
     }
 }
 
@@ -172,24 +175,51 @@ impl Config {
     }
 
     fn read(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { path: path.into(), source };
-        let wrong = |reason: String| ConfigError::Wrong { path: path.into(), reason };
-        let text = fs::read_to_string(path).map_err(unreadable)?;
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.into(),
+            source,
+        };
+        let wrong = |reason: String| ConfigError::Wrong {
+            path: path.into(),
+            reason,
+        };
+        let mut file = File::open(path).map_err(unreadable)?;
+        let owner = file.metadata().map_err(unreadable)?.uid();
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
         let config: Self = toml::from_str(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].lines().count().max(1));
             wrong(format!("line {line}: {}", error.message()))
         })?;
-        let Paths { config: etc, state, log, run } = &config.paths;
-        for (key, dir) in [("config", etc), ("state", state), ("log", log), ("run", run)] {
+        let Paths {
+            config: etc,
+            state,
+            log,
+            run,
+        } = &config.paths;
+        for (key, dir) in [
+            ("config", etc),
+            ("state", state),
+            ("log", log),
+            ("run", run),
+        ] {
             if !dir.is_absolute() {
-                return Err(wrong(format!("paths.{key}: {} is not absolute", dir.display())));
+                return Err(wrong(format!(
+                    "paths.{key}: {} is not absolute",
+                    dir.display()
+                )));
             }
         }
-        let owner = fs::metadata(path).map_err(unreadable)?.uid();
         let alone = |dir: fs::Metadata| dir.uid() == owner && dir.mode() & 0o022 == 0;
         if owner != 0 && fs::metadata(state).is_ok_and(|dir| !alone(dir)) {
             let (config, state) = (path.into(), state.clone());
-            return Err(ConfigError::NotYours { config, uid: owner, state });
+            return Err(ConfigError::NotYours {
+                config,
+                uid: owner,
+                state,
+            });
         }
         Ok(config)
     }

@@ -21,7 +21,9 @@ pub struct EventLog {
 impl EventLog {
     /// The log in `dir`.
     pub fn new(dir: &Path) -> Self {
-        Self { path: dir.join(FILE) }
+        Self {
+            path: dir.join(FILE),
+        }
     }
 
     /// Makes the directory and an empty log, if there is none; for members of `group` to append to.
@@ -38,7 +40,12 @@ impl EventLog {
                 std::fs::set_permissions(dir, Permissions::from_mode(0o2770))?;
             }
         }
-        match OpenOptions::new().append(true).create_new(true).mode(0o660).open(&self.path) {
+        match OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o660)
+            .open(&self.path)
+        {
             Ok(_) => std::fs::set_permissions(&self.path, Permissions::from_mode(0o660)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
@@ -61,7 +68,10 @@ impl EventLog {
         let line = event.line();
         match file.write(line.as_bytes())? {
             count if count == line.len() => Ok(()),
-            count => Err(io::Error::other(format!("only {count} of {} bytes", line.len()))),
+            count => Err(io::Error::other(format!(
+                "only {count} of {} bytes",
+                line.len()
+            ))),
         }
     }
 }

@@ -12,9 +12,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{
-        DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown,
-    },
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -59,7 +57,7 @@ pub enum StateError {
         source: io::Error,
     },
     /// Somebody holds the lock for too long.
-    #[error("{} is locked by another process for more than {} s", path.display(), PATIENCE.as_secs())]
+    #[error("another process does not let go of {}", path.display())]
     Locked {
         /// The lock.
         path: PathBuf,
@@ -74,9 +72,7 @@ impl UserError for StateError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Locked { path } => format!("see who holds it with fuser -v {}", path.display()),
-            Self::Unwritable { source, .. }
-                if source.kind() == io::ErrorKind::StorageFull =>
-            {
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "tell an admin: the disk is full".into()
             }
             _ => "tell an admin".into(),
@@ -117,14 +113,23 @@ impl LedgerFile {
         if self.dir.exists() {
             return Ok(());
         }
-        let draft = self.dir.with_extension(format!("new.{}", std::process::id()));
-        let unwritable = |source| StateError::Unwritable { path: self.dir.clone(), source };
+        let draft = self
+            .dir
+            .with_extension(format!("new.{}", std::process::id()));
+        let unwritable = |source| StateError::Unwritable {
+            path: self.dir.clone(),
+            source,
+        };
         let made = make_state_dir(&draft, group).and_then(|()| fs::rename(&draft, &self.dir));
         let lost_race = made.is_err() && self.dir.exists();
         if made.is_err() {
             let _ = fs::remove_dir_all(&draft);
         }
-        if lost_race { Ok(()) } else { made.map_err(unwritable) }
+        if lost_race {
+            Ok(())
+        } else {
+            made.map_err(unwritable)
+        }
     }
 
     /// Reads the ledger as it is now, without waiting for anybody.
@@ -139,9 +144,10 @@ impl LedgerFile {
                 Ok(ledger) => Stored::Whole(ledger),
                 Err(damage) => Stored::Damaged(damage),
             }),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StateError::Unusable { path, source: error })
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::Unusable {
+                path,
+                source: error,
+            }),
             Err(_) if self.dir.exists() => Ok(Stored::Damaged(Damage::Missing)),
             Err(_) => Ok(Stored::Whole(Ledger::default())),
         }
@@ -158,7 +164,11 @@ impl LedgerFile {
         let lock = lock(&self.dir.join(LOCK), deadline)?;
         drop(turn);
         let stored = self.read()?;
-        Ok(Locked { file: self, stored, _lock: lock })
+        Ok(Locked {
+            file: self,
+            stored,
+            _lock: lock,
+        })
     }
 
     /// Puts a damaged ledger out of the way, for an admin to look at. Its new name, if there was one.
@@ -172,7 +182,10 @@ impl LedgerFile {
         match fs::rename(&path, &aside) {
             Ok(()) => Ok(Some(aside)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StateError::Unwritable { path: aside, source }),
+            Err(source) => Err(StateError::Unwritable {
+                path: aside,
+                source,
+            }),
         }
     }
 }
@@ -196,10 +209,12 @@ impl Locked<'_> {
         let (new, path) = (self.file.dir.join(NEW), self.file.dir.join(LEDGER));
         let bytes = ledger_text::write(ledger).map_err(io::Error::other);
         let written = bytes.and_then(|bytes| write_new(&new, &bytes));
-        written.and_then(|()| fs::rename(&new, &path)).map_err(|source| {
-            let _ = fs::remove_file(&new);
-            StateError::Unwritable { path, source }
-        })
+        written
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(|source| {
+                let _ = fs::remove_file(&new);
+                StateError::Unwritable { path, source }
+            })
     }
 
     /// Puts the damaged ledger out of the way. Its new name, if there was one.
@@ -220,15 +235,26 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o660).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o660)
+        .open(path)?;
     // Whatever the caller's umask.
     file.set_permissions(Permissions::from_mode(0o660))?;
     file.write_all(bytes)
 }
 
-/// Locks a file within the deadline.
-fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
-    let unusable = |source| StateError::Unusable { path: path.into(), source };
+/// Locks a file within the deadline. It is made if need be, and never removed.
+///
+/// # Errors
+///
+/// [`StateError::Locked`] if somebody else keeps it.
+pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
+    let unusable = |source| StateError::Unusable {
+        path: path.into(),
+        source,
+    };
     loop {
         let open = || {
             OpenOptions::new()
@@ -243,11 +269,9 @@ fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
         let file = open().map_err(unusable)?;
         let file = match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => file,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                wait_for(file, deadline).map_err(unusable)?.ok_or_else(|| StateError::Locked {
-                    path: path.into(),
-                })?
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(file, deadline)
+                .map_err(unusable)?
+                .ok_or_else(|| StateError::Locked { path: path.into() })?,
             Err(error) => return Err(unusable(error)),
         };
         // Somebody may have replaced the file while we waited: that lock holds nobody.
@@ -287,4 +311,84 @@ fn make_state_dir(dir: &Path, group: Option<u32>) -> io::Result<()> {
         write_new(&dir.join(name), bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state directory that is removed at the end.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("ds01-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&dir);
+            LedgerFile::new(&dir).init(None).unwrap();
+            Self(dir)
+        }
+
+        fn ledger(&self) -> LedgerFile {
+            LedgerFile::new(&self.0)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn ledger_of(stored: &Stored) -> Ledger {
+        match stored {
+            Stored::Whole(ledger) => ledger.clone(),
+            Stored::Damaged(damage) => panic!("{damage}"),
+        }
+    }
+
+    #[test]
+    fn no_change_is_lost_among_many_writers() {
+        let dir = Dir::new("writers");
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let file = dir.ledger();
+                        let locked = file.lock().unwrap();
+                        let mut ledger = ledger_of(&locked.stored);
+                        locked.save(&mut ledger).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(ledger_of(&dir.ledger().read().unwrap()).generation, 400);
+    }
+
+    #[test]
+    fn a_lock_file_that_was_replaced_lets_nobody_in_beside_the_holder() {
+        let dir = Dir::new("replaced");
+        let file = dir.ledger();
+        let old = File::open(dir.0.join(LOCK)).unwrap();
+        fs2::FileExt::lock_exclusive(&old).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| file.lock().map(drop));
+            fs::remove_file(dir.0.join(LOCK)).unwrap();
+            drop(old);
+            waiter.join().unwrap().unwrap();
+        });
+        // Whoever waited holds the new file's lock, or none would exclude the next.
+        assert!(dir.0.join(LOCK).exists());
+    }
+
+    #[test]
+    fn a_state_directory_without_its_ledger_has_lost_it() {
+        let dir = Dir::new("lost");
+        fs::remove_file(dir.0.join(LEDGER)).unwrap();
+        assert_eq!(
+            dir.ledger().read().unwrap(),
+            Stored::Damaged(Damage::Missing)
+        );
+        let new = LedgerFile::new(&dir.0.join("none"));
+        assert_eq!(new.read().unwrap(), Stored::Whole(Ledger::default()));
+    }
 }

@@ -66,10 +66,14 @@ impl Host {
         let state = &site.config().paths.state;
         if state.exists() && access(state, AccessFlags::W_OK).is_err() {
             let message = format!("you may not use {}", state.display());
-            return Err(Failure::new(Kind::Forbidden, message)
-                .with_hint("ask an admin for access to DS01"));
+            return Err(
+                Failure::new(Kind::Forbidden, message).with_hint("ask an admin for access to DS01")
+            );
         }
-        Ok(Self { site, caller: Caller::of_this_process() })
+        Ok(Self {
+            site,
+            caller: Caller::of_this_process(),
+        })
     }
 
     /// Runs an operation.
@@ -79,7 +83,10 @@ impl Host {
     /// The operation's own.
     pub fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
         let value = operation.run(&self.site, self.caller)?;
-        Ok(Answered { value, notices: self.site.take_notices() })
+        Ok(Answered {
+            value,
+            notices: self.site.take_notices(),
+        })
     }
 
     /// A shell's connection goes to the engine itself, whichever way operations go.

@@ -50,7 +50,10 @@ pub fn policy(dir: &Path) -> Result<(Policy, Vec<Warning>), Failure> {
 
 /// `groups/<group>.members`, in the order of their names.
 fn members(dir: &Path) -> Result<Vec<(String, Source)>, Unreadable> {
-    let unreadable = |source| Unreadable { path: dir.into(), source };
+    let unreadable = |source| Unreadable {
+        path: dir.into(),
+        source,
+    };
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -59,7 +62,9 @@ fn members(dir: &Path) -> Result<Vec<(String, Source)>, Unreadable> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
-        let group = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".members"));
+        let group = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_suffix(".members"));
         if let Some(group) = group.map(str::to_string) {
             files.extend(source(&path)?.map(|source| (group, source)));
         }
@@ -70,8 +75,14 @@ fn members(dir: &Path) -> Result<Vec<(String, Source)>, Unreadable> {
 
 fn source(path: &Path) -> Result<Option<Source>, Unreadable> {
     match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(Source { path: path.display().to_string(), text })),
+        Ok(text) => Ok(Some(Source {
+            path: path.display().to_string(),
+            text,
+        })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Unreadable { path: path.into(), source }),
+        Err(source) => Err(Unreadable {
+            path: path.into(),
+            source,
+        }),
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use ds01_core::{
-    container::{ContainerId, Sighting},
+    container::Sighting,
     failure::Failure,
     ledger::{Holding, Ledger},
     reconcile::Seen,
@@ -74,14 +74,12 @@ impl Site {
             return Ok(Look { before, seen });
         }
         let engine = self.engine()?;
-        match (scope, &before) {
-            (Scope::Of(uid), Stored::Whole(ledger)) => match partial(engine, ledger, *uid)? {
-                Some((asked, news, containers)) => {
-                    (seen.asked, seen.news, seen.containers) = (Some(asked), news, containers);
-                }
-                None => (seen.news, seen.containers) = complete(engine, ledger)?,
-            },
-            _ => (seen.news, seen.containers) = complete(engine, ledger)?,
+        let short = match (scope, &before) {
+            (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
+            _ => false,
+        };
+        if !short {
+            (seen.news, seen.containers) = complete(engine, ledger)?;
         }
         inspect(engine, ledger, &mut seen)?;
         Ok(Look { before, seen })
@@ -89,43 +87,61 @@ impl Site {
 }
 
 fn dead_creators(ledger: &Ledger) -> Vec<ds01_core::ledger::Process> {
-    let creators = ledger.allocations.iter().filter_map(|entry| match &entry.holding {
-        Holding::Pending { creator, .. } => creator.as_ref(),
-        _ => None,
-    });
-    creators.filter(|process| clock::is_dead(process)).cloned().collect()
+    let creators = ledger
+        .allocations
+        .iter()
+        .filter_map(|entry| match &entry.holding {
+            Holding::Pending { creator, .. } => creator.as_ref(),
+            _ => None,
+        });
+    creators
+        .filter(|process| clock::is_dead(process))
+        .cloned()
+        .collect()
 }
 
-type Partial = (BTreeSet<ContainerId>, usize, Vec<Sighting>);
-
-/// The short list; `None` if nothing that was accounted for is left to begin from.
-fn partial(engine: &Engine, ledger: &Ledger, uid: u32) -> Result<Option<Partial>, EngineError> {
+/// The short list. `false` if nothing that was accounted for is left to begin from.
+fn partial(
+    engine: &Engine,
+    ledger: &Ledger,
+    uid: u32,
+    seen: &mut Seen,
+) -> Result<bool, EngineError> {
     let ours = ledger.allocations.iter();
     let ours = ours.filter(|entry| entry.container.uid == uid || !entry.devices.is_empty());
     let ids = ours.filter_map(|entry| entry.id.clone());
-    let asked: BTreeSet<_> = ids.chain(ledger.unmanaged.iter().map(|u| u.id.clone())).collect();
+    let asked: BTreeSet<_> = ids
+        .chain(ledger.unmanaged.iter().map(|u| u.id.clone()))
+        .collect();
     if asked.len() > MOST_IDS {
-        return Ok(None);
+        return Ok(false);
     }
     let known = Query::Ids(asked.iter().cloned().collect());
     for newest in &ledger.newest {
         let queries = [Query::NewerThan(newest.clone()), known.clone()];
-        let [newer, known] = engine.list_both(&queries)?;
-        let Some(mut containers) = newer else { continue };
-        let news = containers.len();
-        let is_new = |sighting: &Sighting, all: &[Sighting]| all.iter().any(|n| n.id == sighting.id);
-        let known: Vec<_> =
-            known.into_iter().flatten().filter(|s| !is_new(s, &containers)).collect();
-        containers.extend(known);
-        return Ok(Some((asked, news, containers)));
+        let [Some(newer), Some(known)] = engine.list_both(&queries)? else {
+            seen.vanished.push(newest.clone());
+            continue;
+        };
+        let new: BTreeSet<_> = newer.iter().map(|sighting| sighting.id.clone()).collect();
+        seen.news = newer.len();
+        seen.containers = newer;
+        let known = known
+            .into_iter()
+            .filter(|sighting| !new.contains(&sighting.id));
+        seen.containers.extend(known);
+        seen.asked = Some(asked);
+        return Ok(true);
     }
-    Ok(None)
+    Ok(false)
 }
 
 /// Everything; what is older than the newest that was accounted for is known.
 fn complete(engine: &Engine, ledger: &Ledger) -> Result<(usize, Vec<Sighting>), EngineError> {
     let containers = engine.list(&Query::All)?;
-    let news = containers.iter().position(|c| ledger.newest.contains(&c.id));
+    let news = containers
+        .iter()
+        .position(|c| ledger.newest.contains(&c.id));
     Ok((news.unwrap_or(containers.len()), containers))
 }
 
@@ -135,14 +151,23 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     let unknown = |c: &Sighting| {
         ledger.entry_of(&c.id, &c.name).is_none() && !ledger.unmanaged.iter().any(|u| u.id == c.id)
     };
-    let new: BTreeSet<_> =
-        seen.containers.iter().take(seen.news).filter(|c| unknown(c)).map(|c| c.id.clone()).collect();
+    let new: BTreeSet<_> = seen
+        .containers
+        .iter()
+        .take(seen.news)
+        .filter(|c| unknown(c))
+        .map(|c| c.id.clone())
+        .collect();
     let stopped = seen.containers.iter().filter(|c| {
         let entry = ledger.entry_of(&c.id, &c.name);
         c.state.is_stopped()
-            && entry.is_some_and(|e| !matches!(e.holding, Holding::Stopped { .. } | Holding::Released))
+            && entry
+                .is_some_and(|e| !matches!(e.holding, Holding::Stopped { .. } | Holding::Released))
     });
-    let ids: BTreeSet<_> = stopped.map(|c| c.id.clone()).chain(new.iter().cloned()).collect();
+    let ids: BTreeSet<_> = stopped
+        .map(|c| c.id.clone())
+        .chain(new.iter().cloned())
+        .collect();
     if ids.is_empty() {
         return Ok(());
     }
@@ -157,8 +182,14 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     }
     // One that went between the two questions is not there.
     let gone = |c: &Sighting| new.contains(&c.id) && !seen.claims.contains_key(&c.id);
-    seen.news -= seen.containers.iter().take(seen.news).filter(|c| gone(c)).count();
+    seen.news -= seen
+        .containers
+        .iter()
+        .take(seen.news)
+        .filter(|c| gone(c))
+        .count();
     let claims = &seen.claims;
-    seen.containers.retain(|c| !new.contains(&c.id) || claims.contains_key(&c.id));
+    seen.containers
+        .retain(|c| !new.contains(&c.id) || claims.contains_key(&c.id));
     Ok(())
 }

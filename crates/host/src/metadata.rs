@@ -18,7 +18,9 @@ pub struct Metadata {
 impl Metadata {
     /// The records in the state directory `state`.
     pub fn new(state: &Path) -> Self {
-        Self { dir: state.join(METADATA) }
+        Self {
+            dir: state.join(METADATA),
+        }
     }
 
     fn path(&self, container: &EngineName) -> PathBuf {
@@ -36,10 +38,15 @@ impl Metadata {
     ///
     /// [`StateError::Unusable`] if the folder itself cannot be read.
     pub fn read_all(&self) -> Result<Vec<Record>, StateError> {
-        let unusable = |source| StateError::Unusable { path: self.dir.clone(), source };
+        let unusable = |source| StateError::Unusable {
+            path: self.dir.clone(),
+            source,
+        };
         let files = fs::read_dir(&self.dir).map_err(unusable)?;
         let texts = files.filter_map(|file| fs::read(file.ok()?.path()).ok());
-        Ok(texts.filter_map(|text| serde_json::from_slice(&text).ok()).collect())
+        Ok(texts
+            .filter_map(|text| serde_json::from_slice(&text).ok())
+            .collect())
     }
 
     /// Writes a record, whole or not at all.
@@ -49,13 +56,17 @@ impl Metadata {
     /// [`StateError::Unwritable`].
     pub fn write(&self, container: &EngineName, record: &Record) -> Result<(), StateError> {
         let path = self.path(container);
-        let new = self.dir.join(format!(".{container}.{}", std::process::id()));
+        let new = self
+            .dir
+            .join(format!(".{container}.{}", std::process::id()));
         let bytes = serde_json::to_vec(record).map_err(io::Error::other);
         let written = bytes.and_then(|bytes| write_new(&new, &bytes));
-        written.and_then(|()| fs::rename(&new, &path)).map_err(|source| {
-            let _ = fs::remove_file(&new);
-            StateError::Unwritable { path, source }
-        })
+        written
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(|source| {
+                let _ = fs::remove_file(&new);
+                StateError::Unwritable { path, source }
+            })
     }
 
     /// Deletes a record. One that is not there is no error.
@@ -66,7 +77,10 @@ impl Metadata {
     pub fn delete(&self, container: &EngineName) -> Result<(), StateError> {
         match fs::remove_file(self.path(container)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(StateError::Unwritable { path: self.path(container), source })
+                Err(StateError::Unwritable {
+                    path: self.path(container),
+                    source,
+                })
             }
             _ => Ok(()),
         }

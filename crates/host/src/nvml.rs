@@ -79,7 +79,10 @@ impl Probe {
         let (read, write) = pipe().map_err(system)?;
         // SAFETY: commands have one thread when they ask, so no lock is held by another one
         // that the child lacks.
-        #[expect(unsafe_code, reason = "fork is the cheapest process that can be killed")]
+        #[expect(
+            unsafe_code,
+            reason = "fork is the cheapest process that can be killed"
+        )]
         match unsafe { fork() }.map_err(system)? {
             ForkResult::Child => {
                 drop(read);
@@ -91,7 +94,11 @@ impl Probe {
             ForkResult::Parent { child } => {
                 drop(write);
                 let deadline = Instant::now() + LIMIT;
-                Ok(Self { child, answer: File::from(read), deadline })
+                Ok(Self {
+                    child,
+                    answer: File::from(read),
+                    deadline,
+                })
             }
         }
     }
@@ -108,7 +115,10 @@ impl Probe {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            match poll(&mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLIN)], wait) {
+            match poll(
+                &mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLIN)],
+                wait,
+            ) {
                 Ok(0) if left.is_zero() => return Err(NvmlError::Hung(LIMIT.as_secs())),
                 Ok(0) | Err(Errno::EINTR) => continue,
                 Ok(_) => {}
@@ -129,7 +139,10 @@ impl Probe {
 impl Drop for Probe {
     fn drop(&mut self) {
         let _ = nix::sys::signal::kill(self.child, Signal::SIGKILL);
-        let ended = poll(&mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP)], 0u8);
+        let ended = poll(
+            &mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP)],
+            0u8,
+        );
         if ended.is_ok_and(|count| count > 0) {
             let _ = waitpid(self.child, None);
         }
@@ -150,15 +163,22 @@ fn inventory(library: Option<&Path>) -> Result<Inventory, NvmlError> {
     })?;
     let failed = |error| NvmlError::Failed(one_line(&error));
     let driver = nvml.sys_driver_version().map_err(failed)?;
-    let mut inventory = Inventory { driver, ..Inventory::default() };
+    let mut inventory = Inventory {
+        driver,
+        ..Inventory::default()
+    };
     for index in 0..nvml.device_count().map_err(failed)? {
-        let gpu = nvml.device_by_index(index).and_then(|gpu| devices(&gpu, index));
+        let gpu = nvml
+            .device_by_index(index)
+            .and_then(|gpu| devices(&gpu, index));
         match gpu {
             Ok((devices, problem)) => {
                 inventory.devices.extend(devices);
                 inventory.problems.extend(problem);
             }
-            Err(error) => inventory.problems.push(format!("GPU {index}: {}", one_line(&error))),
+            Err(error) => inventory
+                .problems
+                .push(format!("GPU {index}: {}", one_line(&error))),
         }
     }
     Ok(inventory)
@@ -175,7 +195,10 @@ fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>)
         Err(error) => return Err(error),
     };
     if !in_mig_mode {
-        let slot = Slot { gpu: index, mig: None };
+        let slot = Slot {
+            gpu: index,
+            mig: None,
+        };
         let whole = device(gpu, uuid.clone(), slot, Share::WHOLE, None)?;
         return Ok((vec![whole], None));
     }
@@ -193,11 +216,25 @@ fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>)
             let problem = format!("GPU {index}: MIG devices of {slices}/{most} are not known");
             return Ok((Vec::new(), Some(problem)));
         };
-        let slot = Slot { gpu: index, mig: Some(at) };
-        let profile = mig.name()?.rsplit_once("MIG ").map(|(_, profile)| profile.to_string());
-        found.push(device(&mig, uuid.clone(), slot, share, Some(profile.unwrap_or_default()))?);
+        let slot = Slot {
+            gpu: index,
+            mig: Some(at),
+        };
+        let profile = mig
+            .name()?
+            .rsplit_once("MIG ")
+            .map(|(_, profile)| profile.to_string());
+        found.push(device(
+            &mig,
+            uuid.clone(),
+            slot,
+            share,
+            Some(profile.unwrap_or_default()),
+        )?);
     }
-    let problem = found.is_empty().then(|| format!("GPU {index}: in MIG mode without MIG devices"));
+    let problem = found
+        .is_empty()
+        .then(|| format!("GPU {index}: in MIG mode without MIG devices"));
     Ok((found, problem))
 }
 
@@ -238,5 +275,9 @@ fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 }
 
 fn one_line(error: &Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    error
+        .to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -22,7 +22,7 @@ use ds01_core::{
 use crate::{
     clock,
     config::Config,
-    engine::Engine,
+    engine::{Abilities, Engine},
     events::EventLog,
     ledger_file::{LedgerFile, Stored, write_new},
     limits_files,
@@ -63,7 +63,13 @@ impl Site {
             config,
         };
         if !site.config.paths.state.exists() {
-            let group = site.config.access.docker_group.as_deref().map(users::gid_of).transpose()?;
+            let group = site
+                .config
+                .access
+                .docker_group
+                .as_deref()
+                .map(users::gid_of)
+                .transpose()?;
             site.ledger.init(group)?;
             if let Err(error) = site.events.init(group) {
                 site.notice(format!("events are not logged: {error}"));
@@ -111,15 +117,24 @@ impl Site {
 
     /// Logs an event. One that cannot be logged is told to the user: it happened all the same.
     pub(crate) fn log(&self, event: Event) {
-        let event = Event { source: Some(self.source.clone()), ..event };
+        let event = Event {
+            source: Some(self.source.clone()),
+            ..event
+        };
         if let Err(error) = self.events.append(&event) {
-            self.notice(format!("the event {} was not logged: {error}", event.event_type));
+            self.notice(format!(
+                "the event {} was not logged: {error}",
+                event.event_type
+            ));
         }
     }
 
     /// The name of this host.
     pub(crate) fn node(&self) -> String {
-        std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().into()
+        std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .unwrap_or_default()
+            .trim()
+            .into()
     }
 
     /// Changes the ledger: under its lock, reconciled with what was seen of the engine.
@@ -200,8 +215,14 @@ impl Site {
             let event = |kind: &str, entry: &Allocation| {
                 let user = users::login(entry.container.uid);
                 let slots = slots(entry);
-                let event = Event::new(now, kind).of(user).with("container", &entry.container);
-                if slots.is_empty() { event } else { event.with("gpus", slots) }
+                let event = Event::new(now, kind)
+                    .of(user)
+                    .with("container", &entry.container);
+                if slots.is_empty() {
+                    event
+                } else {
+                    event.with("gpus", slots)
+                }
             };
             match change {
                 Change::Confirmed(name) => {
@@ -211,7 +232,11 @@ impl Site {
                         && let Some(entry) = ledger.entry(name)
                     {
                         let record = Record::of_found(entry, found, &self.node());
-                        if self.metadata.read(name).is_none_or(|known| known.id != record.id) {
+                        if self
+                            .metadata
+                            .read(name)
+                            .is_none_or(|known| known.id != record.id)
+                        {
                             self.note(self.metadata.write(name, &record));
                         }
                         self.log(event("container.create", entry).with("found", "after a crash"));
@@ -246,33 +271,44 @@ impl Site {
         }
     }
 
-    /// Whether the engine takes slices as cgroup parents.
-    ///
-    /// It is asked once for each time that it was started: describing itself costs it more
-    /// than creating a container does. What it said is kept beside the ledger.
+    /// What the engine can do, asked once for each time that it was started: telling costs it
+    /// more than creating a container. What it said is kept beside the ledger, but where it gives
+    /// GPUs by CDI, whose list changes while it runs.
     ///
     /// # Errors
     ///
     /// If the engine does not answer.
-    pub(crate) fn has_slices(&self) -> Result<bool, Failure> {
-        let files = [self.config.engine.socket.as_path(), Path::new("/run/docker.pid"), Path::new(DAEMON)];
+    pub(crate) fn abilities(&self) -> Result<Abilities, Failure> {
+        let files = [
+            self.config.engine.socket.as_path(),
+            Path::new("/run/docker.pid"),
+            Path::new(DAEMON),
+        ];
         let stamp = files.map(|file| match fs::metadata(file) {
             Ok(file) => format!("{}:{}:{}", file.dev(), file.ino(), file.mtime_nsec()),
             Err(_) => "-".to_string(),
         });
         let stamp = stamp.join(" ");
-        let kept = self.config.paths.state.join("cgroup-driver");
+        let kept = self.config.paths.state.join("engine");
         let known = fs::read_to_string(&kept).unwrap_or_default();
-        match known.split_once('\n').filter(|(of, _)| *of == stamp) {
-            Some((_, driver)) => Ok(driver == "systemd"),
-            None => {
-                let slices = self.engine()?.has_slices()?;
-                let driver = if slices { "systemd" } else { "other" };
-                // Not kept, it is asked again.
-                let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
-                Ok(slices)
-            }
+        if let Some((_, driver)) = known.split_once('\n').filter(|(of, _)| *of == stamp) {
+            let slices = driver == "systemd";
+            return Ok(Abilities {
+                slices,
+                ..Abilities::default()
+            });
         }
+        let abilities = self.engine()?.abilities()?;
+        if abilities.cdi_gpus.is_empty() {
+            let driver = if abilities.slices {
+                "systemd"
+            } else {
+                "cgroupfs"
+            };
+            // Not kept, it is asked again.
+            let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
+        }
+        Ok(abilities)
     }
 
     /// Whether a user is an admin of this host: root, or named by the policy.
@@ -285,13 +321,20 @@ impl Site {
             return Ok(true);
         }
         let person = users::person(uid)?;
-        Ok(self.policy()?.is_admin(&person.login, &users::groups_of(&person)?))
+        Ok(self
+            .policy()?
+            .is_admin(&person.login, &users::groups_of(&person)?))
     }
 }
 
 /// An entry's devices as users read them.
 pub(crate) fn slots(entry: &Allocation) -> String {
-    entry.devices.iter().map(|held| held.slot.to_string()).collect::<Vec<_>>().join(" ")
+    entry
+        .devices
+        .iter()
+        .map(|held| held.slot.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A failure that no error type stands for.

@@ -64,7 +64,10 @@ impl UserError for UnknownUser {
 impl Caller {
     /// The user who runs this process.
     pub fn of_this_process() -> Self {
-        Self { uid: getuid().as_raw(), gid: getgid().as_raw() }
+        Self {
+            uid: getuid().as_raw(),
+            gid: getgid().as_raw(),
+        }
     }
 }
 
@@ -75,9 +78,12 @@ impl Caller {
 /// [`UnknownUser`] if there is none, or the name service fails.
 pub fn person(uid: u32) -> Result<Person, UnknownUser> {
     match User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => {
-            Ok(Person { uid, gid: user.gid.as_raw(), login: user.name, home: user.dir })
-        }
+        Ok(Some(user)) => Ok(Person {
+            uid,
+            gid: user.gid.as_raw(),
+            login: user.name,
+            home: user.dir,
+        }),
         Ok(None) => Err(UnknownUser::Uid(uid)),
         Err(error) => Err(UnknownUser::Service(error.to_string())),
     }
@@ -98,8 +104,12 @@ pub fn groups_of(person: &Person) -> Result<Vec<String>, UnknownUser> {
     let login = CString::new(person.login.as_str())
         .map_err(|error| UnknownUser::Service(error.to_string()))?;
     let gids = getgrouplist(&login, Gid::from_raw(person.gid)).map_err(failed)?;
-    let names = gids.into_iter().map(|gid| Group::from_gid(gid).map_err(failed));
-    names.filter_map(|group| group.map(|group| group.map(|group| group.name)).transpose()).collect()
+    let names = gids
+        .into_iter()
+        .map(|gid| Group::from_gid(gid).map_err(failed));
+    names
+        .filter_map(|group| group.map(|group| group.map(|group| group.name)).transpose())
+        .collect()
 }
 
 /// A group's gid.

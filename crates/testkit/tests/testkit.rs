@@ -28,7 +28,10 @@ fn a_container_gets_a_device_that_exists_and_no_other() {
             run.ok()
                 .contains(&format!("NVIDIA_VISIBLE_DEVICES={uuid}\n"))
         );
-        assert_eq!(host.gpus().given().last().unwrap().devices, [uuid.clone()]);
+        assert_eq!(
+            host.gpus().given().last().unwrap().devices,
+            std::slice::from_ref(uuid)
+        );
     }
     let unknown = "device=GPU-00000000-0000-0000-0000-000000000000";
     let run = host.docker(&["run", "--rm", "--gpus", unknown, "ds01-busybox", "true"]);

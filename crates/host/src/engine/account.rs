@@ -20,7 +20,10 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn create_draft(&self, name: &str, image: &str) -> Result<ContainerId, EngineError> {
-        let options = || CreateContainerOptions { name: Some(name.into()), platform: String::new() };
+        let options = || CreateContainerOptions {
+            name: Some(name.into()),
+            platform: String::new(),
+        };
         let body = || ContainerCreateBody {
             image: Some(image.into()),
             // An image without a command of its own could not be created from.
@@ -29,8 +32,14 @@ impl Engine {
         };
         let call = async {
             let made = match self.docker.create_container(Some(options()), body()).await {
-                Err(Bollard::DockerResponseServerError { status_code: 409, .. }) => {
-                    let force = RemoveContainerOptions { v: true, force: true, link: false };
+                Err(Bollard::DockerResponseServerError {
+                    status_code: 409, ..
+                }) => {
+                    let force = RemoveContainerOptions {
+                        v: true,
+                        force: true,
+                        link: false,
+                    };
                     self.docker.remove_container(name, Some(force)).await?;
                     self.docker.create_container(Some(options()), body()).await
                 }
@@ -69,7 +78,10 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn upload(&self, id: &ContainerId, tar: Vec<u8>) -> Result<(), EngineError> {
-        let options = UploadToContainerOptions { path: "/".into(), ..Default::default() };
+        let options = UploadToContainerOptions {
+            path: "/".into(),
+            ..Default::default()
+        };
         let tar = bollard::body_full(tar.into());
         let call = self.docker.upload_to_container(&id.0, Some(options), tar);
         self.wait("write a file of the image", call)
@@ -94,7 +106,10 @@ impl Engine {
             changes: Some(changes),
             ..CommitContainerOptions::default()
         };
-        let call = self.docker.commit_container(options, ContainerConfig::default());
-        self.wait("save the account's image", call).map(|made| made.id)
+        let call = self
+            .docker
+            .commit_container(options, ContainerConfig::default());
+        self.wait("save the account's image", call)
+            .map(|made| made.id)
     }
 }

@@ -63,15 +63,26 @@ impl EngineError {
     }
 
     pub(super) fn from_bollard(what: &'static str, error: Bollard, socket: PathBuf) -> Self {
-        if let Bollard::DockerResponseServerError { status_code, message } = error {
+        if let Bollard::DockerResponseServerError {
+            status_code,
+            message,
+        } = error
+        {
             // One line: the engine's longer answers have several.
             let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-            return Self::Refused { what, status: status_code, message };
+            return Self::Refused {
+                what,
+                status: status_code,
+                message,
+            };
         }
         match connect_failure(&error) {
             Some(io::ErrorKind::PermissionDenied) => Self::Forbidden { socket },
             Some(_) => Self::Absent { socket },
-            None => Self::Broken { what, source: Box::new(error) },
+            None => Self::Broken {
+                what,
+                source: Box::new(error),
+            },
         }
     }
 }
@@ -102,7 +113,9 @@ impl UserError for EngineError {
         match self {
             Self::Forbidden { .. } => Kind::Forbidden,
             Self::Refused { status: 404, .. } => Kind::NotFound,
-            Self::Refused { status: 304 | 409, .. } => Kind::State,
+            Self::Refused {
+                status: 304 | 409, ..
+            } => Kind::State,
             Self::Refused { .. } => Kind::Failed,
             Self::Absent { .. } | Self::TimedOut { .. } | Self::Broken { .. } => Kind::Unreachable,
         }

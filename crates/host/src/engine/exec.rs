@@ -9,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bollard::{
-    models::ExecConfig,
-    query_parameters::ResizeExecOptions,
-};
+use bollard::{models::ExecConfig, query_parameters::ResizeExecOptions};
 use ds01_core::container::ContainerId;
 use serde_json::json;
 
@@ -70,8 +67,14 @@ impl Engine {
         };
         let exec = self.wait(WHAT, self.docker.create_exec(&id.0, config))?.id;
         let broken = |source: io::Error| match source.kind() {
-            io::ErrorKind::WouldBlock => EngineError::TimedOut { what: WHAT, limit: LIMIT },
-            _ => EngineError::Broken { what: WHAT, source: Box::new(source) },
+            io::ErrorKind::WouldBlock => EngineError::TimedOut {
+                what: WHAT,
+                limit: LIMIT,
+            },
+            _ => EngineError::Broken {
+                what: WHAT,
+                source: Box::new(source),
+            },
         };
         let (stream, status, first) =
             hijack(self.socket(), &exec, terminal.is_some()).map_err(broken)?;
@@ -80,13 +83,21 @@ impl Engine {
             let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
             let message = json.as_ref().and_then(|json| json["message"].as_str());
             let message = message.unwrap_or(&text).trim().to_string();
-            return Err(EngineError::Refused { what: WHAT, status, message });
+            return Err(EngineError::Refused {
+                what: WHAT,
+                status,
+                message,
+            });
         }
         if let Some(terminal) = terminal {
             // The shell may have ended already: its status says how, not this.
             let _ = self.resize(&exec, terminal.rows, terminal.columns);
         }
-        Ok(Exec { id: exec, stream, first })
+        Ok(Exec {
+            id: exec,
+            stream,
+            first,
+        })
     }
 
     /// The exit status of a command whose stream has ended.
@@ -101,12 +112,18 @@ impl Engine {
         loop {
             let state = self.wait(WHAT, self.docker.inspect_exec(&exec.id))?;
             if state.running == Some(false) {
-                return Ok(state.exit_code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+                return Ok(state
+                    .exit_code
+                    .and_then(|code| u8::try_from(code).ok())
+                    .unwrap_or(1));
             }
             // The engine closes the stream a moment before it notes the status, and has no
             // call to wait for it.
             if Instant::now() >= deadline {
-                return Err(EngineError::TimedOut { what: WHAT, limit: LIMIT });
+                return Err(EngineError::TimedOut {
+                    what: WHAT,
+                    limit: LIMIT,
+                });
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(100));
@@ -123,8 +140,14 @@ impl Engine {
     }
 
     fn resize(&self, exec: &str, rows: u16, columns: u16) -> Result<(), EngineError> {
-        let options = ResizeExecOptions { h: rows.into(), w: columns.into() };
-        self.wait("resize the terminal", self.docker.resize_exec(exec, options))
+        let options = ResizeExecOptions {
+            h: rows.into(),
+            w: columns.into(),
+        };
+        self.wait(
+            "resize the terminal",
+            self.docker.resize_exec(exec, options),
+        )
     }
 }
 
@@ -152,7 +175,10 @@ fn hijack(
             break at;
         }
         if count == 0 || head.len() > LONGEST_HEAD {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer has no end"));
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the answer has no end",
+            ));
         }
     };
     stream.set_read_timeout(None)?;

@@ -4,6 +4,7 @@
 //! those that refuse old versions both answer, without the round trip that negotiation costs.
 
 mod account;
+mod claim;
 mod create;
 mod error;
 mod exec;
@@ -18,16 +19,14 @@ use std::{
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error as Bollard,
-    query_parameters::{
-        KillContainerOptions, RemoveContainerOptions, StopContainerOptions,
-    },
+    query_parameters::{KillContainerOptions, RemoveContainerOptions, StopContainerOptions},
 };
 use ds01_core::{container::ContainerId, failure::Failure, failure::Kind};
 use tokio::{runtime::Runtime, time::timeout};
 
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
-pub use read::{Image, Inspected, Query};
+pub use read::{Abilities, Image, Inspected, Query};
 
 /// What the engine has to answer any call but a stop. Well under [`ds01_core::ledger::PENDING`].
 const LIMIT: Duration = Duration::from_secs(60);
@@ -58,7 +57,11 @@ impl Engine {
             API_DEFAULT_VERSION,
         )
         .map_err(|error| EngineError::from_bollard("answer", error, socket.into()))?;
-        Ok(Self { docker, runtime, socket: socket.into() })
+        Ok(Self {
+            docker,
+            runtime,
+            socket: socket.into(),
+        })
     }
 
     /// Waits for a call, or several, within the usual limit.
@@ -99,7 +102,10 @@ impl Engine {
     /// As every call: [`EngineError`].
     pub fn stop(&self, id: &ContainerId, grace: Duration) -> Result<(), EngineError> {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
-        let options = StopContainerOptions { t: Some(seconds), ..StopContainerOptions::default() };
+        let options = StopContainerOptions {
+            t: Some(seconds),
+            ..StopContainerOptions::default()
+        };
         let call = self.docker.stop_container(&id.0, Some(options));
         self.wait_for("stop it", LIMIT + grace, call)
     }
@@ -110,7 +116,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn kill(&self, id: &ContainerId) -> Result<(), EngineError> {
-        let options = KillContainerOptions { signal: "KILL".into() };
+        let options = KillContainerOptions {
+            signal: "KILL".into(),
+        };
         self.wait("kill it", self.docker.kill_container(&id.0, Some(options)))
     }
 
@@ -120,8 +128,15 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn remove(&self, id: &ContainerId, volumes: bool) -> Result<(), EngineError> {
-        let options = RemoveContainerOptions { v: volumes, force: false, link: false };
-        self.wait("remove it", self.docker.remove_container(&id.0, Some(options)))
+        let options = RemoveContainerOptions {
+            v: volumes,
+            force: false,
+            link: false,
+        };
+        self.wait(
+            "remove it",
+            self.docker.remove_container(&id.0, Some(options)),
+        )
     }
 
     /// Freezes a container's processes.

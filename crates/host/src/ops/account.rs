@@ -5,7 +5,10 @@
 //! release 20.10; so it is written once per image and user, into an image made on top, which
 //! is named `ds01-<uid>/with.account:<start of the image's id>` (no project can have that name).
 
-use std::io::{Cursor, Read};
+use std::{
+    io::{Cursor, Read},
+    time::{Duration, Instant},
+};
 
 use ds01_core::{
     account::{Account, group_file, passwd_file, profile},
@@ -15,14 +18,19 @@ use ds01_core::{
 use crate::{
     Site,
     engine::{Engine, EngineError, Image},
+    ledger_file,
     site::fail,
 };
 
 /// On an image that has an account: `uid:gid:login`.
 const LABEL: &str = "ds01.account";
 
+/// What another process of the same user may take to make one.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// Inside a container, the same word as outside leaves the shell.
-const EXIT: &str = "#!/bin/sh\n# Ends the shell that runs this; the container goes on.\nkill -HUP \"$PPID\"\n";
+const EXIT: &str =
+    "#!/bin/sh\n# Ends the shell that runs this; the container goes on.\nkill -HUP \"$PPID\"\n";
 
 /// The image to create from, for `image` as its user named it. Made if need be.
 ///
@@ -46,7 +54,18 @@ pub(super) fn image_for(site: &Site, image: &str, account: &Account) -> Result<S
     let digest = base.id.strip_prefix("sha256:").unwrap_or(&base.id);
     let tag = &digest[..digest.len().min(12)];
     let repo = format!("ds01-{}/with.account", account.uid);
-    match engine.image(&format!("{repo}:{tag}"))?.filter(has_account) {
+    let find = || Ok::<_, Failure>(engine.image(&format!("{repo}:{tag}"))?.filter(has_account));
+    if let Some(made) = find()? {
+        return Ok(made.id);
+    }
+    // One at a time for each user: the second finds what the first has made.
+    let lock = site
+        .config()
+        .paths
+        .state
+        .join(format!("account-{}.lock", account.uid));
+    let _one_at_a_time = ledger_file::lock(&lock, Instant::now() + PATIENCE)?;
+    match find()? {
         Some(made) => Ok(made.id),
         None => make(engine, &base.id, account, (&repo, tag), &label).map_err(Failure::from),
     }
@@ -62,14 +81,22 @@ fn make(
     // A process that died here leaves a draft, which the next one replaces.
     let draft = engine.create_draft(&format!("ds01-account-{}-{tag}", account.uid), base)?;
     let made = (|| {
-        let file = |path| Ok(engine.download(&draft, path)?.and_then(|tar| first_file(&tar)));
+        let file = |path| {
+            Ok(engine
+                .download(&draft, path)?
+                .and_then(|tar| first_file(&tar)))
+        };
         let (passwd, group) = (file("/etc/passwd")?, file("/etc/group")?);
         let shell = match engine.download(&draft, "/bin/bash")? {
             Some(_) => "/bin/bash",
             None => "/bin/sh",
         };
         let files = [
-            ("etc/passwd", passwd_file(passwd.as_deref(), account, shell), 0o644),
+            (
+                "etc/passwd",
+                passwd_file(passwd.as_deref(), account, shell),
+                0o644,
+            ),
             ("etc/group", group_file(group.as_deref(), account), 0o644),
             ("usr/local/bin/container-exit", EXIT.to_string(), 0o755),
         ];
@@ -78,7 +105,12 @@ fn make(
             source: Box::new(source),
         })?;
         engine.upload(&draft, tar)?;
-        engine.commit(&draft, repo, tag, format!("LABEL {LABEL}={}", format!("{label:?}").replace('$', "\\$")))
+        engine.commit(
+            &draft,
+            repo,
+            tag,
+            format!("LABEL {LABEL}={}", format!("{label:?}").replace('$', "\\$")),
+        )
     })();
     let removed = engine.remove(&draft, true);
     made.and_then(|id| removed.map(|()| id))
@@ -88,7 +120,13 @@ fn make(
 fn first_file(tar: &[u8]) -> Option<String> {
     let mut text = String::new();
     let mut archive = tar::Archive::new(Cursor::new(tar));
-    archive.entries().ok()?.next()?.ok()?.read_to_string(&mut text).ok()?;
+    archive
+        .entries()
+        .ok()?
+        .next()?
+        .ok()?
+        .read_to_string(&mut text)
+        .ok()?;
     Some(text)
 }
 

@@ -90,7 +90,10 @@ impl Operation for Create {
         }
         let id = match make(site, &draft, &devices) {
             Ok(id) => id,
-            Err(Unmade { failure, unanswered }) => {
+            Err(Unmade {
+                failure,
+                unanswered,
+            }) => {
                 give_back(site, &draft.container, unanswered)?;
                 return Err(failure);
             }
@@ -110,7 +113,10 @@ impl Create {
         inventory: &Inventory,
     ) -> Result<Vec<Held>, Failure> {
         let container = &draft.container;
-        let request = Request { container: container.clone(), devices: self.gpus };
+        let request = Request {
+            container: container.clone(),
+            devices: self.gpus,
+        };
         let decide = |ledger: &mut Ledger, now: Timestamp| {
             if let Some(entry) = ledger.entry(container) {
                 return Err(exists(entry));
@@ -120,7 +126,10 @@ impl Create {
                 container: container.clone(),
                 id: None,
                 devices: devices.clone(),
-                holding: Holding::Pending { creator: clock::this_process(), lapses: now + PENDING },
+                holding: Holding::Pending {
+                    creator: clock::this_process(),
+                    lapses: now + PENDING,
+                },
                 hold: draft.limits.gpu_hold_after_stop,
                 changed: 0,
             });
@@ -136,7 +145,11 @@ impl Create {
             && !self.dry_run
         {
             let event = Event::new(clock::now(), "gpu.reject").of(&draft.person.login);
-            site.log(event.with("container", container).with("reason", &failure.message));
+            site.log(
+                event
+                    .with("container", container)
+                    .with("reason", &failure.message),
+            );
         }
         for problem in &inventory.problems {
             site.notice(problem.clone());
@@ -154,13 +167,19 @@ struct Unmade {
 
 impl From<Failure> for Unmade {
     fn from(failure: Failure) -> Self {
-        Self { failure, unanswered: false }
+        Self {
+            failure,
+            unanswered: false,
+        }
     }
 }
 
 impl From<EngineError> for Unmade {
     fn from(error: EngineError) -> Self {
-        Self { unanswered: error.is_unanswered(), failure: error.into() }
+        Self {
+            unanswered: error.is_unanswered(),
+            failure: error.into(),
+        }
     }
 }
 
@@ -168,12 +187,18 @@ impl From<EngineError> for Unmade {
 fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unmade> {
     let workspace = &draft.workspace;
     fs::create_dir_all(workspace).map_err(|error| {
-        Failure::new(Kind::Failed, format!("cannot make {}: {error}", workspace.display()))
+        Failure::new(
+            Kind::Failed,
+            format!("cannot make {}: {error}", workspace.display()),
+        )
     })?;
     // A link in the way may lead anywhere.
     let workspace = &draft::allowed(site, workspace, &draft.person.home)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let mount = |source: &Path, target: &str| Mount { source: text(source), target: target.into() };
+    let mount = |source: &Path, target: &str| Mount {
+        source: text(source),
+        target: target.into(),
+    };
     let mut mounts = vec![mount(workspace, "/workspace")];
     mounts.extend(draft.data.as_deref().map(|data| mount(data, "/data")));
     if site.config().containers.mount_home {
@@ -192,10 +217,17 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
         created: clock::now(),
     });
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-    if draft.limits.nano_cpus.is_some_and(|cpus| cpus > u64::from(host_cpus) * 1_000_000_000) {
-        site.notice(format!("limited to the {host_cpus} CPUs that this host has"));
+    if draft
+        .limits
+        .nano_cpus
+        .is_some_and(|cpus| cpus > u64::from(host_cpus) * 1_000_000_000)
+    {
+        site.notice(format!(
+            "limited to the {host_cpus} CPUs that this host has"
+        ));
     }
-    let slices = site.has_slices()?;
+    let abilities = site.abilities()?;
+    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
     let spec = spec(&Plan {
         container: &draft.container,
         account: &draft.account,
@@ -204,18 +236,24 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
         devices,
         limits: &draft.limits,
         host_cpus,
-        cgroup_parent: slices.then_some(draft.slice.as_str()),
+        cgroup_parent: abilities.slices.then_some(draft.slice.as_str()),
+        by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    site.engine()?.create(&spec).map_err(|error| match error.status() {
-        Some(409) => fail(
-            Kind::State,
-            format!("the engine has a container {} that DS01 did not make", draft.container),
-            "choose another name, or remove that one with docker".into(),
-        )
-        .into(),
-        _ => error.into(),
-    })
+    site.engine()?
+        .create(&spec)
+        .map_err(|error| match error.status() {
+            Some(409) => fail(
+                Kind::State,
+                format!(
+                    "the engine has a container {} that DS01 did not make",
+                    draft.container
+                ),
+                "choose another name, or remove that one with docker".into(),
+            )
+            .into(),
+            _ => error.into(),
+        })
 }
 
 /// The container does not exist: its devices are free at once. If the engine did not answer it
@@ -228,7 +266,10 @@ fn give_back(site: &Site, container: &EngineName, unanswered: bool) -> Result<()
                     *creator = None;
                 }
             });
-        } else if ledger.entry(container).is_some_and(|entry| entry.id.is_none()) {
+        } else if ledger
+            .entry(container)
+            .is_some_and(|entry| entry.id.is_none())
+        {
             ledger.remove(container);
         }
         Ok(())
@@ -253,14 +294,19 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         created: clock::now(),
         node: site.node(),
     };
-    let recorded = site.metadata.write(container, &record).map_err(Failure::from);
+    let recorded = site
+        .metadata
+        .write(container, &record)
+        .map_err(Failure::from);
     let confirmed = recorded.and_then(|()| {
         site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let ours = ledger.entry(container).filter(|entry| entry.holds(now));
             if ours.is_none_or(|entry| entry.id.as_ref().is_some_and(|known| known != id)) {
                 return Err(fail(
                     Kind::Busy,
-                    format!("the engine was too slow: the GPU of {container} was given up meanwhile"),
+                    format!(
+                        "the engine was too slow: the GPU of {container} was given up meanwhile"
+                    ),
                     "try again".into(),
                 ));
             }
@@ -279,12 +325,18 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         return Err(failure);
     }
     let event = |kind: &str| {
-        Event::new(clock::now(), kind).of(&draft.person.login).with("container", container)
+        Event::new(clock::now(), kind)
+            .of(&draft.person.login)
+            .with("container", container)
     };
     if !devices.is_empty() {
         let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
         let share: ds01_core::share::Share = devices.iter().map(|held| held.share).sum();
-        site.log(event("gpu.allocate").with("gpus", slots.join(" ")).with("gpueq", share));
+        site.log(
+            event("gpu.allocate")
+                .with("gpus", slots.join(" "))
+                .with("gpueq", share),
+        );
     }
     site.log(event("container.create").with("image", &draft.image));
     Ok(())
@@ -298,7 +350,10 @@ fn exists(entry: &Allocation) -> Failure {
             "is being created",
             "see what became of it with container-list --all".to_string(),
         ),
-        _ => ("exists already", format!("use it with container-run {name}, or container-remove {name}")),
+        _ => (
+            "exists already",
+            format!("use it with container-run {name}, or container-remove {name}"),
+        ),
     };
     fail(Kind::State, format!("container {name} {state}"), hint)
 }

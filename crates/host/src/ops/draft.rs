@@ -43,8 +43,14 @@ impl Draft {
     pub(super) fn of(create: &Create, site: &Site, caller: Caller) -> Result<Self, Failure> {
         let person = person(caller.uid)?;
         let limits = site.policy()?.limits_for(&person.login);
-        let container = EngineName { name: create.name.clone(), uid: caller.uid };
-        let project = create.project.clone().unwrap_or_else(|| create.name.clone());
+        let container = EngineName {
+            name: create.name.clone(),
+            uid: caller.uid,
+        };
+        let project = create
+            .project
+            .clone()
+            .unwrap_or_else(|| create.name.clone());
         let folder = |path: &Path| allowed(site, path, &person.home);
         let data = create.data.as_deref().map(folder).transpose()?;
         let workspace = match &create.workspace {
@@ -56,7 +62,12 @@ impl Draft {
             _ => format!("/home/{}", person.login),
         };
         let Caller { uid, gid } = caller;
-        let account = Account { uid, gid, login: person.login.clone(), home };
+        let account = Account {
+            uid,
+            gid,
+            login: person.login.clone(),
+            home,
+        };
         let image = image_name(create, site, uid, &project)?;
         let image_id = account::image_for(site, &image, &account)?;
         let slice = slice(site, &limits.group, &person)?;
@@ -89,13 +100,17 @@ fn image_name(
     if site.engine()?.image(&own)?.is_some() {
         return Ok(own);
     }
-    site.config().containers.default_image.clone().ok_or_else(|| {
-        fail(
-            Kind::NotFound,
-            format!("project {project} has no image: there is no {own}"),
-            "build one with image-create, or name one with --image".into(),
-        )
-    })
+    site.config()
+        .containers
+        .default_image
+        .clone()
+        .ok_or_else(|| {
+            fail(
+                Kind::NotFound,
+                format!("project {project} has no image: there is no {own}"),
+                "build one with image-create, or name one with --image".into(),
+            )
+        })
 }
 
 /// The user's slice. A login that stands in it changed may look like another's: then the uid is added.
@@ -108,12 +123,17 @@ fn slice(site: &Site, group: &str, person: &Person) -> Result<String, Failure> {
     let others = site.metadata.read_all()?;
     let same = user::slice(group, &plain);
     let taken = is_login(&plain)? || others.iter().any(|r| r.slice == same && r.login != *login);
-    Ok(user::slice(group, &user::slice_user(login, *uid, |_| taken)))
+    Ok(user::slice(
+        group,
+        &user::slice_user(login, *uid, |_| taken),
+    ))
 }
 
 /// `ds01-<login>/...` and `ds01-<uid>/...` are the same on input; the engine has the latter.
 fn own_image(image: &str, uid: u32) -> String {
-    let Ok(person) = person(uid) else { return image.into() };
+    let Ok(person) = person(uid) else {
+        return image.into();
+    };
     match image.strip_prefix(&format!("ds01-{}/", person.login)) {
         Some(rest) => format!("ds01-{uid}/{rest}"),
         None => image.into(),
@@ -128,19 +148,26 @@ fn own_image(image: &str, uid: u32) -> String {
 pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
     let roots = &site.config().containers.bind_roots;
     let shown = path.display();
-    let real = fs::canonicalize(path).map_err(|error| {
-        Failure::new(Kind::Usage, format!("cannot mount {shown}: {error}"))
-    })?;
+    let real = fs::canonicalize(path)
+        .map_err(|error| Failure::new(Kind::Usage, format!("cannot mount {shown}: {error}")))?;
     if !real.is_dir() {
-        return Err(Failure::new(Kind::Usage, format!("cannot mount {shown}: it is not a folder")));
+        return Err(Failure::new(
+            Kind::Usage,
+            format!("cannot mount {shown}: it is not a folder"),
+        ));
     }
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
-    if std::iter::once(&home).chain(roots).any(|root| real.starts_with(root)) {
+    if std::iter::once(&home)
+        .chain(roots)
+        .any(|root| real.starts_with(root))
+    {
         return Ok(real);
     }
     Err(fail(
         Kind::Forbidden,
-        format!("cannot mount {shown}: it is not in your home, nor in a folder that the host allows"),
+        format!(
+            "cannot mount {shown}: it is not in your home, nor in a folder that the host allows"
+        ),
         "an admin allows folders with containers.bind_roots in ds01.toml".into(),
     ))
 }

@@ -9,7 +9,11 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::target;
-use crate::{Operation, Site, clock, site::fail, users::{Caller, login}};
+use crate::{
+    Operation, Site, clock,
+    site::fail,
+    users::{Caller, login},
+};
 
 /// Asks for a container's processes to be frozen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,5 +69,9 @@ impl Operation for Unpause {
 
 fn not(name: &ContainerName, is: State, wanted: &str, command: &str) -> Failure {
     let message = format!("container {name} is {is}, not {wanted}");
-    fail(Kind::State, message, format!("start it with {command} {name}"))
+    fail(
+        Kind::State,
+        message,
+        format!("start it with {command} {name}"),
+    )
 }

@@ -63,8 +63,16 @@ impl Operation for Gpus {
         let now = clock::now();
         let status = |device: Device| {
             let holders: Vec<_> = ledger.holders_of(&device, now).map(holder).collect();
-            let busy = device.activity.processes.as_ref().is_some_and(|all| !all.is_empty());
-            DeviceStatus { in_use_outside: busy && holders.is_empty(), holders, device }
+            let busy = device
+                .activity
+                .processes
+                .as_ref()
+                .is_some_and(|all| !all.is_empty());
+            DeviceStatus {
+                in_use_outside: busy && holders.is_empty(),
+                holders,
+                device,
+            }
         };
         Ok(GpusStatus {
             driver: inventory.driver,

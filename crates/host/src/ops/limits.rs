@@ -6,8 +6,7 @@ use ds01_core::{failure::Failure, limits::Limits, share::Share};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Operation, Site, clock,
-    limits_files,
+    Operation, Site, clock, limits_files,
     look::Scope,
     users::{Caller, person},
 };
@@ -42,12 +41,16 @@ impl Operation for MyLimits {
         let (policy, warnings) = limits_files::policy(&site.config().paths.config)?;
         if policy.is_admin(&person.login, &crate::users::groups_of(&person)?) || caller.uid == 0 {
             // Whoever can mend the files is told what is odd about them.
-            warnings.iter().for_each(|warning| site.notice(warning.to_string()));
+            warnings
+                .iter()
+                .for_each(|warning| site.notice(warning.to_string()));
         }
         let ledger = site.view(&site.look(&Scope::Of(caller.uid))?)?;
         let now = clock::now();
         let held = ledger.of(caller.uid).filter(|entry| entry.holds(now));
-        let slots = held.flat_map(|entry| &entry.devices).map(|held| held.slot.to_string());
+        let slots = held
+            .flat_map(|entry| &entry.devices)
+            .map(|held| held.slot.to_string());
         Ok(LimitsStatus {
             limits: policy.limits_for(&person.login),
             held: ledger.held_by(caller.uid, now),

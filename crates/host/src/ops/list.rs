@@ -71,10 +71,15 @@ impl Operation for List {
                 None
             }
         };
-        let mut listed: Vec<_> =
-            sightings.into_iter().filter_map(|seen| ours(site, ledger.as_ref(), seen)).collect();
+        let mut listed: Vec<_> = sightings
+            .into_iter()
+            .filter_map(|seen| ours(site, ledger.as_ref(), seen))
+            .collect();
         listed.retain(|container| {
-            let up = matches!(container.state, State::Running | State::Paused | State::Restarting);
+            let up = matches!(
+                container.state,
+                State::Running | State::Paused | State::Restarting
+            );
             (self.stopped || up) && (self.all_users || container.uid == caller.uid)
         });
         listed.sort_by(|a, b| (&a.name, a.uid).cmp(&(&b.name, b.uid)));
@@ -89,14 +94,19 @@ fn ours(site: &Site, ledger: Option<&Ledger>, seen: Sighting) -> Option<Listed> 
         Some(ledger) => ledger.entry_of(&seen.id, &seen.name)?.container.clone(),
         None => {
             let name: EngineName = seen.name.parse().ok()?;
-            site.metadata.read(&name).filter(|record| record.id == seen.id)?;
+            site.metadata
+                .read(&name)
+                .filter(|record| record.id == seen.id)?;
             name
         }
     };
     let label = |key: &str| seen.labels.get(key).cloned().unwrap_or_default();
     let image = Some(label(label::IMAGE)).filter(|image| !image.is_empty());
     // "Up 2 hours (Paused)": the state is told beside.
-    let uptime = seen.status.strip_prefix("Up ").map(|up| up.split(" (").next().unwrap_or(up));
+    let uptime = seen
+        .status
+        .strip_prefix("Up ")
+        .map(|up| up.split(" (").next().unwrap_or(up));
     Some(Listed {
         name: container.name,
         uid: container.uid,

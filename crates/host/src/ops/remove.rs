@@ -71,7 +71,9 @@ impl Operation for Remove {
             let entry = ledger.entry(&target.container);
             let ours = entry.is_some_and(|e| e.id.as_ref().is_none_or(|id| *id == target.id));
             let entry = ours.then(|| ledger.remove(&target.container)).flatten();
-            Ok(entry.filter(|entry| entry.holds(now)).map_or(String::new(), |entry| slots(&entry)))
+            Ok(entry
+                .filter(|entry| entry.holds(now))
+                .map_or(String::new(), |entry| slots(&entry)))
         })?;
         let record = site.metadata.read(&target.container);
         if record.is_some_and(|record| record.id == target.id) {
@@ -89,13 +91,19 @@ impl Operation for Remove {
         let image = image.filter(|image| {
             self.image && image.starts_with(&format!("ds01-{}/", target.container.uid))
         });
-        Ok(Removed { name, slots, image: image.filter(|image| remove_image(site, image)) })
+        Ok(Removed {
+            name,
+            slots,
+            image: image.filter(|image| remove_image(site, image)),
+        })
     }
 }
 
 /// Whether the image went; why not is told.
 fn remove_image(site: &Site, image: &str) -> bool {
-    let removed = site.engine().and_then(|engine| Ok(engine.remove_image(image)?));
+    let removed = site
+        .engine()
+        .and_then(|engine| Ok(engine.remove_image(image)?));
     if let Err(failure) = &removed {
         site.notice(format!("the image {image} stays: {}", failure.message));
     }

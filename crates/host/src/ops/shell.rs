@@ -42,25 +42,27 @@ pub fn open_shell<'a>(
          if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"
     );
     let command = vec!["/bin/sh".into(), "-c".into(), script];
-    let exec = engine.exec(&target.id, command, terminal).map_err(|error| match error {
-        EngineError::Refused { status: 409, .. } => {
-            let name = &target.container.name;
-            match target::sight(host.site(), &target) {
-                Ok(seen) => fail(
-                    Kind::State,
-                    format!("container {name} is {}, not running", seen.state),
-                    match seen.state {
-                        ds01_core::container::State::Paused => {
-                            format!("let it go on with container-unpause {name}")
-                        }
-                        _ => format!("start it with container-run {name}"),
-                    },
-                ),
-                Err(failure) => failure,
+    let exec = engine
+        .exec(&target.id, command, terminal)
+        .map_err(|error| match error {
+            EngineError::Refused { status: 409, .. } => {
+                let name = &target.container.name;
+                match target::sight(host.site(), &target) {
+                    Ok(seen) => fail(
+                        Kind::State,
+                        format!("container {name} is {}, not running", seen.state),
+                        match seen.state {
+                            ds01_core::container::State::Paused => {
+                                format!("let it go on with container-unpause {name}")
+                            }
+                            _ => format!("start it with container-run {name}"),
+                        },
+                    ),
+                    Err(failure) => failure,
+                }
             }
-        }
-        other => other.into(),
-    })?;
+            other => other.into(),
+        })?;
     Ok(Shell { exec, engine })
 }
 

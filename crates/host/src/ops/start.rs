@@ -50,14 +50,27 @@ impl Operation for Start {
         };
         let name = target.container.name.clone();
         match state {
-            State::Running | State::Restarting => return Ok(Started { name, already: true }),
+            State::Running | State::Restarting => {
+                return Ok(Started {
+                    name,
+                    already: true,
+                });
+            }
             State::Paused => {
                 let hint = format!("let it go on with container-unpause {name}");
-                return Err(fail(Kind::State, format!("container {name} is paused"), hint));
+                return Err(fail(
+                    Kind::State,
+                    format!("container {name} is paused"),
+                    hint,
+                ));
             }
             State::Removing | State::Dead => {
                 let hint = format!("remove it with container-remove {name}");
-                return Err(fail(Kind::State, format!("container {name} is {state}"), hint));
+                return Err(fail(
+                    Kind::State,
+                    format!("container {name} is {state}"),
+                    hint,
+                ));
             }
             State::Created | State::Exited => {}
         }
@@ -71,7 +84,10 @@ impl Operation for Start {
         set(site, &target, Holding::Live)?;
         let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
         site.log(event.with("container", &target.container));
-        Ok(Started { name, already: false })
+        Ok(Started {
+            name,
+            already: false,
+        })
     }
 }
 
@@ -83,10 +99,17 @@ impl Operation for Start {
 fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocation, Failure> {
     let container = &target.container;
     let name = &container.name;
-    let at = ledger.allocations.iter().position(|entry| entry.container == *container);
+    let at = ledger
+        .allocations
+        .iter()
+        .position(|entry| entry.container == *container);
     let Some(at) = at else {
         let message = format!("container {name} is in no ledger: its devices are not its own");
-        return Err(fail(Kind::State, message, format!("remove it with container-remove {name}")));
+        return Err(fail(
+            Kind::State,
+            message,
+            format!("remove it with container-remove {name}"),
+        ));
     };
     let before = ledger.allocations[at].clone();
     if !before.holds(now) && !is_free(ledger, at, now) {
@@ -99,13 +122,18 @@ fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocati
             ),
         ));
     }
-    if let Some(until) = ledger.grants_after.filter(|until| now < *until && !before.holds(now)) {
+    if let Some(until) = ledger
+        .grants_after
+        .filter(|until| now < *until && !before.holds(now))
+    {
         return Err(ds01_core::admit::Denied::Rebuilt { until }.into());
     }
     ledger.change(container, |entry| {
         entry.id = Some(target.id.clone());
-        entry.holding =
-            Holding::Pending { creator: clock::this_process(), lapses: now + PENDING };
+        entry.holding = Holding::Pending {
+            creator: clock::this_process(),
+            lapses: now + PENDING,
+        };
     });
     Ok(before)
 }
@@ -133,7 +161,10 @@ fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
             let name = &entry.container.name;
             let mut told = fail(
                 Kind::Busy,
-                format!("GPU {} ({}) of {name} is not on this host any more", gone.slot, gone.uuid),
+                format!(
+                    "GPU {} ({}) of {name} is not on this host any more",
+                    gone.slot, gone.uuid
+                ),
                 format!("make it anew: container-remove {name} && container-create {name}"),
             );
             told.causes = vec![failure.message];

@@ -13,7 +13,12 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::target;
-use crate::{Operation, Site, clock, look::Scope, site::{fail, slots}, users::{Caller, login, person}};
+use crate::{
+    Operation, Site, clock,
+    look::Scope,
+    site::{fail, slots},
+    users::{Caller, login, person},
+};
 
 /// Asks for a container's processes to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +54,11 @@ impl Operation for Stop {
         let state = target::sight(site, &target)?.state;
         if state == State::Created {
             let hint = format!("start it with container-start {name}");
-            return Err(fail(Kind::State, format!("container {name} was never started"), hint));
+            return Err(fail(
+                Kind::State,
+                format!("container {name} was never started"),
+                hint,
+            ));
         }
         let already = state.is_stopped();
         if !already {
@@ -64,7 +73,11 @@ impl Operation for Stop {
             .map_err(Failure::from)
             .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
         // One that ended by itself stopped when the engine says, not now.
-        let scope = if already { Scope::Of(target.container.uid) } else { Scope::Nothing };
+        let scope = if already {
+            Scope::Of(target.container.uid)
+        } else {
+            Scope::Nothing
+        };
         let (slots, hold) = site.change(&site.look(&scope)?, |ledger, now| {
             ledger.change(&target.container, |entry| {
                 if !matches!(entry.holding, Holding::Stopped { .. } | Holding::Released) {
@@ -79,7 +92,12 @@ impl Operation for Stop {
             let event = Event::new(clock::now(), "container.stop").of(login(caller.uid));
             site.log(event.with("container", &target.container));
         }
-        Ok(Stopped { name, already, slots, hold })
+        Ok(Stopped {
+            name,
+            already,
+            slots,
+            hold,
+        })
     }
 }
 
@@ -122,7 +140,9 @@ impl Operation for Describe {
             name: target.container.name,
             state: sighting.state,
             image: label(ds01_core::label::IMAGE).unwrap_or(sighting.image.clone()),
-            started: inspected.filter(|_| running).and_then(|inspected| inspected.started),
+            started: inspected
+                .filter(|_| running)
+                .and_then(|inspected| inspected.started),
             processes: running.then(|| engine.processes(&target.id)).transpose()?,
             slots: label(ds01_core::label::GPU_SLOTS).unwrap_or_default(),
         })

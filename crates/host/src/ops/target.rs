@@ -23,7 +23,10 @@ pub(super) struct Target {
 ///
 /// Status 3 if there is none. Somebody else's is none, unless the caller is an admin.
 pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Target, Failure> {
-    let container = EngineName { name: arg.name.clone(), uid: arg.uid.unwrap_or(caller.uid) };
+    let container = EngineName {
+        name: arg.name.clone(),
+        uid: arg.uid.unwrap_or(caller.uid),
+    };
     if container.uid != caller.uid && !site.is_admin(caller.uid)? {
         return Err(no_such(arg));
     }
@@ -35,16 +38,27 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
         return Ok(Target { container, id });
     }
     if let Some(record) = site.metadata.read(&container) {
-        return Ok(Target { container, id: record.id });
+        return Ok(Target {
+            container,
+            id: record.id,
+        });
     }
     let name = container.to_string();
-    match (entry, site.engine()?.list(&Query::Name(name.clone()))?.pop()) {
+    match (
+        entry,
+        site.engine()?.list(&Query::Name(name.clone()))?.pop(),
+    ) {
         // Made by a process that died before it could note the id.
-        (Some(_), Some(found)) => Ok(Target { container, id: found.id }),
+        (Some(_), Some(found)) => Ok(Target {
+            container,
+            id: found.id,
+        }),
         (None, Some(_)) => Err(fail(
             Kind::State,
             format!("DS01 did not make the container {name}, and has no record of whose it is"),
-            format!("whoever made it can use it with docker; an admin can remove it: docker rm {name}"),
+            format!(
+                "whoever made it can use it with docker; an admin can remove it: docker rm {name}"
+            ),
         )),
         (_, None) => Err(no_such(arg)),
     }
@@ -57,7 +71,12 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
 /// Status 3 if it has gone.
 pub(super) fn sight(site: &Site, target: &Target) -> Result<Sighting, Failure> {
     let list = site.engine()?.list(&Query::Ids(vec![target.id.clone()]))?;
-    let none = || no_such(&ContainerArg { name: target.container.name.clone(), uid: None });
+    let none = || {
+        no_such(&ContainerArg {
+            name: target.container.name.clone(),
+            uid: None,
+        })
+    };
     list.into_iter().next().ok_or_else(none)
 }
 

@@ -53,11 +53,20 @@ pub fn container(
         return Ok(named);
     }
     ui.may_ask("container")?;
-    let all = ask(host, ui, &List { stopped: true, all_users: false })?;
+    let all = ask(
+        host,
+        ui,
+        &List {
+            stopped: true,
+            all_users: false,
+        },
+    )?;
     let mut fitting: Vec<Listed> = all.into_iter().filter(|c| fit(c.state)).collect();
     if fitting.is_empty() {
-        return Err(Failure::new(Kind::NotFound, "you have no container that fits")
-            .with_hint("see what you have with container-list --all"));
+        return Err(
+            Failure::new(Kind::NotFound, "you have no container that fits")
+                .with_hint("see what you have with container-list --all"),
+        );
     }
     let rows: Vec<_> = fitting.iter().map(facts).collect();
     let name = fitting.swap_remove(ui.choose(prompt, &rows)?).name;
@@ -80,15 +89,36 @@ pub fn containers(
     if !all {
         return Ok(vec![container(host, ui, named, prompt, fit)?]);
     }
-    let listed = ask(host, ui, &List { stopped: true, all_users: false })?;
+    let listed = ask(
+        host,
+        ui,
+        &List {
+            stopped: true,
+            all_users: false,
+        },
+    )?;
     let fitting = listed.into_iter().filter(|container| fit(container.state));
-    Ok(fitting.map(|container| ContainerArg { name: container.name, uid: None }).collect())
+    Ok(fitting
+        .map(|container| ContainerArg {
+            name: container.name,
+            uid: None,
+        })
+        .collect())
 }
 
 /// What to choose a container by.
 fn facts(container: &Listed) -> [String; 4] {
-    let gpu = if container.slots.is_empty() { "no GPU".into() } else { format!("GPU {}", container.slots) };
-    [container.name.to_string(), container.state.to_string(), gpu, container.image.clone()]
+    let gpu = if container.slots.is_empty() {
+        "no GPU".into()
+    } else {
+        format!("GPU {}", container.slots)
+    };
+    [
+        container.name.to_string(),
+        container.state.to_string(),
+        gpu,
+        container.image.clone(),
+    ]
 }
 
 /// A shell in a running container, joined to this terminal or these pipes; its exit status.
