@@ -1,3 +1,5 @@
 //! Tests of the commands on a real engine: one module for each command, and some for all of them.
 
+mod common;
+mod create;
 mod smoke;
