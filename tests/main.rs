@@ -2,4 +2,5 @@
 
 mod common;
 mod create;
+mod lifecycle;
 mod smoke;

@@ -1,6 +1,7 @@
 //! `container-start`: the same devices again, or none.
 
 use ds01_core::{
+    admit::Denied,
     container::State,
     event::Event,
     failure::{Failure, Kind},
@@ -17,7 +18,7 @@ use crate::{
     look::Scope,
     nvml::Probe,
     site::{fail, slots},
-    users::{Caller, login},
+    users::{Caller, login, person},
 };
 
 /// Asks for a container to run.
@@ -74,7 +75,7 @@ impl Operation for Start {
             }
             State::Created | State::Exited => {}
         }
-        let before = site.change(&look, |ledger, now| take(ledger, &target, now))?;
+        let before = site.change(&look, |ledger, now| take(site, ledger, &target, now))?;
         if let Err(error) = site.engine()?.start(&target.id) {
             let failure = explained(site, &before, error.into());
             // It did not start: as it was before. The answer is the engine's, not this.
@@ -95,8 +96,14 @@ impl Operation for Start {
 ///
 /// # Errors
 ///
-/// Status 6 if they went to another container after the hold: never others in their place.
-fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocation, Failure> {
+/// Status 6 if they went to another container after the hold: never others in their place. Status 5
+/// if the owner's quota was used up meanwhile.
+fn take(
+    site: &Site,
+    ledger: &mut Ledger,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Allocation, Failure> {
     let container = &target.container;
     let name = &container.name;
     let at = ledger
@@ -112,21 +119,23 @@ fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocati
         ));
     };
     let before = ledger.allocations[at].clone();
-    if !before.holds(now) && !is_free(ledger, at, now) {
-        let (slots, count) = (slots(&before), before.devices.len());
-        return Err(fail(
-            Kind::Busy,
-            format!("GPU {slots} of {name} went to another container after the hold had ended"),
-            format!(
-                "make it anew: container-remove {name} && container-create {name} --gpu={count}"
-            ),
-        ));
-    }
-    if let Some(until) = ledger
-        .grants_after
-        .filter(|until| now < *until && !before.holds(now))
-    {
-        return Err(ds01_core::admit::Denied::Rebuilt { until }.into());
+    if !before.holds(now) {
+        if !is_free(ledger, at, now) {
+            let slots = slots(&before);
+            return Err(fail(
+                Kind::Busy,
+                format!("GPU {slots} of {name} went to another container after the hold had ended"),
+                anew(site, &before),
+            ));
+        }
+        if let Some(until) = ledger.grants_after.filter(|until| now < *until) {
+            return Err(Denied::Rebuilt { until }.into());
+        }
+        let (held, asked) = (ledger.held_by(container.uid, now), before.share());
+        let limits = site.policy()?.limits_for(&person(container.uid)?.login);
+        if let Some(quota) = limits.quota.filter(|quota| held + asked > *quota) {
+            return Err(Denied::Quota { held, asked, quota }.into());
+        }
     }
     ledger.change(container, |entry| {
         entry.id = Some(target.id.clone());
@@ -143,6 +152,20 @@ fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
         ledger.change(&target.container, |entry| entry.holding = holding);
         Ok(())
     })
+}
+
+/// The command that makes a container like this one, with other devices.
+fn anew(site: &Site, entry: &Allocation) -> String {
+    let (name, count) = (&entry.container.name, entry.devices.len());
+    let record = site.metadata.read(&entry.container);
+    let more = record.map_or(String::new(), |record| {
+        let project = match record.project == name.as_ref() {
+            true => String::new(),
+            false => format!(" --project={}", record.project),
+        };
+        format!(" --image={}{project}", record.image)
+    });
+    format!("make it anew: container-remove {name} && container-create {name} --gpu={count}{more}")
 }
 
 /// The engine's own words on a device that is gone are hard to read: says it plainly.
@@ -165,7 +188,7 @@ fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
                     "GPU {} ({}) of {name} is not on this host any more",
                     gone.slot, gone.uuid
                 ),
-                format!("make it anew: container-remove {name} && container-create {name}"),
+                anew(site, entry),
             );
             told.causes = vec![failure.message];
             told
