@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ds01_testkit::{Signal, TestHost};
 
-use crate::common::{created, done, engine_name, failed, image, inside, outcome, running, state};
+use crate::support::expect::{
+    created, done, engine_name, failed, image, inside, outcome, running, state,
+};
 
 const ATTACH: &str = "container-attach";
 const PROMPT: &str = "alice@thesis:/workspace$ ";

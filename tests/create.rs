@@ -7,7 +7,7 @@ use std::{
 
 use ds01_testkit::{TestHost, USERS};
 
-use crate::common::{
+use crate::support::expect::{
     ALICE, done, engine_name, failed, image, inside, inspect, running, uuid, with_config,
     with_limit,
 };

@@ -2,7 +2,7 @@
 
 use ds01_testkit::TestHost;
 
-use crate::common::{
+use crate::support::expect::{
     created, done, engine_name, failed, inside, inspect, running, state, uuid, with_limit,
 };
 

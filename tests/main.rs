@@ -1,7 +1,11 @@
 //! Tests of the commands on a real engine: one module for each command, and some for all of them.
 
 mod attach;
-mod common;
 mod create;
+mod gpu_status;
 mod lifecycle;
+mod limits;
+mod list;
+mod races;
 mod smoke;
+mod support;

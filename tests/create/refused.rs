@@ -6,7 +6,7 @@ use ds01_testkit::{Answer, OUTSIDER, TestHost, USERS};
 use serde_json::json;
 
 use super::CREATE;
-use crate::common::{created, failed, with_limit};
+use crate::support::expect::{created, failed, with_limit};
 
 #[test]
 fn each_limit_is_named_with_its_numbers_and_a_way_on() {

@@ -4,7 +4,7 @@ use ds01_testkit::{Signal, TestHost};
 use serde_json::json;
 
 use super::CREATE;
-use crate::common::{created, done, failed};
+use crate::support::expect::{created, done, failed};
 
 const ARGS: [&str; 2] = ["thesis", "ds01-base"];
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use ds01_testkit::TestHost;
 
-use crate::common::{created, done, engine_name, failed, inside, outcome, running, state};
+use crate::support::expect::{created, done, engine_name, failed, inside, outcome, running, state};
 
 const REMOVE: &str = "container-remove";
 
@@ -141,7 +141,7 @@ fn images_go_once_nothing_uses_them() {
         own.sort_unstable();
         own.join(" ")
     };
-    crate::common::image(&host, "ds01-20001/thesis", "ds01-base", &[], &["LABEL a=b"]);
+    crate::support::expect::image(&host, "ds01-20001/thesis", "ds01-base", &[], &["LABEL a=b"]);
     for name in ["thesis", "other"] {
         let args = [name, "--project=thesis", "--cpu-only"];
         host.run("container-create", &args).ok();

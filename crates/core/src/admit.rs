@@ -124,7 +124,9 @@ pub fn admit(
         return Err(Denied::Rebuilt { until });
     }
     let (uid, asked) = (request.container.uid, request.devices);
-    let count = ledger.of(uid).count() as u32;
+    // One of its own name is an intent whose process died: this request takes its place.
+    let others = ledger.of(uid).filter(|a| a.container != request.container);
+    let count = others.count() as u32;
     if let Some(limit) = limits.containers.filter(|limit| count >= *limit) {
         return Err(Denied::Containers { count, limit });
     }

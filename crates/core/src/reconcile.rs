@@ -8,6 +8,7 @@ use crate::{
     label,
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
     name::EngineName,
+    record::Record,
     time::Timestamp,
 };
 
@@ -31,6 +32,8 @@ pub struct Seen {
     pub stopped: BTreeMap<ContainerId, Timestamp>,
     /// What containers without an entry ask for: `None` is no device.
     pub claims: BTreeMap<ContainerId, Option<Claim>>,
+    /// Our records of containers without an entry.
+    pub records: BTreeMap<ContainerId, Record>,
 }
 
 /// What the ledger learned.
@@ -76,7 +79,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
                 Some(sighting) if is_of(sighting, &entry) => {
                     entry.id = Some(sighting.id.clone());
                     changes.push(Change::Confirmed(entry.container.clone()));
-                    // An orphan holds nothing: it gets its devices below, if they are free.
+                    // An orphan holds nothing: it gets its devices when it starts, if they are free.
                     entry.holding = match entry.holding {
                         Holding::Pending { .. } => Holding::Live,
                         _ => Holding::Released,
@@ -101,6 +104,8 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
         }
         ledger.allocations.push(entry);
     }
+    let ours = unknown_ours(ledger, seen, now);
+    ledger.allocations.extend(ours);
     release(ledger, now, &mut changes);
     note_unmanaged(ledger, seen, &mut changes);
     take_again(ledger, &by_id, now);
@@ -131,15 +136,15 @@ fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timesta
     };
     match &entry.holding {
         Holding::Live if stopped => entry.holding = Holding::Stopped { since: since() },
-        // A start is under way, unless the one who asked for it is no more.
+        // A start is under way. If the one who asked for it is no more, what is up is up; what
+        // is not may be about to be, in the engine.
+        Holding::Pending { lapses, .. } if stopped && *lapses <= now => {
+            entry.holding = Holding::Stopped { since: since() };
+        }
         Holding::Pending { creator, lapses }
-            if *lapses <= now || seen.is_dead(creator.as_ref()) =>
+            if !stopped && (*lapses <= now || seen.is_dead(creator.as_ref())) =>
         {
-            entry.holding = if stopped {
-                Holding::Stopped { since: since() }
-            } else {
-                Holding::Live
-            };
+            entry.holding = Holding::Live;
         }
         Holding::Stopped { .. } if !stopped => {
             let holds = entry.holds(now);
@@ -195,6 +200,21 @@ fn release(ledger: &mut Ledger, now: Timestamp, changes: &mut Vec<Change>) {
     }
 }
 
+/// The containers of ours that the ledger does not know: it is an old copy, as a power cut or an
+/// admin may leave.
+fn unknown_ours(ledger: &Ledger, seen: &Seen, now: Timestamp) -> Vec<Allocation> {
+    let ours = |sighting: &Sighting| {
+        let claim = seen.claims.get(&sighting.id)?;
+        let record = seen.records.get(&sighting.id)?;
+        let mut entry = record.proves(sighting, claim.as_ref())?;
+        follow(&mut entry, sighting, seen, now);
+        entry.changed = ledger.generation + 1;
+        let is_new = ledger.entry(&entry.container).is_none();
+        is_new.then_some(entry)
+    };
+    seen.containers.iter().filter_map(ours).collect()
+}
+
 fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
     let ours: BTreeSet<_> = ledger
         .allocations
@@ -206,8 +226,9 @@ fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
         .unmanaged
         .retain(|u| !ours.contains(&u.id) && (listed.contains(&u.id) || !seen.is_gone(&u.id)));
     for sighting in &seen.containers {
-        let known =
-            ours.contains(&sighting.id) || ledger.unmanaged.iter().any(|u| u.id == sighting.id);
+        let entry = ledger.entry_of(&sighting.id, &sighting.name);
+        let known = entry.is_some_and(|entry| entry.id.is_some() || is_of(sighting, entry))
+            || ledger.unmanaged.iter().any(|u| u.id == sighting.id);
         if let Some(Some(claim)) = seen.claims.get(&sighting.id).filter(|_| !known) {
             let found = Unmanaged {
                 id: sighting.id.clone(),
@@ -225,7 +246,8 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
     for at in 0..ledger.allocations.len() {
         let entry = &ledger.allocations[at];
         let sighting = entry.id.as_ref().and_then(|id| by_id.get(id));
-        let up = sighting.is_some_and(|s| !s.state.is_stopped() && s.state != State::Removing);
+        let up = sighting
+            .is_some_and(|s| matches!(s.state, State::Running | State::Paused | State::Restarting));
         if entry.holding == Holding::Released && up && is_free(ledger, at, now) {
             ledger.allocations[at].holding = Holding::Live;
             ledger.allocations[at].changed = ledger.generation + 1;
@@ -261,10 +283,9 @@ pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
 /// Nothing can be listed from one that is gone, so those make room for the living.
 fn note_newest(ledger: &mut Ledger, seen: &Seen) {
     ledger.newest.retain(|id| !seen.vanished.contains(id));
+    let known = ledger.ids();
     let accounted = |sighting: &Sighting| {
-        seen.claims.contains_key(&sighting.id)
-            || ledger.entry_of(&sighting.id, &sighting.name).is_some()
-            || ledger.unmanaged.iter().any(|u| u.id == sighting.id)
+        seen.claims.contains_key(&sighting.id) || known.contains(&sighting.id)
     };
     let news = seen.containers.iter().take(seen.news);
     if news.clone().all(accounted) {

@@ -40,6 +40,8 @@ pub struct Plan<'a> {
     pub host_cpus: u32,
     /// The slice, where the engine's cgroup driver is systemd's.
     pub cgroup_parent: Option<&'a str>,
+    /// The engine gives these devices by CDI, not by NVIDIA's hook.
+    pub by_cdi: bool,
     /// Its folders from the host.
     pub mounts: &'a [Mount],
 }
@@ -63,6 +65,8 @@ pub struct Spec {
     pub labels: BTreeMap<String, String>,
     /// Devices, requested by uuid.
     pub devices: Vec<Uuid>,
+    /// By CDI, not by NVIDIA's hook.
+    pub by_cdi: bool,
     /// Billionths of a CPU.
     pub nano_cpus: Option<u64>,
     /// Memory.
@@ -116,6 +120,7 @@ pub fn spec(plan: &Plan<'_>) -> Spec {
         command: IDLE.map(String::from).into(),
         labels: plan.labels.clone(),
         devices,
+        by_cdi: plan.by_cdi,
         nano_cpus: limits.nano_cpus.map(|cpus| cpus.min(most_cpus)),
         memory_bytes: limits.memory_bytes,
         // The engine counts memory in: less than memory is refused, and alone it means nothing.

@@ -24,7 +24,7 @@ use ds01_core::{
     ledger::Ledger,
     ledger_text::{self, Damage},
 };
-use nix::libc;
+use nix::{libc, unistd::geteuid};
 
 /// How long the lock may take: each holder needs a millisecond, so this is thousands of them.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -267,6 +267,12 @@ pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
                 .open(path)
         };
         let file = open().map_err(unusable)?;
+        let here = file.metadata().map_err(unusable)?;
+        // Just made: the others must get in, whatever the caller's umask.
+        if here.mode() & 0o777 != 0o660 && here.uid() == geteuid().as_raw() {
+            let open_to_all = Permissions::from_mode(0o660);
+            file.set_permissions(open_to_all).map_err(unusable)?;
+        }
         let file = match fs2::FileExt::try_lock_exclusive(&file) {
             Ok(()) => file,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(file, deadline)
@@ -275,7 +281,6 @@ pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
             Err(error) => return Err(unusable(error)),
         };
         // Somebody may have replaced the file while we waited: that lock holds nobody.
-        let here = file.metadata().map_err(unusable)?;
         match fs::metadata(path) {
             Ok(there) if there.ino() == here.ino() && there.dev() == here.dev() => return Ok(file),
             _ => {}
@@ -311,4 +316,84 @@ fn make_state_dir(dir: &Path, group: Option<u32>) -> io::Result<()> {
         write_new(&dir.join(name), bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state directory that is removed at the end.
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("ds01-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&dir);
+            LedgerFile::new(&dir).init(None).unwrap();
+            Self(dir)
+        }
+
+        fn ledger(&self) -> LedgerFile {
+            LedgerFile::new(&self.0)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn ledger_of(stored: &Stored) -> Ledger {
+        match stored {
+            Stored::Whole(ledger) => ledger.clone(),
+            Stored::Damaged(damage) => panic!("{damage}"),
+        }
+    }
+
+    #[test]
+    fn no_change_is_lost_among_many_writers() {
+        let dir = Dir::new("writers");
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let file = dir.ledger();
+                        let locked = file.lock().unwrap();
+                        let mut ledger = ledger_of(&locked.stored);
+                        locked.save(&mut ledger).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(ledger_of(&dir.ledger().read().unwrap()).generation, 400);
+    }
+
+    #[test]
+    fn a_lock_file_that_was_replaced_lets_nobody_in_beside_the_holder() {
+        let dir = Dir::new("replaced");
+        let file = dir.ledger();
+        let old = File::open(dir.0.join(LOCK)).unwrap();
+        fs2::FileExt::lock_exclusive(&old).unwrap();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| file.lock().map(drop));
+            fs::remove_file(dir.0.join(LOCK)).unwrap();
+            drop(old);
+            waiter.join().unwrap().unwrap();
+        });
+        // Whoever waited holds the new file's lock, or none would exclude the next.
+        assert!(dir.0.join(LOCK).exists());
+    }
+
+    #[test]
+    fn a_state_directory_without_its_ledger_has_lost_it() {
+        let dir = Dir::new("lost");
+        fs::remove_file(dir.0.join(LEDGER)).unwrap();
+        assert_eq!(
+            dir.ledger().read().unwrap(),
+            Stored::Damaged(Damage::Missing)
+        );
+        let new = LedgerFile::new(&dir.0.join("none"));
+        assert_eq!(new.read().unwrap(), Stored::Whole(Ledger::default()));
+    }
 }

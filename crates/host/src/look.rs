@@ -4,13 +4,14 @@
 //! containers that hold devices or are the caller's, by id, and all that are newer than
 //! the newest that was accounted for. After a loss, or when all of those are gone, everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
-    container::Sighting,
+    container::{ContainerId, Sighting},
     failure::Failure,
     ledger::{Holding, Ledger},
     reconcile::Seen,
+    record::Record,
 };
 
 use crate::{
@@ -25,7 +26,7 @@ const MOST_IDS: usize = 100;
 
 /// How much of the engine to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub enum Scope {
     /// Every container.
     Everything,
     /// Holders of devices, the containers of this user, and what is new.
@@ -36,11 +37,11 @@ pub(crate) enum Scope {
 
 /// What was seen.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub struct Look {
     /// The ledger before the engine was asked.
-    pub(crate) before: Stored,
+    pub before: Stored,
     /// What the engine showed.
-    pub(crate) seen: Seen,
+    pub seen: Seen,
 }
 
 impl Look {
@@ -56,7 +57,7 @@ impl Site {
     /// # Errors
     ///
     /// If either cannot be reached.
-    pub(crate) fn look(&self, scope: &Scope) -> Result<Look, Failure> {
+    pub fn look(&self, scope: &Scope) -> Result<Look, Failure> {
         let before = self.ledger.read()?;
         let lost = Ledger::default();
         let ledger = match &before {
@@ -82,7 +83,18 @@ impl Site {
             (seen.news, seen.containers) = complete(engine, ledger)?;
         }
         inspect(engine, ledger, &mut seen)?;
+        seen.records = self.records_of(&seen);
         Ok(Look { before, seen })
+    }
+
+    /// Our records of the containers that the ledger does not know.
+    fn records_of(&self, seen: &Seen) -> BTreeMap<ContainerId, Record> {
+        let unknown = seen
+            .containers
+            .iter()
+            .filter(|c| seen.claims.contains_key(&c.id));
+        let records = unknown.filter_map(|c| self.metadata.read(&c.name.parse().ok()?));
+        records.map(|record| (record.id.clone(), record)).collect()
     }
 }
 

@@ -22,7 +22,7 @@ use ds01_core::{
 use crate::{
     clock,
     config::Config,
-    engine::Engine,
+    engine::{Abilities, Engine},
     events::EventLog,
     ledger_file::{LedgerFile, Stored, write_new},
     limits_files,
@@ -145,7 +145,7 @@ impl Site {
     /// # Errors
     ///
     /// Those of `decide`; or if the state cannot be used: then nothing is changed.
-    pub(crate) fn change<T>(
+    pub fn change<T>(
         &self,
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
@@ -271,15 +271,14 @@ impl Site {
         }
     }
 
-    /// Whether the engine takes slices as cgroup parents.
-    ///
-    /// It is asked once for each time that it was started: describing itself costs it more
-    /// than creating a container does. What it said is kept beside the ledger.
+    /// What the engine can do, asked once for each time that it was started: telling costs it
+    /// more than creating a container. What it said is kept beside the ledger, but where it gives
+    /// GPUs by CDI, whose list changes while it runs.
     ///
     /// # Errors
     ///
     /// If the engine does not answer.
-    pub(crate) fn has_slices(&self) -> Result<bool, Failure> {
+    pub(crate) fn abilities(&self) -> Result<Abilities, Failure> {
         let files = [
             self.config.engine.socket.as_path(),
             Path::new("/run/docker.pid"),
@@ -290,18 +289,26 @@ impl Site {
             Err(_) => "-".to_string(),
         });
         let stamp = stamp.join(" ");
-        let kept = self.config.paths.state.join("cgroup-driver");
+        let kept = self.config.paths.state.join("engine");
         let known = fs::read_to_string(&kept).unwrap_or_default();
-        match known.split_once('\n').filter(|(of, _)| *of == stamp) {
-            Some((_, driver)) => Ok(driver == "systemd"),
-            None => {
-                let slices = self.engine()?.has_slices()?;
-                let driver = if slices { "systemd" } else { "other" };
-                // Not kept, it is asked again.
-                let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
-                Ok(slices)
-            }
+        if let Some((_, driver)) = known.split_once('\n').filter(|(of, _)| *of == stamp) {
+            let slices = driver == "systemd";
+            return Ok(Abilities {
+                slices,
+                ..Abilities::default()
+            });
         }
+        let abilities = self.engine()?.abilities()?;
+        if abilities.cdi_gpus.is_empty() {
+            let driver = if abilities.slices {
+                "systemd"
+            } else {
+                "cgroupfs"
+            };
+            // Not kept, it is asked again.
+            let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
+        }
+        Ok(abilities)
     }
 
     /// Whether a user is an admin of this host: root, or named by the policy.

@@ -16,7 +16,7 @@ use std::{
 use nix::unistd::{Uid, mkdtemp, setsid};
 
 use crate::{
-    As, Engine, Gpus, OrFail, Outcome, ScriptedEngine, fail,
+    As, Engine, Gpus, Ledger, OrFail, Outcome, ScriptedEngine, fail,
     gpus::whole,
     namespace::{MOUNTED, Namespace, Replaced},
     users::{self, GROUP, User},
@@ -171,7 +171,12 @@ impl TestHost {
 
     /// The ledger as text.
     pub fn ledger_text(&self) -> String {
-        fs::read_to_string(self.state_dir().join("ledger.json")).or_fail("read the ledger")
+        fs::read_to_string(self.ledger().path()).or_fail("read the ledger")
+    }
+
+    /// The ledger's file.
+    pub fn ledger(&self) -> Ledger<'_> {
+        Ledger(self)
     }
 
     /// Where the home of a user is outside the namespace.

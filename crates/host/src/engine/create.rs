@@ -9,7 +9,7 @@ use bollard::{
 };
 use ds01_core::{container::ContainerId, spec::Spec};
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, read::CDI_GPU};
 
 impl Engine {
     /// Creates a container, without starting it.
@@ -32,15 +32,22 @@ impl Engine {
 fn body(spec: &Spec) -> ContainerCreateBody {
     // The engine counts in signed numbers; no machine has more than 2^63 of anything.
     let signed = |value: Option<u64>| value.map(|value| i64::try_from(value).unwrap_or(i64::MAX));
-    let devices = spec
-        .devices
-        .iter()
-        .map(|uuid| uuid.0.clone())
-        .collect::<Vec<_>>();
-    let request = DeviceRequest {
-        device_ids: Some(devices),
-        capabilities: Some(vec![vec!["gpu".into()]]),
-        ..DeviceRequest::default()
+    let request = match spec.by_cdi {
+        true => DeviceRequest {
+            driver: Some("cdi".into()),
+            device_ids: Some(
+                spec.devices
+                    .iter()
+                    .map(|uuid| format!("{CDI_GPU}{uuid}"))
+                    .collect(),
+            ),
+            ..DeviceRequest::default()
+        },
+        false => DeviceRequest {
+            device_ids: Some(spec.devices.iter().map(|uuid| uuid.0.clone()).collect()),
+            capabilities: Some(vec![vec!["gpu".into()]]),
+            ..DeviceRequest::default()
+        },
     };
     let mounts = spec.mounts.iter().map(|mount| Mount {
         source: Some(mount.source.clone()),

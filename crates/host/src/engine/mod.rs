@@ -4,6 +4,7 @@
 //! those that refuse old versions both answer, without the round trip that negotiation costs.
 
 mod account;
+mod claim;
 mod create;
 mod error;
 mod exec;
@@ -25,7 +26,7 @@ use tokio::{runtime::Runtime, time::timeout};
 
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
-pub use read::{Image, Inspected, Query};
+pub use read::{Abilities, Image, Inspected, Query};
 
 /// What the engine has to answer any call but a stop. Well under [`ds01_core::ledger::PENDING`].
 const LIMIT: Duration = Duration::from_secs(60);

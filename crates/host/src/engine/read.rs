@@ -1,10 +1,13 @@
 //! What the engine tells.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+};
 
 use bollard::{
     errors::Error as Bollard,
-    models::{ContainerInspectResponse, ContainerSummary, HostConfig},
+    models::{ContainerInspectResponse, ContainerSummary},
     query_parameters::{ListContainersOptions, RemoveImageOptions, TopOptions},
 };
 use ds01_core::{
@@ -14,7 +17,7 @@ use ds01_core::{
 };
 use futures_util::future::{try_join, try_join_all};
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, claim::claim};
 
 const LIST: &str = "list containers";
 
@@ -31,6 +34,18 @@ pub enum Query {
     NewerThan(ContainerId),
     /// The one of this name.
     Name(String),
+}
+
+/// Before the name of a GPU in NVIDIA's CDI specification.
+pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
+
+/// What an engine can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Its cgroups are systemd's, so that a slice can be a parent.
+    pub slices: bool,
+    /// The GPUs that it can give by CDI, by uuid or index. None: it has NVIDIA's hook, or no GPU.
+    pub cdi_gpus: BTreeSet<String>,
 }
 
 /// One container, closely.
@@ -189,16 +204,22 @@ impl Engine {
         Ok(top.processes.map_or(0, |rows| rows.len()))
     }
 
-    /// Whether the engine's cgroups are systemd's, so that a slice can be a parent.
+    /// What the engine can do. Telling costs it more than creating a container.
     ///
     /// # Errors
     ///
     /// As every call: [`EngineError`].
-    pub fn has_slices(&self) -> Result<bool, EngineError> {
+    pub fn abilities(&self) -> Result<Abilities, EngineError> {
         let info = self.wait("describe itself", self.docker.info())?;
-        Ok(info
+        let slices = info
             .cgroup_driver
-            .is_some_and(|driver| driver.to_string() == "systemd"))
+            .is_some_and(|driver| driver.to_string() == "systemd");
+        let devices = info.discovered_devices.unwrap_or_default().into_iter();
+        let gpus = devices.filter_map(|device| Some(device.id?.strip_prefix(CDI_GPU)?.to_string()));
+        Ok(Abilities {
+            slices,
+            cdi_gpus: gpus.collect(),
+        })
     }
 
     /// The engine's socket.
@@ -257,138 +278,4 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
         finished: time(state.finished_at),
         claim: claim(&response.host_config.unwrap_or_default(), &env),
     })
-}
-
-/// The GPU devices that a container asks for: by device requests, by NVIDIA's runtime and the
-/// variable that it reads, by device files, or by being privileged.
-fn claim(host: &HostConfig, env: &[String]) -> Option<Claim> {
-    let mut names = Vec::new();
-    for request in host.device_requests.iter().flatten() {
-        match &request.device_ids {
-            // A CDI name ends in the device: nvidia.com/gpu=GPU-….
-            Some(ids) if !ids.is_empty() => {
-                names.extend(
-                    ids.iter()
-                        .map(|id| id.rsplit('=').next().unwrap_or(id).to_string()),
-                );
-            }
-            // A number of devices, that the engine chooses: any of them.
-            _ => return Some(Claim::All),
-        }
-    }
-    let files = host
-        .devices
-        .iter()
-        .flatten()
-        .filter_map(|device| device.path_on_host.as_deref());
-    for file in files.filter_map(|file| file.strip_prefix("/dev/nvidia")) {
-        match file.parse::<u32>() {
-            Ok(index) => names.push(index.to_string()),
-            Err(_) if file.starts_with("-caps") => return Some(Claim::All),
-            Err(_) => {}
-        }
-    }
-    if host.privileged == Some(true) {
-        return Some(Claim::All);
-    }
-    if host
-        .runtime
-        .as_deref()
-        .is_some_and(|runtime| runtime.contains("nvidia"))
-    {
-        let variable = env
-            .iter()
-            .rev()
-            .find_map(|e| e.strip_prefix("NVIDIA_VISIBLE_DEVICES="));
-        match variable.unwrap_or_default() {
-            "" | "void" | "none" => {}
-            "all" => return Some(Claim::All),
-            list => names.extend(list.split(',').map(str::to_string)),
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    if names.iter().any(|name| name == "all") {
-        return Some(Claim::All);
-    }
-    (!names.is_empty()).then_some(Claim::Named(names))
-}
-
-#[cfg(test)]
-mod tests {
-    use bollard::models::{DeviceMapping, DeviceRequest};
-
-    use super::*;
-
-    fn asks(host: HostConfig, env: &str) -> Option<Claim> {
-        claim(&host, &[env.to_string()])
-    }
-
-    fn request(ids: Option<&[&str]>, count: Option<i64>) -> HostConfig {
-        let device_ids = ids.map(|ids| ids.iter().map(|id| id.to_string()).collect());
-        let request = DeviceRequest {
-            device_ids,
-            count,
-            ..DeviceRequest::default()
-        };
-        HostConfig {
-            device_requests: Some(vec![request]),
-            ..HostConfig::default()
-        }
-    }
-
-    fn named(names: &[&str]) -> Option<Claim> {
-        Some(Claim::Named(
-            names.iter().map(|name| name.to_string()).collect(),
-        ))
-    }
-
-    #[test]
-    fn every_form_of_a_gpu_request_is_a_claim() {
-        assert_eq!(
-            asks(HostConfig::default(), "NVIDIA_VISIBLE_DEVICES=all"),
-            None
-        );
-        assert_eq!(
-            asks(request(Some(&["GPU-a", "1"]), None), ""),
-            named(&["GPU-a", "1"])
-        );
-        assert_eq!(
-            asks(request(Some(&["nvidia.com/gpu=MIG-b"]), None), ""),
-            named(&["MIG-b"])
-        );
-        assert_eq!(asks(request(Some(&["all"]), None), ""), Some(Claim::All));
-        assert_eq!(asks(request(None, Some(-1)), ""), Some(Claim::All));
-        assert_eq!(asks(request(Some(&[]), Some(2)), ""), Some(Claim::All));
-        let file = |path: &str| HostConfig {
-            devices: Some(vec![DeviceMapping {
-                path_on_host: Some(path.into()),
-                ..DeviceMapping::default()
-            }]),
-            ..HostConfig::default()
-        };
-        assert_eq!(asks(file("/dev/nvidia3"), ""), named(&["3"]));
-        assert_eq!(asks(file("/dev/nvidiactl"), ""), None);
-        assert_eq!(
-            asks(file("/dev/nvidia-caps/nvidia-cap1"), ""),
-            Some(Claim::All)
-        );
-        let nvidia = || HostConfig {
-            runtime: Some("nvidia".into()),
-            ..HostConfig::default()
-        };
-        assert_eq!(
-            asks(nvidia(), "NVIDIA_VISIBLE_DEVICES=all"),
-            Some(Claim::All)
-        );
-        assert_eq!(
-            asks(nvidia(), "NVIDIA_VISIBLE_DEVICES=0,GPU-b"),
-            named(&["0", "GPU-b"])
-        );
-        assert_eq!(asks(nvidia(), "NVIDIA_VISIBLE_DEVICES=void"), None);
-        let privileged = HostConfig {
-            privileged: Some(true),
-            ..HostConfig::default()
-        };
-        assert_eq!(asks(privileged, ""), Some(Claim::All));
-    }
 }

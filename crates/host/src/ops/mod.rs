@@ -24,3 +24,59 @@ pub use remove::{Remove, Removed};
 pub use shell::{Shell, open_shell};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
+
+#[cfg(test)]
+mod tests {
+    use ds01_core::name::ContainerArg;
+    use serde_json::json;
+
+    use super::*;
+    use crate::Operation;
+
+    fn round<O: Operation + std::fmt::Debug + PartialEq>(operation: O, path: &str) {
+        assert_eq!(O::NAME, path);
+        let posted = serde_json::to_value(&operation).unwrap();
+        assert_eq!(serde_json::from_value::<O>(posted).unwrap(), operation);
+    }
+
+    #[test]
+    fn every_operation_can_be_posted_to_a_gateway() {
+        let name: ContainerArg = "thesis".parse().unwrap();
+        let create = json!({
+            "name": "thesis", "image": null, "project": null, "workspace": "/home/a/x",
+            "data": null, "gpus": 1, "dry_run": false
+        });
+        round(serde_json::from_value::<Create>(create).unwrap(), "create");
+        round(Start { name: name.clone() }, "start");
+        let stop = Stop {
+            name: name.clone(),
+            grace_seconds: 10,
+            kill: false,
+        };
+        round(stop, "stop");
+        round(Describe { name: name.clone() }, "describe");
+        round(Pause { name: name.clone() }, "pause");
+        round(Unpause { name: name.clone() }, "unpause");
+        let remove = Remove {
+            name,
+            stop_seconds: Some(10),
+            volumes: false,
+            image: false,
+        };
+        round(remove, "remove");
+        round(
+            List {
+                stopped: true,
+                all_users: false,
+            },
+            "list",
+        );
+        round(Gpus {}, "gpus");
+        round(MyLimits {}, "my-limits");
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_refused_when_it_arrives() {
+        assert!(serde_json::from_value::<Start>(json!({"name": {"name": "../x"}})).is_err());
+    }
+}

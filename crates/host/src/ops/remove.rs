@@ -75,6 +75,12 @@ impl Operation for Remove {
             Err(EngineError::Refused { status: 404, .. }) => {}
             other => other?,
         }
+        // Before the entry: whoever dies here leaves an entry of what is gone, which the next
+        // look drops, and no record that nothing would drop.
+        let record = site.metadata.read(&target.container);
+        if record.is_some_and(|record| record.id == target.id) {
+            site.note(site.metadata.delete(&target.container));
+        }
         let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let entry = ledger.entry(&target.container);
             let ours = entry.is_some_and(|e| e.id.as_ref().is_none_or(|id| *id == target.id));
@@ -83,10 +89,6 @@ impl Operation for Remove {
                 .filter(|entry| entry.holds(now))
                 .map_or(String::new(), |entry| slots(&entry)))
         })?;
-        let record = site.metadata.read(&target.container);
-        if record.is_some_and(|record| record.id == target.id) {
-            site.note(site.metadata.delete(&target.container));
-        }
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)

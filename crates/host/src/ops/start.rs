@@ -8,6 +8,7 @@ use ds01_core::{
     ledger::{Allocation, Holding, Ledger, PENDING},
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
+    share::Share,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -77,9 +78,18 @@ impl Operation for Start {
         }
         let before = site.change(&look, |ledger, now| take(site, ledger, &target, now))?;
         if let Err(error) = site.engine()?.start(&target.id) {
+            // It did not start: as it was before. Without an answer it may start yet: its devices
+            // stay its own until that is seen, or the intent lapses.
+            let holding = match error.is_unanswered() {
+                true => Holding::Pending {
+                    creator: None,
+                    lapses: clock::now() + PENDING,
+                },
+                false => before.holding.clone(),
+            };
             let failure = explained(site, &before, error.into());
-            // It did not start: as it was before. The answer is the engine's, not this.
-            let _ = set(site, &target, before.holding);
+            // The answer is the engine's, not this.
+            let _ = set(site, &target, holding);
             return Err(failure);
         }
         set(site, &target, Holding::Live)?;
@@ -133,7 +143,10 @@ fn take(
         }
         let (held, asked) = (ledger.held_by(container.uid, now), before.share());
         let limits = site.policy()?.limits_for(&person(container.uid)?.login);
-        if let Some(quota) = limits.quota.filter(|quota| held + asked > *quota) {
+        if let Some(quota) = limits
+            .quota
+            .filter(|quota| asked > Share::NONE && held + asked > *quota)
+        {
             return Err(Denied::Quota { held, asked, quota }.into());
         }
     }

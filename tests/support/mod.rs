@@ -1,0 +1,4 @@
+//! What several tests share.
+
+pub(crate) mod engine_view;
+pub(crate) mod expect;
