@@ -26,7 +26,7 @@ const MOST_IDS: usize = 100;
 
 /// How much of the engine to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub enum Scope {
     /// Every container.
     Everything,
     /// Holders of devices, the containers of this user, and what is new.
@@ -37,11 +37,11 @@ pub(crate) enum Scope {
 
 /// What was seen.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub struct Look {
     /// The ledger before the engine was asked.
-    pub(crate) before: Stored,
+    pub before: Stored,
     /// What the engine showed.
-    pub(crate) seen: Seen,
+    pub seen: Seen,
 }
 
 impl Look {
@@ -57,7 +57,7 @@ impl Site {
     /// # Errors
     ///
     /// If either cannot be reached.
-    pub(crate) fn look(&self, scope: &Scope) -> Result<Look, Failure> {
+    pub fn look(&self, scope: &Scope) -> Result<Look, Failure> {
         let before = self.ledger.read()?;
         let lost = Ledger::default();
         let ledger = match &before {
