@@ -181,7 +181,7 @@ fn the_originals_limits_serve_unchanged() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = root.join("../shared/original/resource-limits.yaml");
     let Ok(text) = fs::read_to_string(&file) else {
-        println!("skipped: {} is not there", file.display());
+        eprintln!("skipped: {} is not there", file.display());
         return;
     };
     let host = TestHost::with_gpus(3);

@@ -2,3 +2,4 @@
 
 pub(crate) mod engine_view;
 pub(crate) mod expect;
+pub(crate) mod kill_points;
