@@ -1,6 +1,13 @@
 //! Tests of the commands on a real engine: one module for each command, and some for all of them.
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "these are tests, functions that they share included"
+)]
 
 mod attach;
+mod conventions;
 mod crashes;
 mod create;
 mod gpu_status;
@@ -9,5 +16,6 @@ mod lifecycle;
 mod limits;
 mod list;
 mod races;
+mod scripts;
 mod smoke;
 mod support;
