@@ -29,7 +29,11 @@ const NAME: &str = "bench";
 
 pub(crate) fn measure(present: &str, copy: &str) -> Result<()> {
     let config = Config::load()?;
-    let library = config.gpu.library.clone().unwrap_or("libnvidia-ml.so.1".into());
+    let library = config
+        .gpu
+        .library
+        .clone()
+        .unwrap_or("libnvidia-ml.so.1".into());
     let socket = config.engine.socket.clone();
     let site = Site::new(config, "bench").map_err(told)?;
     let container = of_caller(NAME)?;
@@ -77,14 +81,20 @@ pub(crate) fn once(name: &str) -> Result<()> {
     let limits = site.policy().map_err(told)?.limits_for(&person.login);
     let look = site.look(&Scope::Of(container.uid)).map_err(told)?;
     let inventory = probe.finish()?;
-    let request = Request { container, devices: 1 };
+    let request = Request {
+        container,
+        devices: 1,
+    };
     let grant = |ledger: &mut Ledger, now: Timestamp| {
         let devices = allocate(&request, &limits, &inventory, ledger, now)?;
         ledger.put(Allocation {
             container: request.container.clone(),
             id: None,
             devices,
-            holding: Holding::Pending { creator: clock::this_process(), lapses: now + PENDING },
+            holding: Holding::Pending {
+                creator: clock::this_process(),
+                lapses: now + PENDING,
+            },
             hold: limits.gpu_hold_after_stop,
             changed: 0,
         });
@@ -102,7 +112,10 @@ pub(crate) fn release(site: &Site, container: &EngineName) -> Result<()> {
 
 /// The caller's container of this name.
 pub(crate) fn of_caller(name: &str) -> Result<EngineName> {
-    Ok(EngineName { name: name.parse()?, uid: Caller::of_this_process().uid })
+    Ok(EngineName {
+        name: name.parse()?,
+        uid: Caller::of_this_process().uid,
+    })
 }
 
 /// A failure as an error.
@@ -119,7 +132,11 @@ fn replace(dir: &Path, bytes: &[u8]) -> Result<()> {
     drop(turn);
     fs::read(dir.join("ledger.json"))?;
     let new = dir.join("ledger.json.new");
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o660).open(&new)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o660)
+        .open(&new)?;
     file.set_permissions(fs::Permissions::from_mode(0o660))?;
     file.write_all(bytes)?;
     Ok(fs::rename(new, dir.join("ledger.json"))?)

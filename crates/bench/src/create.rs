@@ -58,12 +58,26 @@ pub(crate) fn measure(present: &str) -> Result<()> {
         ],
     )?;
     let name = format!("container-create and -start, {present} there");
-    figure(format_args!("{name}: against docker create and start"), ours / docker, Goal::AtMost(0.9))?;
-    figure(format_args!("{name}: against the bare API calls"), ours / least, Goal::AtMost(1.1))
+    figure(
+        format_args!("{name}: against docker create and start"),
+        ours / docker,
+        Goal::AtMost(0.9),
+    )?;
+    figure(
+        format_args!("{name}: against the bare API calls"),
+        ours / least,
+        Goal::AtMost(1.1),
+    )
 }
 
 fn remove(socket: &Path, name: &str) -> Result<()> {
-    raw::call(socket, "DELETE", &format!("/containers/{name}?force=true&v=true"), "").map(drop)
+    raw::call(
+        socket,
+        "DELETE",
+        &format!("/containers/{name}?force=true&v=true"),
+        "",
+    )
+    .map(drop)
 }
 
 /// The request that made `model`.
@@ -78,10 +92,16 @@ fn body(model: &Value) -> String {
 fn flags(model: &Value, host: &str) -> Vec<String> {
     let (config, limits) = (&model["Config"], &model["HostConfig"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    let mut flags: Vec<String> =
-        ["-H", host, "create", "--name=bench-docker", "--init", "--restart=no"]
-            .map(String::from)
-            .into();
+    let mut flags: Vec<String> = [
+        "-H",
+        host,
+        "create",
+        "--name=bench-docker",
+        "--init",
+        "--restart=no",
+    ]
+    .map(String::from)
+    .into();
     let mut add = |flag: &str, value: String| flags.push(format!("--{flag}={value}"));
     add("hostname", text(&config["Hostname"]));
     add("user", text(&config["User"]));
@@ -97,10 +117,19 @@ fn flags(model: &Value, host: &str) -> Vec<String> {
     }
     for mount in limits["Mounts"].as_array().into_iter().flatten() {
         let (source, target) = (text(&mount["Source"]), text(&mount["Target"]));
-        add("mount", format!("type=bind,source={source},target={target}"));
+        add(
+            "mount",
+            format!("type=bind,source={source},target={target}"),
+        );
     }
-    let ids = limits["DeviceRequests"][0]["DeviceIDs"].as_array().into_iter().flatten();
-    add("gpus", format!("\"device={}\"", ids.map(text).collect::<Vec<_>>().join(",")));
+    let ids = limits["DeviceRequests"][0]["DeviceIDs"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    add(
+        "gpus",
+        format!("\"device={}\"", ids.map(text).collect::<Vec<_>>().join(",")),
+    );
     for (flag, key) in [
         ("memory", "Memory"),
         ("memory-swap", "MemorySwap"),
@@ -109,7 +138,10 @@ fn flags(model: &Value, host: &str) -> Vec<String> {
     ] {
         add(flag, limits[key].to_string());
     }
-    add("cpus", format!("{}", limits["NanoCpus"].as_f64().unwrap_or_default() / 1e9));
+    add(
+        "cpus",
+        format!("{}", limits["NanoCpus"].as_f64().unwrap_or_default() / 1e9),
+    );
     flags.push(text(&model["Image"]));
     flags.extend(config["Cmd"].as_array().into_iter().flatten().map(text));
     flags

@@ -60,8 +60,14 @@ pub(crate) fn medians<const N: usize>(rounds: usize, cases: [Case<'_>; N]) -> Re
         times.sort();
         times[times.len() / 2].as_secs_f64() * 1000.0
     });
-    let told = cases.iter().zip(medians).map(|((name, _), ms)| format!("{name} {ms:.2} ms"));
-    note(format_args!("  {} (medians of {rounds})", told.collect::<Vec<_>>().join(", ")));
+    let told = cases
+        .iter()
+        .zip(medians)
+        .map(|((name, _), ms)| format!("{name} {ms:.2} ms"));
+    note(format_args!(
+        "  {} (medians of {rounds})",
+        told.collect::<Vec<_>>().join(", ")
+    ));
     Ok(medians)
 }
 
@@ -75,7 +81,11 @@ pub(crate) fn time<T>(what: impl FnOnce() -> Result<T>) -> Result<Duration> {
 /// Runs a command to its good end, without input; what it prints nobody reads.
 pub(crate) fn run(command: &str, args: &[&str]) -> Result<()> {
     let mut child = Command::new(command);
-    let end = child.args(args).stdin(Stdio::null()).stdout(Stdio::null()).output()?;
+    let end = child
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()?;
     if end.status.success() {
         return Ok(());
     }

@@ -32,7 +32,11 @@ pub(crate) fn measure(host: &TestHost) -> Result<()> {
     for (user, command) in COMMANDS {
         let args = [&["peak"], command].concat();
         let outcome = host.as_user(user).run("ds01-bench", &args);
-        let peak: f64 = outcome.stdout.trim().parse().map_err(|_| format!("{command:?}: {outcome:?}"))?;
+        let peak: f64 = outcome
+            .stdout
+            .trim()
+            .parse()
+            .map_err(|_| format!("{command:?}: {outcome:?}"))?;
         pass_on("", &outcome.stderr)?;
         figure(
             format_args!("peak memory of {} of {user}, MiB", command.join(" ")),
@@ -47,7 +51,11 @@ pub(crate) fn measure(host: &TestHost) -> Result<()> {
 ///
 /// A process begins as a copy of the one that starts it, so this one has to be small.
 pub(crate) fn peak(command: &str, args: &[&str]) -> Result<()> {
-    let status = Command::new(command).args(args).stdin(Stdio::null()).stdout(Stdio::null()).status()?;
+    let status = Command::new(command)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
     if !status.success() {
         return Err(format!("{command}: {status}").into());
     }

@@ -37,7 +37,11 @@ pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
         let owner = if number < OWN { FEW } else { ALL };
         add(host, &mut ledger, &image["Id"], owner, number)?;
     }
-    let newest = ledger.allocations.iter().rev().filter_map(|entry| entry.id.clone());
+    let newest = ledger
+        .allocations
+        .iter()
+        .rev()
+        .filter_map(|entry| entry.id.clone());
     ledger.newest = newest.take(NEWEST).collect();
     Ok(locked.save(&mut ledger)?)
 }
@@ -50,10 +54,16 @@ fn add(
     number: usize,
 ) -> Result<()> {
     // As the testkit numbers its users.
-    let at = USERS.iter().position(|user| *user == owner).unwrap_or_default();
+    let at = USERS
+        .iter()
+        .position(|user| *user == owner)
+        .unwrap_or_default();
     let uid = 20001 + u32::try_from(at)?;
     let project: ContainerName = format!("present-{number}").parse()?;
-    let container = EngineName { name: project.clone(), uid };
+    let container = EngineName {
+        name: project.clone(),
+        uid,
+    };
     let labels = labels(&Facts {
         container: &container,
         login: owner,

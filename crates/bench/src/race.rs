@@ -52,13 +52,21 @@ pub(crate) fn measure(marks: &str) -> Result<()> {
         rate(together)
     ));
     let name = format!("{PROCESSES} processes that allocate and release");
-    figure(format_args!("{name}: rate against one alone"), together / alone, Goal::AtLeast(0.7))?;
+    figure(
+        format_args!("{name}: rate against one alone"),
+        together / alone,
+        Goal::AtLeast(0.7),
+    )?;
     figure(
         format_args!("{name}: turns of the unluckiest against the mean"),
         unluckiest,
         Goal::AtLeast(0.33),
     )?;
-    figure(format_args!("{name}: devices given twice"), doubled as f64, Goal::AtMost(0.0))
+    figure(
+        format_args!("{name}: devices given twice"),
+        doubled as f64,
+        Goal::AtMost(0.0),
+    )
 }
 
 /// The turns of each process, and how many devices were given twice.
@@ -71,10 +79,19 @@ fn race(processes: usize, marks: &str) -> Result<(Vec<u64>, u64)> {
     }
     // All are ready before any begins.
     for child in &mut children {
-        child.stdout.as_mut().ok_or("no pipe")?.read_exact(&mut [0])?;
+        child
+            .stdout
+            .as_mut()
+            .ok_or("no pipe")?
+            .read_exact(&mut [0])?;
     }
-    children.iter_mut().for_each(|child| drop(child.stdin.take()));
-    let ends = children.into_iter().map(Child::wait_with_output).collect::<std::io::Result<Vec<_>>>()?;
+    children
+        .iter_mut()
+        .for_each(|child| drop(child.stdin.take()));
+    let ends = children
+        .into_iter()
+        .map(Child::wait_with_output)
+        .collect::<std::io::Result<Vec<_>>>()?;
     let (mut turns, mut doubled) = (Vec::new(), 0);
     for end in ends {
         let text = String::from_utf8(end.stdout)?;
@@ -89,9 +106,18 @@ fn race(processes: usize, marks: &str) -> Result<(Vec<u64>, u64)> {
 pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
     let site = Site::new(Config::load()?, "bench").map_err(told)?;
     let container = of_caller(&format!("race{number}"))?;
-    let limits = site.policy().map_err(told)?.limits_for(&users::login(container.uid));
-    let inventory = Inventory { devices: (0..GPUS).map(whole).collect(), ..Inventory::default() };
-    let request = Request { container, devices: 1 };
+    let limits = site
+        .policy()
+        .map_err(told)?
+        .limits_for(&users::login(container.uid));
+    let inventory = Inventory {
+        devices: (0..GPUS).map(whole).collect(),
+        ..Inventory::default()
+    };
+    let request = Request {
+        container,
+        devices: 1,
+    };
     let creator = clock::this_process();
 
     std::io::stdout().write_all(b".")?;
@@ -107,7 +133,10 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
                 container: request.container.clone(),
                 id: None,
                 devices: devices.clone(),
-                holding: Holding::Pending { creator: creator.clone(), lapses: now + PENDING },
+                holding: Holding::Pending {
+                    creator: creator.clone(),
+                    lapses: now + PENDING,
+                },
                 hold: limits.gpu_hold_after_stop,
                 changed: 0,
             });

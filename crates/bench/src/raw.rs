@@ -30,7 +30,9 @@ pub(crate) fn call(socket: &Path, method: &str, path: &str, body: &str) -> Resul
 pub(crate) fn ask(socket: &Path, method: &str, path: &str, body: &str) -> Result<Value> {
     let answer = call(socket, method, path, body)?;
     let blank = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    Ok(serde_json::from_slice(&answer[blank.map_or(0, |at| at + 4)..])?)
+    Ok(serde_json::from_slice(
+        &answer[blank.map_or(0, |at| at + 4)..],
+    )?)
 }
 
 /// The path of the list of all containers that fit `filters`, which is JSON.

@@ -16,7 +16,11 @@ pub(crate) fn measure() -> Result<()> {
     let mut sizes = Vec::new();
     for source in sources {
         let command = source?.path().with_extension("");
-        let name = command.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = command
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if name != "lib" {
             sizes.push((fs::metadata(release.join(&name))?.len() as f64 / MB, name));
         }
@@ -26,7 +30,15 @@ pub(crate) fn measure() -> Result<()> {
         note(format_args!("  {name} {size:.2} MB"));
     }
     let (largest, name) = sizes.first().ok_or("no commands")?;
-    figure(format_args!("size of the largest command, {name}, MB"), *largest, Goal::AtMost(1.5))?;
+    figure(
+        format_args!("size of the largest command, {name}, MB"),
+        *largest,
+        Goal::AtMost(1.5),
+    )?;
     let mean = sizes.iter().map(|(size, _)| size).sum::<f64>() / sizes.len() as f64;
-    figure(format_args!("size of a command, mean of {}, MB", sizes.len()), mean, Goal::AtMost(1.5))
+    figure(
+        format_args!("size of a command, mean of {}, MB", sizes.len()),
+        mean,
+        Goal::AtMost(1.5),
+    )
 }

@@ -18,7 +18,7 @@ use ds01_core::{
 use crate::{
     Site,
     engine::{Engine, EngineError, Image},
-    ledger_file,
+    lock::lock,
     site::fail,
 };
 
@@ -59,12 +59,12 @@ pub(super) fn image_for(site: &Site, image: &str, account: &Account) -> Result<S
         return Ok(made.id);
     }
     // One at a time for each user: the second finds what the first has made.
-    let lock = site
+    let file = site
         .config()
         .paths
         .state
         .join(format!("account-{}.lock", account.uid));
-    let _one_at_a_time = ledger_file::lock(&lock, Instant::now() + PATIENCE)?;
+    let _one_at_a_time = lock(&file, Instant::now() + PATIENCE)?;
     match find()? {
         Some(made) => Ok(made.id),
         None => make(engine, &base.id, account, (&repo, tag), &label).map_err(Failure::from),
