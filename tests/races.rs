@@ -144,7 +144,7 @@ fn race(host: &TestHost, round: usize, shares: &BTreeMap<String, u64>) -> usize 
 
 #[test]
 fn racing_processes_get_no_device_twice_pass_no_quota_and_leak_nothing() {
-    let rounds = env::var("DS01_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap());
+    let rounds = env::var("DS01_ROUNDS").map_or(5, |rounds| rounds.parse().unwrap());
     let host = host();
     let shares = shares(&host);
     let all = host.gpus().uuids();

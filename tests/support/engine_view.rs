@@ -55,13 +55,6 @@ pub(crate) fn containers(host: &TestHost) -> Vec<Container> {
         .collect()
 }
 
-/// The container of that user and name.
-pub(crate) fn container(host: &TestHost, name: &str) -> Option<Container> {
-    containers(host)
-        .into_iter()
-        .find(|container| container.name == name)
-}
-
 /// Fails if two containers have one device, or a container has one that cannot be given.
 pub(crate) fn assert_no_device_twice<'a>(
     host: &TestHost,

@@ -39,6 +39,24 @@ impl Ui {
         )
     }
 
+    /// Refuses to go on without `--force` where nobody can be asked.
+    ///
+    /// To be called for `--all` before anything is looked up, so that a script learns it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] unless this is [interactive](Ui::interactive).
+    pub fn may_confirm(&self) -> Result<(), Failure> {
+        if self.interactive() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Kind::Usage,
+            "this needs a confirmation, and there is no terminal to ask on",
+        )
+        .with_hint("--force answers yes"))
+    }
+
     /// Asks a question that `--force` would have answered with yes; anything but yes is no.
     ///
     /// One named target is acted on unasked where nobody can be asked, many are not:
@@ -53,13 +71,7 @@ impl Ui {
     ///
     /// [`Kind::Usage`] where nobody can be asked, [`Kind::Interrupted`] on Ctrl-C.
     pub fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
-        if !self.interactive() {
-            return Err(Failure::new(
-                Kind::Usage,
-                "this needs a confirmation, and there is no terminal to ask on",
-            )
-            .with_hint("--force answers yes"));
-        }
+        self.may_confirm()?;
         let answer = self.answer(&format!("{} [y/N] ", printable(question)))?;
         Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
     }

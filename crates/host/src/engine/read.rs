@@ -68,6 +68,8 @@ pub struct Inspected {
 pub struct Image {
     /// `sha256:…`
     pub id: String,
+    /// Who made it, in their own words.
+    pub author: String,
     /// Its labels.
     pub labels: HashMap<String, String>,
 }
@@ -161,6 +163,7 @@ impl Engine {
             match self.docker.inspect_image(name).await {
                 Ok(image) => Ok(Some(Image {
                     id: image.id.unwrap_or_default(),
+                    author: image.author.unwrap_or_default(),
                     labels: image
                         .config
                         .and_then(|config| config.labels)

@@ -218,7 +218,7 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
     if site.config().containers.mount_home {
         mounts.push(mount(&draft.person.home, &draft.account.home));
     }
-    let labels = label::labels(&label::Facts {
+    let mut labels = label::labels(&label::Facts {
         container: &draft.container,
         login: &draft.person.login,
         group: &draft.limits.group,
@@ -230,6 +230,12 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
         devices,
         created: clock::now(),
     });
+    // The image's own are on the container too: those that AIME could not list are replaced.
+    for (key, value) in draft.base.labels.iter().filter(|(_, v)| v.contains(',')) {
+        labels
+            .entry(key.clone())
+            .or_insert_with(|| label::without_comma(value));
+    }
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
     if draft
         .limits
@@ -245,7 +251,7 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
     let spec = spec(&Plan {
         container: &draft.container,
         account: &draft.account,
-        image: &draft.image_id,
+        image: &draft.base.id,
         labels: &labels,
         devices,
         limits: &draft.limits,

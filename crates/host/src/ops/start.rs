@@ -76,11 +76,7 @@ impl Operation for Start {
             }
             State::Created | State::Exited => {}
         }
-        let quota = || {
-            let person = person(target.container.uid)?;
-            Ok(site.policy()?.limits_for(&person.login).quota)
-        };
-        let before = site.change(&look, |ledger, now| take(ledger, &target, quota, now))?;
+        let before = site.change(&look, |ledger, now| take(site, ledger, &target, now))?;
         if let Err(error) = site.engine()?.start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet: its devices
             // stay its own until that is seen, or the intent lapses.
@@ -110,12 +106,12 @@ impl Operation for Start {
 ///
 /// # Errors
 ///
-/// Status 6 if they went to another container after the hold: never others in their place;
-/// status 5 if the owner has used the quota otherwise meanwhile.
+/// Status 6 if they went to another container after the hold: never others in their place. Status 5
+/// if the owner's quota was used up meanwhile.
 fn take(
+    site: &Site,
     ledger: &mut Ledger,
     target: &Target,
-    quota: impl FnOnce() -> Result<Option<Share>, Failure>,
     now: Timestamp,
 ) -> Result<Allocation, Failure> {
     let container = &target.container;
@@ -133,22 +129,24 @@ fn take(
         ));
     };
     let before = ledger.allocations[at].clone();
-    if !before.holds(now) && !is_free(ledger, at, now) {
-        let (slots, count) = (slots(&before), before.devices.len());
-        return Err(fail(
-            Kind::Busy,
-            format!("GPU {slots} of {name} went to another container after the hold had ended"),
-            format!(
-                "make it anew: container-remove {name} && container-create {name} --gpu={count}"
-            ),
-        ));
-    }
     if !before.holds(now) {
+        if !is_free(ledger, at, now) {
+            let slots = slots(&before);
+            return Err(fail(
+                Kind::Busy,
+                format!("GPU {slots} of {name} went to another container after the hold had ended"),
+                anew(site, &before),
+            ));
+        }
         if let Some(until) = ledger.grants_after.filter(|until| now < *until) {
             return Err(Denied::Rebuilt { until }.into());
         }
         let (held, asked) = (ledger.held_by(container.uid, now), before.share());
-        if let Some(quota) = quota()?.filter(|quota| asked > Share::NONE && held + asked > *quota) {
+        let limits = site.policy()?.limits_for(&person(container.uid)?.login);
+        if let Some(quota) = limits
+            .quota
+            .filter(|quota| asked > Share::NONE && held + asked > *quota)
+        {
             return Err(Denied::Quota { held, asked, quota }.into());
         }
     }
@@ -167,6 +165,20 @@ fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
         ledger.change(&target.container, |entry| entry.holding = holding);
         Ok(())
     })
+}
+
+/// The command that makes a container like this one, with other devices.
+fn anew(site: &Site, entry: &Allocation) -> String {
+    let (name, count) = (&entry.container.name, entry.devices.len());
+    let record = site.metadata.read(&entry.container);
+    let more = record.map_or(String::new(), |record| {
+        let project = match record.project == name.as_ref() {
+            true => String::new(),
+            false => format!(" --project={}", record.project),
+        };
+        format!(" --image={}{project}", record.image)
+    });
+    format!("make it anew: container-remove {name} && container-create {name} --gpu={count}{more}")
 }
 
 /// The engine's own words on a device that is gone are hard to read: says it plainly.
@@ -189,7 +201,7 @@ fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
                     "GPU {} ({}) of {name} is not on this host any more",
                     gone.slot, gone.uuid
                 ),
-                format!("make it anew: container-remove {name} && container-create {name}"),
+                anew(site, entry),
             );
             told.causes = vec![failure.message];
             told
