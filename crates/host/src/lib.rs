@@ -9,6 +9,7 @@ pub mod engine;
 pub mod events;
 pub mod ledger_file;
 pub mod limits_files;
+mod lock;
 pub mod look;
 pub mod metadata;
 pub mod nvml;

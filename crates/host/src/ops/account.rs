@@ -18,7 +18,7 @@ use ds01_core::{
 use crate::{
     Site,
     engine::{Engine, EngineError, Image},
-    ledger_file,
+    lock::lock,
     site::fail,
 };
 
@@ -69,12 +69,12 @@ pub(super) fn image_for(site: &Site, base: Image, account: &Account) -> Result<I
         return Ok(made);
     }
     // One at a time for each user: the second finds what the first has made.
-    let lock = site
+    let file = site
         .config()
         .paths
         .state
         .join(format!("account-{uid}.lock"));
-    let _one_at_a_time = ledger_file::lock(&lock, Instant::now() + PATIENCE)?;
+    let _one_at_a_time = lock(&file, Instant::now() + PATIENCE)?;
     match find()? {
         Some(made) => Ok(made),
         None => {
