@@ -58,6 +58,16 @@ impl Site {
     ///
     /// If either cannot be reached.
     pub fn look(&self, scope: &Scope) -> Result<Look, Failure> {
+        if *scope == Scope::Nothing {
+            // Nothing was asked, so it does not matter how the ledger was before.
+            return Ok(Look {
+                before: Stored::Whole(Ledger::default()),
+                seen: Seen {
+                    asked: Some(BTreeSet::new()),
+                    ..Seen::default()
+                },
+            });
+        }
         let before = self.ledger.read()?;
         let lost = Ledger::default();
         let ledger = match &before {
@@ -70,10 +80,6 @@ impl Site {
             dead: dead_creators(ledger),
             ..Seen::default()
         };
-        if *scope == Scope::Nothing {
-            seen.asked = Some(BTreeSet::new());
-            return Ok(Look { before, seen });
-        }
         let engine = self.engine()?;
         let short = match (scope, &before) {
             (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
