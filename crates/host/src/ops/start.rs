@@ -1,10 +1,12 @@
 //! `container-start`: the same devices again, or none.
 
 use ds01_core::{
+    admit::admit_again,
     container::State,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
+    limits::Limits,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
     time::Timestamp,
@@ -17,7 +19,7 @@ use crate::{
     look::Scope,
     nvml::Probe,
     site::{fail, slots},
-    users::{Caller, login},
+    users::{Caller, login, person},
 };
 
 /// Asks for a container to run.
@@ -74,11 +76,16 @@ impl Operation for Start {
             }
             State::Created | State::Exited => {}
         }
-        let before = site.change(&look, |ledger, now| take(ledger, &target, now))?;
+        let limits = limits_of(site, target.container.uid);
+        let before = site.change(&look, |ledger, now| take(ledger, &target, limits, now))?;
         if let Err(error) = site.engine()?.start(&target.id) {
+            let unanswered = error.is_unanswered();
             let failure = explained(site, &before, error.into());
-            // It did not start: as it was before. The answer is the engine's, not this.
-            let _ = set(site, &target, before.holding);
+            // It did not start: as it was before. The answer is the engine's, not this. Without an
+            // answer it may still start: its devices stay until that shows, or the intent lapses.
+            if !unanswered {
+                let _ = set(site, &target, before.holding);
+            }
             return Err(failure);
         }
         set(site, &target, Holding::Live)?;
@@ -91,28 +98,42 @@ impl Operation for Start {
     }
 }
 
+fn limits_of(site: &Site, uid: u32) -> Result<Limits, Failure> {
+    Ok(site.policy()?.limits_for(&person(uid)?.login))
+}
+
 /// Holds the container's own devices again before it runs. What the entry was before.
 ///
 /// # Errors
 ///
-/// Status 6 if they went to another container after the hold: never others in their place.
-fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocation, Failure> {
+/// Once its hold has ended: status 6 if they went to another container, never others in their
+/// place; or if its owner may not have them now.
+fn take(
+    ledger: &mut Ledger,
+    target: &Target,
+    limits: Result<Limits, Failure>,
+    now: Timestamp,
+) -> Result<Allocation, Failure> {
     let container = &target.container;
     let name = &container.name;
-    let at = ledger
-        .allocations
-        .iter()
-        .position(|entry| entry.container == *container);
-    let Some(at) = at else {
-        let message = format!("container {name} is in no ledger: its devices are not its own");
+    let ours =
+        |entry: &Allocation| entry.container == *container && entry.id.as_ref() == Some(&target.id);
+    let Some(at) = ledger.allocations.iter().position(ours) else {
+        let (state, hint) = match ledger.entry(container) {
+            Some(_) => ("being created", "try again when it is there".to_string()),
+            None => (
+                "in no ledger: its devices are not its own",
+                format!("remove it with container-remove {name}"),
+            ),
+        };
         return Err(fail(
             Kind::State,
-            message,
-            format!("remove it with container-remove {name}"),
+            format!("container {name} is {state}"),
+            hint,
         ));
     };
     let before = ledger.allocations[at].clone();
-    if !before.holds(now) && !is_free(ledger, at, now) {
+    if !is_free(ledger, at, now) {
         let (slots, count) = (slots(&before), before.devices.len());
         return Err(fail(
             Kind::Busy,
@@ -122,14 +143,10 @@ fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocati
             ),
         ));
     }
-    if let Some(until) = ledger
-        .grants_after
-        .filter(|until| now < *until && !before.holds(now))
-    {
-        return Err(ds01_core::admit::Denied::Rebuilt { until }.into());
+    if !before.holds(now) && !before.devices.is_empty() {
+        admit_again(&before, &limits?, ledger, now)?;
     }
     ledger.change(container, |entry| {
-        entry.id = Some(target.id.clone());
         entry.holding = Holding::Pending {
             creator: clock::this_process(),
             lapses: now + PENDING,
@@ -140,7 +157,12 @@ fn take(ledger: &mut Ledger, target: &Target, now: Timestamp) -> Result<Allocati
 
 fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        ledger.change(&target.container, |entry| entry.holding = holding);
+        let same = ledger
+            .entry(&target.container)
+            .is_some_and(|e| e.id.as_ref() == Some(&target.id));
+        if same {
+            ledger.change(&target.container, |entry| entry.holding = holding);
+        }
         Ok(())
     })
 }
