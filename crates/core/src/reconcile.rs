@@ -102,7 +102,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
     release(ledger, now, &mut changes);
     note_unmanaged(ledger, seen, &mut changes);
     take_again(ledger, &by_id, now);
-    note_marks(ledger, seen);
+    note_marks(ledger, seen, now);
     changes
 }
 
@@ -278,7 +278,7 @@ pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
 /// Moves the marks on, if everything that was listed is accounted for.
 ///
 /// Nothing can be listed from one that is gone, so those make room for the living.
-fn note_marks(ledger: &mut Ledger, seen: &Seen) {
+fn note_marks(ledger: &mut Ledger, seen: &Seen, now: Timestamp) {
     ledger
         .marks
         .retain(|mark| !seen.vanished.contains(&mark.id));
@@ -287,6 +287,7 @@ fn note_marks(ledger: &mut Ledger, seen: &Seen) {
     };
     let free = |c: &Sighting| seen.claims.get(&c.id) == Some(&None);
     if news.iter().all(|c| free(c) || ledger.accounts_for(&c.id)) {
-        ledger.set_marks(news, seen.asked_at);
+        // The clock may have been set back since.
+        ledger.set_marks(news, seen.asked_at.min(now));
     }
 }

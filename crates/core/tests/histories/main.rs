@@ -4,10 +4,7 @@
 //! at its own pace, and die anywhere; an engine that carries out late what it was asked for; people
 //! who go behind DS01's back; a clock that is set back; a ledger that is lost.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "what a helper cannot do fails its test"
-)]
+#![expect(clippy::unwrap_used, reason = "what a helper cannot do fails its test")]
 
 mod engine;
 mod events;

@@ -150,7 +150,7 @@ impl Proc {
                 world.change_only(|ledger, _| {
                     if ledger
                         .entry(name)
-                        .is_some_and(|e| e.id.as_ref().is_none_or(|i| i == id))
+                        .is_some_and(|e| e.id.as_ref() == Some(id))
                     {
                         ledger.remove(name);
                     }
