@@ -7,12 +7,12 @@ use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, container, is_up, open};
+use ds01_command::{ask, containers, is_up, open};
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerArg,
 };
-use ds01_host::ops::{Describe, List, Remove};
+use ds01_host::ops::Remove;
 
 /// Remove a container and free its GPUs at once. Your workspace stays as it is.
 #[derive(FromArgs, ArgsInfo)]
@@ -66,40 +66,20 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    let ask_first = !args.force && !args.dry_run && (args.all || ui.interactive());
+    if ask_first {
+        ui.may_confirm()?;
+    }
     let host = open(ui)?;
-    let mut names = args.names;
-    if args.all {
-        let all = ask(
-            &host,
-            ui,
-            &List {
-                stopped: true,
-                all_users: false,
-            },
-        )?;
-        let removable = all
-            .into_iter()
-            .filter(|container| args.stop || !is_up(container.state));
-        names = removable
-            .map(|c| ContainerArg {
-                name: c.name,
-                uid: None,
-            })
-            .collect();
-    } else if names.is_empty() {
-        let fits = |state| args.stop || !is_up(state);
-        names.push(container(&host, ui, None, "Remove which container?", fits)?);
-    }
-    if args.dry_run {
-        return Ok(ui.each(names, |name, ui| {
-            let about = ask(&host, ui, &Describe { name })?;
-            ui.line(format_args!(
-                "{} ({}) would be removed",
-                about.name, about.state
-            ))
-        }));
-    }
-    if !args.force && (args.all || ui.interactive()) && !names.is_empty() {
+    let names = containers(
+        &host,
+        ui,
+        args.names,
+        args.all,
+        "Remove which container?",
+        |state| args.stop || !is_up(state),
+    )?;
+    if ask_first && !names.is_empty() {
         let list: Vec<_> = names.iter().map(ToString::to_string).collect();
         if !ui.confirm(&format!("Remove {}? The workspace stays.", list.join(", ")))? {
             return Err(Failure::new(Kind::Failed, "nothing was removed"));
@@ -115,8 +95,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
                 stop_seconds: args.stop.then_some(10),
                 volumes: args.volumes,
                 image: args.images,
+                dry_run: args.dry_run,
             },
         )?;
+        if args.dry_run {
+            return ui.line(format_args!("{} would be removed", removed.name));
+        }
         if !removed.slots.is_empty() {
             ui.note(format_args!(
                 "{} removed, GPU {} is free",

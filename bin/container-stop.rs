@@ -1,6 +1,6 @@
 //! `container-stop`: its documentation is that of `Args`, which `container-stop --info` and its manual page print.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
@@ -10,6 +10,7 @@ use ds01_cli::{
 };
 use ds01_command::{ask, containers, is_up, open};
 use ds01_core::{
+    container::State,
     failure::{Failure, Kind},
     name::ContainerArg,
 };
@@ -57,6 +58,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    let ask_first = !args.force && (args.all || ui.interactive());
+    if ask_first {
+        ui.may_confirm()?;
+    }
     let host = open(ui)?;
     let names = containers(
         &host,
@@ -66,11 +71,19 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         "Stop which container?",
         is_up,
     )?;
-    if !args.force && (args.all || ui.interactive()) && !names.is_empty() {
+    if ask_first {
+        let mut up = 0;
         for name in &names {
-            show(&host, ui, name)?;
+            up += usize::from(is_up(show(&host, ui, name)?));
         }
-        if !ui.confirm("Stop it?")? {
+        let question = match up {
+            0 => None,
+            1 => Some("Stop it?"),
+            _ => Some("Stop them?"),
+        };
+        if let Some(question) = question
+            && !ui.confirm(question)?
+        {
             return Err(Failure::new(Kind::Failed, "nothing was stopped"));
         }
     }
@@ -85,20 +98,24 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         if stopped.already {
             ui.note(format_args!("{} had stopped already", stopped.name));
         } else if !stopped.slots.is_empty() {
-            let hold = stopped.hold.map_or("until it is removed".into(), |hold| {
-                format!("for {}", human::duration(hold))
-            });
-            ui.note(format_args!(
-                "{} keeps GPU {} {hold}",
-                stopped.name, stopped.slots
-            ));
+            let (name, slots) = (stopped.name, stopped.slots);
+            match stopped.hold {
+                None => ui.note(format_args!("{name} keeps GPU {slots} until it is removed")),
+                Some(Duration::ZERO) => {
+                    ui.note(format_args!("{name} stopped, GPU {slots} is free"))
+                }
+                Some(hold) => {
+                    let hold = human::duration(hold);
+                    ui.note(format_args!("{name} keeps GPU {slots} for {hold}"));
+                }
+            }
         }
         Ok(())
     }))
 }
 
-/// What a stop would end.
-fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<(), Failure> {
+/// Shows what a stop would end; its state.
+fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<State, Failure> {
     let about = ask(host, ui, &Describe { name: name.clone() })?;
     let up = about.started.map_or(String::new(), |since| {
         format!(
@@ -113,5 +130,5 @@ fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<(), Failure> {
         "{}: {}{up}, image {}{processes}",
         about.name, about.state, about.image
     ));
-    Ok(())
+    Ok(about.state)
 }

@@ -3,11 +3,15 @@
 use std::{
     ffi::c_int,
     io::{self, BufRead, ErrorKind},
+    os::fd::AsFd,
 };
 
 use dialoguer::{Select, console::Term};
 use ds01_core::failure::{Failure, Kind};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::{
+    poll::{PollFd, PollFlags, ppoll},
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
+};
 
 use crate::{
     printable,
@@ -39,6 +43,24 @@ impl Ui {
         )
     }
 
+    /// Refuses to go on without `--force` where nobody can be asked.
+    ///
+    /// To be called for `--all` before anything is looked up, so that a script learns it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] unless this is [interactive](Ui::interactive).
+    pub fn may_confirm(&self) -> Result<(), Failure> {
+        if self.interactive() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Kind::Usage,
+            "this needs a confirmation, and there is no terminal to ask on",
+        )
+        .with_hint("--force answers yes"))
+    }
+
     /// Asks a question that `--force` would have answered with yes; anything but yes is no.
     ///
     /// One named target is acted on unasked where nobody can be asked, many are not:
@@ -53,13 +75,7 @@ impl Ui {
     ///
     /// [`Kind::Usage`] where nobody can be asked, [`Kind::Interrupted`] on Ctrl-C.
     pub fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
-        if !self.interactive() {
-            return Err(Failure::new(
-                Kind::Usage,
-                "this needs a confirmation, and there is no terminal to ask on",
-            )
-            .with_hint("--force answers yes"));
-        }
+        self.may_confirm()?;
         let answer = self.answer(&format!("{} [y/N] ", printable(question)))?;
         Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
     }
@@ -128,8 +144,11 @@ impl Ui {
 
     /// What is typed after `prompt`, without blanks around it; nothing at the end of input.
     fn answer(&mut self, prompt: &str) -> Result<String, Failure> {
-        self.show(prompt);
         let _guard = Interruptible::new()?;
+        self.line_after(prompt).map_err(|errno| {
+            self.show("\n");
+            failed(&errno.into())
+        })?;
         // One read, because a line is what a terminal gives, and because a longer read would go on after Ctrl-C.
         let mut stdin = io::stdin().lock();
         let line = stdin
@@ -144,6 +163,20 @@ impl Ui {
             self.show("\n");
         }
         Ok(line.trim().to_owned())
+    }
+
+    /// Shows `prompt` and waits for a line, or its end. Ctrl-C is let through only while this waits: it
+    /// is never lost on the way there.
+    fn line_after(&mut self, prompt: &str) -> nix::Result<()> {
+        let mut interrupt = SigSet::empty();
+        interrupt.add(Signal::SIGINT);
+        let before = interrupt.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        self.show(prompt);
+        let stdin = io::stdin();
+        let mut line = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let waited = ppoll(&mut line, None, Some(before));
+        before.thread_set_mask()?;
+        waited.map(drop)
     }
 }
 

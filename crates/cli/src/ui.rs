@@ -198,8 +198,9 @@ impl Ui {
         }
     }
 
-    /// Prints a failure: what happened and why, then what to do next.
+    /// Prints a failure: what came to light before, what happened and why, then what to do next.
     pub fn failure(&mut self, failure: &Failure) {
+        failure.notices.iter().for_each(|notice| self.warn(notice));
         let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
         self.tell(
             &format!("{}: ", self.name),

@@ -73,21 +73,29 @@ pub fn container(
     Ok(ContainerArg { name, uid: None })
 }
 
-/// The containers that were named, or with `all` those that `fit`.
+/// The containers that were named, or with `all` those that `fit`, which may be none.
 ///
 /// # Errors
 ///
-/// As [`container`].
+/// As [`container`]; status 2 if some were named and all are meant.
 pub fn containers(
     host: &Host,
     ui: &mut Ui,
-    named: Option<ContainerArg>,
+    named: impl IntoIterator<Item = ContainerArg>,
     all: bool,
     prompt: &str,
     fit: impl Fn(State) -> bool,
 ) -> Result<Vec<ContainerArg>, Failure> {
-    if !all {
-        return Ok(vec![container(host, ui, named, prompt, fit)?]);
+    let named: Vec<_> = named.into_iter().collect();
+    match (all, named.is_empty()) {
+        (false, false) => return Ok(named),
+        (false, true) => return Ok(vec![container(host, ui, None, prompt, fit)?]),
+        (true, false) => {
+            let hint = format!("see {} --help", ui.name());
+            let message = "a name and --all exclude each other";
+            return Err(Failure::new(Kind::Usage, message).with_hint(hint));
+        }
+        (true, true) => {}
     }
     let listed = ask(
         host,
@@ -98,12 +106,16 @@ pub fn containers(
         },
     )?;
     let fitting = listed.into_iter().filter(|container| fit(container.state));
-    Ok(fitting
+    let fitting: Vec<_> = fitting
         .map(|container| ContainerArg {
             name: container.name,
             uid: None,
         })
-        .collect())
+        .collect();
+    if fitting.is_empty() {
+        ui.note("you have no container that fits");
+    }
+    Ok(fitting)
 }
 
 /// What to choose a container by.

@@ -37,7 +37,7 @@ pub enum Denied {
         limit: u32,
     },
     /// More devices than one container may have.
-    #[error("{asked} devices asked for, {limit} is the limit for one container")]
+    #[error("more devices asked for ({asked}) than one container may have ({limit})")]
     TooMany {
         /// Devices asked for.
         asked: u32,
@@ -45,7 +45,7 @@ pub enum Denied {
         limit: u32,
     },
     /// The host does not have that many devices that the owner may use.
-    #[error("{asked} devices asked for, this host has {exist} that you may use")]
+    #[error("more devices asked for ({asked}) than this host has for you ({exist})")]
     TooFew {
         /// Devices asked for.
         asked: u32,
@@ -122,7 +122,9 @@ pub fn admit(
 ) -> Result<(), Denied> {
     grants_now(ledger, now)?;
     let (uid, asked) = (request.container.uid, request.devices);
-    let count = ledger.of(uid).count() as u32;
+    // One of its own name is an intent whose process died: this request takes its place.
+    let others = ledger.of(uid).filter(|a| a.container != request.container);
+    let count = others.count() as u32;
     if let Some(limit) = limits.containers.filter(|limit| count >= *limit) {
         return Err(Denied::Containers { count, limit });
     }

@@ -68,6 +68,9 @@ pub struct Failure {
     pub causes: Vec<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// What came to light before it failed, a line each.
+    #[serde(default)]
+    pub notices: Vec<String>,
 }
 
 impl Failure {
@@ -78,6 +81,7 @@ impl Failure {
             message: message.into(),
             causes: Vec::new(),
             hint: None,
+            notices: Vec::new(),
         }
     }
 
@@ -102,6 +106,7 @@ impl<E: UserError> From<E> for Failure {
             message: error.to_string(),
             causes,
             hint: error.hint(),
+            notices: Vec::new(),
         }
     }
 }

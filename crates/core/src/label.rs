@@ -92,8 +92,13 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("aime.mlc.DATA_MOUNT", facts.data.unwrap_or_default()),
         ("aime.mlc.GPUS", &gpus),
     ]
-    .map(|(key, value)| (key.to_string(), value.replace(',', "%2C")))
+    .map(|(key, value)| (key.to_string(), without_comma(value)))
     .into()
+}
+
+/// A value as a label may have it.
+pub fn without_comma(value: &str) -> String {
+    value.replace(',', "%2C")
 }
 
 /// `pytorch-2.8.0` of `aime/pytorch:2.8.0`, as AIME writes frameworks.

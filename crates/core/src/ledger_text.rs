@@ -64,11 +64,17 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
         return Err(Damage::Empty);
     }
     let torn = |error: serde_json::Error| Damage::Torn(error.to_string());
-    let VersionOnly { version } = serde_json::from_slice(bytes).map_err(torn)?;
-    if version != VERSION {
-        return Err(Damage::Version(version));
+    let envelope = serde_json::from_slice::<Envelope>(bytes).or_else(|error| {
+        // Another version may have another form.
+        let VersionOnly { version } = serde_json::from_slice(bytes).map_err(torn)?;
+        Err(match version {
+            VERSION => torn(error),
+            other => Damage::Version(other),
+        })
+    })?;
+    if envelope.version != VERSION {
+        return Err(Damage::Version(envelope.version));
     }
-    let envelope: Envelope = serde_json::from_slice(bytes).map_err(torn)?;
     let found = checksum(envelope.ledger.get());
     if found != envelope.crc32 {
         return Err(Damage::Checksum {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     container::{ContainerId, Sighting, State},
-    device::Claim,
+    device::{Claim, Held},
     ledger::{Allocation, Holding, Ledger, PENDING, Process, Unmanaged},
     name::EngineName,
+    record::Record,
     time::Timestamp,
 };
 
@@ -31,6 +32,8 @@ pub struct Seen {
     pub stopped: BTreeMap<ContainerId, Timestamp>,
     /// What containers without an entry ask for: `None` is no device.
     pub claims: BTreeMap<ContainerId, Option<Claim>>,
+    /// Our records of them.
+    pub records: BTreeMap<ContainerId, Record>,
 }
 
 /// What the ledger learned.
@@ -99,6 +102,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
         }
     }
     not_later_than(ledger, now);
+    add_recorded(ledger, seen, &seen.records, now);
     release(ledger, now, &mut changes);
     note_unmanaged(ledger, seen, &mut changes);
     take_again(ledger, &by_id, now);
@@ -172,7 +176,7 @@ fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
             return;
         }
         Holding::Pending { .. } => Holding::Live,
-        // An orphan holds nothing: it gets its devices below, if they are free.
+        // An orphan holds nothing: it gets its devices when it starts, if they are free.
         _ => Holding::Released,
     };
     entry.id = Some(sighting.id.clone());
@@ -192,6 +196,45 @@ fn wait_on(entry: &mut Allocation, seen: &Seen) -> bool {
             true
         }
         _ => true,
+    }
+}
+
+/// Adds the containers that are ours by their records and have no entry: the ledger is new, or an
+/// old copy, as a power cut or an admin may leave.
+///
+/// Of two that have the same device one had lost it: it is with the one that holds it now, then
+/// with one that runs.
+pub(crate) fn add_recorded(
+    ledger: &mut Ledger,
+    seen: &Seen,
+    records: &BTreeMap<ContainerId, Record>,
+    now: Timestamp,
+) {
+    let is_up =
+        |c: &Sighting| matches!(c.state, State::Running | State::Paused | State::Restarting);
+    let (up, down): (Vec<_>, Vec<_>) = seen.containers.iter().partition(|c| is_up(c));
+    for sighting in up.into_iter().chain(down) {
+        let (record, claim) = (records.get(&sighting.id), seen.claims.get(&sighting.id));
+        let Some(mut entry) = record
+            .zip(claim)
+            .and_then(|(r, c)| r.proves(sighting, c.as_ref()))
+        else {
+            continue;
+        };
+        if ledger.entry(&entry.container).is_some() {
+            continue;
+        }
+        follow(&mut entry, sighting, seen, now);
+        let overlaps = |other: &Held| entry.devices.iter().any(|held| held.overlaps(other));
+        let mut holders = ledger.allocations.iter().filter(|other| other.holds(now));
+        if entry.holds(now) && holders.any(|other| other.devices.iter().any(overlaps)) {
+            entry.holding = if is_up(sighting) {
+                Holding::Intruding
+            } else {
+                Holding::Released
+            };
+        }
+        ledger.put(entry);
     }
 }
 
@@ -250,10 +293,9 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
         let sighting = entry.id.as_ref().and_then(|id| by_id.get(id));
         let holding = match sighting.map(|sighting| sighting.state) {
             _ if !matches!(entry.holding, Holding::Released | Holding::Intruding) => continue,
-            None | Some(State::Exited | State::Dead | State::Removing) => continue,
+            None | Some(State::Created | State::Exited | State::Dead | State::Removing) => continue,
             Some(_) if is_free(ledger, at, now) => Holding::Live,
-            Some(State::Created) => continue,
-            Some(State::Running | State::Paused | State::Restarting) => Holding::Intruding,
+            Some(_) => Holding::Intruding,
         };
         if entry.holding != holding {
             ledger.allocations[at].holding = holding;

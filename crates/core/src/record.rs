@@ -1,12 +1,12 @@
 //! What DS01 keeps about each container of its own: the proof of who owns it.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     container::{ContainerId, Sighting},
-    device::Held,
+    device::{Claim, Held},
     label,
     ledger::{Allocation, Holding},
     name::EngineName,
@@ -68,10 +68,23 @@ impl Record {
         }
     }
 
-    /// The ledger's entry for this container, when the ledger itself was lost.
+    /// The ledger's entry for the container that the engine lists, when the ledger has none.
     ///
+    /// `None` if this is the record of another one. Where it and the engine differ about the
+    /// devices, the engine is right and the owner is in doubt.
+    pub fn proves(&self, sighting: &Sighting, claim: Option<&Claim>) -> Option<Allocation> {
+        let claimed: BTreeSet<_> = match claim {
+            Some(Claim::Named(names)) => names.iter().collect(),
+            Some(Claim::All) => return None,
+            None => BTreeSet::new(),
+        };
+        let recorded: BTreeSet<_> = self.devices.iter().map(|held| &held.uuid.0).collect();
+        let same = self.id == sighting.id && self.container == sighting.name;
+        (same && recorded == claimed).then(|| self.allocation())?
+    }
+
     /// `None` if the name in it is none.
-    pub fn allocation(&self) -> Option<Allocation> {
+    fn allocation(&self) -> Option<Allocation> {
         let container: EngineName = self.container.parse().ok()?;
         Some(Allocation {
             container,

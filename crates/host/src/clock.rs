@@ -1,6 +1,6 @@
 //! Now, and which process this is.
 
-use std::{fs, time::SystemTime};
+use std::{fs, sync::OnceLock, time::SystemTime};
 
 use ds01_core::{ledger::Process, time::Timestamp};
 
@@ -29,13 +29,14 @@ pub fn is_dead(process: &Process) -> bool {
         }
 }
 
+/// The kernel's id of this boot, which no process outlives.
 fn boot() -> Option<String> {
-    Some(
-        fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .ok()?
-            .trim()
-            .into(),
-    )
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_string())
+    };
+    BOOT.get_or_init(read).clone()
 }
 
 fn started(pid: u32) -> Option<u64> {

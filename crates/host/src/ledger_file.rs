@@ -6,16 +6,16 @@
 //! is freed go first; here that one only becomes the next. Neither is ever removed: a lock on
 //! a file that was replaced holds nobody.
 //!
-//! Nothing is synced: rename makes the change at once for every process, whatever dies. After a
-//! power cut the file may be old or torn; `core::ledger_text` tells, and it is rebuilt.
+//! The new ledger is written to a spare file, and the two exchange their names: at once for every
+//! process, whatever dies. Nothing is synced, and no file is made or dropped: a rename over a
+//! file makes ext4 write out the new one there and then, 0.5 ms against 0.02 for the exchange.
+//! After a power cut the file may be old or torn; `core::ledger_text` tells, and it is rebuilt.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
-    sync::mpsc,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,13 @@ use ds01_core::{
     ledger::Ledger,
     ledger_text::{self, Damage},
 };
-use nix::libc;
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, RenameFlags, renameat2},
+    libc,
+};
+
+use crate::lock::lock;
 
 /// How long the lock may take: each holder needs a millisecond, so this is thousands of them.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LEDGER: &str = "ledger.json";
 const LOCK: &str = "ledger.json.lock";
 const TURN: &str = "ledger.json.turn";
-const NEW: &str = "ledger.json.new";
+const SPARE: &str = "ledger.json.new";
 
 /// What DS01 knows of each container, beside the ledger.
 pub const METADATA: &str = "container-metadata";
@@ -139,17 +145,24 @@ impl LedgerFile {
     /// [`StateError::Unusable`] if it is there and cannot be read.
     pub fn read(&self) -> Result<Stored, StateError> {
         let path = self.dir.join(LEDGER);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(match ledger_text::read(&bytes) {
-                Ok(ledger) => Stored::Whole(ledger),
-                Err(damage) => Stored::Damaged(damage),
-            }),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::Unusable {
-                path,
-                source: error,
-            }),
-            Err(_) if self.dir.exists() => Ok(Stored::Damaged(Damage::Missing)),
-            Err(_) => Ok(Stored::Whole(Ledger::default())),
+        let mut damaged = None;
+        loop {
+            let bytes = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    let source = error;
+                    return Err(StateError::Unusable { path, source });
+                }
+                Err(_) if self.dir.exists() => return Ok(Stored::Damaged(Damage::Missing)),
+                Err(_) => return Ok(Stored::Whole(Ledger::default())),
+            };
+            match ledger_text::read(&bytes) {
+                Ok(ledger) => return Ok(Stored::Whole(ledger)),
+                // Two saves while we read have made it the spare, and written to it: what is
+                // damaged in truth stays as it is.
+                Err(_) if damaged.as_ref() != Some(&bytes) => damaged = Some(bytes),
+                Err(damage) => return Ok(Stored::Damaged(damage)),
+            }
         }
     }
 
@@ -206,13 +219,13 @@ impl Locked<'_> {
     /// [`StateError::Unwritable`]: the old one is still there.
     pub fn save(&self, ledger: &mut Ledger) -> Result<(), StateError> {
         ledger.generation += 1;
-        let (new, path) = (self.file.dir.join(NEW), self.file.dir.join(LEDGER));
+        let (spare, path) = (self.file.dir.join(SPARE), self.file.dir.join(LEDGER));
         let bytes = ledger_text::write(ledger).map_err(io::Error::other);
-        let written = bytes.and_then(|bytes| write_new(&new, &bytes));
+        let written = bytes.and_then(|bytes| write_spare(&spare, &bytes));
         written
-            .and_then(|()| fs::rename(&new, &path))
+            .and_then(|()| exchange(&spare, &path))
             .map_err(|source| {
-                let _ = fs::remove_file(&new);
+                let _ = fs::remove_file(&spare);
                 StateError::Unwritable { path, source }
             })
     }
@@ -245,55 +258,45 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)
 }
 
-/// Locks a file within the deadline. It is made if need be, and never removed.
-///
-/// # Errors
-///
-/// [`StateError::Locked`] if somebody else keeps it.
-pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
-    let unusable = |source| StateError::Unusable {
-        path: path.into(),
-        source,
-    };
-    loop {
-        let open = || {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o660)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path)
-        };
-        let file = open().map_err(unusable)?;
-        let file = match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => file,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(file, deadline)
-                .map_err(unusable)?
-                .ok_or_else(|| StateError::Locked { path: path.into() })?,
-            Err(error) => return Err(unusable(error)),
-        };
-        // Somebody may have replaced the file while we waited: that lock holds nobody.
-        let here = file.metadata().map_err(unusable)?;
-        match fs::metadata(path) {
-            Ok(there) if there.ino() == here.ino() && there.dev() == here.dev() => return Ok(file),
-            _ => {}
+/// Writes to the file that was the ledger before this one, or to a new one.
+fn write_spare(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let spare = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path);
+    let known = spare.and_then(|file| file.metadata().map(|known| (file, known)));
+    match known {
+        // A file of more names was planted there, to be overwritten; one of another mode was left
+        // half made, and others could not read it.
+        Ok((file, known))
+            if known.is_file() && known.nlink() == 1 && known.mode() & 0o777 == 0o660 =>
+        {
+            file.write_all_at(bytes, 0)?;
+            let length = bytes.len() as u64;
+            if known.len() > length {
+                file.set_len(length)?;
+            }
+            Ok(())
         }
+        _ => write_new(path, bytes),
     }
 }
 
-/// Waits in the kernel's line, which a time limit cannot end: so another thread does.
-fn wait_for(file: File, deadline: Instant) -> io::Result<Option<File>> {
-    let (send, receive) = mpsc::channel();
-    thread::Builder::new().spawn(move || {
-        let locked = fs2::FileExt::lock_exclusive(&file).map(|()| file);
-        // Nobody may be listening any more: then the file is closed, and the lock with it.
-        let _ = send.send(locked);
-    })?;
-    match receive.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(locked) => locked.map(Some),
-        Err(_) => Ok(None),
+/// Gives each file the other's name.
+fn exchange(spare: &Path, path: &Path) -> io::Result<()> {
+    match renameat2(
+        AT_FDCWD,
+        spare,
+        AT_FDCWD,
+        path,
+        RenameFlags::RENAME_EXCHANGE,
+    ) {
+        Ok(()) => Ok(()),
+        // No ledger, or a file system that cannot.
+        Err(Errno::ENOENT | Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP) => {
+            fs::rename(spare, path)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -314,81 +317,4 @@ fn make_state_dir(dir: &Path, group: Option<u32>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A state directory that is removed at the end.
-    struct Dir(PathBuf);
-
-    impl Dir {
-        fn new(name: &str) -> Self {
-            let dir = std::env::temp_dir().join(format!("ds01-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&dir);
-            LedgerFile::new(&dir).init(None).unwrap();
-            Self(dir)
-        }
-
-        fn ledger(&self) -> LedgerFile {
-            LedgerFile::new(&self.0)
-        }
-    }
-
-    impl Drop for Dir {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    fn ledger_of(stored: &Stored) -> Ledger {
-        match stored {
-            Stored::Whole(ledger) => ledger.clone(),
-            Stored::Damaged(damage) => panic!("{damage}"),
-        }
-    }
-
-    #[test]
-    fn no_change_is_lost_among_many_writers() {
-        let dir = Dir::new("writers");
-        thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..50 {
-                        let file = dir.ledger();
-                        let locked = file.lock().unwrap();
-                        let mut ledger = ledger_of(&locked.stored);
-                        locked.save(&mut ledger).unwrap();
-                    }
-                });
-            }
-        });
-        assert_eq!(ledger_of(&dir.ledger().read().unwrap()).generation, 400);
-    }
-
-    #[test]
-    fn a_lock_file_that_was_replaced_lets_nobody_in_beside_the_holder() {
-        let dir = Dir::new("replaced");
-        let file = dir.ledger();
-        let old = File::open(dir.0.join(LOCK)).unwrap();
-        fs2::FileExt::lock_exclusive(&old).unwrap();
-        thread::scope(|scope| {
-            let waiter = scope.spawn(|| file.lock().map(drop));
-            fs::remove_file(dir.0.join(LOCK)).unwrap();
-            drop(old);
-            waiter.join().unwrap().unwrap();
-        });
-        // Whoever waited holds the new file's lock, or none would exclude the next.
-        assert!(dir.0.join(LOCK).exists());
-    }
-
-    #[test]
-    fn a_state_directory_without_its_ledger_has_lost_it() {
-        let dir = Dir::new("lost");
-        fs::remove_file(dir.0.join(LEDGER)).unwrap();
-        assert_eq!(
-            dir.ledger().read().unwrap(),
-            Stored::Damaged(Damage::Missing)
-        );
-        let new = LedgerFile::new(&dir.0.join("none"));
-        assert_eq!(new.read().unwrap(), Stored::Whole(Ledger::default()));
-    }
-}
+mod tests;

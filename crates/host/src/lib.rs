@@ -9,6 +9,7 @@ pub mod engine;
 pub mod events;
 pub mod ledger_file;
 pub mod limits_files;
+mod lock;
 pub mod look;
 pub mod metadata;
 pub mod nvml;
@@ -17,7 +18,10 @@ pub mod site;
 pub mod users;
 
 use ds01_core::failure::{Failure, Kind};
-use nix::unistd::{AccessFlags, access};
+use nix::{
+    errno::Errno,
+    unistd::{AccessFlags, access},
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use site::Site;
@@ -64,7 +68,8 @@ impl Host {
     pub fn open(source: &str) -> Result<Self, Failure> {
         let site = Site::new(config::Config::load()?, source)?;
         let state = &site.config().paths.state;
-        if state.exists() && access(state, AccessFlags::W_OK).is_err() {
+        // On a disk that cannot be written, containers can still be listed.
+        if access(state, AccessFlags::W_OK) == Err(Errno::EACCES) {
             let message = format!("you may not use {}", state.display());
             return Err(
                 Failure::new(Kind::Forbidden, message).with_hint("ask an admin for access to DS01")
@@ -82,11 +87,12 @@ impl Host {
     ///
     /// The operation's own.
     pub fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
-        let value = operation.run(&self.site, self.caller)?;
-        Ok(Answered {
-            value,
-            notices: self.site.take_notices(),
-        })
+        let result = operation.run(&self.site, self.caller);
+        let notices = self.site.take_notices();
+        match result {
+            Ok(value) => Ok(Answered { value, notices }),
+            Err(failure) => Err(Failure { notices, ..failure }),
+        }
     }
 
     /// A shell's connection goes to the engine itself, whichever way operations go.

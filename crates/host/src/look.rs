@@ -4,13 +4,14 @@
 //! containers that hold devices or are the caller's, by id, and all that are newer than a mark
 //! of the ledger. After a loss, or when all marks are gone, everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
-    container::Sighting,
+    container::{ContainerId, Sighting},
     failure::Failure,
     ledger::{Holding, Ledger},
     reconcile::Seen,
+    record::Record,
 };
 
 use crate::{
@@ -25,7 +26,7 @@ const MOST_IDS: usize = 100;
 
 /// How much of the engine to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub enum Scope {
     /// Every container.
     Everything,
     /// Holders of devices, the containers of this user, and what is new.
@@ -36,11 +37,11 @@ pub(crate) enum Scope {
 
 /// What was seen.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub struct Look {
     /// The ledger before the engine was asked.
-    pub(crate) before: Stored,
+    pub before: Stored,
     /// What the engine showed.
-    pub(crate) seen: Seen,
+    pub seen: Seen,
 }
 
 impl Look {
@@ -56,7 +57,17 @@ impl Site {
     /// # Errors
     ///
     /// If either cannot be reached.
-    pub(crate) fn look(&self, scope: &Scope) -> Result<Look, Failure> {
+    pub fn look(&self, scope: &Scope) -> Result<Look, Failure> {
+        if *scope == Scope::Nothing {
+            // Nothing was asked, so it does not matter how the ledger was before.
+            return Ok(Look {
+                before: Stored::Whole(Ledger::default()),
+                seen: Seen {
+                    asked: Some(BTreeSet::new()),
+                    ..Seen::default()
+                },
+            });
+        }
         let before = self.ledger.read()?;
         let lost = Ledger::default();
         let ledger = match &before {
@@ -70,10 +81,6 @@ impl Site {
             dead: dead_creators(ledger),
             ..Seen::default()
         };
-        if *scope == Scope::Nothing {
-            seen.asked = Some(BTreeSet::new());
-            return Ok(Look { before, seen });
-        }
         let engine = self.engine()?;
         let short = match (scope, &before) {
             (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
@@ -83,7 +90,18 @@ impl Site {
             complete(engine, ledger, &mut seen)?;
         }
         inspect(engine, ledger, &mut seen)?;
+        seen.records = self.records_of(&seen);
         Ok(Look { before, seen })
+    }
+
+    /// Our records of the containers that the ledger does not know.
+    fn records_of(&self, seen: &Seen) -> BTreeMap<ContainerId, Record> {
+        let unknown = seen
+            .containers
+            .iter()
+            .filter(|c| seen.claims.contains_key(&c.id));
+        let records = unknown.filter_map(|c| self.metadata.read(&c.name.parse().ok()?));
+        records.map(|record| (record.id.clone(), record)).collect()
     }
 }
 

@@ -53,7 +53,9 @@ impl UserError for NvmlError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Absent(_) => "create it without a GPU, with --cpu-only".into(),
+            Self::Absent(_) => {
+                "a container without GPU can be made: container-create <name> --cpu-only".into()
+            }
             _ => "tell an admin; nvidia-smi on the host shows more".into(),
         })
     }

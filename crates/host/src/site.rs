@@ -145,7 +145,7 @@ impl Site {
     /// # Errors
     ///
     /// Those of `decide`; or if the state cannot be used: then nothing is changed.
-    pub(crate) fn change<T>(
+    pub fn change<T>(
         &self,
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,

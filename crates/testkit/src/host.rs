@@ -16,7 +16,7 @@ use std::{
 use nix::unistd::{Uid, mkdtemp, setsid};
 
 use crate::{
-    As, Engine, Gpus, OrFail, Outcome, ScriptedEngine, fail,
+    As, Engine, Gpus, Ledger, OrFail, Outcome, ScriptedEngine, fail,
     gpus::whole,
     namespace::{MOUNTED, Namespace, Replaced},
     users::{self, GROUP, User},
@@ -79,11 +79,13 @@ impl TestHost {
         for directory in ["etc/groups", "home", "engine/hook"] {
             fs::create_dir_all(root.join(directory)).or_fail(directory);
         }
+        copy(Path::new("/etc/."), &root.join("etc"));
         users::write_all(&root);
         let replaced = Replaced {
             covered: vec![
-                (root.join("etc/passwd"), "/etc/passwd"),
-                (root.join("etc/group"), "/etc/group"),
+                // The whole of it: what covers a single file is gone when somebody replaces that
+                // file outside, as useradd does.
+                (root.join("etc"), "/etc"),
                 (root.join("home"), "/home"),
             ],
             readable: vec![
@@ -171,7 +173,12 @@ impl TestHost {
 
     /// The ledger as text.
     pub fn ledger_text(&self) -> String {
-        fs::read_to_string(self.state_dir().join("ledger.json")).or_fail("read the ledger")
+        fs::read_to_string(self.ledger().path()).or_fail("read the ledger")
+    }
+
+    /// The ledger's file.
+    pub fn ledger(&self) -> Ledger<'_> {
+        Ledger(self)
     }
 
     /// Where the home of a user is outside the namespace.

@@ -37,13 +37,13 @@ pub(crate) enum Stage {
     /// It has its intent in the ledger.
     Granted {
         devices: Vec<Held>,
-        before: Holding,
+        before: Option<Allocation>,
     },
     /// It waits for the engine's answer to this number.
     Asked {
         number: u64,
         devices: Vec<Held>,
-        before: Holding,
+        before: Option<Allocation>,
     },
     /// It knows that the engine did it.
     Done {
@@ -53,11 +53,12 @@ pub(crate) enum Stage {
     /// The record is written.
     Recorded {
         id: ContainerId,
+        devices: Vec<Held>,
     },
     /// The engine said no; or, `unanswered`, nothing.
     Failed {
         unanswered: bool,
-        before: Holding,
+        before: Option<Allocation>,
     },
     /// The engine has stopped or removed it.
     Ended {
@@ -118,28 +119,33 @@ impl Proc {
             }
             (Job::Create(name, _), Stage::Done { id, devices }) => {
                 world.record(name, &id, &devices);
-                Stage::Recorded { id }
+                Stage::Recorded { id, devices }
             }
-            (Job::Create(name, _), Stage::Recorded { id }) => {
-                confirm(world, name, &id);
+            (Job::Create(name, _), Stage::Recorded { id, devices }) => {
+                confirm(world, name, &id, &devices);
                 Stage::Over
             }
-            (Job::Create(name, _), Stage::Failed { unanswered, .. }) => {
-                give_back(world, name, unanswered);
+            (Job::Create(name, _), Stage::Failed { unanswered, before }) => {
+                give_back(world, name, unanswered, before);
                 Stage::Over
             }
             (Job::Start(name, id), Stage::Done { .. }) => {
                 set(world, name, id, Holding::Live);
                 Stage::Over
             }
-            (
-                Job::Start(name, id),
-                Stage::Failed {
-                    unanswered: false,
-                    before,
-                },
-            ) => {
-                set(world, name, id, before);
+            (Job::Start(name, id), Stage::Failed { unanswered, before }) => {
+                let lapses = world.now + PENDING;
+                let pending = Holding::Pending {
+                    creator: None,
+                    lapses,
+                };
+                let before = before.filter(|_| !unanswered);
+                set(
+                    world,
+                    name,
+                    id,
+                    before.map_or(pending, |entry| entry.holding),
+                );
                 Stage::Over
             }
             (Job::Stop(name, id), Stage::Ended { already }) => {
@@ -174,7 +180,9 @@ impl Proc {
                 };
                 let (limits, inventory) = (world.limits(name.uid), world.inventory.clone());
                 world.change(look, |ledger, now| {
-                    if ledger.entry(name).is_some() {
+                    let orphan = ledger.entry(name).cloned();
+                    let is_orphan = |e: &Allocation| matches!(e.holding, Holding::Orphaned { .. });
+                    if orphan.as_ref().is_some_and(|entry| !is_orphan(entry)) {
                         return None;
                     }
                     let devices = allocate(&request, &limits, &inventory, ledger, now).ok()?;
@@ -189,7 +197,7 @@ impl Proc {
                         hold: limits.gpu_hold_after_stop,
                         changed: 0,
                     });
-                    Some((devices.clone(), Holding::Live, devices))
+                    Some((devices.clone(), orphan, devices))
                 })
             }
             Job::Start(name, id) => {
@@ -218,7 +226,7 @@ impl Proc {
                             lapses: now + PENDING,
                         };
                     });
-                    Some((before.devices, before.holding, new))
+                    Some((before.devices.clone(), Some(before), new))
                 })
             }
             Job::Stop(..) | Job::Remove(..) => None,
@@ -296,7 +304,7 @@ fn set(world: &mut World, name: &EngineName, id: &ContainerId, holding: Holding)
     });
 }
 
-fn give_back(world: &mut World, name: &EngineName, unanswered: bool) {
+fn give_back(world: &mut World, name: &EngineName, unanswered: bool, orphan: Option<Allocation>) {
     world.change_only(|ledger, _| {
         if unanswered {
             ledger.change(name, |entry| {
@@ -306,15 +314,20 @@ fn give_back(world: &mut World, name: &EngineName, unanswered: bool) {
             });
         } else if ledger.entry(name).is_some_and(|entry| entry.id.is_none()) {
             ledger.remove(name);
+            orphan.into_iter().for_each(|orphan| ledger.put(orphan));
         }
     });
 }
 
-fn confirm(world: &mut World, name: &EngineName, id: &ContainerId) {
+fn confirm(world: &mut World, name: &EngineName, id: &ContainerId, devices: &[Held]) {
     let mut confirmed = false;
     world.change_only(|ledger, now| {
-        let ours = ledger.entry(name).filter(|entry| entry.holds(now));
-        if ours.is_some_and(|entry| entry.id.as_ref().is_none_or(|known| known == id)) {
+        let ours = |entry: &&Allocation| {
+            entry.holds(now)
+                && entry.devices == devices
+                && entry.id.as_ref().is_none_or(|known| known == id)
+        };
+        if ledger.entry(name).filter(ours).is_some() {
             confirmed = ledger.change(name, |entry| {
                 entry.id = Some(id.clone());
                 entry.holding = Holding::Live;
@@ -324,6 +337,6 @@ fn confirm(world: &mut World, name: &EngineName, id: &ContainerId) {
     if !confirmed {
         world.engine.remove(id);
         world.forget(name, id);
-        give_back(world, name, false);
+        give_back(world, name, false, None);
     }
 }

@@ -158,6 +158,13 @@ impl World {
             seen.containers.push(sighting.clone());
         }
         seen.news = Some(news);
+        let ours = self
+            .records
+            .values()
+            .map(|record| (record.id.clone(), record.clone()));
+        seen.records = ours
+            .filter(|(id, _)| seen.claims.contains_key(id))
+            .collect();
         look
     }
 

@@ -87,7 +87,7 @@ impl Engine {
         self.wait("write a file of the image", call)
     }
 
-    /// Makes an image of a container. `changes` are Dockerfile lines. Returns its id.
+    /// Makes an image of a container, with `author` for who made it. Returns its id.
     ///
     /// # Errors
     ///
@@ -97,13 +97,13 @@ impl Engine {
         id: &ContainerId,
         repo: &str,
         tag: &str,
-        changes: String,
+        author: String,
     ) -> Result<String, EngineError> {
         let options = CommitContainerOptions {
             container: Some(id.0.clone()),
             repo: Some(repo.into()),
             tag: Some(tag.into()),
-            changes: Some(changes),
+            author: Some(author),
             ..CommitContainerOptions::default()
         };
         let call = self

@@ -130,7 +130,9 @@ impl UserError for EngineError {
             Self::TimedOut { .. } | Self::Broken { .. } => {
                 Some("see what became of it with container-list --all".to_string())
             }
-            Self::Refused { .. } => None,
+            Self::Refused { .. } => {
+                Some("tell an admin; journalctl -u docker shows more".to_string())
+            }
         }
     }
 }

@@ -68,6 +68,8 @@ pub struct Inspected {
 pub struct Image {
     /// `sha256:…`
     pub id: String,
+    /// Who made it, in their own words.
+    pub author: String,
     /// Its labels.
     pub labels: HashMap<String, String>,
 }
@@ -157,16 +159,24 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn image(&self, name: &str) -> Result<Option<Image>, EngineError> {
+        if !is_reference(name) {
+            return Ok(None);
+        }
         let call = async {
             match self.docker.inspect_image(name).await {
                 Ok(image) => Ok(Some(Image {
                     id: image.id.unwrap_or_default(),
+                    author: image.author.unwrap_or_default(),
                     labels: image
                         .config
                         .and_then(|config| config.labels)
                         .unwrap_or_default(),
                 })),
-                Err(error) if is_404(&error) => Ok(None),
+                // 400: a name that no image can have, such as one with capitals.
+                Err(Bollard::DockerResponseServerError {
+                    status_code: 400 | 404,
+                    ..
+                }) => Ok(None),
                 Err(error) => Err(error),
             }
         };
@@ -223,6 +233,13 @@ impl Engine {
     pub fn socket(&self) -> &PathBuf {
         &self.socket
     }
+}
+
+/// Whether an image can have this name. Others would lead to another path of the engine's API.
+fn is_reference(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let path = |part: &str| !["", ".", ".."].contains(&part);
+    name.chars().all(allowed) && name.split('/').all(path)
 }
 
 pub(super) fn is_404(error: &Bollard) -> bool {

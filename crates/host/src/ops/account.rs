@@ -18,12 +18,13 @@ use ds01_core::{
 use crate::{
     Site,
     engine::{Engine, EngineError, Image},
-    ledger_file,
+    lock::lock,
     site::fail,
 };
 
-/// On an image that has an account: `uid:gid:login`.
-const LABEL: &str = "ds01.account";
+/// The author of an image that has an account begins so; `uid:gid:login` follows. A label would be
+/// on each container too.
+const AUTHOR: &str = "DS01";
 
 /// What another process of the same user may take to make one.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -32,43 +33,84 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const EXIT: &str =
     "#!/bin/sh\n# Ends the shell that runs this; the container goes on.\nkill -HUP \"$PPID\"\n";
 
-/// The image to create from, for `image` as its user named it. Made if need be.
+/// The image that a user named.
 ///
 /// # Errors
 ///
 /// Status 3 without the image; the engine's own.
-pub(super) fn image_for(site: &Site, image: &str, account: &Account) -> Result<String, Failure> {
-    let engine = site.engine()?;
-    let base = engine.image(image)?.ok_or_else(|| {
+pub(super) fn named(site: &Site, image: &str) -> Result<Image, Failure> {
+    site.engine()?.image(image)?.ok_or_else(|| {
         fail(
             Kind::NotFound,
             format!("there is no image {image} on this host"),
             "see the images with docker images; name one with --image".into(),
         )
-    })?;
-    let label = format!("{}:{}:{}", account.uid, account.gid, account.login);
-    let has_account = |image: &Image| image.labels.get(LABEL) == Some(&label);
+    })
+}
+
+/// The image to create from in place of `base`: itself if it has the account. Made if need be.
+///
+/// # Errors
+///
+/// The engine's own.
+pub(super) fn image_for(site: &Site, base: Image, account: &Account) -> Result<Image, Failure> {
+    let engine = site.engine()?;
+    let Account {
+        uid, gid, login, ..
+    } = account;
+    let author = format!("{AUTHOR} {uid}:{gid}:{login}");
+    let has_account = |image: &Image| image.author == author;
     if has_account(&base) {
-        return Ok(base.id);
+        return Ok(base);
     }
-    let digest = base.id.strip_prefix("sha256:").unwrap_or(&base.id);
-    let tag = &digest[..digest.len().min(12)];
-    let repo = format!("ds01-{}/with.account", account.uid);
+    let (repo, tag) = on_top(&base, *uid);
     let find = || Ok::<_, Failure>(engine.image(&format!("{repo}:{tag}"))?.filter(has_account));
     if let Some(made) = find()? {
-        return Ok(made.id);
+        return Ok(made);
     }
     // One at a time for each user: the second finds what the first has made.
-    let lock = site
+    let file = site
         .config()
         .paths
         .state
-        .join(format!("account-{}.lock", account.uid));
-    let _one_at_a_time = ledger_file::lock(&lock, Instant::now() + PATIENCE)?;
+        .join(format!("account-{uid}.lock"));
+    let _one_at_a_time = lock(&file, Instant::now() + PATIENCE)?;
     match find()? {
-        Some(made) => Ok(made.id),
-        None => make(engine, &base.id, account, (&repo, tag), &label).map_err(Failure::from),
+        Some(made) => Ok(made),
+        None => {
+            let id = make(engine, &base.id, account, (&repo, &tag), author)?;
+            Ok(Image { id, ..base })
+        }
     }
+}
+
+/// Removes an image, and the one on top of it in which `uid` has an account. `false` if it is gone.
+///
+/// # Errors
+///
+/// Status 4 while a container uses either; the engine's own.
+pub(super) fn remove_image(site: &Site, image: &str, uid: u32) -> Result<bool, Failure> {
+    let engine = site.engine()?;
+    let Some(base) = engine.image(image)? else {
+        return Ok(false);
+    };
+    // First: it is this one that the user's other containers were made from.
+    let (repo, tag) = on_top(&base, uid);
+    match engine.remove_image(&format!("{repo}:{tag}")) {
+        Err(EngineError::Refused { status: 404, .. }) => {}
+        other => other?,
+    }
+    engine.remove_image(image)?;
+    Ok(true)
+}
+
+/// Name and tag of the image in which `uid` has an account on top of `base`.
+fn on_top(base: &Image, uid: u32) -> (String, String) {
+    let digest = base.id.strip_prefix("sha256:").unwrap_or(&base.id);
+    (
+        format!("ds01-{uid}/with.account"),
+        digest.chars().take(12).collect(),
+    )
 }
 
 fn make(
@@ -76,7 +118,7 @@ fn make(
     base: &str,
     account: &Account,
     (repo, tag): (&str, &str),
-    label: &str,
+    author: String,
 ) -> Result<String, EngineError> {
     // A process that died here leaves a draft, which the next one replaces.
     let draft = engine.create_draft(&format!("ds01-account-{}-{tag}", account.uid), base)?;
@@ -98,19 +140,14 @@ fn make(
                 0o644,
             ),
             ("etc/group", group_file(group.as_deref(), account), 0o644),
-            ("usr/local/bin/container-exit", EXIT.to_string(), 0o755),
+            ("usr/bin/container-exit", EXIT.to_string(), 0o755),
         ];
         let tar = archive(account, &files).map_err(|source| EngineError::Broken {
             what: "make an account in the image",
             source: Box::new(source),
         })?;
         engine.upload(&draft, tar)?;
-        engine.commit(
-            &draft,
-            repo,
-            tag,
-            format!("LABEL {LABEL}={}", format!("{label:?}").replace('$', "\\$")),
-        )
+        engine.commit(&draft, repo, tag, author)
     })();
     let removed = engine.remove(&draft, true);
     made.and_then(|id| removed.map(|()| id))

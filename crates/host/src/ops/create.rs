@@ -77,7 +77,7 @@ impl Operation for Create {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
-        let devices = self.grant(site, &draft, &look, &inventory)?;
+        let Granted { devices, orphan } = self.grant(site, &draft, &look, &inventory)?;
         let created = |id| Created {
             name: self.name.clone(),
             id,
@@ -90,12 +90,12 @@ impl Operation for Create {
         }
         let id = match make(site, &draft, &devices) {
             Ok(id) => id,
-            Err(Unmade {
-                failure,
-                unanswered,
-            }) => {
-                give_back(site, &draft.container, unanswered)?;
-                return Err(failure);
+            Err(unmade) => {
+                give_back(site, &draft.container, unmade.unanswered, orphan.as_ref())?;
+                return Err(match orphan {
+                    Some(orphan) if unmade.name_taken => turned_up(&orphan),
+                    _ => unmade.failure,
+                });
             }
         };
         confirm(site, &draft, &id, &devices)?;
@@ -111,14 +111,17 @@ impl Create {
         draft: &Draft,
         look: &Look,
         inventory: &Inventory,
-    ) -> Result<Vec<Held>, Failure> {
+    ) -> Result<Granted, Failure> {
         let container = &draft.container;
         let request = Request {
             container: container.clone(),
             devices: self.gpus,
         };
         let decide = |ledger: &mut Ledger, now: Timestamp| {
-            if let Some(entry) = ledger.entry(container) {
+            let orphan = ledger.entry(container).cloned();
+            if let Some(entry) = &orphan
+                && !matches!(entry.holding, Holding::Orphaned { .. })
+            {
                 return Err(exists(entry));
             }
             let devices = allocate(&request, &draft.limits, inventory, ledger, now)?;
@@ -133,7 +136,7 @@ impl Create {
                 hold: draft.limits.gpu_hold_after_stop,
                 changed: 0,
             });
-            Ok(devices)
+            Ok(Granted { devices, orphan })
         };
         let decided = if self.dry_run {
             decide(&mut site.view(look)?, clock::now())
@@ -158,9 +161,18 @@ impl Create {
     }
 }
 
+/// What the ledger grants.
+struct Granted {
+    devices: Vec<Held>,
+    /// The intent of a process that died, which this one replaced: its container may yet turn up.
+    orphan: Option<Allocation>,
+}
+
 /// A container that did not come about.
 struct Unmade {
     failure: Failure,
+    /// The engine has one of that name.
+    name_taken: bool,
     /// The engine may have made it all the same.
     unanswered: bool,
 }
@@ -169,6 +181,7 @@ impl From<Failure> for Unmade {
     fn from(failure: Failure) -> Self {
         Self {
             failure,
+            name_taken: false,
             unanswered: false,
         }
     }
@@ -177,6 +190,7 @@ impl From<Failure> for Unmade {
 impl From<EngineError> for Unmade {
     fn from(error: EngineError) -> Self {
         Self {
+            name_taken: false,
             unanswered: error.is_unanswered(),
             failure: error.into(),
         }
@@ -204,7 +218,7 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
     if site.config().containers.mount_home {
         mounts.push(mount(&draft.person.home, &draft.account.home));
     }
-    let labels = label::labels(&label::Facts {
+    let mut labels = label::labels(&label::Facts {
         container: &draft.container,
         login: &draft.person.login,
         group: &draft.limits.group,
@@ -216,6 +230,12 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
         devices,
         created: clock::now(),
     });
+    // The image's own are on the container too: those that AIME could not list are replaced.
+    for (key, value) in draft.base.labels.iter().filter(|(_, v)| v.contains(',')) {
+        labels
+            .entry(key.clone())
+            .or_insert_with(|| label::without_comma(value));
+    }
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
     if draft
         .limits
@@ -231,7 +251,7 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
     let spec = spec(&Plan {
         container: &draft.container,
         account: &draft.account,
-        image: &draft.image_id,
+        image: &draft.base.id,
         labels: &labels,
         devices,
         limits: &draft.limits,
@@ -243,22 +263,31 @@ fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unm
     site.engine()?
         .create(&spec)
         .map_err(|error| match error.status() {
-            Some(409) => fail(
-                Kind::State,
-                format!(
-                    "the engine has a container {} that DS01 did not make",
-                    draft.container
+            Some(409) => Unmade {
+                failure: fail(
+                    Kind::State,
+                    format!(
+                        "the engine has a container {} that DS01 did not make",
+                        draft.container
+                    ),
+                    "choose another name, or remove that one with docker".into(),
                 ),
-                "choose another name, or remove that one with docker".into(),
-            )
-            .into(),
+                name_taken: true,
+                unanswered: false,
+            },
             _ => error.into(),
         })
 }
 
 /// The container does not exist: its devices are free at once. If the engine did not answer it
-/// may exist: then they stay until it shows, or [`PENDING`] has passed.
-fn give_back(site: &Site, container: &EngineName, unanswered: bool) -> Result<(), Failure> {
+/// may exist: then they stay until it shows, or [`PENDING`] has passed. An orphan that was
+/// replaced is waited for again.
+fn give_back(
+    site: &Site,
+    container: &EngineName,
+    unanswered: bool,
+    orphan: Option<&Allocation>,
+) -> Result<(), Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
         if unanswered {
             ledger.change(container, |entry| {
@@ -271,6 +300,10 @@ fn give_back(site: &Site, container: &EngineName, unanswered: bool) -> Result<()
             .is_some_and(|entry| entry.id.is_none())
         {
             ledger.remove(container);
+            orphan
+                .cloned()
+                .into_iter()
+                .for_each(|orphan| ledger.put(orphan));
         }
         Ok(())
     })
@@ -301,7 +334,11 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
     let confirmed = recorded.and_then(|()| {
         site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let ours = ledger.entry(container).filter(|entry| entry.holds(now));
-            if ours.is_none_or(|entry| entry.id.as_ref().is_some_and(|known| known != id)) {
+            // After a lapse the name may have gone to another process.
+            let is_other = |entry: &Allocation| {
+                entry.devices != devices || entry.id.as_ref().is_some_and(|known| known != id)
+            };
+            if ours.is_none_or(is_other) {
                 return Err(fail(
                     Kind::Busy,
                     format!(
@@ -321,7 +358,7 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         // Not on record, it could not be used: it goes, and its entry with it.
         site.engine()?.remove(id, true)?;
         site.note(site.metadata.delete(container));
-        give_back(site, container, false)?;
+        give_back(site, container, false, None)?;
         return Err(failure);
     }
     let event = |kind: &str| {
@@ -342,11 +379,21 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
     Ok(())
 }
 
+/// Status 4: the engine was asked for this container by a process that was killed meanwhile.
+fn turned_up(orphan: &Allocation) -> Failure {
+    let name = &orphan.container.name;
+    fail(
+        Kind::State,
+        format!("container {name} exists already: a container-create that was killed made it"),
+        format!("use it with container-run {name}, or container-remove {name}"),
+    )
+}
+
 /// Status 4, in the words of the state that it is in.
 fn exists(entry: &Allocation) -> Failure {
     let name = &entry.container.name;
     let (state, hint) = match entry.holding {
-        Holding::Pending { .. } | Holding::Orphaned { .. } => (
+        Holding::Pending { .. } => (
             "is being created",
             "see what became of it with container-list --all".to_string(),
         ),

@@ -1,7 +1,7 @@
 //! Everything about a container to be made that needs no device.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -16,6 +16,7 @@ use ds01_core::{
 use super::{Create, account};
 use crate::{
     Site,
+    engine::Image,
     site::fail,
     users::{Caller, Person, is_login, person},
 };
@@ -27,7 +28,8 @@ pub(super) struct Draft {
     pub(super) account: Account,
     pub(super) limits: Limits,
     pub(super) image: String,
-    pub(super) image_id: String,
+    /// What it is made from; in a dry run, what that would be made from.
+    pub(super) base: Image,
     pub(super) project: ContainerName,
     pub(super) workspace: PathBuf,
     pub(super) data: Option<PathBuf>,
@@ -69,7 +71,11 @@ impl Draft {
             home,
         };
         let image = image_name(create, site, uid, &project)?;
-        let image_id = account::image_for(site, &image, &account)?;
+        let named = account::named(site, &image)?;
+        let base = match create.dry_run {
+            true => named,
+            false => account::image_for(site, named, &account)?,
+        };
         let slice = slice(site, &limits.group, &person)?;
         Ok(Self {
             container,
@@ -77,7 +83,7 @@ impl Draft {
             account,
             limits,
             image,
-            image_id,
+            base,
             project,
             workspace,
             data,
@@ -148,12 +154,23 @@ fn own_image(image: &str, uid: u32) -> String {
 pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
     let roots = &site.config().containers.bind_roots;
     let shown = path.display();
-    let real = fs::canonicalize(path)
-        .map_err(|error| Failure::new(Kind::Usage, format!("cannot mount {shown}: {error}")))?;
+    let real = fs::canonicalize(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => fail(
+            Kind::Usage,
+            format!("cannot mount {shown}: there is no such folder"),
+            format!("make it first: mkdir -p {shown}"),
+        ),
+        _ => fail(
+            Kind::Usage,
+            format!("cannot mount {shown}: {error}"),
+            "name a folder that you can enter".into(),
+        ),
+    })?;
     if !real.is_dir() {
-        return Err(Failure::new(
+        return Err(fail(
             Kind::Usage,
             format!("cannot mount {shown}: it is not a folder"),
+            "name a folder, in your home or one that the host allows".into(),
         ));
     }
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());

@@ -62,6 +62,7 @@ mod tests {
             stop_seconds: Some(10),
             volumes: false,
             image: false,
+            dry_run: false,
         };
         round(remove, "remove");
         round(

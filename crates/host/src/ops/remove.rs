@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::target;
+use super::{account, target};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
@@ -31,6 +31,8 @@ pub struct Remove {
     pub volumes: bool,
     /// The project's image too, if no other container uses it.
     pub image: bool,
+    /// Refuse what would be refused, and change nothing.
+    pub dry_run: bool,
 }
 
 /// A container that is no more.
@@ -61,11 +63,23 @@ impl Operation for Remove {
                 let hint = format!("stop it first, or use container-remove {name} --stop");
                 return Err(fail(Kind::State, message, hint));
             };
-            engine.stop(&target.id, Duration::from_secs(seconds.into()))?;
+            if !self.dry_run {
+                engine.stop(&target.id, Duration::from_secs(seconds.into()))?;
+            }
+        }
+        if self.dry_run {
+            let (slots, image) = (String::new(), None);
+            return Ok(Removed { name, slots, image });
         }
         match engine.remove(&target.id, self.volumes) {
             Err(EngineError::Refused { status: 404, .. }) => {}
             other => other?,
+        }
+        // Before the entry: whoever dies here leaves an entry of what is gone, which the next
+        // look drops, and no record that nothing would drop.
+        let record = site.metadata.read(&target.container);
+        if record.is_some_and(|record| record.id == target.id) {
+            site.note(site.metadata.delete(&target.container));
         }
         let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let entry = ledger.entry(&target.container);
@@ -75,10 +89,6 @@ impl Operation for Remove {
                 .filter(|entry| entry.holds(now))
                 .map_or(String::new(), |entry| slots(&entry)))
         })?;
-        let record = site.metadata.read(&target.container);
-        if record.is_some_and(|record| record.id == target.id) {
-            site.note(site.metadata.delete(&target.container));
-        }
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)
@@ -94,18 +104,18 @@ impl Operation for Remove {
         Ok(Removed {
             name,
             slots,
-            image: image.filter(|image| remove_image(site, image)),
+            image: image.filter(|image| remove_image(site, image, target.container.uid)),
         })
     }
 }
 
 /// Whether the image went; why not is told.
-fn remove_image(site: &Site, image: &str) -> bool {
-    let removed = site
-        .engine()
-        .and_then(|engine| Ok(engine.remove_image(image)?));
-    if let Err(failure) = &removed {
-        site.notice(format!("the image {image} stays: {}", failure.message));
-    }
-    removed.is_ok()
+fn remove_image(site: &Site, image: &str, uid: u32) -> bool {
+    let why = match account::remove_image(site, image, uid) {
+        Ok(removed) => return removed,
+        Err(failure) if failure.kind == Kind::State => "a container uses it".into(),
+        Err(failure) => failure.message,
+    };
+    site.notice(format!("the image {image} stays: {why}"));
+    false
 }

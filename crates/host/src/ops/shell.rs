@@ -61,6 +61,8 @@ pub fn open_shell<'a>(
                     Err(failure) => failure,
                 }
             }
+            // Removed by other means than ours: the record of it is still there.
+            EngineError::Refused { status: 404, .. } => target::no_such(name),
             other => other.into(),
         })?;
     Ok(Shell { exec, engine })

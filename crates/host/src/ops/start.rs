@@ -77,15 +77,22 @@ impl Operation for Start {
             State::Created | State::Exited => {}
         }
         let limits = limits_of(site, target.container.uid);
-        let before = site.change(&look, |ledger, now| take(ledger, &target, limits, now))?;
+        let before = site.change(&look, |ledger, now| {
+            take(site, ledger, &target, limits, now)
+        })?;
         if let Err(error) = site.engine()?.start(&target.id) {
-            let unanswered = error.is_unanswered();
+            // It did not start: as it was before. Without an answer it may start yet: its devices
+            // stay its own until that is seen, or the intent lapses.
+            let holding = match error.is_unanswered() {
+                true => Holding::Pending {
+                    creator: None,
+                    lapses: clock::now() + PENDING,
+                },
+                false => before.holding.clone(),
+            };
             let failure = explained(site, &before, error.into());
-            // It did not start: as it was before. The answer is the engine's, not this. Without an
-            // answer it may still start: its devices stay until that shows, or the intent lapses.
-            if !unanswered {
-                let _ = set(site, &target, before.holding);
-            }
+            // The answer is the engine's, not this.
+            let _ = set(site, &target, holding);
             return Err(failure);
         }
         set(site, &target, Holding::Live)?;
@@ -109,6 +116,7 @@ fn limits_of(site: &Site, uid: u32) -> Result<Limits, Failure> {
 /// Once its hold has ended: status 6 if they went to another container, never others in their
 /// place; or if its owner may not have them now.
 fn take(
+    site: &Site,
     ledger: &mut Ledger,
     target: &Target,
     limits: Result<Limits, Failure>,
@@ -134,13 +142,11 @@ fn take(
     };
     let before = ledger.allocations[at].clone();
     if !is_free(ledger, at, now) {
-        let (slots, count) = (slots(&before), before.devices.len());
+        let slots = slots(&before);
         return Err(fail(
             Kind::Busy,
             format!("GPU {slots} of {name} went to another container after the hold had ended"),
-            format!(
-                "make it anew: container-remove {name} && container-create {name} --gpu={count}"
-            ),
+            anew(site, &before),
         ));
     }
     if !before.holds(now) && !before.devices.is_empty() {
@@ -167,6 +173,20 @@ fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
     })
 }
 
+/// The command that makes a container like this one, with other devices.
+fn anew(site: &Site, entry: &Allocation) -> String {
+    let (name, count) = (&entry.container.name, entry.devices.len());
+    let record = site.metadata.read(&entry.container);
+    let more = record.map_or(String::new(), |record| {
+        let project = match record.project == name.as_ref() {
+            true => String::new(),
+            false => format!(" --project={}", record.project),
+        };
+        format!(" --image={}{project}", record.image)
+    });
+    format!("make it anew: container-remove {name} && container-create {name} --gpu={count}{more}")
+}
+
 /// The engine's own words on a device that is gone are hard to read: says it plainly.
 fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
     if entry.devices.is_empty() {
@@ -187,7 +207,7 @@ fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
                     "GPU {} ({}) of {name} is not on this host any more",
                     gone.slot, gone.uuid
                 ),
-                format!("make it anew: container-remove {name} && container-create {name}"),
+                anew(site, entry),
             );
             told.causes = vec![failure.message];
             told

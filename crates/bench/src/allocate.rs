@@ -1,0 +1,143 @@
+//! One allocation as a command makes it, from exec to exit, against its parts alone.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+use ds01_core::{
+    admit::Request,
+    allocate::allocate,
+    failure::Failure,
+    ledger::{Allocation, Holding, Ledger, PENDING},
+    name::EngineName,
+    time::Timestamp,
+};
+use ds01_host::{Caller, Site, clock, config::Config, look::Scope, nvml::Probe, users};
+use nvml_wrapper::Nvml;
+
+use crate::{
+    Result,
+    figure::{Goal, figure, medians, run, time},
+    raw,
+};
+
+const ROUNDS: usize = 31;
+const NAME: &str = "bench";
+
+pub(crate) fn measure(present: &str, copy: &str) -> Result<()> {
+    let config = Config::load()?;
+    let library = config
+        .gpu
+        .library
+        .clone()
+        .unwrap_or("libnvidia-ml.so.1".into());
+    let socket = config.engine.socket.clone();
+    let site = Site::new(config, "bench").map_err(told)?;
+    let container = of_caller(NAME)?;
+    let uid = container.uid;
+    let bytes = fs::read(Path::new(copy).join("ledger.json"))?;
+    let path = raw::list(&format!(r#"{{"label":["ds01.uid={uid}"]}}"#));
+
+    let [ours, least] = medians(
+        ROUNDS,
+        [
+            ("an allocation", &mut || {
+                let taken = time(|| run("ds01-bench", &["allocate-once", NAME]));
+                release(&site, &container)?;
+                taken
+            }),
+            ("its parts", &mut || {
+                time(|| {
+                    run("/bin/true", &[])?;
+                    raw::call(&socket, "GET", &path, "")?;
+                    let driver = Nvml::builder().lib_path(library.as_os_str()).init()?;
+                    replace(Path::new(copy), &bytes)?;
+                    // It ends without looking back, as a process does.
+                    std::mem::forget(driver);
+                    Ok(())
+                })
+            }),
+        ],
+    )?;
+    figure(
+        format_args!(
+            "one allocation, {present} there: against /bin/true, one raw list call, NVML's start and the files alone"
+        ),
+        ours / least,
+        Goal::AtMost(1.5),
+    )
+}
+
+/// Allocates one device, and ends.
+pub(crate) fn once(name: &str) -> Result<()> {
+    let config = Config::load()?;
+    let probe = Probe::begin(config.gpu.library.as_deref())?;
+    let site = Site::new(config, "bench").map_err(told)?;
+    let container = of_caller(name)?;
+    let person = users::person(container.uid)?;
+    let limits = site.policy().map_err(told)?.limits_for(&person.login);
+    let look = site.look(&Scope::Of(container.uid)).map_err(told)?;
+    let inventory = probe.finish()?;
+    let request = Request {
+        container,
+        devices: 1,
+    };
+    let grant = |ledger: &mut Ledger, now: Timestamp| {
+        let devices = allocate(&request, &limits, &inventory, ledger, now)?;
+        ledger.put(Allocation {
+            container: request.container.clone(),
+            id: None,
+            devices,
+            holding: Holding::Pending {
+                creator: clock::this_process(),
+                lapses: now + PENDING,
+            },
+            hold: limits.gpu_hold_after_stop,
+            changed: 0,
+        });
+        Ok(())
+    };
+    site.change(&look, grant).map_err(told)
+}
+
+/// Takes an allocation back.
+pub(crate) fn release(site: &Site, container: &EngineName) -> Result<()> {
+    let look = site.look(&Scope::Nothing).map_err(told)?;
+    let remove = |ledger: &mut Ledger, _| Ok(drop(ledger.remove(container)));
+    site.change(&look, remove).map_err(told)
+}
+
+/// The caller's container of this name.
+pub(crate) fn of_caller(name: &str) -> Result<EngineName> {
+    Ok(EngineName {
+        name: name.parse()?,
+        uid: Caller::of_this_process().uid,
+    })
+}
+
+/// A failure as an error.
+pub(crate) fn told(failure: Failure) -> Box<dyn std::error::Error> {
+    failure.message.into()
+}
+
+/// What the ledger's protocol asks of the disk: the locks, a read, a new file, its rename.
+fn replace(dir: &Path, bytes: &[u8]) -> Result<()> {
+    let turn = File::open(dir.join("ledger.json.turn"))?;
+    turn.lock()?;
+    let lock = File::open(dir.join("ledger.json.lock"))?;
+    lock.lock()?;
+    drop(turn);
+    fs::read(dir.join("ledger.json"))?;
+    let new = dir.join("ledger.json.new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o660)
+        .open(&new)?;
+    file.set_permissions(fs::Permissions::from_mode(0o660))?;
+    file.write_all(bytes)?;
+    Ok(fs::rename(new, dir.join("ledger.json"))?)
+}

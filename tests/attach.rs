@@ -1,0 +1,237 @@
+//! `container-attach` and `container-run`: a shell, on a terminal or in pipes.
+
+use std::time::Duration;
+
+use ds01_testkit::{Signal, TestHost};
+
+use crate::support::expect::{
+    created, done, engine_name, failed, image, inside, outcome, running, state,
+};
+
+const ATTACH: &str = "container-attach";
+const PROMPT: &str = "alice@thesis:/workspace$ ";
+
+#[test]
+fn the_prompt_says_who_and_where_in_every_image() {
+    let host = TestHost::new();
+    for base in ["ds01-base", "ds01-busybox"] {
+        host.run("container-create", &["thesis", base]).ok();
+        let mut shell = host.as_user("alice").pty("container-run", &["thesis"]);
+        shell.expect(PROMPT);
+        shell.send("cd /tmp && pwd\r");
+        shell.expect("\r\n/tmp\r\n");
+        shell.expect("alice@thesis:/tmp$ ");
+        shell.send("exit\r");
+        assert_eq!(shell.wait(), Some(0), "{base}");
+        assert_eq!(state(&host, "thesis"), "running", "it runs on");
+        host.run("container-remove", &["thesis", "--stop"]).ok();
+    }
+}
+
+#[test]
+fn a_terminal_is_the_shells_own_until_it_ends() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let mut shell = host.as_user("alice").pty(ATTACH, &["thesis"]);
+    // Taken before it is raw: nothing has been printed yet.
+    let before = shell.modes();
+    shell.expect(PROMPT);
+    assert_ne!(shell.modes(), before, "every key goes to the shell");
+    shell.send("stty size; echo $TERM; tty\r");
+    shell.expect("\r\n24 80\r\nxterm\r\n/dev/pts/");
+    shell.expect(PROMPT);
+    shell.resize(50, 100);
+    // The new size takes its way through the engine.
+    shell.send("until [ \"$(stty size)\" = '50 100' ]; do :; done; echo re''sized\r");
+    shell.expect("\r\nresized\r\n");
+    shell.expect(PROMPT);
+    shell.send("sh -c 'echo u''p; exec sleep 1000'\r");
+    shell.expect("\r\nup\r\n");
+    shell.send("\x03");
+    shell.expect("^C");
+    shell.expect(PROMPT);
+    shell.send("echo was-$?\r");
+    shell.expect("\r\nwas-130\r\n");
+    shell.expect(PROMPT);
+    shell.send("(exit 7)\r");
+    shell.expect(PROMPT);
+    shell.send("\x04");
+    assert_eq!(shell.wait(), Some(7), "{}", shell.output());
+    assert_eq!(shell.modes(), before);
+}
+
+#[test]
+fn keys_that_docker_would_keep_reach_the_shell() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let mut shell = host.as_user("alice").pty(ATTACH, &["thesis"]);
+    shell.expect(PROMPT);
+    shell.send("stty raw -echo; echo re''ady; head -c 3 | od -An -tx1; stty sane\r");
+    shell.expect("ready");
+    shell.send("\x10\x11\x00");
+    shell.expect("10 11 00");
+    shell.expect(PROMPT);
+    shell.send("exit\r");
+    assert_eq!(shell.wait(), Some(0));
+}
+
+#[test]
+fn the_terminal_is_restored_when_the_engine_dies() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let mut shell = host.as_user("alice").pty(ATTACH, &["thesis"]);
+    let before = shell.modes();
+    shell.expect(PROMPT);
+    assert_ne!(shell.modes(), before);
+    host.engine().kill();
+    assert_eq!(shell.wait(), Some(8), "{}", shell.output());
+    assert_eq!(shell.modes(), before);
+    let output = shell.output();
+    let said = "container-attach: no Docker Engine answers at ";
+    assert!(output.contains(said), "{output}");
+    assert!(
+        output.ends_with("hint: ask an admin to start it: systemctl start docker\r\n"),
+        "{output}"
+    );
+}
+
+#[test]
+fn the_terminal_is_restored_when_it_is_told_to_end() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    for (signal, status) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+        let mut shell = host.as_user("alice").pty(ATTACH, &["thesis"]);
+        let before = shell.modes();
+        shell.expect(PROMPT);
+        shell.signal(signal);
+        assert_eq!(shell.wait(), Some(status));
+        assert_eq!(shell.modes(), before);
+    }
+}
+
+#[test]
+fn in_pipes_streams_stay_apart_and_the_status_comes_back() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    for command in ["container-run", ATTACH] {
+        let shell = host
+            .as_user("alice")
+            .stdin("echo out; echo err >&2; exit 7\n");
+        assert_eq!(
+            shell.run(command, &["thesis"]),
+            outcome(7, "out\n", "err\n")
+        );
+    }
+    let rest = host.as_user("alice").stdin("cat\nof the input\n");
+    assert_eq!(rest.run(ATTACH, &["thesis"]), done("of the input\n", ""));
+    let nothing = host.run(ATTACH, &["thesis"]);
+    assert_eq!(nothing, done("", ""), "the end of input ends the shell");
+}
+
+#[test]
+fn what_is_typed_arrives_before_the_input_has_ended() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let mut shell = host
+        .as_user("alice")
+        .stdin("touch /workspace/started\n")
+        .spawn(ATTACH, &["thesis"]);
+    let started = host.home("alice").join("workspace/thesis/started");
+    while !started.exists() {
+        std::thread::yield_now();
+    }
+    shell.write(b"echo two\n");
+    assert_eq!(shell.wait(), done("two\n", ""));
+}
+
+#[test]
+fn a_megabyte_of_anything_passes_unharmed() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let script = "head -c 1048576 /dev/urandom >sent\n\
+                  { echo 'exec cat'; cat sent; } | container-attach thesis >received\n\
+                  cmp sent received && wc -c <received";
+    assert_eq!(host.run("sh", &["-c", script]), done("1048576\n", ""));
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_it_without_a_word() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let script =
+        "echo 'seq 1 1000000' | container-attach thesis | head -n 1; echo ${PIPESTATUS[1]}";
+    assert_eq!(host.run("bash", &["-c", script]), done("1\n141\n", ""));
+}
+
+#[test]
+fn a_login_shell_keeps_the_path_of_the_image() {
+    let host = TestHost::new();
+    let forgets = ("/etc/profile", "PATH=/usr/bin:/bin\nexport PATH\n");
+    let path = "ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin";
+    for base in ["ds01-base", "ds01-busybox"] {
+        image(&host, "venv", base, &[forgets], &[path]);
+        host.run("container-create", &["thesis", "venv"]).ok();
+        host.run("container-start", &["thesis"]).ok();
+        let seen = inside(&host, "thesis", "echo $PATH\n");
+        assert_eq!(
+            seen, "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin\n",
+            "{base}"
+        );
+        host.run("container-remove", &["thesis", "--stop"]).ok();
+    }
+}
+
+#[test]
+fn container_exit_leaves_the_shell_inside_and_explains_itself_outside() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let mut shell = host.as_user("alice").pty(ATTACH, &["thesis"]);
+    shell.expect(PROMPT);
+    shell.send("container-exit\r");
+    assert_eq!(shell.wait(), Some(129), "{}", shell.output());
+    assert_eq!(state(&host, "thesis"), "running");
+    let outside = host.run("container-exit", &[]);
+    assert_eq!((outside.status, outside.stderr.as_str()), (Some(0), ""));
+    assert!(
+        outside
+            .stdout
+            .starts_with("You are not inside a container.\n")
+    );
+}
+
+#[test]
+fn only_a_running_container_has_a_shell() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let not = |is: &str| {
+        failed(
+            4,
+            &format!(
+                "container-attach: container thesis is {is}, not running\n\
+                 hint: start it with container-run thesis\n"
+            ),
+        )
+    };
+    assert_eq!(host.run(ATTACH, &["thesis"]), not("created"));
+    host.run("container-start", &["thesis"]).ok();
+    host.run("container-stop", &["thesis"]).ok();
+    assert_eq!(host.run(ATTACH, &["thesis"]), not("stopped"));
+    let shell = host
+        .as_user("alice")
+        .stdin("hostname\n")
+        .run("container-run", &["thesis"]);
+    assert_eq!(shell, done("thesis\n", ""), "run starts it");
+}
+
+#[test]
+fn a_container_that_is_stopped_ends_its_shells() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let mut shell = host
+        .as_user("alice")
+        .within(Duration::from_secs(30))
+        .pty(ATTACH, &["thesis"]);
+    shell.expect(PROMPT);
+    host.docker(&["kill", &engine_name("thesis")]).ok();
+    assert_eq!(shell.wait(), Some(137), "{}", shell.output());
+}

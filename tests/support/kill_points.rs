@@ -1,0 +1,70 @@
+//! Death at each system call by which a command writes: to a file, a directory or the engine.
+
+use std::{collections::BTreeMap, env, fs};
+
+use ds01_testkit::TestHost;
+
+/// The calls, where this machine has them. A change of mode comes after the making of a file.
+const CALLS: &str = "?open,openat,?creat,write,pwrite64,writev,sendto,sendmsg,ftruncate,fchmod,\
+                     ?chmod,fchmodat,fchown,?rename,renameat,?renameat2,?unlink,unlinkat,?mkdir,\
+                     mkdirat,?link,linkat,?symlink,symlinkat";
+
+/// Before which call of a command it dies: the `nth` of that name, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Point {
+    call: String,
+    nth: usize,
+    /// As strace printed it.
+    text: String,
+}
+
+/// The points of a command of alice, which runs once to its good end. What is dead before a call
+/// is dead after the one before, and after the last there is nothing left to do.
+///
+/// Only the command's own thread counts: the process that asks the driver writes nothing but its
+/// answer.
+pub(crate) fn points(host: &TestHost, command: &[&str]) -> Vec<Point> {
+    let trace = format!("trace={CALLS}");
+    let mut args = vec!["-o", "strace.txt", "-e", &trace, "-e", "signal=none"];
+    args.extend(command);
+    host.run("strace", &args).ok();
+    let text = fs::read_to_string(host.home("alice").join("strace.txt")).unwrap();
+    let mut counts = BTreeMap::new();
+    let mut points = Vec::new();
+    for line in text.lines() {
+        let Some((call, _)) = line.split_once('(') else {
+            continue;
+        };
+        let nth = counts.entry(call.to_owned()).or_insert(0);
+        *nth += 1;
+        if call != "openat" || line.contains("O_CREAT") {
+            points.push(Point {
+                call: call.into(),
+                nth: *nth,
+                text: line.into(),
+            });
+        }
+    }
+    points
+}
+
+/// Those of `points` that this run tries: each with `DS01_ALL=1`, else every `step`th, which
+/// differ from one command to the next.
+pub(crate) fn chosen(points: Vec<Point>, step: usize) -> Vec<Point> {
+    let step = env::var_os("DS01_ALL").map_or(step, |_| 1);
+    points.into_iter().skip(step / 2).step_by(step).collect()
+}
+
+/// Runs a command of alice that dies there. Whether it did: another run may make fewer calls.
+pub(crate) fn killed_at(host: &TestHost, point: &Point, command: &[&str]) -> bool {
+    let trace = format!("trace={}", point.call);
+    let inject = format!("inject={}:signal=KILL:when={}", point.call, point.nth);
+    let mut args = vec!["-o", "/dev/null", "-e", &trace, "-e", &inject];
+    args.extend(command);
+    let outcome = host.run("strace", &args);
+    assert!(
+        matches!(outcome.status, None | Some(0)),
+        "{point:?}: {outcome:#?}"
+    );
+    outcome.status.is_none()
+}

@@ -1,0 +1,5 @@
+//! What several tests share.
+
+pub(crate) mod engine_view;
+pub(crate) mod expect;
+pub(crate) mod kill_points;
