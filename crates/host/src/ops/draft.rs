@@ -57,7 +57,13 @@ impl Draft {
         let data = create.data.as_deref().map(folder).transpose()?;
         let workspace = match &create.workspace {
             Some(path) => folder(path)?,
-            None => person.home.join("workspace").join(project.as_ref()),
+            None => {
+                let path = person.home.join("workspace").join(project.as_ref());
+                // It is made later: what is there of it already may be a link to anywhere.
+                let there = path.ancestors().find(|path| path.exists());
+                there.map(folder).transpose()?;
+                path
+            }
         };
         let home = match person.uid {
             0 => "/root".to_string(),
@@ -185,8 +191,9 @@ pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, 
             "name a folder, in your home or one that the host allows".into(),
         ));
     }
+    let roots = roots.iter().filter_map(|root| fs::canonicalize(root).ok());
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
-    if std::iter::once(&home)
+    if std::iter::once(home)
         .chain(roots)
         .any(|root| real.starts_with(root))
     {
