@@ -106,8 +106,9 @@ pub(crate) fn once(name: &str) -> Result<()> {
 /// Takes an allocation back.
 pub(crate) fn release(site: &Site, container: &EngineName) -> Result<()> {
     let look = site.look(&Scope::Nothing).map_err(told)?;
-    let remove = |ledger: &mut Ledger, _| Ok(drop(ledger.remove(container)));
-    site.change(&look, remove).map_err(told)
+    let remove = |ledger: &mut Ledger, _| Ok(ledger.remove(container));
+    site.change(&look, remove).map_err(told)?;
+    Ok(())
 }
 
 /// The caller's container of this name.
