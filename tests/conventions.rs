@@ -154,6 +154,7 @@ fn on_a_terminal_one_chooses_from_what_fits() {
     attach.expect("alice@gamma:/workspace$ ");
     attach.send("\x04");
     assert_eq!(attach.wait(), Some(0));
+    let cooked = attach.modes();
 
     let mut start = menu("container-start");
     start.expect("Start which container?");
@@ -164,16 +165,15 @@ fn on_a_terminal_one_chooses_from_what_fits() {
 
     for (keys, status) in [("\x1b", 1), ("\x03", 130)] {
         let mut stop = menu("container-stop");
-        let before = stop.modes();
         stop.expect("Stop which container?");
         stop.expect("gamma");
         // Until it reads keys one by one, Ctrl-C may come too early to be one.
-        while stop.modes() == before {
+        while stop.modes() == cooked {
             std::thread::yield_now();
         }
         stop.send(keys);
         assert_eq!(stop.wait(), Some(status), "{}", stop.output());
-        assert_eq!(stop.modes(), before);
+        assert_eq!(stop.modes(), cooked);
     }
     assert_eq!(state(&host, "alpha"), "running");
 
