@@ -84,7 +84,7 @@ fn mig_devices_have_lines_shares_and_no_utilisation() {
         format!("{slot}\t{profile}\t{share}\t0B/{memory}\t-\t{holder}\n")
     };
     let of = |slot: &str, slices: u32, holder: &str| match slices {
-        1 => mig(slot, "1g.5gb", "0.14", "4.7GB", holder),
+        1 => mig(slot, "1g.5gb", "0.14", "4.8GB", holder),
         _ => mig(slot, "2g.10gb", "0.29", "9.6GB", holder),
     };
     let free = "free\t-";

@@ -79,8 +79,7 @@ fn a_home_that_cannot_be_written_is_told_beside_the_limits() {
         .run("chmod", &["500", "/home/alice"])
         .ok();
     let shown = host.run(CHECK, &["--format=simple"]);
-    let warning =
-        "check-limits: warning: /home/alice/.ds01-limits was not written: permission denied\n";
+    let warning = "check-limits: warning: /home/alice/.ds01-limits was not written: Permission denied (os error 13)\n";
     assert_eq!((shown.status, shown.stderr.as_str()), (Some(0), warning));
     assert!(
         shown.stdout.starts_with("Group\t-\tstudent\n"),
@@ -182,7 +181,7 @@ fn the_originals_limits_serve_unchanged() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let file = root.join("../shared/original/resource-limits.yaml");
     let Ok(text) = fs::read_to_string(&file) else {
-        println!("skipped: {} is not there", file.display());
+        eprintln!("skipped: {} is not there", file.display());
         return;
     };
     let host = TestHost::with_gpus(3);

@@ -32,7 +32,7 @@ fn populated() -> TestHost {
 
 /// The output with the engine's words for a length of time replaced: they are always the last.
 fn timeless(output: String) -> String {
-    let line = |line: &str| match line.rfind(|c: char| c == '\t').or(line.rfind("  ")) {
+    let line = |line: &str| match line.rfind('\t').or(line.rfind("  ")) {
         Some(at) if line.ends_with("second") || line.ends_with("seconds") => {
             let end = at + line[at..].len() - line[at..].trim_start().len();
             format!("{}TIME\n", &line[..end])
@@ -85,7 +85,7 @@ fn json_is_the_documented_shape() {
     "state": "created",
     "image": "ds01-base",
     "project": "thesis",
-    "slots": "0",
+    "slots": ["0"],
 {}
     "uptime": ""
   }}

@@ -1,13 +1,22 @@
 //! Tests of the commands on a real engine: one module for each command, and some for all of them.
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "these are tests, functions that they share included"
+)]
 
 mod attach;
+mod conventions;
 mod crashes;
 mod create;
 mod gpu_status;
 mod ledger_faults;
+mod ledger_reach;
 mod lifecycle;
 mod limits;
 mod list;
 mod races;
+mod scripts;
 mod smoke;
 mod support;

@@ -21,8 +21,6 @@ use crate::{ALL, FEW, Result, raw};
 
 /// How many are of the user who has a few.
 const OWN: usize = 5;
-/// As many of the newest as the ledger remembers.
-const NEWEST: usize = 16;
 
 /// Creates containers until there are `present`.
 pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
@@ -37,12 +35,6 @@ pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
         let owner = if number < OWN { FEW } else { ALL };
         add(host, &mut ledger, &image["Id"], owner, number)?;
     }
-    let newest = ledger
-        .allocations
-        .iter()
-        .rev()
-        .filter_map(|entry| entry.id.clone());
-    ledger.newest = newest.take(NEWEST).collect();
     Ok(locked.save(&mut ledger)?)
 }
 

@@ -3,11 +3,15 @@
 use std::{
     ffi::c_int,
     io::{self, BufRead, ErrorKind},
+    os::fd::AsFd,
 };
 
 use dialoguer::{Select, console::Term};
 use ds01_core::failure::{Failure, Kind};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::{
+    poll::{PollFd, PollFlags, ppoll},
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
+};
 
 use crate::{
     printable,
@@ -140,8 +144,11 @@ impl Ui {
 
     /// What is typed after `prompt`, without blanks around it; nothing at the end of input.
     fn answer(&mut self, prompt: &str) -> Result<String, Failure> {
-        self.show(prompt);
         let _guard = Interruptible::new()?;
+        self.line_after(prompt).map_err(|errno| {
+            self.show("\n");
+            failed(&errno.into())
+        })?;
         // One read, because a line is what a terminal gives, and because a longer read would go on after Ctrl-C.
         let mut stdin = io::stdin().lock();
         let line = stdin
@@ -156,6 +163,20 @@ impl Ui {
             self.show("\n");
         }
         Ok(line.trim().to_owned())
+    }
+
+    /// Shows `prompt` and waits for a line, or its end. Ctrl-C is let through only while this waits: it
+    /// is never lost on the way there.
+    fn line_after(&mut self, prompt: &str) -> nix::Result<()> {
+        let mut interrupt = SigSet::empty();
+        interrupt.add(Signal::SIGINT);
+        let before = interrupt.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+        self.show(prompt);
+        let stdin = io::stdin();
+        let mut line = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+        let waited = ppoll(&mut line, None, Some(before));
+        before.thread_set_mask()?;
+        waited.map(drop)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     device::Inventory,
     failure::{Kind, UserError},
-    ledger::Ledger,
+    ledger::{Allocation, Ledger},
     limits::Limits,
     name::EngineName,
     share::Share,
@@ -100,6 +100,9 @@ impl UserError for Denied {
             Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
             Self::TooFew { exist: 0, .. } => "create it without one, with --cpu-only".into(),
             Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
+            Self::Quota { held, .. } if *held == Share::NONE => {
+                "ask for fewer, or for none with --cpu-only".into()
+            }
             Self::Quota { .. } => "free a GPU with container-remove".into(),
             Self::NoneFree { .. } | Self::NoneFits { .. } => {
                 "see who holds what with gpu-status".into()
@@ -120,9 +123,7 @@ pub fn admit(
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<(), Denied> {
-    if let Some(until) = ledger.grants_after.filter(|until| now < *until) {
-        return Err(Denied::Rebuilt { until });
-    }
+    grants_now(ledger, now)?;
     let (uid, asked) = (request.container.uid, request.devices);
     // One of its own name is an intent whose process died: this request takes its place.
     let others = ledger.of(uid).filter(|a| a.container != request.container);
@@ -144,11 +145,35 @@ pub fn admit(
     }
     shares.sort();
     let held = ledger.held_by(uid, now);
-    let asked: Share = shares.into_iter().take(asked as usize).sum();
-    match limits
-        .quota
-        .filter(|quota| asked > Share::NONE && held + asked > *quota)
-    {
+    within(limits, held, shares.into_iter().take(asked as usize).sum())
+}
+
+/// Whether `limits` allow a container whose hold has ended to have its own devices again.
+///
+/// # Errors
+///
+/// [`Denied::Rebuilt`], [`Denied::Quota`].
+pub fn admit_again(
+    entry: &Allocation,
+    limits: &Limits,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<(), Denied> {
+    grants_now(ledger, now)?;
+    let (held, asked) = (ledger.held_by(entry.container.uid, now), entry.share());
+    within(limits, held, asked)
+}
+
+fn grants_now(ledger: &Ledger, now: Timestamp) -> Result<(), Denied> {
+    match ledger.grants_after.filter(|until| now < *until) {
+        Some(until) => Err(Denied::Rebuilt { until }),
+        None => Ok(()),
+    }
+}
+
+fn within(limits: &Limits, held: Share, asked: Share) -> Result<(), Denied> {
+    let passed = |quota: &Share| asked > Share::NONE && held + asked > *quota;
+    match limits.quota.filter(passed) {
         Some(quota) => Err(Denied::Quota { held, asked, quota }),
         None => Ok(()),
     }

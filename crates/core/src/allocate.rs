@@ -9,8 +9,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Chooses free devices for `request`: the smallest first, so that whole GPUs stay whole
-/// for those who need them; among equal ones those of the GPU with the fewest free, so that
+/// Chooses free devices for `request`: the smallest first, and whole GPUs last, so that they stay
+/// whole for those who need them; among equal ones those of the GPU with the fewest free, so that
 /// other GPUs stay empty; then in numeric order.
 ///
 /// The same inputs always give the same devices. The caller records them in the ledger.
@@ -48,7 +48,8 @@ pub fn allocate(
         .map(|device| on_gpu(&device.gpu, &free))
         .collect();
     let mut order: Vec<usize> = (0..free.len()).collect();
-    order.sort_by_key(|&at| (free[at].share, crowd[at], free[at].slot));
+    let is_whole = |at: usize| free[at].slot.mig.is_none();
+    order.sort_by_key(|&at| (free[at].share, is_whole(at), crowd[at], free[at].slot));
     free = order
         .into_iter()
         .take(asked as usize)

@@ -11,6 +11,14 @@ use crate::share::Share;
 #[serde(transparent)]
 pub struct Uuid(pub String);
 
+impl Uuid {
+    /// Whether NVIDIA's tools take `name` for this uuid: its beginning is enough, in any case.
+    fn is_short(&self, name: &str) -> bool {
+        let start = self.0.get(..name.len());
+        name.len() > "GPU-".len() && start.is_some_and(|start| start.eq_ignore_ascii_case(name))
+    }
+}
+
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -165,13 +173,22 @@ impl Claim {
     ///
     /// A name that no device has claims none: that device is gone.
     pub fn covers(&self, device: &Device) -> bool {
+        self.names(&device.uuid, &device.gpu, device.slot)
+    }
+
+    /// As [`Claim::covers`], of a device in somebody's hands.
+    pub fn covers_held(&self, held: &Held) -> bool {
+        self.names(&held.uuid, &held.gpu, held.slot)
+    }
+
+    fn names(&self, uuid: &Uuid, gpu: &Uuid, slot: Slot) -> bool {
         match self {
             Self::All => true,
             Self::Named(names) => names.iter().any(|name| {
-                *name == device.uuid.0
-                    || *name == device.gpu.0
-                    || name.parse::<Slot>().is_ok_and(|slot| {
-                        slot == device.slot || (slot.gpu == device.slot.gpu && slot.mig.is_none())
+                uuid.is_short(name)
+                    || gpu.is_short(name)
+                    || name.parse::<Slot>().is_ok_and(|named| {
+                        named == slot || (named.gpu == slot.gpu && named.mig.is_none())
                     })
             }),
         }
@@ -243,10 +260,15 @@ pub(crate) mod tests {
         assert!(Claim::All.covers(&whole(0)));
         assert!(named("GPU-0").covers(&whole(0)));
         assert!(named("GPU-0").covers(&mig(0, 3, 1)));
+        assert!(named("gpu-0").covers(&mig(0, 3, 1)));
+        assert!(named("MIG-0").covers(&mig(0, 3, 1)));
         assert!(named("0").covers(&mig(0, 3, 1)));
+        assert!(named("0.3").covers(&mig(0, 3, 1)));
         assert!(named("0:3").covers(&mig(0, 3, 1)));
         assert!(!named("0:2").covers(&mig(0, 3, 1)));
         assert!(!named("MIG-0-3").covers(&whole(0)));
         assert!(!named("GPU-9").covers(&whole(0)));
+        assert!(!named("GPU-").covers(&whole(0)));
+        assert!(named("0:3").covers_held(&Held::from(&mig(0, 3, 1))));
     }
 }

@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    container::ContainerId,
+    container::{ContainerId, Sighting},
     device::{Claim, Device, Held},
+    label,
     name::EngineName,
     share::Share,
     time::Timestamp,
@@ -18,8 +19,15 @@ use crate::{
 /// was never read cannot arrive after the device went to somebody else.
 pub const PENDING: Duration = Duration::from_secs(180);
 
-/// How many of the newest containers are remembered, to list only what is newer.
-const NEWEST: usize = 16;
+/// How many containers are remembered to list from: of those that are gone nothing can be listed.
+const MARKS: usize = 16;
+
+/// How old a container must be for nothing older to turn up any more.
+///
+/// The engine dates a container when it is asked for it and lists it, at that place, once it
+/// is made: after those that were asked for later and made sooner. As long as any call to
+/// the engine may take (`host::engine`).
+pub const SETTLED: Duration = Duration::from_secs(60);
 
 /// A process of this host, recognisable after its pid is used again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,6 +64,9 @@ pub enum Holding {
         /// When it stopped.
         since: Timestamp,
     },
+    /// It was started past DS01 after its devices had gone to others: it keeps them from third
+    /// ones as long as it runs.
+    Intruding,
     /// The hold has passed: holds nothing. A start takes the same devices again, if they are free.
     Released,
 }
@@ -82,7 +93,7 @@ impl Allocation {
     /// Whether its devices are kept from others at `now`.
     pub fn holds(&self, now: Timestamp) -> bool {
         match self.holding {
-            Holding::Pending { .. } | Holding::Live => true,
+            Holding::Pending { .. } | Holding::Live | Holding::Intruding => true,
             Holding::Stopped { since } => self.hold.is_none_or(|hold| now < since + hold),
             Holding::Orphaned { .. } | Holding::Released => false,
         }
@@ -91,6 +102,25 @@ impl Allocation {
     /// What its devices count against the owner's quota.
     pub fn share(&self) -> Share {
         self.devices.iter().map(|held| held.share).sum()
+    }
+
+    /// Whether this intent was to make the container that the engine shows: it has its name and
+    /// its devices. A container of somebody else may have taken the name first.
+    pub fn awaits(&self, sighting: &Sighting) -> bool {
+        let label = |key| sighting.labels.get(key).map_or("", String::as_str);
+        let uuids = label(label::GPU_UUIDS).split([' ', ',']);
+        let meant: BTreeSet<_> = self
+            .devices
+            .iter()
+            .map(|held| held.uuid.0.as_str())
+            .collect();
+        self.id.is_none()
+            && self.container.to_string() == sighting.name
+            && label(label::MANAGED) == "true"
+            && uuids
+                .filter(|uuid| !uuid.is_empty())
+                .collect::<BTreeSet<_>>()
+                == meant
     }
 }
 
@@ -103,6 +133,17 @@ pub struct Unmanaged {
     pub name: String,
     /// The devices that it asks for.
     pub claim: Claim,
+    /// The ledger's generation when it was found.
+    pub changed: u64,
+}
+
+/// A container from which the engine can be asked to list what is newer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The engine's id.
+    pub id: ContainerId,
+    /// When the engine was asked for it.
+    pub created: Timestamp,
 }
 
 /// The ledger. The engine is the truth about containers that exist; this is the truth about
@@ -118,8 +159,11 @@ pub struct Ledger {
     pub allocations: Vec<Allocation>,
     /// Containers of others that hold devices.
     pub unmanaged: Vec<Unmanaged>,
-    /// The newest containers of the engine, newest first: it and all older ones are accounted for.
-    pub newest: Vec<ContainerId>,
+    /// The newest containers that have [settled](SETTLED), newest first: each of them, and all
+    /// that are older, are accounted for.
+    pub marks: Vec<Mark>,
+    /// Newer ones that are accounted for, although others may turn up before them.
+    pub recent: Vec<ContainerId>,
 }
 
 /// Who keeps a device from being given.
@@ -204,7 +248,8 @@ impl Ledger {
             .iter()
             .position(|a| a.container == *container)?;
         let entry = self.allocations.remove(at);
-        self.newest.retain(|id| Some(id) != entry.id.as_ref());
+        self.marks
+            .retain(|mark| Some(&mark.id) != entry.id.as_ref());
         Some(entry)
     }
 
@@ -215,10 +260,41 @@ impl Ledger {
             .collect()
     }
 
-    /// Remembers the newest containers, so that the next list can be shorter.
-    pub(crate) fn set_newest(&mut self, ids: Vec<ContainerId>) {
-        self.newest = ids;
-        self.newest.truncate(NEWEST);
+    /// Whether it is known what devices the container has, and whose it is.
+    pub fn accounts_for(&self, id: &ContainerId) -> bool {
+        self.allocations.iter().any(|a| a.id.as_ref() == Some(id))
+            || self.unmanaged.iter().any(|u| u.id == *id)
+            || self.recent.contains(id)
+            || self.marks.iter().any(|mark| mark.id == *id)
+    }
+
+    /// The containers to list from at `now`, best first: what is older is accounted for.
+    ///
+    /// None if one is from the future: since the clock was set back, new ones are dated before it.
+    pub fn marks_at(&self, now: Timestamp) -> &[Mark] {
+        let future = self.marks.iter().any(|mark| mark.created > now);
+        if future { &[] } else { &self.marks }
+    }
+
+    /// Remembers what is accounted for: all of `news`, which were listed at `asked`, newest first.
+    pub(crate) fn set_marks(&mut self, news: &[Sighting], asked: Timestamp) {
+        let settled = |c: &&Sighting| c.created + SETTLED <= asked;
+        let new = news.iter().filter(settled).map(|c| Mark {
+            id: c.id.clone(),
+            created: c.created,
+        });
+        let mut marks: Vec<_> = new.chain(std::mem::take(&mut self.marks)).collect();
+        marks.retain(|mark| mark.created <= asked);
+        marks.sort_by_key(|mark| std::cmp::Reverse(mark.created));
+        let mut ids = BTreeSet::new();
+        marks.retain(|mark| ids.insert(mark.id.clone()));
+        marks.truncate(MARKS);
+        self.marks = marks;
+        self.recent = news
+            .iter()
+            .filter(|c| !settled(c))
+            .map(|c| c.id.clone())
+            .collect();
     }
 }
 

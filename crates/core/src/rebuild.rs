@@ -1,11 +1,8 @@
 //! Makes a new ledger of what the engine has and of our records, when the old one was lost.
 
-use std::collections::BTreeMap;
-
 use crate::{
-    container::ContainerId,
     ledger::{Ledger, PENDING},
-    reconcile::{Seen, reconcile},
+    reconcile::{Seen, add_recorded, reconcile},
     record::Record,
     time::Timestamp,
 };
@@ -16,20 +13,18 @@ use crate::{
 /// nobody's, and keeps its devices. Intents are lost: nothing is granted until they would have
 /// lapsed.
 pub fn rebuild(seen: &Seen, records: &[Record], now: Timestamp) -> Ledger {
-    let by_id: BTreeMap<&ContainerId, &Record> = records.iter().map(|r| (&r.id, r)).collect();
     let mut ledger = Ledger {
+        // Above that of the lost one, so that who looked before knows less: there are not that
+        // many saves in a second.
+        generation: now.0 << 20,
         grants_after: Some(now + PENDING),
         ..Ledger::default()
     };
-    for sighting in &seen.containers {
-        let record = by_id.get(&sighting.id);
-        let claim = seen.claims.get(&sighting.id);
-        if let (Some(record), Some(claim)) = (record, claim) {
-            ledger
-                .allocations
-                .extend(record.proves(sighting, claim.as_ref()));
-        }
-    }
+    let records = records
+        .iter()
+        .map(|record| (record.id.clone(), record.clone()))
+        .collect();
+    add_recorded(&mut ledger, seen, &records, now);
     reconcile(&mut ledger, seen, now);
     ledger
 }

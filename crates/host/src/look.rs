@@ -1,8 +1,8 @@
 //! Looks at the engine before the ledger is locked.
 //!
 //! A list of everything costs 4 ms for 100 containers, so it is asked for what can matter: the
-//! containers that hold devices or are the caller's, by id, and all that are newer than
-//! the newest that was accounted for. After a loss, or when all of those are gone, everything.
+//! containers that hold devices or are the caller's, by id, and all that are newer than a mark
+//! of the ledger. After a loss, or when all marks are gone, everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,6 +76,7 @@ impl Site {
         };
         let mut seen = Seen {
             generation: ledger.generation,
+            asked_at: clock::now(),
             // A process seen dead now asked the engine before now: its container is listed, if any.
             dead: dead_creators(ledger),
             ..Seen::default()
@@ -86,7 +87,7 @@ impl Site {
             _ => false,
         };
         if !short {
-            (seen.news, seen.containers) = complete(engine, ledger)?;
+            complete(engine, ledger, &mut seen)?;
         }
         inspect(engine, ledger, &mut seen)?;
         seen.records = self.records_of(&seen);
@@ -135,14 +136,14 @@ fn partial(
         return Ok(false);
     }
     let known = Query::Ids(asked.iter().cloned().collect());
-    for newest in &ledger.newest {
-        let queries = [Query::NewerThan(newest.clone()), known.clone()];
+    for mark in ledger.marks_at(seen.asked_at) {
+        let queries = [Query::NewerThan(mark.id.clone()), known.clone()];
         let [Some(newer), Some(known)] = engine.list_both(&queries)? else {
-            seen.vanished.push(newest.clone());
+            seen.vanished.push(mark.id.clone());
             continue;
         };
         let new: BTreeSet<_> = newer.iter().map(|sighting| sighting.id.clone()).collect();
-        seen.news = newer.len();
+        seen.news = Some(newer.len());
         seen.containers = newer;
         let known = known
             .into_iter()
@@ -154,25 +155,27 @@ fn partial(
     Ok(false)
 }
 
-/// Everything; what is older than the newest that was accounted for is known.
-fn complete(engine: &Engine, ledger: &Ledger) -> Result<(usize, Vec<Sighting>), EngineError> {
-    let containers = engine.list(&Query::All)?;
-    let news = containers
-        .iter()
-        .position(|c| ledger.newest.contains(&c.id));
-    Ok((news.unwrap_or(containers.len()), containers))
+/// Everything; what is older than a mark is accounted for.
+fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
+    seen.containers = engine.list(&Query::All)?;
+    let marks = ledger.marks_at(seen.asked_at);
+    let is_mark = |c: &Sighting| marks.iter().any(|mark| mark.id == c.id);
+    let mark = seen.containers.iter().position(is_mark);
+    seen.news = Some(mark.unwrap_or(seen.containers.len()));
+    Ok(())
 }
 
 /// Looks closely at what the list does not tell: the devices of containers that are not ours,
 /// and when ours stopped.
 fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
     let unknown = |c: &Sighting| {
-        ledger.entry_of(&c.id, &c.name).is_none() && !ledger.unmanaged.iter().any(|u| u.id == c.id)
+        !ledger.accounts_for(&c.id) && !ledger.allocations.iter().any(|a| a.awaits(c))
     };
+    let news = seen.news.unwrap_or_default();
     let new: BTreeSet<_> = seen
         .containers
         .iter()
-        .take(seen.news)
+        .take(news)
         .filter(|c| unknown(c))
         .map(|c| c.id.clone())
         .collect();
@@ -200,12 +203,13 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     }
     // One that went between the two questions is not there.
     let gone = |c: &Sighting| new.contains(&c.id) && !seen.claims.contains_key(&c.id);
-    seen.news -= seen
+    let lost = seen
         .containers
         .iter()
-        .take(seen.news)
+        .take(news)
         .filter(|c| gone(c))
         .count();
+    seen.news = Some(news - lost);
     let claims = &seen.claims;
     seen.containers
         .retain(|c| !new.contains(&c.id) || claims.contains_key(&c.id));

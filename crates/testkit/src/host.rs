@@ -79,11 +79,13 @@ impl TestHost {
         for directory in ["etc/groups", "home", "engine/hook"] {
             fs::create_dir_all(root.join(directory)).or_fail(directory);
         }
+        copy(Path::new("/etc/."), &root.join("etc"));
         users::write_all(&root);
         let replaced = Replaced {
             covered: vec![
-                (root.join("etc/passwd"), "/etc/passwd"),
-                (root.join("etc/group"), "/etc/group"),
+                // The whole of it: what covers a single file is gone when somebody replaces that
+                // file outside, as useradd does.
+                (root.join("etc"), "/etc"),
                 (root.join("home"), "/home"),
             ],
             readable: vec![

@@ -50,7 +50,6 @@ pub(crate) fn write_all(root: &Path) {
 
 /// Adds a user, a group of the same name and number, and a home directory that only they can enter.
 pub(crate) fn add(root: &Path, name: &str, uid: u32) {
-    // In place: these files are bind-mounted, and a replacement would not be seen.
     let append = |file: &str, line: String| {
         OpenOptions::new()
             .append(true)

@@ -159,6 +159,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn image(&self, name: &str) -> Result<Option<Image>, EngineError> {
+        if !is_reference(name) {
+            return Ok(None);
+        }
         let call = async {
             match self.docker.inspect_image(name).await {
                 Ok(image) => Ok(Some(Image {
@@ -169,7 +172,11 @@ impl Engine {
                         .and_then(|config| config.labels)
                         .unwrap_or_default(),
                 })),
-                Err(error) if is_404(&error) => Ok(None),
+                // 400: a name that no image can have, such as one with capitals.
+                Err(Bollard::DockerResponseServerError {
+                    status_code: 400 | 404,
+                    ..
+                }) => Ok(None),
                 Err(error) => Err(error),
             }
         };
@@ -226,6 +233,13 @@ impl Engine {
     pub fn socket(&self) -> &PathBuf {
         &self.socket
     }
+}
+
+/// Whether an image can have this name. Others would lead to another path of the engine's API.
+fn is_reference(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let path = |part: &str| !["", ".", ".."].contains(&part);
+    name.chars().all(allowed) && name.split('/').all(path)
 }
 
 pub(super) fn is_404(error: &Bollard) -> bool {

@@ -100,6 +100,13 @@ fn image_name(
     project: &ContainerName,
 ) -> Result<String, Failure> {
     if let Some(image) = &create.image {
+        if image.is_empty() {
+            return Err(fail(
+                Kind::Usage,
+                "an image name cannot be empty".into(),
+                "see the images with docker images".into(),
+            ));
+        }
         return Ok(own_image(image, uid));
     }
     let own = format!("ds01-{uid}/{project}:latest");
@@ -114,7 +121,7 @@ fn image_name(
             fail(
                 Kind::NotFound,
                 format!("project {project} has no image: there is no {own}"),
-                "build one with image-create, or name one with --image".into(),
+                "name one with --image".into(),
             )
         })
 }
@@ -153,6 +160,11 @@ fn own_image(image: &str, uid: u32) -> String {
 /// Status 2 if it does not exist, 7 if it is elsewhere.
 pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
     let roots = &site.config().containers.bind_roots;
+    // The shell leaves it as it is in --workspace=~/data.
+    let path = &match path.strip_prefix("~") {
+        Ok(rest) => home.join(rest),
+        Err(_) => path.to_path_buf(),
+    };
     let shown = path.display();
     let real = fs::canonicalize(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => fail(

@@ -47,7 +47,7 @@ pub struct DeviceHolder {
     pub user: Option<String>,
     /// The engine's name of the container.
     pub container: String,
-    /// `live`, `pending`, `stopped` or `unmanaged`.
+    /// `live`, `pending`, `stopped`, `intruding` (started past DS01 on devices of others) or `unmanaged`.
     pub state: String,
 }
 
@@ -89,6 +89,7 @@ fn holder(holder: Holder<'_>) -> DeviceHolder {
             let state = match entry.holding {
                 Holding::Pending { .. } => "pending",
                 Holding::Stopped { .. } => "stopped",
+                Holding::Intruding => "intruding",
                 _ => "live",
             };
             DeviceHolder {

@@ -83,7 +83,7 @@ impl Operation for Remove {
         }
         let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let entry = ledger.entry(&target.container);
-            let ours = entry.is_some_and(|e| e.id.as_ref().is_none_or(|id| *id == target.id));
+            let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(&target.id));
             let entry = ours.then(|| ledger.remove(&target.container)).flatten();
             Ok(entry
                 .filter(|entry| entry.holds(now))

@@ -1,14 +1,14 @@
 //! `container-start`: the same devices again, or none.
 
 use ds01_core::{
-    admit::Denied,
+    admit::admit_again,
     container::State,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
+    limits::Limits,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
-    share::Share,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,10 @@ impl Operation for Start {
             }
             State::Created | State::Exited => {}
         }
-        let before = site.change(&look, |ledger, now| take(site, ledger, &target, now))?;
+        let limits = limits_of(site, target.container.uid);
+        let before = site.change(&look, |ledger, now| {
+            take(site, ledger, &target, limits, now)
+        })?;
         if let Err(error) = site.engine()?.start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet: its devices
             // stay its own until that is seen, or the intent lapses.
@@ -102,56 +105,54 @@ impl Operation for Start {
     }
 }
 
+fn limits_of(site: &Site, uid: u32) -> Result<Limits, Failure> {
+    Ok(site.policy()?.limits_for(&person(uid)?.login))
+}
+
 /// Holds the container's own devices again before it runs. What the entry was before.
 ///
 /// # Errors
 ///
-/// Status 6 if they went to another container after the hold: never others in their place. Status 5
-/// if the owner's quota was used up meanwhile.
+/// Once its hold has ended: status 6 if they went to another container, never others in their
+/// place; or if its owner may not have them now.
 fn take(
     site: &Site,
     ledger: &mut Ledger,
     target: &Target,
+    limits: Result<Limits, Failure>,
     now: Timestamp,
 ) -> Result<Allocation, Failure> {
     let container = &target.container;
     let name = &container.name;
-    let at = ledger
-        .allocations
-        .iter()
-        .position(|entry| entry.container == *container);
-    let Some(at) = at else {
-        let message = format!("container {name} is in no ledger: its devices are not its own");
+    let ours =
+        |entry: &Allocation| entry.container == *container && entry.id.as_ref() == Some(&target.id);
+    let Some(at) = ledger.allocations.iter().position(ours) else {
+        let (state, hint) = match ledger.entry(container) {
+            Some(_) => ("being created", "try again when it is there".to_string()),
+            None => (
+                "in no ledger: its devices are not its own",
+                format!("remove it with container-remove {name}"),
+            ),
+        };
         return Err(fail(
             Kind::State,
-            message,
-            format!("remove it with container-remove {name}"),
+            format!("container {name} is {state}"),
+            hint,
         ));
     };
     let before = ledger.allocations[at].clone();
-    if !before.holds(now) {
-        if !is_free(ledger, at, now) {
-            let slots = slots(&before);
-            return Err(fail(
-                Kind::Busy,
-                format!("GPU {slots} of {name} went to another container after the hold had ended"),
-                anew(site, &before),
-            ));
-        }
-        if let Some(until) = ledger.grants_after.filter(|until| now < *until) {
-            return Err(Denied::Rebuilt { until }.into());
-        }
-        let (held, asked) = (ledger.held_by(container.uid, now), before.share());
-        let limits = site.policy()?.limits_for(&person(container.uid)?.login);
-        if let Some(quota) = limits
-            .quota
-            .filter(|quota| asked > Share::NONE && held + asked > *quota)
-        {
-            return Err(Denied::Quota { held, asked, quota }.into());
-        }
+    if !is_free(ledger, at, now) {
+        let slots = slots(&before);
+        return Err(fail(
+            Kind::Busy,
+            format!("GPU {slots} of {name} went to another container after the hold had ended"),
+            anew(site, &before),
+        ));
+    }
+    if !before.holds(now) && !before.devices.is_empty() {
+        admit_again(&before, &limits?, ledger, now)?;
     }
     ledger.change(container, |entry| {
-        entry.id = Some(target.id.clone());
         entry.holding = Holding::Pending {
             creator: clock::this_process(),
             lapses: now + PENDING,
@@ -162,7 +163,12 @@ fn take(
 
 fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        ledger.change(&target.container, |entry| entry.holding = holding);
+        let same = ledger
+            .entry(&target.container)
+            .is_some_and(|e| e.id.as_ref() == Some(&target.id));
+        if same {
+            ledger.change(&target.container, |entry| entry.holding = holding);
+        }
         Ok(())
     })
 }

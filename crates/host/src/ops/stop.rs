@@ -80,7 +80,15 @@ impl Operation for Stop {
         };
         let (slots, hold) = site.change(&site.look(&scope)?, |ledger, now| {
             ledger.change(&target.container, |entry| {
-                if !matches!(entry.holding, Holding::Stopped { .. } | Holding::Released) {
+                // Meanwhile it may have been removed, and another made under its name.
+                let same = entry.id.as_ref() == Some(&target.id);
+                let known = match entry.holding {
+                    Holding::Stopped { .. } | Holding::Released => true,
+                    // One that had stopped before may be about to start.
+                    Holding::Pending { .. } => already,
+                    _ => false,
+                };
+                if same && !known {
                     entry.holding = Holding::Stopped { since: now };
                     entry.hold = hold.unwrap_or(entry.hold);
                 }

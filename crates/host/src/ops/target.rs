@@ -5,9 +5,10 @@ use ds01_core::{
     failure::{Failure, Kind},
     ledger::Allocation,
     name::{ContainerArg, EngineName},
+    record::Record,
 };
 
-use crate::{Site, engine::Query, ledger_file::Stored, site::fail, users::Caller};
+use crate::{Site, engine::Query, ledger_file::Stored, look::Scope, site::fail, users::Caller};
 
 /// A container of ours that exists.
 pub(super) struct Target {
@@ -30,30 +31,36 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
     if container.uid != caller.uid && !site.is_admin(caller.uid)? {
         return Err(no_such(arg));
     }
-    let entry = match site.ledger.read()? {
+    let mut entry = match site.ledger.read()? {
         Stored::Whole(ledger) => ledger.entry(&container).cloned(),
         Stored::Damaged(_) => None,
     };
-    if let Some(Allocation { id: Some(id), .. }) = entry {
-        return Ok(Target { container, id });
+    if entry.as_ref().is_some_and(|entry| entry.id.is_none()) {
+        // Who made it may have died before noting the id.
+        let look = site.look(&Scope::Of(container.uid))?;
+        entry = site.change(&look, |ledger, _| Ok(ledger.entry(&container).cloned()))?;
     }
-    if let Some(record) = site.metadata.read(&container) {
-        return Ok(Target {
-            container,
-            id: record.id,
-        });
+    match &entry {
+        Some(Allocation { id: Some(id), .. }) => {
+            let id = id.clone();
+            return Ok(Target { container, id });
+        }
+        Some(_) => {}
+        None => {
+            if let Some(Record { id, .. }) = site.metadata.read(&container) {
+                return Ok(Target { container, id });
+            }
+        }
     }
     let name = container.to_string();
-    match (
-        entry,
-        site.engine()?.list(&Query::Name(name.clone()))?.pop(),
-    ) {
-        // Made by a process that died before it could note the id.
-        (Some(_), Some(found)) => Ok(Target {
-            container,
-            id: found.id,
-        }),
-        (None, Some(_)) => Err(fail(
+    let found = site.engine()?.list(&Query::Name(name.clone()))?.pop();
+    match (entry, found) {
+        (Some(entry), Some(found)) if entry.awaits(&found) => Err(fail(
+            Kind::State,
+            format!("container {} is being created", arg.name),
+            "try again when it is there".into(),
+        )),
+        (_, Some(_)) => Err(fail(
             Kind::State,
             format!("DS01 did not make the container {name}, and has no record of whose it is"),
             format!(

@@ -1,0 +1,342 @@
+//! The model's processes: the operations of `ds01-host`, step by step.
+
+use std::collections::BTreeSet;
+
+use ds01_core::{
+    admit::{Request, admit_again},
+    allocate::allocate,
+    container::{ContainerId, State},
+    device::Held,
+    ledger::{Allocation, Holding, Ledger, PENDING, Process},
+    name::EngineName,
+    reconcile::{Seen, is_free},
+};
+
+use crate::{
+    engine::{Wish, wish_of},
+    world::World,
+};
+
+/// What a process is to do.
+#[derive(Debug, Clone)]
+pub(crate) enum Job {
+    Create(EngineName, u32),
+    Start(EngineName, ContainerId),
+    Stop(EngineName, ContainerId),
+    Remove(EngineName, ContainerId),
+}
+
+/// How far it is.
+#[derive(Debug, Clone)]
+pub(crate) enum Stage {
+    Begun,
+    /// It has read the ledger.
+    Read(Look),
+    /// It has seen the engine.
+    Listed(Look),
+    /// It has its intent in the ledger.
+    Granted {
+        devices: Vec<Held>,
+        before: Option<Allocation>,
+    },
+    /// It waits for the engine's answer to this number.
+    Asked {
+        number: u64,
+        devices: Vec<Held>,
+        before: Option<Allocation>,
+    },
+    /// It knows that the engine did it.
+    Done {
+        id: ContainerId,
+        devices: Vec<Held>,
+    },
+    /// The record is written.
+    Recorded {
+        id: ContainerId,
+        devices: Vec<Held>,
+    },
+    /// The engine said no; or, `unanswered`, nothing.
+    Failed {
+        unanswered: bool,
+        before: Option<Allocation>,
+    },
+    /// The engine has stopped or removed it.
+    Ended {
+        already: bool,
+    },
+    Over,
+}
+
+impl Stage {
+    pub(crate) fn name(&self) -> String {
+        let text = format!("{self:?}");
+        text.split([' ', '(']).next().unwrap_or_default().into()
+    }
+}
+
+/// A ledger as it was read, what was seen of the engine then, and all that there was to see.
+#[derive(Debug, Clone)]
+pub(crate) struct Look {
+    pub(crate) before: Option<Ledger>,
+    pub(crate) seen: Seen,
+    pub(crate) existed: Vec<(ContainerId, State)>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Proc {
+    pub(crate) this: Process,
+    pub(crate) job: Job,
+    pub(crate) stage: Stage,
+}
+
+impl Proc {
+    /// One step further.
+    pub(crate) fn step(&mut self, world: &mut World) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        self.stage = match (&self.job, stage) {
+            (Job::Stop(_, id), Stage::Begun) => end(world, id, false),
+            (Job::Remove(_, id), Stage::Begun) => end(world, id, true),
+            (_, Stage::Begun) => Stage::Read(world.read()),
+            (_, Stage::Read(look)) => {
+                let (Job::Create(name, _) | Job::Start(name, _)) = &self.job else {
+                    unreachable!("only these look first")
+                };
+                Stage::Listed(world.list(look, Some(name.uid)))
+            }
+            (_, Stage::Listed(look)) => self.decide(world, &look),
+            (job, Stage::Granted { devices, before }) => {
+                let wish = match job {
+                    Job::Create(name, _) => wish_of(name, &devices),
+                    Job::Start(_, id) | Job::Stop(_, id) | Job::Remove(_, id) => {
+                        Wish::Start(id.clone())
+                    }
+                };
+                Stage::Asked {
+                    number: world.ask(wish),
+                    devices,
+                    before,
+                }
+            }
+            (Job::Create(name, _), Stage::Done { id, devices }) => {
+                world.record(name, &id, &devices);
+                Stage::Recorded { id, devices }
+            }
+            (Job::Create(name, _), Stage::Recorded { id, devices }) => {
+                confirm(world, name, &id, &devices);
+                Stage::Over
+            }
+            (Job::Create(name, _), Stage::Failed { unanswered, before }) => {
+                give_back(world, name, unanswered, before);
+                Stage::Over
+            }
+            (Job::Start(name, id), Stage::Done { .. }) => {
+                set(world, name, id, Holding::Live);
+                Stage::Over
+            }
+            (Job::Start(name, id), Stage::Failed { unanswered, before }) => {
+                let lapses = world.now + PENDING;
+                let pending = Holding::Pending {
+                    creator: None,
+                    lapses,
+                };
+                let before = before.filter(|_| !unanswered);
+                set(
+                    world,
+                    name,
+                    id,
+                    before.map_or(pending, |entry| entry.holding),
+                );
+                Stage::Over
+            }
+            (Job::Stop(name, id), Stage::Ended { already }) => {
+                note_stop(world, name, id, already);
+                Stage::Over
+            }
+            (Job::Remove(name, id), Stage::Ended { .. }) => {
+                world.change_only(|ledger, _| {
+                    if ledger
+                        .entry(name)
+                        .is_some_and(|e| e.id.as_ref() == Some(id))
+                    {
+                        ledger.remove(name);
+                    }
+                });
+                world.forget(name, id);
+                Stage::Over
+            }
+            (_, asked @ Stage::Asked { .. }) => asked,
+            _ => Stage::Over,
+        };
+    }
+
+    /// Under the lock. What is granted is checked against all that there was to see.
+    fn decide(&self, world: &mut World, look: &Look) -> Stage {
+        let creator = Some(self.this.clone());
+        let granted = match &self.job {
+            Job::Create(name, devices) => {
+                let request = Request {
+                    container: name.clone(),
+                    devices: *devices,
+                };
+                let (limits, inventory) = (world.limits(name.uid), world.inventory.clone());
+                world.change(look, |ledger, now| {
+                    let orphan = ledger.entry(name).cloned();
+                    let is_orphan = |e: &Allocation| matches!(e.holding, Holding::Orphaned { .. });
+                    if orphan.as_ref().is_some_and(|entry| !is_orphan(entry)) {
+                        return None;
+                    }
+                    let devices = allocate(&request, &limits, &inventory, ledger, now).ok()?;
+                    ledger.put(Allocation {
+                        container: name.clone(),
+                        id: None,
+                        devices: devices.clone(),
+                        holding: Holding::Pending {
+                            creator,
+                            lapses: now + PENDING,
+                        },
+                        hold: limits.gpu_hold_after_stop,
+                        changed: 0,
+                    });
+                    Some((devices.clone(), orphan, devices))
+                })
+            }
+            Job::Start(name, id) => {
+                let listed = look.seen.containers.iter().find(|c| c.id == *id);
+                if listed.is_some_and(|c| !matches!(c.state, State::Created | State::Exited)) {
+                    return Stage::Over;
+                }
+                let limits = world.limits(name.uid);
+                world.change(look, |ledger, now| {
+                    let ours = |e: &Allocation| e.container == *name && e.id.as_ref() == Some(id);
+                    let at = ledger.allocations.iter().position(ours)?;
+                    let before = ledger.allocations[at].clone();
+                    let new = match before.holds(now) || before.devices.is_empty() {
+                        true => Vec::new(),
+                        false => {
+                            admit_again(&before, &limits, ledger, now).ok()?;
+                            before.devices.clone()
+                        }
+                    };
+                    if !is_free(ledger, at, now) {
+                        return None;
+                    }
+                    ledger.change(name, |entry| {
+                        entry.holding = Holding::Pending {
+                            creator,
+                            lapses: now + PENDING,
+                        };
+                    });
+                    Some((before.devices.clone(), Some(before), new))
+                })
+            }
+            Job::Stop(..) | Job::Remove(..) => None,
+        };
+        let Some((devices, before, new)) = granted else {
+            return Stage::Over;
+        };
+        let (Job::Create(name, _) | Job::Start(name, _)) = &self.job else {
+            return Stage::Over;
+        };
+        world.check_grant(name, &new, &look.existed);
+        Stage::Granted { devices, before }
+    }
+}
+
+/// The engine stops a container that runs, and removes it.
+fn end(world: &mut World, id: &ContainerId, remove: bool) -> Stage {
+    let now = world.now;
+    let Some(container) = world.engine.get_mut(id) else {
+        return if remove {
+            Stage::Ended { already: true }
+        } else {
+            Stage::Over
+        };
+    };
+    let already = !container.is_up();
+    if !already {
+        container.stop(now);
+    } else if !remove && container.sighting.state == State::Created {
+        return Stage::Over;
+    }
+    if remove {
+        world.engine.remove(id);
+    }
+    Stage::Ended { already }
+}
+
+fn note_stop(world: &mut World, name: &EngineName, id: &ContainerId, already: bool) {
+    let stop = |ledger: &mut Ledger, now| {
+        ledger.change(name, |entry| {
+            let known = match entry.holding {
+                Holding::Stopped { .. } | Holding::Released => true,
+                Holding::Pending { .. } => already,
+                _ => false,
+            };
+            if entry.id.as_ref() == Some(id) && !known {
+                entry.holding = Holding::Stopped { since: now };
+            }
+        });
+        Some(())
+    };
+    let mut look = world.read();
+    look = if already {
+        world.list(look, Some(name.uid))
+    } else {
+        unseen(look)
+    };
+    world.change(&look, stop);
+}
+
+/// A look that asks the engine nothing.
+pub(crate) fn unseen(mut look: Look) -> Look {
+    look.seen.asked = Some(BTreeSet::new());
+    look
+}
+
+fn set(world: &mut World, name: &EngineName, id: &ContainerId, holding: Holding) {
+    world.change_only(|ledger, _| {
+        if ledger
+            .entry(name)
+            .is_some_and(|e| e.id.as_ref() == Some(id))
+        {
+            ledger.change(name, |entry| entry.holding = holding);
+        }
+    });
+}
+
+fn give_back(world: &mut World, name: &EngineName, unanswered: bool, orphan: Option<Allocation>) {
+    world.change_only(|ledger, _| {
+        if unanswered {
+            ledger.change(name, |entry| {
+                if let Holding::Pending { creator, .. } = &mut entry.holding {
+                    *creator = None;
+                }
+            });
+        } else if ledger.entry(name).is_some_and(|entry| entry.id.is_none()) {
+            ledger.remove(name);
+            orphan.into_iter().for_each(|orphan| ledger.put(orphan));
+        }
+    });
+}
+
+fn confirm(world: &mut World, name: &EngineName, id: &ContainerId, devices: &[Held]) {
+    let mut confirmed = false;
+    world.change_only(|ledger, now| {
+        let ours = |entry: &&Allocation| {
+            entry.holds(now)
+                && entry.devices == devices
+                && entry.id.as_ref().is_none_or(|known| known == id)
+        };
+        if ledger.entry(name).filter(ours).is_some() {
+            confirmed = ledger.change(name, |entry| {
+                entry.id = Some(id.clone());
+                entry.holding = Holding::Live;
+            });
+        }
+    });
+    if !confirmed {
+        world.engine.remove(id);
+        world.forget(name, id);
+        give_back(world, name, false, None);
+    }
+}

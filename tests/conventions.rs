@@ -1,0 +1,272 @@
+//! What all commands have in common: help, mistakes, pipes, menus.
+
+use std::{fs, path::Path};
+
+use ds01_testkit::TestHost;
+
+use crate::support::expect::{created, done, failed, running, state};
+
+/// Those that act on a container that is named or chosen.
+const ON_A_CONTAINER: [&str; 7] = [
+    "container-attach",
+    "container-pause",
+    "container-remove",
+    "container-run",
+    "container-start",
+    "container-stop",
+    "container-unpause",
+];
+
+/// Every command: one file of bin/ each.
+fn commands() -> Vec<String> {
+    let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("bin");
+    let files = fs::read_dir(bin).unwrap().map(|file| file.unwrap().path());
+    let mut names: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 12, "{names:?}");
+    names
+}
+
+#[test]
+fn every_command_has_each_tier_of_help_even_where_nothing_else_works() {
+    let host = TestHost::new();
+    host.config("this is no configuration");
+    host.engine().kill();
+    for command in commands() {
+        let page = |option: &str| {
+            let shown = host.run(&command, &[option]);
+            assert_eq!(
+                (shown.status, shown.stderr.as_str()),
+                (Some(0), ""),
+                "{command} {option}"
+            );
+            shown.stdout
+        };
+        let help = page("--help");
+        assert!(help.starts_with(&format!("Usage: {command}")), "{help}");
+        assert!(
+            help.lines().count() <= 40,
+            "{command}: more than a screen of help"
+        );
+        assert_eq!(page("-h"), help);
+        let info = page("--info");
+        for heading in ["Name:\n", "Synopsis:\n", "Exit status:\n", "See also:\n"] {
+            assert!(info.contains(heading), "{command} --info has no {heading}");
+        }
+        assert!(info.len() > help.len());
+        assert!(page("--concepts").len() > 200, "{command}");
+        assert_eq!(
+            page("--version"),
+            format!("{command} (DS01) {}\n", env!("CARGO_PKG_VERSION"))
+        );
+        // A page is shown whatever else is on the line.
+        assert_eq!(
+            host.run(&command, &["--frobnicate", "--help"]),
+            done(&help, "")
+        );
+    }
+}
+
+#[test]
+fn mistakes_on_the_line_are_usage_errors_that_point_to_the_help() {
+    let host = TestHost::new();
+    for command in commands() {
+        let wrong = |mistake: &str| {
+            failed(
+                2,
+                &format!("{command}: {mistake}\nTry '{command} --help' for more information.\n"),
+            )
+        };
+        let unknown = wrong("unrecognized option '--frobnicate'");
+        assert_eq!(host.run(&command, &["--frobnicate"]), unknown);
+        assert_eq!(
+            host.run(&command, &["-%"]),
+            wrong("unrecognized option '-%'")
+        );
+        let meant = "unrecognized option '--hepl'; did you mean '--help'?";
+        assert_eq!(host.run(&command, &["--hepl"]), wrong(meant));
+        let not_utf8 = host.run(
+            "sh",
+            &["-c", "exec \"$0\" \"$(printf 'a\\377')\"", &command],
+        );
+        assert_eq!(not_utf8, wrong(r#"argument is not UTF-8: "a\xFF""#));
+    }
+    let missing = "container-create: missing argument <name>\n\
+                   Try 'container-create --help' for more information.\n";
+    assert_eq!(host.run("container-create", &[]), failed(2, missing));
+    for (value, reason) in [
+        ("two", "not a whole number"),
+        ("-1", "not a whole number"),
+        ("99999999999", "too large"),
+    ] {
+        let wrong = format!(
+            "container-create: invalid value '{value}' for --gpu: {reason}\n\
+             Try 'container-create --help' for more information.\n"
+        );
+        for form in [&[&*format!("--gpu={value}")][..], &["--gpu", value]] {
+            let args = [&["thesis"], form].concat();
+            assert_eq!(host.run("container-create", &args), failed(2, &wrong));
+        }
+    }
+}
+
+#[test]
+fn without_a_terminal_a_name_must_be_given() {
+    let host = TestHost::new();
+    host.engine().kill();
+    for command in ON_A_CONTAINER {
+        let missing = format!(
+            "{command}: missing argument <container>\n\
+             hint: without a terminal it must be given: see {command} --help\n"
+        );
+        let refused = host.run(command, &[]);
+        assert_eq!(
+            refused,
+            failed(2, &missing),
+            "at once, whatever else is wrong"
+        );
+    }
+}
+
+#[test]
+fn on_a_terminal_one_chooses_from_what_fits() {
+    let host = TestHost::with_gpus(2);
+    for name in ["beta", "alpha", "gamma"] {
+        host.run("container-create", &[name, "ds01-base", "--cpu-only"])
+            .ok();
+    }
+    host.run("container-start", &["alpha"]).ok();
+    host.run("container-start", &["gamma"]).ok();
+    let menu = |command: &str| host.as_user("alice").pty(command, &[]);
+
+    let mut attach = menu("container-attach");
+    attach.expect("Attach to which container?");
+    attach.expect("gamma");
+    assert!(
+        !attach.output().contains("beta"),
+        "only running ones: {}",
+        attach.output()
+    );
+    attach.send("\x1b[B\r");
+    attach.expect("alice@gamma:/workspace$ ");
+    attach.send("\x04");
+    assert_eq!(attach.wait(), Some(0));
+
+    let mut start = menu("container-start");
+    start.expect("Start which container?");
+    start.expect("beta");
+    start.send("\r");
+    assert_eq!(start.wait(), Some(0));
+    assert_eq!(state(&host, "beta"), "running");
+
+    for (keys, status) in [("\x1b", 1), ("\x03", 130)] {
+        let mut stop = menu("container-stop");
+        let before = stop.modes();
+        stop.expect("Stop which container?");
+        stop.expect("gamma");
+        // Until it reads keys one by one, Ctrl-C may come too early to be one.
+        while stop.modes() == before {
+            std::thread::yield_now();
+        }
+        stop.send(keys);
+        assert_eq!(stop.wait(), Some(status), "{}", stop.output());
+        assert_eq!(stop.modes(), before);
+    }
+    assert_eq!(state(&host, "alpha"), "running");
+
+    let dumb = ["-c", "TERM=dumb exec container-pause"];
+    let mut numbered = host.as_user("alice").pty("sh", &dumb);
+    numbered.expect("Choice [1-3]: ");
+    numbered.send("2\r");
+    assert_eq!(numbered.wait(), Some(0), "{}", numbered.output());
+    assert_eq!(state(&host, "beta"), "paused");
+
+    let mut nothing = host.as_user("bob").pty("container-attach", &[]);
+    nothing.expect("container-attach: you have no container that fits\r\n");
+    nothing.expect("hint: see what you have with container-list --all\r\n");
+    assert_eq!(nothing.wait(), Some(3));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let sh = |script: &str| host.run("bash", &["-c", script]);
+    let full = "cannot write to standard output: no space left on device\n";
+    for command in ["container-list", "gpu-status", "check-limits"] {
+        let expected = failed(1, &format!("{command}: {full}"));
+        assert_eq!(sh(&format!("{command} >/dev/full")), expected);
+        let closed = format!("{command} --info | true; echo ${{PIPESTATUS[0]}}");
+        assert_eq!(sh(&closed), done("0\n", ""));
+        assert_eq!(sh(&format!("{command} <&-")).status, Some(0));
+        assert_eq!(sh(&format!("{command} <&- >&- 2>&-")), done("", ""));
+    }
+    let args = "container-create second ds01-base --cpu-only";
+    let expected = failed(1, &format!("container-create: {full}"));
+    assert_eq!(sh(&format!("{args} >/dev/full")), expected);
+    let list = host
+        .run("container-list", &["--all", "--format=simple"])
+        .ok();
+    assert_eq!(list.lines().count(), 2, "it was made all the same");
+}
+
+#[test]
+fn a_shell_without_standard_input_ends_at_once() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    assert_eq!(
+        host.run("sh", &["-c", "container-attach thesis <&-"]),
+        done("", "")
+    );
+    let apart = "echo 'echo out; echo err >&2' | container-attach thesis 2>&- ; echo $?";
+    assert_eq!(host.run("sh", &["-c", apart]), done("out\n0\n", ""));
+}
+
+#[test]
+fn colour_and_width_are_for_terminals() {
+    let host = TestHost::new();
+    let heading = "NAME  STATUS  IMAGE  GPU  UPTIME";
+    let shown = |name: &str, value: &str| {
+        let alice = host.as_user("alice").env(name, value);
+        let mut list = alice.pty("container-list", &[]);
+        assert_eq!(list.wait(), Some(0));
+        list.expect("\n");
+        list.output()
+    };
+    assert_eq!(shown("X", ""), format!("\x1b[1m{heading}\x1b[0m\r\n"));
+    assert_eq!(shown("NO_COLOR", "1"), format!("{heading}\r\n"));
+    assert_eq!(
+        host.run("container-list", &[]),
+        done(&format!("{heading}\n"), "")
+    );
+    assert!(shown("COLUMNS", "20").contains('…'), "cut to fit");
+}
+
+#[test]
+fn guided_explains_each_step_beside_the_result() {
+    let host = TestHost::new();
+    let guided = host.run("container-create", &["thesis", "ds01-base", "--guided"]);
+    assert_eq!(
+        (guided.status, guided.stdout.as_str()),
+        (Some(0), "thesis with GPU 0\n")
+    );
+    assert_eq!(guided.stderr.lines().count(), 2, "{}", guided.stderr);
+    assert!(guided.stderr.contains("docker create"), "{}", guided.stderr);
+}
+
+#[test]
+fn text_from_elsewhere_does_not_reach_the_terminal_raw() {
+    let host = TestHost::new();
+    for odd in ["bad\x1b[31mname", "Capitals", "../containers/json", ""] {
+        let refused = host.run("container-create", &["thesis", odd]);
+        let shown = odd.replace('\x1b', "\\u{1b}");
+        let none = format!(
+            "container-create: there is no image {shown} on this host\n\
+             hint: see the images with docker images; name one with --image\n"
+        );
+        assert_eq!(refused, failed(3, &none));
+    }
+}
