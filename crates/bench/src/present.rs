@@ -85,9 +85,14 @@ fn add(
 /// A directory with the ledger and its locks, for everybody to write to.
 pub(crate) fn copy_of_state(host: &TestHost) -> Result<String> {
     let copy = shared(&host.root().join("copy"))?;
-    for file in ["ledger.json", "ledger.json.lock", "ledger.json.turn"] {
+    for (file, from) in [
+        ("ledger.json", "ledger.json"),
+        ("ledger.json.new", "ledger.json"),
+        ("ledger.json.lock", "ledger.json.lock"),
+        ("ledger.json.turn", "ledger.json.turn"),
+    ] {
         let to = host.root().join("copy").join(file);
-        fs::copy(host.state_dir().join(file), &to)?;
+        fs::copy(host.state_dir().join(from), &to)?;
         fs::set_permissions(to, Permissions::from_mode(0o666))?;
     }
     Ok(copy)
