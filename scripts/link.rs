@@ -2,6 +2,11 @@
 //!
 //! Rust's own linker on this architecture knows these options.
 
+#![expect(
+    clippy::print_stdout,
+    reason = "this is how a build script speaks to cargo"
+)]
+
 use std::{env, process::Command};
 
 fn main() {
