@@ -95,7 +95,7 @@ fn mistakes_on_the_line_are_usage_errors_that_point_to_the_help() {
         assert_eq!(not_utf8, wrong(r#"argument is not UTF-8: "a\xFF""#));
     }
     let missing = "container-create: missing argument <name>\n\
-                   Try 'container-create --help' for more information.\n";
+                   hint: without a terminal it must be given: see container-create --help\n";
     assert_eq!(host.run("container-create", &[]), failed(2, missing));
     for (value, reason) in [
         ("two", "not a whole number"),
@@ -260,7 +260,7 @@ fn guided_explains_each_step_beside_the_result() {
 #[test]
 fn text_from_elsewhere_does_not_reach_the_terminal_raw() {
     let host = TestHost::new();
-    for odd in ["bad\x1b[31mname", "Capitals", "../containers/json", ""] {
+    for odd in ["bad\x1b[31mname", "Capitals", "../containers/json"] {
         let refused = host.run("container-create", &["thesis", odd]);
         let shown = odd.replace('\x1b', "\\u{1b}");
         let none = format!(
