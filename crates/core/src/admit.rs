@@ -187,3 +187,6 @@ pub(crate) fn usable<'a>(
         .iter()
         .filter(move |device| whole || device.slot.mig.is_some())
 }
+
+#[cfg(test)]
+mod tests;
