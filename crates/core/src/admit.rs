@@ -190,3 +190,6 @@ pub(crate) fn usable<'a>(
         .iter()
         .filter(move |device| whole || device.slot.mig.is_some())
 }
+
+#[cfg(test)]
+mod tests;

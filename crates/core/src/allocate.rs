@@ -76,3 +76,6 @@ pub fn is_free(device: &Device, ledger: &Ledger, now: Timestamp) -> bool {
     ledger.holders_of(device, now).next().is_none()
         && device.activity.processes.as_ref().is_none_or(Vec::is_empty)
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,7 +132,7 @@ impl World {
             2 => ("z", Some(Claim::All)),
             3 => ("w", None),
             // A name that one of ours may want.
-            _ => ("a._.1", named("GPU-2")),
+            _ => ("a._.1", named("GPU-0")),
         };
         self.ask(Wish::Create {
             name: name.into(),
@@ -171,7 +171,7 @@ impl World {
         }
     }
 
-    /// GPU 0 and 2 are whole; 1 is whole, or four MIG devices.
+    /// GPU 0 is whole; 1 is whole, or three MIG devices. Few, so that many want the same.
     pub(crate) fn partition(&mut self) {
         let device = |gpu: u32, mig: Option<u32>, share| Device {
             uuid: Uuid(mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))),
@@ -184,19 +184,16 @@ impl World {
             activity: Activity::default(),
         };
         let whole = |gpu| device(gpu, None, Share::WHOLE);
-        let slices = [1, 2, 2, 2].into_iter().zip(0..);
+        let slices = [1, 2, 4].into_iter().zip(0..);
         let migs =
             slices.map(|(slices, mig)| device(1, Some(mig), Share::of_mig(slices, 7).unwrap()));
-        let is_mig = self.inventory.devices.len() > 3;
+        let is_mig = self.inventory.devices.len() > 2;
         let second: Vec<_> = if is_mig {
             vec![whole(1)]
         } else {
             migs.collect()
         };
-        self.inventory.devices = std::iter::once(whole(0))
-            .chain(second)
-            .chain([whole(2)])
-            .collect();
+        self.inventory.devices = std::iter::once(whole(0)).chain(second).collect();
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
