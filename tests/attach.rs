@@ -196,7 +196,13 @@ fn container_exit_leaves_the_shell_inside_and_explains_itself_outside() {
     let mut shell = host.as_user("alice").pty(ATTACH, &["thesis"]);
     shell.expect(PROMPT);
     shell.send("container-exit\r");
-    assert_eq!(shell.wait(), Some(129), "{}", shell.output());
+    // Whether it ends by the hang-up or in order after it is bash's own affair.
+    let status = shell.wait();
+    assert!(
+        matches!(status, Some(0 | 129)),
+        "{status:?}: {}",
+        shell.output()
+    );
     assert_eq!(state(&host, "thesis"), "running");
     let outside = host.run("container-exit", &[]);
     assert_eq!((outside.status, outside.stderr.as_str()), (Some(0), ""));
