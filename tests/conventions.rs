@@ -232,9 +232,9 @@ fn colour_and_width_are_for_terminals() {
     let shown = |name: &str, value: &str| {
         let alice = host.as_user("alice").env(name, value);
         let mut list = alice.pty("container-list", &[]);
+        let line = list.expect("\n");
         assert_eq!(list.wait(), Some(0));
-        list.expect("\n");
-        list.output()
+        line
     };
     assert_eq!(shown("X", ""), format!("\x1b[1m{heading}\x1b[0m\r\n"));
     assert_eq!(shown("NO_COLOR", "1"), format!("{heading}\r\n"));
