@@ -1,6 +1,8 @@
 //! `check-limits`: its documentation is that of `Args`, which `check-limits --info` and its manual page print.
 
-use std::{fs, path::Path, process::ExitCode, time::Duration};
+use std::{
+    fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, process::ExitCode, time::Duration,
+};
 
 use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
@@ -136,7 +138,13 @@ fn keep(status: &LimitsStatus, rows: &[[String; 3]]) -> std::io::Result<()> {
         .collect();
     let path = status.home.join(".ds01-limits");
     let new = Path::new(&path).with_extension(format!("new.{}", std::process::id()));
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, &path));
+    let open = || {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o644).open(&new)
+    };
+    let written = open()
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, &path));
     if written.is_err() {
         let _ = fs::remove_file(&new);
     }

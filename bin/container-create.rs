@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, open};
+use ds01_command::{ask, open, project};
 use ds01_core::{
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
@@ -32,13 +32,9 @@ use ds01_host::ops::Create;
     )
 )]
 struct Args {
-    /// name of the container, unique among yours
-    #[argh(positional, arg_name = "name")]
-    name: ContainerArg,
-
-    /// image to make it from, as --image
-    #[argh(positional, arg_name = "image")]
-    positional_image: Option<String>,
+    /// name of the container, unique among yours; and the image, unless --image names it
+    #[argh(positional, arg_name = "name [image]")]
+    words: Vec<String>,
 
     /// image to make it from
     #[argh(option, arg_name = "image")]
@@ -57,8 +53,8 @@ struct Args {
     data: Option<PathBuf>,
 
     /// GPUs or MIG devices to give it (default 1)
-    #[argh(option, default = "1", arg_name = "count")]
-    gpu: u32,
+    #[argh(option, arg_name = "count")]
+    gpu: Option<u32>,
 
     /// give it no GPU
     #[argh(switch)]
@@ -99,15 +95,36 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+    let gpus = match (args.gpu, args.cpu_only) {
+        (None | Some(0), true) => 0,
+        (gpu, false) => gpu.unwrap_or(1),
+        (Some(_), true) => {
+            let message = "--gpu and --cpu-only exclude each other";
+            return Err(Failure::new(Kind::Usage, message).with_hint("leave one of them out"));
+        }
+    };
+    let mut words = args.words.into_iter();
+    let name = words
+        .next()
+        .map(|word| word.parse::<ContainerArg>())
+        .transpose()?;
+    let image = args.image.or(words.next());
+    if let Some(odd) = words.next() {
+        return Err(
+            Failure::new(Kind::Usage, format!("unexpected argument {odd:?}"))
+                .with_hint("a name and an image are all there is: see container-create --help"),
+        );
+    }
     let host = open(ui)?;
-    if args.name.uid.is_some_and(|uid| uid != host.caller().uid) {
+    let name = project(&host, ui, name, "Make a container for which project?")?;
+    if name.uid.is_some_and(|uid| uid != host.caller().uid) {
         return Err(Failure::new(
             Kind::Forbidden,
             "a container is made for its owner by its owner",
         )
         .with_hint(format!(
             "make one of your own: container-create {}",
-            args.name.name
+            name.name
         )));
     }
     ui.explain(
@@ -117,12 +134,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         &host,
         ui,
         &Create {
-            name: args.name.name,
-            image: args.image.or(args.positional_image),
+            name: name.name,
+            image,
             project: args.project,
             workspace: args.workspace,
             data: args.data,
-            gpus: if args.cpu_only { 0 } else { args.gpu },
+            gpus,
             dry_run: args.dry_run,
         },
     )?;
@@ -135,8 +152,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         .iter()
         .map(|held| held.slot.to_string())
         .collect();
-    match slots.as_slice() {
-        [] => ui.line(format_args!("{} without GPU", made.name)),
-        slots => ui.line(format_args!("{} with GPU {}", made.name, slots.join(" "))),
+    let gpu = match slots.as_slice() {
+        [] => "without GPU".to_string(),
+        slots => format!("with GPU {}", slots.join(" ")),
+    };
+    match args.dry_run {
+        true => ui.line(format_args!("{} would be made {gpu}", made.name)),
+        false => ui.line(format_args!("{} {gpu}", made.name)),
     }
 }

@@ -83,7 +83,7 @@ fn cells(container: &Listed) -> [String; 5] {
         container.name.to_string(),
         container.state.to_string(),
         container.image.clone(),
-        or_dash(&container.slots),
+        or_dash(&container.slots.join(" ")),
         or_dash(&container.uptime),
     ]
 }

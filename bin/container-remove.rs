@@ -79,7 +79,18 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         "Remove which container?",
         |state| args.stop || !is_up(state),
     )?;
+    let removal = |name, dry_run| Remove {
+        name,
+        stop_seconds: args.stop.then_some(10),
+        volumes: args.volumes,
+        image: args.images,
+        dry_run,
+    };
     if ask_first && !names.is_empty() {
+        // Nobody is asked about what would be refused.
+        for name in &names {
+            ask(&host, ui, &removal(name.clone(), true))?;
+        }
         let list: Vec<_> = names.iter().map(ToString::to_string).collect();
         if !ui.confirm(&format!("Remove {}? The workspace stays.", list.join(", ")))? {
             return Err(Failure::new(Kind::Failed, "nothing was removed"));
@@ -87,17 +98,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     }
     ui.explain("as docker rm does; then the ledger gives its devices to whoever asks next");
     Ok(ui.each(names, |name, ui| {
-        let removed = ask(
-            &host,
-            ui,
-            &Remove {
-                name,
-                stop_seconds: args.stop.then_some(10),
-                volumes: args.volumes,
-                image: args.images,
-                dry_run: args.dry_run,
-            },
-        )?;
+        let removed = ask(&host, ui, &removal(name, args.dry_run))?;
         if args.dry_run {
             return ui.line(format_args!("{} would be removed", removed.name));
         }

@@ -95,7 +95,7 @@ fn mistakes_on_the_line_are_usage_errors_that_point_to_the_help() {
         assert_eq!(not_utf8, wrong(r#"argument is not UTF-8: "a\xFF""#));
     }
     let missing = "container-create: missing argument <name>\n\
-                   Try 'container-create --help' for more information.\n";
+                   hint: without a terminal it must be given: see container-create --help\n";
     assert_eq!(host.run("container-create", &[]), failed(2, missing));
     for (value, reason) in [
         ("two", "not a whole number"),
@@ -154,6 +154,7 @@ fn on_a_terminal_one_chooses_from_what_fits() {
     attach.expect("alice@gamma:/workspace$ ");
     attach.send("\x04");
     assert_eq!(attach.wait(), Some(0));
+    let cooked = attach.modes();
 
     let mut start = menu("container-start");
     start.expect("Start which container?");
@@ -164,16 +165,15 @@ fn on_a_terminal_one_chooses_from_what_fits() {
 
     for (keys, status) in [("\x1b", 1), ("\x03", 130)] {
         let mut stop = menu("container-stop");
-        let before = stop.modes();
         stop.expect("Stop which container?");
         stop.expect("gamma");
         // Until it reads keys one by one, Ctrl-C may come too early to be one.
-        while stop.modes() == before {
+        while stop.modes() == cooked {
             std::thread::yield_now();
         }
         stop.send(keys);
         assert_eq!(stop.wait(), Some(status), "{}", stop.output());
-        assert_eq!(stop.modes(), before);
+        assert_eq!(stop.modes(), cooked);
     }
     assert_eq!(state(&host, "alpha"), "running");
 
@@ -232,9 +232,9 @@ fn colour_and_width_are_for_terminals() {
     let shown = |name: &str, value: &str| {
         let alice = host.as_user("alice").env(name, value);
         let mut list = alice.pty("container-list", &[]);
+        let line = list.expect("\n");
         assert_eq!(list.wait(), Some(0));
-        list.expect("\n");
-        list.output()
+        line
     };
     assert_eq!(shown("X", ""), format!("\x1b[1m{heading}\x1b[0m\r\n"));
     assert_eq!(shown("NO_COLOR", "1"), format!("{heading}\r\n"));
@@ -260,7 +260,7 @@ fn guided_explains_each_step_beside_the_result() {
 #[test]
 fn text_from_elsewhere_does_not_reach_the_terminal_raw() {
     let host = TestHost::new();
-    for odd in ["bad\x1b[31mname", "Capitals", "../containers/json", ""] {
+    for odd in ["bad\x1b[31mname", "Capitals", "../containers/json"] {
         let refused = host.run("container-create", &["thesis", odd]);
         let shown = odd.replace('\x1b', "\\u{1b}");
         let none = format!(

@@ -1,5 +1,5 @@
-//! Commands that are killed at every system call by which they write: whatever they leave, the
-//! next command goes on from there.
+//! Commands that are killed at every system call by which they write, or whose engine goes away at
+//! any they read it by: whatever they leave, the next command goes on from there.
 
 use std::{
     fs, thread,
@@ -10,7 +10,7 @@ use ds01_testkit::{Outcome, TestHost};
 
 use crate::support::{
     engine_view::{Container, assert_no_device_twice, containers},
-    kill_points::{Point, chosen, killed_at, points},
+    kill_points::{Fault, Point, chosen, fails_at, points},
 };
 
 const X: &str = "x._.20001";
@@ -65,28 +65,29 @@ enum Left {
     Either,
 }
 
-/// Kills `command` at its points, each time from what `prepare` makes, and judges what is left.
-fn kill_and_judge(host: &TestHost, left: Left, prepare: impl Fn(), command: &[&str]) {
+/// Runs `command` with a fault at each of its points, every time from what `prepare` makes, and
+/// judges what is left.
+fn fail_and_judge(host: &TestHost, fault: Fault, left: Left, prepare: impl Fn(), command: &[&str]) {
     prepare();
-    let all = points(host, command);
+    let all = points(host, fault, command);
     clean_up(host);
-    let (number, mut killed) = (all.len(), 0);
+    let (number, mut failed) = (all.len(), 0);
     let chosen = chosen(all, 3);
     for point in &chosen {
         prepare();
-        killed += usize::from(killed_at(host, point, command));
+        failed += usize::from(fails_at(host, point, command));
         judge(host, point, left);
         clean_up(host);
     }
     eprintln!(
-        "{}: {number} calls that write, killed at {killed} of {}",
+        "{}: {number} points, {fault:?} at {failed} of {}",
         command[0],
         chosen.len()
     );
     // Some runs make a call less than the one that was traced.
     assert!(
-        killed * 10 >= chosen.len() * 9,
-        "killed at {killed} of {}",
+        failed * 10 >= chosen.len() * 9,
+        "{fault:?} at {failed} of {}",
         chosen.len()
     );
 }
@@ -179,7 +180,7 @@ fn clean_up(host: &TestHost) {
 #[test]
 fn a_create_killed_anywhere_leaves_no_device_and_no_name_behind() {
     let host = host();
-    kill_and_judge(&host, Left::Either, || {}, &CREATE_X);
+    fail_and_judge(&host, Fault::Killed, Left::Either, || {}, &CREATE_X);
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn a_create_killed_while_it_makes_the_image_leaves_nothing_in_the_way() {
     let points = points_of_image(&host, &forget);
     for point in &points {
         forget();
-        killed_at(&host, point, &CREATE_X);
+        fails_at(&host, point, &CREATE_X);
         the_name_can_be_used(&host, point);
         // A draft of the image may be left, without a device: the next one to make it removes it.
         assert!(drafts(&host).len() <= 1, "{point:?}");
@@ -216,7 +217,7 @@ fn a_create_killed_while_it_makes_the_image_leaves_nothing_in_the_way() {
 
 fn points_of_image(host: &TestHost, forget: &impl Fn()) -> Vec<Point> {
     forget();
-    let all = points(host, &CREATE_X);
+    let all = points(host, Fault::Killed, &CREATE_X);
     clean_up(host);
     chosen(all, 12)
 }
@@ -225,7 +226,13 @@ fn points_of_image(host: &TestHost, forget: &impl Fn()) -> Vec<Point> {
 fn a_first_start_killed_anywhere_leaves_the_device_with_its_container() {
     let host = host();
     let created = || drop(alice(&host, &CREATE_X).ok());
-    kill_and_judge(&host, Left::WithX, created, &["container-start", "x"]);
+    fail_and_judge(
+        &host,
+        Fault::Killed,
+        Left::WithX,
+        created,
+        &["container-start", "x"],
+    );
 }
 
 #[test]
@@ -242,7 +249,13 @@ fn a_start_killed_after_the_hold_gives_its_device_to_one_container_at_a_time() {
             alice(&host, command).ok();
         }
     };
-    kill_and_judge(&host, Left::Either, stopped, &["container-start", "x"]);
+    fail_and_judge(
+        &host,
+        Fault::Killed,
+        Left::Either,
+        stopped,
+        &["container-start", "x"],
+    );
 }
 
 #[test]
@@ -253,8 +266,9 @@ fn a_stop_killed_anywhere_leaves_the_device_with_its_container() {
             alice(&host, command).ok();
         }
     };
-    kill_and_judge(
+    fail_and_judge(
         &host,
+        Fault::Killed,
         Left::WithX,
         running,
         &["container-stop", "x", "-t", "1"],
@@ -265,5 +279,21 @@ fn a_stop_killed_anywhere_leaves_the_device_with_its_container() {
 fn a_remove_killed_anywhere_leaves_no_device_and_no_name_behind() {
     let host = host();
     let created = || drop(alice(&host, &CREATE_X).ok());
-    kill_and_judge(&host, Left::Either, created, &["container-remove", "x"]);
+    fail_and_judge(
+        &host,
+        Fault::Killed,
+        Left::Either,
+        created,
+        &["container-remove", "x"],
+    );
+}
+
+#[test]
+fn an_engine_that_goes_away_before_any_answer_loses_no_device_and_no_name() {
+    let host = host();
+    let created = || drop(alice(&host, &CREATE_X).ok());
+    let (cut, either) = (Fault::CutOff, Left::Either);
+    fail_and_judge(&host, cut, either, || {}, &CREATE_X);
+    fail_and_judge(&host, cut, Left::WithX, created, &["container-start", "x"]);
+    fail_and_judge(&host, cut, either, created, &["container-remove", "x"]);
 }

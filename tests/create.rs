@@ -145,7 +145,7 @@ fn the_image_is_the_named_one_else_the_projects_else_the_hosts() {
     let host = TestHost::new();
     let none = host.run(CREATE, &["thesis", "--cpu-only"]);
     let expected = "container-create: project thesis has no image: there is no \
-                    ds01-20001/thesis:latest\nhint: build one with image-create, or name one with \
+                    ds01-20001/thesis:latest\nhint: name one with \
                     --image\n";
     assert_eq!(none, failed(3, expected));
     let made_from = |args: &[&str]| {
@@ -301,7 +301,10 @@ fn a_dry_run_says_what_would_be_made_and_changes_nothing() {
     };
     let before = everything();
     let args = ["thesis", "ds01-base", "--dry-run"];
-    assert_eq!(host.run(CREATE, &args), done("thesis with GPU 0\n", ""));
+    assert_eq!(
+        host.run(CREATE, &args),
+        done("thesis would be made with GPU 0\n", "")
+    );
     assert_eq!(everything(), before);
     assert_eq!(
         host.run(CREATE, &["thesis", "ds01-base", "--dry-run", "--gpu=2"])

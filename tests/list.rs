@@ -85,7 +85,9 @@ fn json_is_the_documented_shape() {
     "state": "created",
     "image": "ds01-base",
     "project": "thesis",
-    "slots": "0",
+    "slots": [
+      "0"
+    ],
 {}
     "uptime": ""
   }}

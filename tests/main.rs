@@ -12,6 +12,7 @@ mod crashes;
 mod create;
 mod gpu_status;
 mod ledger_faults;
+mod ledger_reach;
 mod lifecycle;
 mod limits;
 mod list;

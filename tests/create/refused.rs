@@ -157,10 +157,8 @@ fn names_that_cannot_be_are_refused_with_the_reason() {
             "'-' and '_' stand singly between letters or digits, not at \"a--b\"",
         ),
     ] {
-        let expected = format!(
-            "container-create: invalid argument '{name}': {reason}\n\
-             Try 'container-create --help' for more information.\n"
-        );
+        let expected =
+            format!("container-create: {reason}\nhint: choose a name like my-thesis or exp_2\n");
         assert_eq!(host.run(CREATE, &[name, "ds01-base"]), failed(2, &expected));
     }
 }

@@ -1,5 +1,7 @@
 //! `container-create`: an engine or a driver that does not answer.
 
+use std::os::unix::net::UnixStream;
+
 use ds01_testkit::{Signal, TestHost};
 use serde_json::json;
 
@@ -26,6 +28,7 @@ fn an_engine_that_is_absent_or_forbidden_is_said_to_be() {
     );
     host.as_user("root").run("chmod", &["660", &path]).ok();
     host.engine().signal(Signal::SIGKILL);
+    while UnixStream::connect(&socket).is_ok() {}
     let refused = host.run(CREATE, &ARGS);
     assert_eq!(
         refused,
@@ -66,6 +69,14 @@ fn a_driver_that_fails_grants_nothing() {
     let lost = "container-create: warning: GPU 0: device fell off the bus or has otherwise become \
                 inacessible\n";
     assert_eq!(made, done("thesis with GPU 1\n", lost));
+    let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
+                hint: see who holds what with gpu-status\n";
+    let bob = host.as_user("bob").run(CREATE, &ARGS);
+    assert_eq!(
+        bob,
+        failed(6, &format!("{lost}{busy}")),
+        "nor is it silent then"
+    );
 }
 
 /// The driver's time limit passes once, for all that ask at the same time.

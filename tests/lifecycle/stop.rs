@@ -74,8 +74,9 @@ fn force_answers_the_question() {
     let host = TestHost::new();
     running(&host, "thesis");
     let mut forced = host.as_user("alice").pty(STOP, &["thesis", "-f"]);
+    let said = "thesis keeps GPU 0 for 15m\r\n";
+    assert_eq!(forced.expect(said), said);
     assert_eq!(forced.wait(), Some(0));
-    assert_eq!(forced.output(), "thesis keeps GPU 0 for 15m\r\n");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Death at each system call by which a command writes: to a file, a directory or the engine.
+//! Faults at each system call of a kind: death where a command writes to a file, a directory or
+//! the engine; a broken connection where it reads the engine's answer.
 
 use std::{collections::BTreeMap, env, fs};
 
@@ -9,9 +10,19 @@ const CALLS: &str = "?open,openat,?creat,write,pwrite64,writev,sendto,sendmsg,ft
                      ?chmod,fchmodat,fchown,?rename,renameat,?renameat2,?unlink,unlinkat,?mkdir,\
                      mkdirat,?link,linkat,?symlink,symlinkat";
 
-/// Before which call of a command it dies: the `nth` of that name, counted from 1.
+/// What happens to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is killed as it is about to write.
+    Killed,
+    /// The connection to the engine breaks as it is about to read the answer.
+    CutOff,
+}
+
+/// At which call of a command: the `nth` of that name, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Point {
+    fault: Fault,
     call: String,
     nth: usize,
     /// As strace printed it.
@@ -23,8 +34,11 @@ pub(crate) struct Point {
 ///
 /// Only the command's own thread counts: the process that asks the driver writes nothing but its
 /// answer.
-pub(crate) fn points(host: &TestHost, command: &[&str]) -> Vec<Point> {
-    let trace = format!("trace={CALLS}");
+pub(crate) fn points(host: &TestHost, fault: Fault, command: &[&str]) -> Vec<Point> {
+    let trace = match fault {
+        Fault::Killed => format!("trace={CALLS}"),
+        Fault::CutOff => "trace=recvfrom".to_string(),
+    };
     let mut args = vec!["-o", "strace.txt", "-e", &trace, "-e", "signal=none"];
     args.extend(command);
     host.run("strace", &args).ok();
@@ -39,6 +53,7 @@ pub(crate) fn points(host: &TestHost, command: &[&str]) -> Vec<Point> {
         *nth += 1;
         if call != "openat" || line.contains("O_CREAT") {
             points.push(Point {
+                fault,
                 call: call.into(),
                 nth: *nth,
                 text: line.into(),
@@ -55,16 +70,27 @@ pub(crate) fn chosen(points: Vec<Point>, step: usize) -> Vec<Point> {
     points.into_iter().skip(step / 2).step_by(step).collect()
 }
 
-/// Runs a command of alice that dies there. Whether it did: another run may make fewer calls.
-pub(crate) fn killed_at(host: &TestHost, point: &Point, command: &[&str]) -> bool {
-    let trace = format!("trace={}", point.call);
-    let inject = format!("inject={}:signal=KILL:when={}", point.call, point.nth);
+/// Runs a command of alice with its fault. Whether it came to that: another run may make fewer
+/// calls, and a connection may break after what it was for.
+pub(crate) fn fails_at(host: &TestHost, point: &Point, command: &[&str]) -> bool {
+    let Point {
+        fault, call, nth, ..
+    } = point;
+    let trace = format!("trace={call}");
+    let (inject, status) = match fault {
+        Fault::Killed => (format!("inject={call}:signal=KILL:when={nth}"), None),
+        // Broken from there on.
+        Fault::CutOff => (
+            format!("inject={call}:error=ECONNRESET:when={nth}+"),
+            Some(8),
+        ),
+    };
     let mut args = vec!["-o", "/dev/null", "-e", &trace, "-e", &inject];
     args.extend(command);
     let outcome = host.run("strace", &args);
     assert!(
-        matches!(outcome.status, None | Some(0)),
+        outcome.status == status || outcome.status == Some(0),
         "{point:?}: {outcome:#?}"
     );
-    outcome.status.is_none()
+    outcome.status == status
 }

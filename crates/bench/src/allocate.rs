@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::FileExt,
     path::Path,
 };
 
@@ -16,6 +15,7 @@ use ds01_core::{
     time::Timestamp,
 };
 use ds01_host::{Caller, Site, clock, config::Config, look::Scope, nvml::Probe, users};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nvml_wrapper::Nvml;
 
 use crate::{
@@ -106,8 +106,9 @@ pub(crate) fn once(name: &str) -> Result<()> {
 /// Takes an allocation back.
 pub(crate) fn release(site: &Site, container: &EngineName) -> Result<()> {
     let look = site.look(&Scope::Nothing).map_err(told)?;
-    let remove = |ledger: &mut Ledger, _| Ok(drop(ledger.remove(container)));
-    site.change(&look, remove).map_err(told)
+    let remove = |ledger: &mut Ledger, _| Ok(ledger.remove(container));
+    site.change(&look, remove).map_err(told)?;
+    Ok(())
 }
 
 /// The caller's container of this name.
@@ -123,21 +124,23 @@ pub(crate) fn told(failure: Failure) -> Box<dyn std::error::Error> {
     failure.message.into()
 }
 
-/// What the ledger's protocol asks of the disk: the locks, a read, a new file, its rename.
+/// What the ledger's protocol asks of the disk: the locks, a read, a write, and the exchange.
 fn replace(dir: &Path, bytes: &[u8]) -> Result<()> {
     let turn = File::open(dir.join("ledger.json.turn"))?;
     turn.lock()?;
     let lock = File::open(dir.join("ledger.json.lock"))?;
     lock.lock()?;
     drop(turn);
-    fs::read(dir.join("ledger.json"))?;
-    let new = dir.join("ledger.json.new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o660)
-        .open(&new)?;
-    file.set_permissions(fs::Permissions::from_mode(0o660))?;
-    file.write_all(bytes)?;
-    Ok(fs::rename(new, dir.join("ledger.json"))?)
+    let (path, spare) = (dir.join("ledger.json"), dir.join("ledger.json.new"));
+    fs::read(&path)?;
+    let file = OpenOptions::new().write(true).open(&spare)?;
+    file.write_all_at(bytes, 0)?;
+    renameat2(
+        AT_FDCWD,
+        &spare,
+        AT_FDCWD,
+        &path,
+        RenameFlags::RENAME_EXCHANGE,
+    )?;
+    Ok(())
 }

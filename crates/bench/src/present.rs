@@ -21,8 +21,6 @@ use crate::{ALL, FEW, Result, raw};
 
 /// How many are of the user who has a few.
 const OWN: usize = 5;
-/// As many of the newest as the ledger remembers.
-const NEWEST: usize = 16;
 
 /// Creates containers until there are `present`.
 pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
@@ -37,12 +35,6 @@ pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
         let owner = if number < OWN { FEW } else { ALL };
         add(host, &mut ledger, &image["Id"], owner, number)?;
     }
-    let newest = ledger
-        .allocations
-        .iter()
-        .rev()
-        .filter_map(|entry| entry.id.clone());
-    ledger.newest = newest.take(NEWEST).collect();
     Ok(locked.save(&mut ledger)?)
 }
 
@@ -93,9 +85,14 @@ fn add(
 /// A directory with the ledger and its locks, for everybody to write to.
 pub(crate) fn copy_of_state(host: &TestHost) -> Result<String> {
     let copy = shared(&host.root().join("copy"))?;
-    for file in ["ledger.json", "ledger.json.lock", "ledger.json.turn"] {
+    for (file, from) in [
+        ("ledger.json", "ledger.json"),
+        ("ledger.json.new", "ledger.json"),
+        ("ledger.json.lock", "ledger.json.lock"),
+        ("ledger.json.turn", "ledger.json.turn"),
+    ] {
         let to = host.root().join("copy").join(file);
-        fs::copy(host.state_dir().join(file), &to)?;
+        fs::copy(host.state_dir().join(from), &to)?;
         fs::set_permissions(to, Permissions::from_mode(0o666))?;
     }
     Ok(copy)

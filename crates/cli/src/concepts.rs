@@ -93,6 +93,8 @@ is not used comes back to everyone.
 pub const STATES: Concept = Concept {
     title: "A container is created, running, paused or stopped",
     text: "\
+At any moment a container is in one of four states:
+
   created    made, with its devices, but nothing runs in it yet
   running    its processes run, whether you are attached to it or not
   paused     its processes are frozen where they were, and stay in memory

@@ -73,6 +73,39 @@ pub fn container(
     Ok(ContainerArg { name, uid: None })
 }
 
+/// The container to be made, that was named; without a name, that of a project which is chosen
+/// from those in `~/workspace` that have no container yet.
+///
+/// # Errors
+///
+/// Status 2 without a terminal, 3 if there is no such project.
+pub fn project(
+    host: &Host,
+    ui: &mut Ui,
+    named: Option<ContainerArg>,
+    prompt: &str,
+) -> Result<ContainerArg, Failure> {
+    if let Some(named) = named {
+        return Ok(named);
+    }
+    ui.may_ask("name")?;
+    let all = List {
+        stopped: true,
+        all_users: false,
+    };
+    let used: Vec<_> = ask(host, ui, &all)?.into_iter().map(|c| c.name).collect();
+    let mut projects = host.projects()?;
+    projects.retain(|name| !used.contains(name));
+    if projects.is_empty() {
+        let message = "you have no project without a container in ~/workspace";
+        let hint = format!("name the new one: {} <name> --image=<image>", ui.name());
+        return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
+    }
+    let rows: Vec<_> = projects.iter().map(|name| [name.to_string()]).collect();
+    let name = projects.swap_remove(ui.choose(prompt, &rows)?);
+    Ok(ContainerArg { name, uid: None })
+}
+
 /// The containers that were named, or with `all` those that `fit`, which may be none.
 ///
 /// # Errors
@@ -120,10 +153,9 @@ pub fn containers(
 
 /// What to choose a container by.
 fn facts(container: &Listed) -> [String; 4] {
-    let gpu = if container.slots.is_empty() {
-        "no GPU".into()
-    } else {
-        format!("GPU {}", container.slots)
+    let gpu = match container.slots.as_slice() {
+        [] => "no GPU".into(),
+        slots => format!("GPU {}", slots.join(" ")),
     };
     [
         container.name.to_string(),

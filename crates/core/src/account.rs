@@ -73,6 +73,8 @@ fn with_line(others: &str, name: &str, id: u32, line: &str) -> String {
 pub fn profile() -> &'static str {
     "# Read by login shells: written by DS01, yours to change.\n\
      if [ -n \"$DS01_IMAGE_PATH\" ]; then PATH=$DS01_IMAGE_PATH; export PATH; fi\n\
+     # The command of this name cannot end its own shell without a signal; the shell can.\n\
+     alias container-exit=exit\n\
      if [ -n \"$BASH_VERSION\" ]; then\n\
      \x20 PS1='\\u@\\h:\\w\\$ '\n\
      \x20 if [ -f ~/.bashrc ]; then . ~/.bashrc; fi\n\

@@ -100,6 +100,9 @@ impl UserError for Denied {
             Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
             Self::TooFew { exist: 0, .. } => "create it without one, with --cpu-only".into(),
             Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
+            Self::Quota { held, .. } if *held == Share::NONE => {
+                "ask for fewer, or for none with --cpu-only".into()
+            }
             Self::Quota { .. } => "free a GPU with container-remove".into(),
             Self::NoneFree { .. } | Self::NoneFits { .. } => {
                 "see who holds what with gpu-status".into()

@@ -144,7 +144,7 @@ impl FromStr for ContainerArg {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if text.contains(SEPARATOR) {
-            let EngineName { name, uid } = text.parse()?;
+            let EngineName { name, uid } = text.to_ascii_lowercase().parse()?;
             return Ok(Self {
                 name,
                 uid: Some(uid),

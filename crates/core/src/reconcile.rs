@@ -24,6 +24,9 @@ pub struct Seen {
     pub news: Option<usize>,
     /// The ids that were asked for beside. `None`: the list is complete.
     pub asked: Option<BTreeSet<ContainerId>>,
+    /// Names of containers that the engine is still making: it lists them, and cannot tell yet
+    /// which devices they have.
+    pub unfinished: Vec<String>,
     /// Marks that are no more.
     pub vanished: Vec<ContainerId>,
     /// Pending entries' processes that were dead before the engine was asked.

@@ -1,8 +1,9 @@
 //! Now, and which process this is.
 
-use std::{fs, sync::OnceLock, time::SystemTime};
+use std::{fs, os::unix::fs::MetadataExt, sync::OnceLock, time::SystemTime};
 
 use ds01_core::{ledger::Process, time::Timestamp};
+use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
 
 /// The time.
 pub fn now() -> Timestamp {
@@ -21,20 +22,29 @@ pub fn this_process() -> Option<Process> {
 
 /// Whether a process is certainly no more. Unsure is alive.
 pub fn is_dead(process: &Process) -> bool {
-    let Some(boot) = boot() else { return false };
-    boot != process.boot
-        || match fs::read_to_string(format!("/proc/{}/stat", process.pid)) {
-            Ok(stat) => start_time(&stat).is_some_and(|started| started != process.started),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    let Some(here) = boot() else { return false };
+    if here != process.boot {
+        // Of this boot, it is in another pid namespace, of which nothing can be told from here.
+        let boot = |id: &str| id.split(' ').next().map(str::to_string);
+        return boot(&here) != boot(&process.boot);
+    }
+    match started(process.pid) {
+        Some(started) => started != process.started,
+        // A /proc mounted with hidepid shows nobody else's processes; the kernel still knows them.
+        None => {
+            let pid = i32::try_from(process.pid).map(Pid::from_raw);
+            pid.is_ok_and(|pid| kill(pid, None) == Err(Errno::ESRCH))
         }
+    }
 }
 
-/// The kernel's id of this boot, which no process outlives.
+/// The kernel's id of this boot, which no process outlives, and of the namespace of our pid.
 fn boot() -> Option<String> {
     static BOOT: OnceLock<Option<String>> = OnceLock::new();
     let read = || {
         let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        Some(id.trim().to_string())
+        let namespace = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+        Some(format!("{} {namespace}", id.trim()))
     };
     BOOT.get_or_init(read).clone()
 }

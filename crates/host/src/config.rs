@@ -213,6 +213,16 @@ impl Config {
             }
         }
         let alone = |dir: fs::Metadata| dir.uid() == owner && dir.mode() & 0o022 == 0;
+        if let Some(root) = config
+            .containers
+            .bind_roots
+            .iter()
+            .find(|root| !root.is_absolute())
+        {
+            return Err(wrong(format!(
+                "containers.bind_roots: {root:?} is not absolute"
+            )));
+        }
         if owner != 0 && fs::metadata(state).is_ok_and(|dir| !alone(dir)) {
             let (config, state) = (path.into(), state.clone());
             return Err(ConfigError::NotYours {

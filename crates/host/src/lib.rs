@@ -17,7 +17,10 @@ pub mod ops;
 pub mod site;
 pub mod users;
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::ContainerName,
+};
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, access},
@@ -98,6 +101,27 @@ impl Host {
     /// A shell's connection goes to the engine itself, whichever way operations go.
     pub fn site(&self) -> &Site {
         &self.site
+    }
+
+    /// The caller's projects: the folders of `~/workspace` whose names a container can have.
+    ///
+    /// # Errors
+    ///
+    /// If the caller has no login, or the folder cannot be read.
+    pub fn projects(&self) -> Result<Vec<ContainerName>, Failure> {
+        let workspace = users::person(self.caller.uid)?.home.join("workspace");
+        let folders = match std::fs::read_dir(&workspace) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            folders => folders.map_err(|error| {
+                let message = format!("cannot read {}: {error}", workspace.display());
+                Failure::new(Kind::Failed, message)
+            })?,
+        };
+        let folders = folders.flatten().filter(|folder| folder.path().is_dir());
+        let name = |folder: std::fs::DirEntry| folder.file_name().to_str()?.parse().ok();
+        let mut names: Vec<ContainerName> = folders.filter_map(name).collect();
+        names.sort();
+        Ok(names)
     }
 
     /// Who asks.

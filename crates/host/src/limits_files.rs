@@ -9,6 +9,7 @@ use ds01_core::{
     failure::{Failure, Kind, UserError},
     policy::{Policy, PolicyFiles, Source, Warning},
 };
+use nix::errno::Errno;
 
 /// Why a policy file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,7 @@ pub fn policy(dir: &Path) -> Result<(Policy, Vec<Warning>), Failure> {
     let limits = dir.join("resource-limits.yaml");
     let missing = |path: &Path| Unreadable {
         path: path.into(),
-        source: io::ErrorKind::NotFound.into(),
+        source: Errno::ENOENT.into(),
     };
     let files = PolicyFiles {
         limits: source(&limits)?.ok_or_else(|| missing(&limits))?,

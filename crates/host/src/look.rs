@@ -168,9 +168,9 @@ fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Eng
 /// Looks closely at what the list does not tell: the devices of containers that are not ours,
 /// and when ours stopped.
 fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
-    let unknown = |c: &Sighting| {
-        !ledger.accounts_for(&c.id) && !ledger.allocations.iter().any(|a| a.awaits(c))
-    };
+    // One that an intent awaits is looked at too: listed, it may not be whole yet.
+    let unknown = |c: &Sighting| !ledger.accounts_for(&c.id);
+    let awaited = |c: &Sighting| ledger.allocations.iter().any(|a| a.awaits(c));
     let news = seen.news.unwrap_or_default();
     let new: BTreeSet<_> = seen
         .containers
@@ -193,25 +193,31 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
         return Ok(());
     }
     let ids: Vec<_> = ids.into_iter().collect();
+    let mut whole = BTreeMap::new();
     for inspected in engine.inspect(&ids)? {
         if let Some(finished) = inspected.finished {
             seen.stopped.insert(inspected.id.clone(), finished);
         }
         if new.contains(&inspected.id) {
-            seen.claims.insert(inspected.id, inspected.claim);
+            whole.insert(inspected.id.clone(), inspected.claim);
         }
     }
-    // One that went between the two questions is not there.
-    let gone = |c: &Sighting| new.contains(&c.id) && !seen.claims.contains_key(&c.id);
-    let lost = seen
-        .containers
-        .iter()
-        .take(news)
-        .filter(|c| gone(c))
-        .count();
-    seen.news = Some(news - lost);
-    let claims = &seen.claims;
+    // Release 20.10 lists a container before it can be inspected: what is listed still is being made.
+    let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
+    let missed: Vec<_> = seen.containers.iter().filter(|c| missing(c)).collect();
+    if !missed.is_empty() {
+        let listed = engine.list(&Query::All)?;
+        let unfinished = missed
+            .iter()
+            .filter(|c| !awaited(c) && listed.iter().any(|l| l.id == c.id));
+        seen.unfinished = unfinished.map(|c| c.name.clone()).collect();
+    }
+    let lost = seen.containers.iter().take(news).filter(|c| missing(c));
+    seen.news = Some(news - lost.count());
     seen.containers
-        .retain(|c| !new.contains(&c.id) || claims.contains_key(&c.id));
+        .retain(|c| !new.contains(&c.id) || whole.contains_key(&c.id));
+    let is_awaited = |id: &ContainerId| seen.containers.iter().any(|c| c.id == *id && awaited(c));
+    whole.retain(|id, _| !is_awaited(id));
+    seen.claims = whole;
     Ok(())
 }

@@ -19,8 +19,8 @@ use ds01_core::{
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{signal::Signal, wait::waitpid},
-    unistd::{ForkResult, Pid, fork, pipe},
+    sys::{prctl::set_pdeathsig, signal::Signal, wait::waitpid},
+    unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe},
 };
 use nvml_wrapper::{Device as Handle, Nvml, error::NvmlError as Error};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,7 @@ impl Probe {
         match unsafe { fork() }.map_err(system)? {
             ForkResult::Child => {
                 drop(read);
+                alone();
                 let answer = serde_json::to_vec(&inventory(library)).unwrap_or_default();
                 let sent = File::from(write).write_all(&answer);
                 // SAFETY: ends this process without running the parent's exit handlers twice.
@@ -148,6 +149,17 @@ impl Drop for Probe {
         if ended.is_ok_and(|count| count > 0) {
             let _ = waitpid(self.child, None);
         }
+    }
+}
+
+/// Makes the process that asks end with the command, and keep none of its output open: whoever
+/// reads that would wait for a driver that hangs.
+fn alone() {
+    let _ = set_pdeathsig(Signal::SIGKILL);
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        let _ = dup2_stdin(&null);
+        let _ = dup2_stdout(&null);
+        let _ = dup2_stderr(&null);
     }
 }
 
@@ -271,7 +283,7 @@ fn device(
 fn readable<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(Error::NotSupported | Error::FailedToLoadSymbol(_) | Error::NoPermission) => Ok(None),
+        Err(Error::NotSupported | Error::FailedToLoadSymbol(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -81,10 +81,16 @@ impl EngineError {
             Some(_) => Self::Absent { socket },
             None => Self::Broken {
                 what,
-                source: Box::new(error),
+                // What is around the first cause tells of HTTP, which helps no reader.
+                source: root(&error).to_string().into(),
             },
         }
     }
+}
+
+/// The first cause of an error.
+fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
+    error.source().map_or(error, root)
 }
 
 /// Why no connection came about: `None` if one did.

@@ -118,6 +118,13 @@ impl Create {
             devices: self.gpus,
         };
         let decide = |ledger: &mut Ledger, now: Timestamp| {
+            if let Some(name) = look.seen.unfinished.first().filter(|_| self.gpus > 0) {
+                return Err(fail(
+                    Kind::Busy,
+                    format!("docker is making {name}, and cannot tell yet which GPUs it has"),
+                    "try again in a moment".into(),
+                ));
+            }
             let orphan = ledger.entry(container).cloned();
             if let Some(entry) = &orphan
                 && !matches!(entry.holding, Holding::Orphaned { .. })
@@ -356,9 +363,14 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
     });
     if let Err(failure) = confirmed {
         // Not on record, it could not be used: it goes, and its entry with it.
-        site.engine()?.remove(id, true)?;
+        // Whether it goes or has gone, the first failure is what the user should know.
+        let removed = site
+            .engine()
+            .and_then(|engine| Ok(engine.remove(id, true)?));
         site.note(site.metadata.delete(container));
-        give_back(site, container, false, None)?;
+        if removed.is_ok() || removed.is_err_and(|failure| failure.kind == Kind::NotFound) {
+            give_back(site, container, false, None)?;
+        }
         return Err(failure);
     }
     let event = |kind: &str| {

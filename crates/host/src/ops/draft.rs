@@ -57,7 +57,13 @@ impl Draft {
         let data = create.data.as_deref().map(folder).transpose()?;
         let workspace = match &create.workspace {
             Some(path) => folder(path)?,
-            None => person.home.join("workspace").join(project.as_ref()),
+            None => {
+                let path = person.home.join("workspace").join(project.as_ref());
+                // It is made later: what is there of it already may be a link to anywhere.
+                let there = path.ancestors().find(|path| path.exists());
+                there.map(folder).transpose()?;
+                path
+            }
         };
         let home = match person.uid {
             0 => "/root".to_string(),
@@ -100,6 +106,13 @@ fn image_name(
     project: &ContainerName,
 ) -> Result<String, Failure> {
     if let Some(image) = &create.image {
+        if image.is_empty() {
+            return Err(fail(
+                Kind::Usage,
+                "an image name cannot be empty".into(),
+                "see the images with docker images".into(),
+            ));
+        }
         return Ok(own_image(image, uid));
     }
     let own = format!("ds01-{uid}/{project}:latest");
@@ -114,7 +127,7 @@ fn image_name(
             fail(
                 Kind::NotFound,
                 format!("project {project} has no image: there is no {own}"),
-                "build one with image-create, or name one with --image".into(),
+                "name one with --image".into(),
             )
         })
 }
@@ -153,6 +166,11 @@ fn own_image(image: &str, uid: u32) -> String {
 /// Status 2 if it does not exist, 7 if it is elsewhere.
 pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
     let roots = &site.config().containers.bind_roots;
+    // The shell leaves it as it is in --workspace=~/data.
+    let path = &match path.strip_prefix("~") {
+        Ok(rest) => home.join(rest),
+        Err(_) => path.to_path_buf(),
+    };
     let shown = path.display();
     let real = fs::canonicalize(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => fail(
@@ -173,8 +191,9 @@ pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, 
             "name a folder, in your home or one that the host allows".into(),
         ));
     }
+    let roots = roots.iter().filter_map(|root| fs::canonicalize(root).ok());
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
-    if std::iter::once(&home)
+    if std::iter::once(home)
         .chain(roots)
         .any(|root| real.starts_with(root))
     {

@@ -2,6 +2,7 @@
 
 use ds01_core::{
     container::{ContainerId, Sighting, State},
+    device::Held,
     failure::{Failure, Kind},
     label,
     ledger::Ledger,
@@ -10,7 +11,9 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Operation, Site, engine::Query, ledger_file::Stored, site::fail, users::Caller};
+use crate::{
+    Operation, Site, clock, engine::Query, ledger_file::Stored, site::fail, users::Caller,
+};
 
 /// Asks for containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +41,8 @@ pub struct Listed {
     pub image: String,
     /// Its project.
     pub project: String,
-    /// Its devices as users read them, separated by spaces.
-    pub slots: String,
+    /// The devices that it holds, as users read them.
+    pub slots: Vec<String>,
     /// When it was made.
     pub created: Timestamp,
     /// How long it has been up, in the engine's words; empty if it does not run.
@@ -90,14 +93,19 @@ impl Operation for List {
 /// The container as our records have it, the ledger or where that is lost the record of its own.
 /// `None` if it is not ours, whatever its labels say.
 fn ours(site: &Site, ledger: Option<&Ledger>, seen: Sighting) -> Option<Listed> {
-    let container: EngineName = match ledger {
-        Some(ledger) => ledger.entry_of(&seen.id, &seen.name)?.container.clone(),
+    let slots = |devices: &[Held]| devices.iter().map(|held| held.slot.to_string()).collect();
+    let (container, slots): (EngineName, Vec<String>) = match ledger {
+        Some(ledger) => {
+            let entry = ledger.entry_of(&seen.id, &seen.name)?;
+            let holds = entry.holds(clock::now());
+            let devices = if holds { &entry.devices[..] } else { &[] };
+            (entry.container.clone(), slots(devices))
+        }
         None => {
             let name: EngineName = seen.name.parse().ok()?;
-            site.metadata
-                .read(&name)
-                .filter(|record| record.id == seen.id)?;
-            name
+            let record = site.metadata.read(&name);
+            let record = record.filter(|record| record.id == seen.id)?;
+            (name, slots(&record.devices))
         }
     };
     let label = |key: &str| seen.labels.get(key).cloned().unwrap_or_default();
@@ -115,7 +123,7 @@ fn ours(site: &Site, ledger: Option<&Ledger>, seen: Sighting) -> Option<Listed> 
         state: seen.state,
         image: image.unwrap_or(seen.image),
         project: label("ds01.project"),
-        slots: label(label::GPU_SLOTS),
+        slots,
         created: seen.created,
         uptime: uptime.unwrap_or_default().into(),
     })
