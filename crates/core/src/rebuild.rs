@@ -28,3 +28,6 @@ pub fn rebuild(seen: &Seen, records: &[Record], now: Timestamp) -> Ledger {
     reconcile(&mut ledger, seen, now);
     ledger
 }
+
+#[cfg(test)]
+mod tests;

@@ -336,3 +336,6 @@ fn note_marks(ledger: &mut Ledger, seen: &Seen, now: Timestamp) {
         ledger.set_marks(news, seen.asked_at.min(now));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,6 @@ impl Record {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,3 +136,6 @@ pub fn spec(plan: &Plan<'_>) -> Spec {
         mounts: plan.mounts.to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,6 +197,9 @@ fn an_intent_awaits_the_container_of_its_name_that_has_its_devices() {
     assert!(!awaits(labels("MIG-0-1 MIG-0-0 MIG-0-2")));
     assert!(!awaits(foreign("a._.1", State::Created)));
     assert!(!awaits(sighting("b._.1", &devices, State::Created)));
+    let without = intent("a._.1", &[], pending(1));
+    assert!(without.awaits(&sighting("a._.1", &[], State::Created)));
+    assert!(!without.awaits(&foreign("a._.1", State::Created)));
     let known = entry("a._.1", &devices, Holding::Live);
     assert!(!known.awaits(&sighting("a._.1", &devices, State::Created)));
 }

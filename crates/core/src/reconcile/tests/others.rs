@@ -1,0 +1,132 @@
+//! Containers of others, of ours that the ledger does not know, and what counts as known.
+
+use super::*;
+
+/// A container of others and what it claims.
+fn stranger(seen: &mut Seen, name: &str, claim: Option<Claim>) {
+    seen.containers.push(foreign(name, State::Running));
+    seen.news = Some(seen.containers.len());
+    seen.claims.insert(id(name), claim);
+}
+
+#[test]
+fn containers_of_others_are_found_and_forgotten() {
+    let mut seen = complete(&[]);
+    stranger(&mut seen, "x", Some(named("0")));
+    stranger(&mut seen, "y", None);
+    let mut ledger = ledger(&[]);
+    let found = Unmanaged {
+        changed: 11,
+        ..unmanaged("x", named("0"))
+    };
+    let changes = reconcile(&mut ledger, &seen, NOW);
+    assert_eq!(changes, [Change::Found(found.clone())]);
+    assert_eq!(ledger.unmanaged, [found]);
+    assert_eq!(reconcile(&mut ledger, &seen, NOW), [], "once");
+    ledger.generation = 11;
+    // That one was listed before the stranger came.
+    reconcile(&mut ledger, &complete(&[]), NOW);
+    assert_eq!(ledger.unmanaged.len(), 1);
+    let later = Seen {
+        generation: 11,
+        ..complete(&[])
+    };
+    assert_eq!(reconcile(&mut ledger, &later, NOW), []);
+    assert_eq!(ledger.unmanaged, []);
+}
+
+#[test]
+fn a_container_that_an_intent_awaits_is_no_stranger_and_not_yet_known() {
+    // Whoever looked did not know of the intent, which has been recorded since.
+    let coming = Allocation {
+        changed: 11,
+        ..intent(A, &[whole(0)], pending(1))
+    };
+    let mut seen = complete(&[sighting(A, &[whole(0)], State::Created)]);
+    seen.claims.insert(id(A), Some(named("GPU-0")));
+    let mut ledger = ledger(&[coming]);
+    let before = ledger.clone();
+    assert_eq!(reconcile(&mut ledger, &seen, NOW), []);
+    assert_eq!(ledger, before);
+}
+
+#[test]
+fn a_stranger_under_the_name_of_an_intent_keeps_its_devices() {
+    let mut seen = complete(&[foreign(A, State::Running)]);
+    seen.claims.insert(id(A), Some(named("GPU-1")));
+    let mut ledger = ledger(&[intent(A, &[whole(0)], pending(1))]);
+    let found = Unmanaged {
+        changed: 11,
+        ..unmanaged(A, named("GPU-1"))
+    };
+    assert_eq!(reconcile(&mut ledger, &seen, NOW), [Change::Found(found)]);
+}
+
+#[test]
+fn marks_move_on_only_when_everything_that_is_new_is_accounted_for() {
+    let mark = |name: &str| Mark {
+        id: id(name),
+        created: NOW - seconds(3600),
+    };
+    let begin = || Ledger {
+        marks: vec![mark("old")],
+        ..ledger(&[entry(A, &[], Holding::Live)])
+    };
+    let seen = |claims: &[(&str, Option<Claim>)]| {
+        let mut seen = complete(&[
+            sighting(A, &[], State::Running),
+            foreign("x", State::Running),
+            foreign("y", State::Running),
+        ]);
+        seen.claims = claims
+            .iter()
+            .map(|(name, claim)| (id(name), claim.clone()))
+            .collect();
+        seen
+    };
+    let marks = |seen: &Seen| {
+        let mut ledger = begin();
+        reconcile(&mut ledger, seen, NOW);
+        ledger
+            .marks
+            .into_iter()
+            .map(|mark| mark.id.0)
+            .collect::<Vec<_>>()
+    };
+    let all = [("x", None), ("y", Some(named("0")))];
+    assert_eq!(marks(&seen(&all)), [A, "x", "y", "old"]);
+    assert_eq!(marks(&seen(&all[..1])), ["old"]);
+    // What is not new was accounted for when it was.
+    let older = Seen {
+        news: Some(2),
+        ..seen(&all[..1])
+    };
+    assert_eq!(marks(&older), [A, "x", "old"]);
+    let nothing = Seen {
+        news: None,
+        ..seen(&all)
+    };
+    assert_eq!(marks(&nothing), ["old"]);
+    let vanished = Seen {
+        vanished: vec![id("old")],
+        ..seen(&all[..1])
+    };
+    assert_eq!(marks(&vanished), [""; 0]);
+}
+
+#[test]
+fn what_is_too_young_to_be_a_mark_is_known_all_the_same() {
+    let mut seen = complete(&[]);
+    stranger(&mut seen, "x", None);
+    seen.containers[0].created = NOW + seconds(1) - SETTLED;
+    let mut ledger = ledger(&[]);
+    reconcile(&mut ledger, &seen, NOW);
+    assert_eq!(
+        (ledger.marks.clone(), ledger.recent.clone()),
+        (vec![], vec![id("x")])
+    );
+    // A look from before the clock was set back makes no mark either.
+    seen.asked_at = NOW + seconds(3600);
+    reconcile(&mut ledger, &seen, NOW);
+    assert_eq!(ledger.marks, []);
+}

@@ -1,0 +1,116 @@
+use super::*;
+use crate::{
+    container::State,
+    device::tests::{mig, whole},
+    ledger::tests::{HOLD, NOW, entry, intent, named, sighting, unanswered},
+};
+
+fn found() -> Sighting {
+    let mut found = sighting("a._.1", &[whole(0)], State::Created);
+    for (key, value) in [
+        ("ds01.user", "alice"),
+        ("ds01.group", "student"),
+        ("ds01.slice", "ds01-student-alice.slice"),
+        ("ds01.project", "thesis"),
+        ("ds01.image", "pytorch:2.8"),
+        ("ds01.work_mount", "/home/alice/workspace/thesis"),
+    ] {
+        found.labels.insert(key.into(), value.into());
+    }
+    found
+}
+
+#[test]
+fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
+    let entry = intent("a._.1", &[whole(0)], unanswered());
+    let expected = Record {
+        version: 1,
+        container: "a._.1".into(),
+        id: ContainerId("a._.1".into()),
+        login: "alice".into(),
+        group: "student".into(),
+        slice: "ds01-student-alice.slice".into(),
+        project: "thesis".into(),
+        image: "pytorch:2.8".into(),
+        workspace: "/home/alice/workspace/thesis".into(),
+        devices: entry.devices.clone(),
+        hold: Some(HOLD),
+        created: found().created,
+        node: "host".into(),
+    };
+    assert_eq!(Record::of_found(&entry, &found(), "host"), expected);
+}
+
+#[test]
+fn a_record_proves_the_container_of_its_id_name_and_devices() {
+    let devices = [mig(0, 0, 1), mig(0, 1, 1)];
+    let entry = entry("a._.1", &devices, Holding::Live);
+    let shown = sighting("a._.1", &devices, State::Running);
+    let record = Record::of_found(&entry, &shown, "host");
+    let claim = |names: &[&str]| Claim::Named(names.iter().map(|name| name.to_string()).collect());
+    let proves = |sighting: &Sighting, claim: Option<&Claim>| record.proves(sighting, claim);
+    let same = claim(&["MIG-0-1", "MIG-0-0"]);
+    assert_eq!(proves(&shown, Some(&same)), Some(entry));
+    for other in [
+        None,
+        Some(Claim::All),
+        Some(named("MIG-0-0")),
+        Some(named("GPU-0")),
+    ] {
+        assert_eq!(proves(&shown, other.as_ref()), None, "{other:?}");
+    }
+    let renamed = Sighting {
+        name: "b._.1".into(),
+        ..shown.clone()
+    };
+    assert_eq!(proves(&renamed, Some(&same)), None);
+    let another = Sighting {
+        id: ContainerId("other".into()),
+        ..shown
+    };
+    assert_eq!(proves(&another, Some(&same)), None);
+}
+
+#[test]
+fn a_record_without_devices_proves_a_container_without_claims() {
+    let entry = entry("a._.1", &[], Holding::Live);
+    let shown = sighting("a._.1", &[], State::Running);
+    let record = Record::of_found(&entry, &shown, "host");
+    assert_eq!(record.proves(&shown, None), Some(entry));
+    let nameless = Record {
+        container: "a".into(),
+        ..record
+    };
+    let called = Sighting {
+        name: "a".into(),
+        ..shown
+    };
+    assert_eq!(nameless.proves(&called, None), None);
+}
+
+#[test]
+fn a_record_is_stored_as_other_programs_read_it() {
+    let entry = entry("a._.1", &[mig(1, 2, 3)], Holding::Live);
+    let record = Record {
+        created: NOW,
+        ..Record::of_found(&entry, &found(), "host")
+    };
+    let expected = serde_json::json!({
+        "version": 1,
+        "container": "a._.1",
+        "id": "a._.1",
+        "login": "alice",
+        "group": "student",
+        "slice": "ds01-student-alice.slice",
+        "project": "thesis",
+        "image": "pytorch:2.8",
+        "workspace": "/home/alice/workspace/thesis",
+        "devices": [{"uuid": "MIG-1-2", "gpu": "GPU-1", "slot": "1:2", "share": 12}],
+        "hold": {"secs": 900, "nanos": 0},
+        "created": 1_000_000,
+        "node": "host",
+    });
+    let stored = serde_json::to_value(&record).unwrap();
+    assert_eq!(stored, expected);
+    assert_eq!(serde_json::from_value::<Record>(stored).unwrap(), record);
+}
