@@ -292,7 +292,11 @@ fn a_dry_run_says_what_would_be_made_and_changes_nothing() {
     let host = TestHost::with_gpus(2);
     let everything = || {
         let ledger = host.ledger_text();
+        // Images of the same second come in any order.
         let images = host.docker(&["images", "--all", "--quiet"]).ok();
+        let mut images: Vec<_> = images.lines().collect();
+        images.sort_unstable();
+        let images = images.join(" ");
         let containers = host.docker(&["ps", "--all", "--quiet"]).ok();
         let list = "find /home/alice && cat \"$0\"/log/events.jsonl && ls -R \"$0\"/state";
         let root = host.root().to_string_lossy().into_owned();
