@@ -9,6 +9,7 @@ mod freeze;
 mod gpus;
 mod limits;
 mod list;
+mod make;
 mod remove;
 mod shell;
 mod start;
