@@ -104,8 +104,8 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
             ledger.allocations.push(entry);
         }
     }
-    not_later_than(ledger, now);
     add_recorded(ledger, seen, &seen.records, now);
+    not_later_than(ledger, now);
     release(ledger, now, &mut changes);
     note_unmanaged(ledger, seen, &mut changes);
     take_again(ledger, &by_id, now);
@@ -147,12 +147,7 @@ impl Seen {
 fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timestamp) {
     let stopped = sighting.state.is_stopped();
     let stop = || Holding::Stopped {
-        since: seen
-            .stopped
-            .get(&sighting.id)
-            .copied()
-            .unwrap_or(now)
-            .min(now),
+        since: seen.stopped.get(&sighting.id).copied().unwrap_or(now),
     };
     entry.holding = match &entry.holding {
         Holding::Live if stopped => stop(),

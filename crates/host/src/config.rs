@@ -5,9 +5,13 @@ use std::{
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use ds01_core::failure::{Kind, UserError};
+use ds01_core::{
+    failure::{Kind, UserError},
+    ledger::SETTLED,
+};
 use nix::unistd::{getegid, geteuid, getgid, getuid};
 use serde::Deserialize;
 
@@ -36,6 +40,15 @@ pub struct Config {
 pub struct Engine {
     /// Its socket.
     pub socket: PathBuf,
+    /// Seconds that it has to answer a call, 1 to 60; 60 by default.
+    pub timeout_s: u64,
+}
+
+impl Engine {
+    /// What the engine has to answer a call.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_s)
+    }
 }
 
 /// `[paths]`
@@ -85,6 +98,7 @@ impl Default for Engine {
     fn default() -> Self {
         Self {
             socket: "/run/docker.sock".into(),
+            timeout_s: SETTLED.as_secs(),
         }
     }
 }
@@ -193,36 +207,11 @@ impl Config {
                 .map_or(1, |span| text[..span.start].lines().count().max(1));
             wrong(format!("line {line}: {}", error.message()))
         })?;
-        let Paths {
-            config: etc,
-            state,
-            log,
-            run,
-        } = &config.paths;
-        for (key, dir) in [
-            ("config", etc),
-            ("state", state),
-            ("log", log),
-            ("run", run),
-        ] {
-            if !dir.is_absolute() {
-                return Err(wrong(format!(
-                    "paths.{key}: {} is not absolute",
-                    dir.display()
-                )));
-            }
+        if let Some(reason) = config.fault() {
+            return Err(wrong(reason));
         }
         let alone = |dir: fs::Metadata| dir.uid() == owner && dir.mode() & 0o022 == 0;
-        if let Some(root) = config
-            .containers
-            .bind_roots
-            .iter()
-            .find(|root| !root.is_absolute())
-        {
-            return Err(wrong(format!(
-                "containers.bind_roots: {root:?} is not absolute"
-            )));
-        }
+        let state = &config.paths.state;
         if owner != 0 && fs::metadata(state).is_ok_and(|dir| !alone(dir)) {
             let (config, state) = (path.into(), state.clone());
             return Err(ConfigError::NotYours {
@@ -232,6 +221,33 @@ impl Config {
             });
         }
         Ok(config)
+    }
+
+    /// What cannot be, if anything.
+    fn fault(&self) -> Option<String> {
+        let Paths {
+            config,
+            state,
+            log,
+            run,
+        } = &self.paths;
+        let paths = [
+            ("config", config),
+            ("state", state),
+            ("log", log),
+            ("run", run),
+        ];
+        if let Some((key, dir)) = paths.iter().find(|(_, dir)| !dir.is_absolute()) {
+            return Some(format!("paths.{key}: {} is not absolute", dir.display()));
+        }
+        let roots = &self.containers.bind_roots;
+        if let Some(root) = roots.iter().find(|root| !root.is_absolute()) {
+            return Some(format!("containers.bind_roots: {root:?} is not absolute"));
+        }
+        // The ledger counts on it: nothing that was asked for comes later than SETTLED.
+        let (timeout, longest) = (self.engine.timeout_s, SETTLED.as_secs());
+        let possible = (1..=longest).contains(&timeout);
+        (!possible).then(|| format!("engine.timeout_s: {timeout} is not 1 to {longest}"))
     }
 }
 
@@ -247,5 +263,31 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error() {
         assert!(toml::from_str::<Config>("[engine]\nsockt = '/x'\n").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_is_said() {
+        for (text, fault) in [
+            ("[engine]\ntimeout_s = 60", None),
+            (
+                "[engine]\ntimeout_s = 0",
+                Some("engine.timeout_s: 0 is not 1 to 60"),
+            ),
+            (
+                "[engine]\ntimeout_s = 61",
+                Some("engine.timeout_s: 61 is not 1 to 60"),
+            ),
+            (
+                "[paths]\nrun = 'ds01'",
+                Some("paths.run: ds01 is not absolute"),
+            ),
+            (
+                "[containers]\nbind_roots = ['/data', 'x']",
+                Some("containers.bind_roots: \"x\" is not absolute"),
+            ),
+        ] {
+            let config = toml::from_str::<Config>(text).unwrap();
+            assert_eq!(config.fault().as_deref(), fault, "{text}");
+        }
     }
 }

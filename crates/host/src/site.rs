@@ -92,7 +92,7 @@ impl Site {
         if let Some(engine) = self.engine.get() {
             return Ok(engine);
         }
-        let engine = Engine::new(&self.config.engine.socket)?;
+        let engine = Engine::new(&self.config.engine.socket, self.config.engine.timeout())?;
         Ok(self.engine.get_or_init(|| engine))
     }
 

@@ -198,8 +198,8 @@ impl ScriptedEngine {
         }
     }
 
-    /// Answers `method` on `path`, written without version and query; a `*` at its end stands for any
-    /// rest. Several answers are given in turn, the last one for ever. The newest rule wins.
+    /// Answers `method` on `path`, written without query, and without version for any; a `*` at its
+    /// end stands for any rest. Several answers are given in turn, the last one for ever. The newest rule wins.
     pub fn on(&self, method: &str, path: &str, answers: impl IntoIterator<Item = Answer>) {
         // Taken from the end, so that the last one is left over.
         let mut answers: Vec<_> = answers.into_iter().collect();
@@ -229,14 +229,17 @@ impl Drop for ScriptedEngine {
 
 impl Script {
     fn answer(&self, received: &Received) -> Answer {
+        let full = received.path.split('?').next().unwrap_or_default();
         let path = plain(&received.path);
         let mut rules = lock(&self.rules);
         let fits = |rule: &&mut Rule| {
             rule.method == received.method
-                && match rule.path.strip_suffix('*') {
-                    Some(start) => path.starts_with(start),
-                    None => path == rule.path,
-                }
+                && [full, path]
+                    .iter()
+                    .any(|path| match rule.path.strip_suffix('*') {
+                        Some(start) => path.starts_with(start),
+                        None => *path == rule.path,
+                    })
         };
         let rule = rules.iter_mut().rev().find(fits);
         let answer = rule.and_then(|rule| match rule.answers.len() {

@@ -7,7 +7,9 @@ use crate::{
     },
     ledger::{
         Allocation, Holding,
-        tests::{HOLD, NOW, entry, foreign, id, named, seconds, sighting, stopped},
+        tests::{
+            HOLD, NOW, entry, foreign, id, intent, named, pending, seconds, sighting, stopped,
+        },
     },
     record::VERSION,
 };
@@ -187,4 +189,18 @@ fn an_old_copy_of_the_ledger_learns_of_ours_by_their_records() {
         expected
     );
     assert_eq!(old.unmanaged, []);
+}
+
+#[test]
+fn a_record_takes_nobodys_place() {
+    let mut seen = seen(&[ours("a._.1", &[whole(0)], State::Running)]);
+    seen.records = [(id("a._.1"), record("a._.1", &[whole(0)]))].into();
+    // It has been removed since that look, and another one is made under its name.
+    let next = Allocation {
+        changed: 11,
+        ..intent("a._.1", &[], pending(1))
+    };
+    let mut ledger = crate::ledger::tests::ledger(std::slice::from_ref(&next));
+    reconcile(&mut ledger, &seen, NOW);
+    assert_eq!(ledger.allocations, [next]);
 }

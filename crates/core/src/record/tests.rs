@@ -77,6 +77,7 @@ fn a_record_without_devices_proves_a_container_without_claims() {
     let shown = sighting("a._.1", &[], State::Running);
     let record = Record::of_found(&entry, &shown, "host");
     assert_eq!(record.proves(&shown, None), Some(entry));
+    assert_eq!(record.proves(&shown, Some(&Claim::All)), None);
     let nameless = Record {
         container: "a".into(),
         ..record

@@ -58,7 +58,8 @@ fn body(spec: &Spec) -> ContainerCreateBody {
     let host = HostConfig {
         nano_cpus: signed(spec.nano_cpus),
         memory: signed(spec.memory_bytes),
-        memory_swap: signed(spec.memory_swap_bytes),
+        // Left out, the engine would take twice the memory for it.
+        memory_swap: signed(spec.memory_swap_bytes).or(spec.memory_bytes.map(|_| -1)),
         shm_size: signed(spec.shm_bytes),
         pids_limit: signed(spec.pids),
         cgroup_parent: spec.cgroup_parent.clone(),

@@ -13,7 +13,7 @@ use bollard::{models::ExecConfig, query_parameters::ResizeExecOptions};
 use ds01_core::container::ContainerId;
 use serde_json::json;
 
-use super::{Engine, EngineError, LIMIT};
+use super::{Engine, EngineError};
 
 /// The largest head of an answer: the engine's have some 200 bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -69,7 +69,7 @@ impl Engine {
         let broken = |source: io::Error| match source.kind() {
             io::ErrorKind::WouldBlock => EngineError::TimedOut {
                 what: WHAT,
-                limit: LIMIT,
+                limit: self.limit,
             },
             _ => EngineError::Broken {
                 what: WHAT,
@@ -77,7 +77,7 @@ impl Engine {
             },
         };
         let (stream, status, first) =
-            hijack(self.socket(), &exec, terminal.is_some()).map_err(broken)?;
+            hijack(self.socket(), &exec, terminal.is_some(), self.limit).map_err(broken)?;
         if status != 101 && status != 200 {
             let text = String::from_utf8_lossy(&first);
             let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
@@ -107,7 +107,7 @@ impl Engine {
     /// As every call: [`EngineError`]; also if it runs on, with its stream closed.
     pub fn exec_status(&self, exec: &Exec) -> Result<u8, EngineError> {
         const WHAT: &str = "tell the shell's exit status";
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         let mut pause = Duration::from_millis(1);
         loop {
             let state = self.wait(WHAT, self.docker.inspect_exec(&exec.id))?;
@@ -122,7 +122,7 @@ impl Engine {
             if Instant::now() >= deadline {
                 return Err(EngineError::TimedOut {
                     what: WHAT,
-                    limit: LIMIT,
+                    limit: self.limit,
                 });
             }
             std::thread::sleep(pause);
@@ -156,9 +156,10 @@ fn hijack(
     socket: &std::path::Path,
     exec: &str,
     tty: bool,
+    limit: Duration,
 ) -> io::Result<(UnixStream, u16, Vec<u8>)> {
     let mut stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_read_timeout(Some(limit))?;
     let body = json!({ "Detach": false, "Tty": tty }).to_string();
     write!(
         stream,

@@ -28,24 +28,23 @@ pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use read::{Abilities, Image, Inspected, Query};
 
-/// What the engine has to answer any call but a stop. Well under [`ds01_core::ledger::PENDING`].
-const LIMIT: Duration = Duration::from_secs(60);
-
 /// A connection to the engine. Making one asks it nothing.
 pub struct Engine {
     docker: Docker,
     runtime: Runtime,
     socket: PathBuf,
+    /// What it has to answer any call but a stop.
+    limit: Duration,
 }
 
 impl Engine {
-    /// Prepares to talk to the engine at `socket`.
+    /// Prepares to talk to the engine at `socket`, which has `limit` to answer any call but a stop.
     ///
     /// # Errors
     ///
     /// [`EngineError::Absent`] if there is no such socket; a failure if the process has no
     /// file descriptors left.
-    pub fn new(socket: &Path) -> Result<Self, Failure> {
+    pub fn new(socket: &Path, limit: Duration) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -53,7 +52,7 @@ impl Engine {
         let docker = Docker::connect_with_unix(
             &socket.to_string_lossy(),
             // Ours is shorter, and covers the body as well.
-            2 * LIMIT.as_secs(),
+            2 * limit.as_secs(),
             API_DEFAULT_VERSION,
         )
         .map_err(|error| EngineError::from_bollard("answer", error, socket.into()))?;
@@ -61,6 +60,7 @@ impl Engine {
             docker,
             runtime,
             socket: socket.into(),
+            limit,
         })
     }
 
@@ -70,7 +70,7 @@ impl Engine {
         what: &'static str,
         call: impl Future<Output = Result<T, Bollard>>,
     ) -> Result<T, EngineError> {
-        self.wait_for(what, LIMIT, call)
+        self.wait_for(what, self.limit, call)
     }
 
     fn wait_for<T>(
@@ -107,7 +107,7 @@ impl Engine {
             ..StopContainerOptions::default()
         };
         let call = self.docker.stop_container(&id.0, Some(options));
-        self.wait_for("stop it", LIMIT + grace, call)
+        self.wait_for("stop it", self.limit + grace, call)
     }
 
     /// Ends a container's processes at once, with SIGKILL.

@@ -1,0 +1,250 @@
+//! Engines that hang, break off or talk nonsense: a time limit ends each call, with one clear line.
+
+use std::time::Duration;
+
+use ds01_testkit::Outcome;
+
+use super::*;
+use crate::support::expect::{done, failed};
+
+/// An engine with a second to answer, and alice's container thesis, which holds GPU 0.
+fn impatient(host: &TestHost) -> ScriptedEngine {
+    let engine = scripted(host);
+    host.config(
+        &host
+            .config_text()
+            .replace("[engine]\n", "[engine]\ntimeout_s = 1\n"),
+    );
+    host.run("container-create", &["thesis", "pytorch:2.8"])
+        .ok();
+    show(&engine, "created", "Created");
+    engine
+}
+
+/// What an engine does in place of answering.
+fn silences() -> Vec<(&'static str, Answer)> {
+    vec![
+        (
+            "hangs",
+            Answer::new(200, "").after(Duration::from_secs(3600)),
+        ),
+        ("hangs up", Answer::close()),
+        (
+            "answers what is not HTTP",
+            Answer::raw("SSH-2.0-OpenSSH\r\n"),
+        ),
+    ]
+}
+
+/// And what it may do to an answer that has a body.
+fn faults() -> Vec<(&'static str, Answer)> {
+    let body = || Answer::new(200, r#"[{"Id":"#);
+    let more = [
+        ("never sends the body", body().stall_after_head()),
+        (
+            "sends half of the body",
+            Answer::new(200, "[] ").half_body(),
+        ),
+        ("answers what is not JSON", body()),
+    ];
+    silences().into_iter().chain(more).collect()
+}
+
+/// Status 8, and a line that begins so with the hint below.
+#[track_caller]
+fn unreachable(outcome: &Outcome, fault: &str, start: &str) {
+    assert_eq!(
+        (outcome.status, outcome.stdout.as_str()),
+        (Some(8), ""),
+        "{fault}: {outcome:?}"
+    );
+    let lines: Vec<_> = outcome.stderr.lines().collect();
+    let hint = "hint: see what became of it with container-list --all";
+    assert_eq!(lines.len(), 2, "{fault}: {outcome:?}");
+    assert!(
+        lines[0].starts_with(start) && lines[1] == hint,
+        "{fault}: {outcome:?}"
+    );
+}
+
+#[test]
+fn a_call_that_only_asks_fails_alone() {
+    let host = TestHost::with_gpus(2);
+    let engine = impatient(&host);
+    let ledger = host.ledger().bytes();
+    for (fault, bad) in faults() {
+        engine.on("GET", "/containers/json", [bad]);
+        for (command, args) in [
+            ("container-list", &[][..]),
+            ("container-create", &["other", "pytorch:2.8"]),
+            ("container-start", &["thesis"]),
+            ("container-stop", &["thesis"]),
+            ("gpu-status", &[]),
+        ] {
+            let start = format!("{command}: the Docker Engine did not list containers");
+            unreachable(&host.run(command, args), fault, &start);
+        }
+        assert!(
+            host.ledger().bytes() == ledger,
+            "{fault}: the ledger was changed"
+        );
+    }
+}
+
+#[test]
+fn an_engine_that_is_ill_is_quoted() {
+    let host = TestHost::with_gpus(1);
+    let engine = impatient(&host);
+    engine.on(
+        "GET",
+        "/containers/json",
+        [Answer::error(500, "layer store is\nout of order")],
+    );
+    let quoted = "container-list: the Docker Engine did not list containers: layer store is out \
+                  of order\n\
+                  hint: tell an admin; journalctl -u docker shows more\n";
+    assert_eq!(host.run("container-list", &[]), failed(1, quoted));
+}
+
+/// Whether it exists nobody knows: its device stays with its intent until that lapses.
+#[test]
+fn a_create_without_an_answer_keeps_its_device_until_it_lapses() {
+    for (fault, bad) in faults() {
+        let host = TestHost::with_gpus(1);
+        let engine = scripted(&host);
+        host.config(
+            &host
+                .config_text()
+                .replace("[engine]\n", "[engine]\ntimeout_s = 1\n"),
+        );
+        engine.on("POST", "/containers/create", [bad]);
+        let start = "container-create: the Docker Engine did not create the container";
+        let create = |name| host.run("container-create", &[name, "pytorch:2.8"]);
+        unreachable(&create("thesis"), fault, start);
+        let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
+                    hint: see who holds what with gpu-status\n";
+        let bob = || {
+            host.as_user("bob")
+                .run("container-create", &["his", "pytorch:2.8"])
+        };
+        let status = "container-create: container thesis is being created\n\
+                      hint: see what became of it with container-list --all\n";
+        assert_eq!(create("thesis"), failed(4, status), "{fault}");
+        engine.on(
+            "POST",
+            "/containers/create",
+            [answer(201, &json!({"Id": ID, "Warnings": []}))],
+        );
+        assert_eq!(bob(), failed(6, busy), "{fault}");
+        host.ledger().edit(|ledger| {
+            ledger["allocations"][0]["holding"]["pending"]["lapses"] = 1.into();
+        });
+        assert_eq!(bob(), done("his with GPU 0\n", ""), "{fault}");
+    }
+}
+
+#[test]
+fn a_create_without_an_answer_is_its_owners_once_it_shows() {
+    let host = TestHost::with_gpus(1);
+    let engine = scripted(&host);
+    engine.on("POST", "/containers/create", [Answer::close()]);
+    let lost = host.run("container-create", &["thesis", "pytorch:2.8"]);
+    unreachable(
+        &lost,
+        "hangs up",
+        "container-create: the Docker Engine did not create the container",
+    );
+    show(&engine, "created", "Created");
+    engine.on(
+        "POST",
+        &format!("/containers/{ID}/start"),
+        [Answer::new(204, "")],
+    );
+    assert_eq!(host.run("container-start", &["thesis"]), done("", ""));
+    let exists = "container-create: container thesis exists already\n\
+                  hint: use it with container-run thesis, or container-remove thesis\n";
+    assert_eq!(
+        host.run("container-create", &["thesis", "pytorch:2.8"]),
+        failed(4, exists)
+    );
+}
+
+/// It may start yet: its device is nobody else's until it has shown, or the intent lapses.
+#[test]
+fn a_start_without_an_answer_keeps_its_device() {
+    let host = TestHost::with_gpus(1);
+    let engine = impatient(&host);
+    // It had stopped, and given its device back.
+    show(&engine, "exited", "Exited (0) 2 hours ago");
+    host.ledger()
+        .edit(|ledger| ledger["allocations"][0]["holding"] = "released".into());
+    for (fault, bad) in silences() {
+        engine.on("POST", &format!("/containers/{ID}/start"), [bad]);
+        let start = "container-start: the Docker Engine did not start it";
+        unreachable(&host.run("container-start", &["thesis"]), fault, start);
+        let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
+                    hint: see who holds what with gpu-status\n";
+        let bob = host
+            .as_user("bob")
+            .run("container-create", &["his", "pytorch:2.8"]);
+        assert_eq!(bob, failed(6, busy), "{fault}");
+    }
+}
+
+#[test]
+fn a_stop_or_remove_without_an_answer_changes_nothing() {
+    let host = TestHost::with_gpus(1);
+    let engine = impatient(&host);
+    show(&engine, "running", "Up 2 hours");
+    engine.on(
+        "GET",
+        &format!("/containers/{ID}/top"),
+        [answer(200, &json!({"Processes": [["1"]]}))],
+    );
+    let ledger = host.ledger().bytes();
+    for (fault, bad) in silences() {
+        engine.on("POST", &format!("/containers/{ID}/stop"), [bad.clone()]);
+        let killed = host.run("container-stop", &["thesis", "--timeout=0"]);
+        unreachable(
+            &killed,
+            fault,
+            "container-stop: the Docker Engine did not stop it",
+        );
+        show(&engine, "exited", "Exited (0) 2 seconds ago");
+        engine.on("DELETE", &format!("/containers/{ID}"), [bad]);
+        let removed = host.run("container-remove", &["thesis"]);
+        unreachable(
+            &removed,
+            fault,
+            "container-remove: the Docker Engine did not remove it",
+        );
+        show(&engine, "running", "Up 2 hours");
+        assert!(
+            host.ledger().bytes() == ledger,
+            "{fault}: the ledger was changed"
+        );
+    }
+}
+
+#[test]
+fn a_shell_without_an_answer_is_given_up() {
+    let host = TestHost::with_gpus(1);
+    let engine = impatient(&host);
+    show(&engine, "running", "Up 2 hours");
+    let attach = || host.run("container-attach", &["thesis"]);
+    let start = "container-attach: the Docker Engine did not open a shell";
+    for (fault, bad) in faults() {
+        engine.on("POST", &format!("/containers/{ID}/exec"), [bad]);
+        unreachable(&attach(), fault, start);
+    }
+    let made = json!({"Id": "e1"});
+    engine.on(
+        "POST",
+        &format!("/containers/{ID}/exec"),
+        [answer(201, &made)],
+    );
+    for (fault, bad) in silences() {
+        engine.on("POST", "/exec/e1/start", [bad]);
+        unreachable(&attach(), fault, start);
+    }
+}
