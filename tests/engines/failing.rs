@@ -248,3 +248,27 @@ fn a_shell_without_an_answer_is_given_up() {
         unreachable(&attach(), fault, start);
     }
 }
+
+#[test]
+fn while_a_container_of_others_is_being_made_no_device_is_given() {
+    let host = TestHost::with_gpus(1);
+    let engine = scripted(&host);
+    // Release 20.10 lists a container before it can be inspected.
+    let mut other = listed("created", "Created");
+    other["Names"] = json!(["/other"]);
+    other["Labels"] = json!({});
+    engine.on("GET", "/containers/json", [answer(200, &json!([other]))]);
+    let no_such = Answer::error(404, "No such container");
+    let inspect = format!("/containers/{ID}/json");
+    engine.on("GET", &inspect, [no_such]);
+    let busy = "container-create: docker is making other, and cannot tell yet which GPUs it has\n\
+                hint: try again in a moment\n";
+    let create = || host.run("container-create", &["thesis", "pytorch:2.8"]);
+    assert_eq!(create(), failed(6, busy));
+
+    // Once it can be inspected, it turns out to have the only one.
+    engine.on("GET", &inspect, [answer(200, &inspected("created"))]);
+    let taken = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
+                 hint: see who holds what with gpu-status\n";
+    assert_eq!(create(), failed(6, taken));
+}

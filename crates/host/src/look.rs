@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
     container::{ContainerId, Sighting},
-    failure::Failure,
+    failure::{Failure, Kind},
     ledger::{Holding, Ledger},
     reconcile::Seen,
     record::Record,
@@ -18,7 +18,7 @@ use crate::{
     clock,
     engine::{Engine, EngineError, Query},
     ledger_file::Stored,
-    site::Site,
+    site::{Site, fail},
 };
 
 /// Above this many ids, the whole list is the shorter question.
@@ -48,6 +48,22 @@ impl Look {
     /// Whether a ledger could be rebuilt from it.
     pub(crate) fn is_complete(&self) -> bool {
         self.seen.asked.is_none() && matches!(self.before, Stored::Damaged(_))
+    }
+
+    /// Whether it shows who has which device.
+    ///
+    /// # Errors
+    ///
+    /// Status 6 while the engine is making a container and cannot tell yet which devices it has.
+    pub(crate) fn tells_all_devices(&self) -> Result<(), Failure> {
+        match self.seen.unfinished.first() {
+            None => Ok(()),
+            Some(name) => Err(fail(
+                Kind::Busy,
+                format!("docker is making {name}, and cannot tell yet which GPUs it has"),
+                "try again in a moment".into(),
+            )),
+        }
     }
 }
 

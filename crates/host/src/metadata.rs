@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ds01_core::{name::EngineName, record::Record};
+use ds01_core::{container::ContainerId, name::EngineName, record::Record};
 
 use crate::ledger_file::{METADATA, StateError, write_new};
 
@@ -69,12 +69,16 @@ impl Metadata {
             })
     }
 
-    /// Deletes a record. One that is not there is no error.
+    /// Deletes the record of the container with this id. One that is not there is no error, and
+    /// the record of the next container of that name stays.
     ///
     /// # Errors
     ///
     /// [`StateError::Unwritable`].
-    pub fn delete(&self, container: &EngineName) -> Result<(), StateError> {
+    pub fn delete(&self, container: &EngineName, id: &ContainerId) -> Result<(), StateError> {
+        if self.read(container).is_none_or(|record| record.id != *id) {
+            return Ok(());
+        }
         match fs::remove_file(self.path(container)) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StateError::Unwritable {

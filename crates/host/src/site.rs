@@ -243,9 +243,8 @@ impl Site {
                     }
                 }
                 Change::Gone(entry) => {
-                    let record = self.metadata.read(&entry.container);
-                    if record.is_some_and(|record| Some(&record.id) == entry.id.as_ref()) {
-                        self.note(self.metadata.delete(&entry.container));
+                    if let Some(id) = &entry.id {
+                        self.note(self.metadata.delete(&entry.container, id));
                     }
                     self.log(event("container.remove", entry).with("found", "gone"));
                 }

@@ -1,7 +1,7 @@
 //! On a terminal of its own, with somebody who types.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read, Write},
     os::{
         fd::{AsFd, OwnedFd},
@@ -10,7 +10,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -75,6 +75,16 @@ impl Session {
         }
         let end = self.seen.find(text).unwrap() + text.len();
         self.seen.drain(..end);
+    }
+
+    /// Waits until the command does: a menu is shown a moment before its keys are read.
+    fn waits(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let stat = format!("/proc/{}/stat", self.child.id());
+        while !fs::read_to_string(&stat).unwrap().contains(") S ") {
+            assert!(Instant::now() < deadline, "it never waits for a key");
+            thread::yield_now();
+        }
     }
 
     fn press(&mut self, keys: &str) {
@@ -161,8 +171,7 @@ fn a_question_can_be_left_with_the_terminal_as_it_was() {
     for (args, shown) in [(&[][..], "> thesis"), (&["x", "--ask"], "[y/N] ")] {
         let mut session = Session::start(sample(args));
         session.see(shown);
-        // The prompt is there a moment before Ctrl-C is watched for.
-        thread::sleep(Duration::from_millis(100));
+        session.waits();
         session.press("\x03");
         if args.is_empty() {
             session.see("\x1b[?25h");

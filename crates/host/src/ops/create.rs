@@ -112,12 +112,8 @@ impl Create {
             devices: self.gpus,
         };
         let decide = |ledger: &mut Ledger, now: Timestamp| {
-            if let Some(name) = look.seen.unfinished.first().filter(|_| self.gpus > 0) {
-                return Err(fail(
-                    Kind::Busy,
-                    format!("docker is making {name}, and cannot tell yet which GPUs it has"),
-                    "try again in a moment".into(),
-                ));
+            if self.gpus > 0 {
+                look.tells_all_devices()?;
             }
             let orphan = ledger.entry(container).cloned();
             if let Some(entry) = &orphan
@@ -217,12 +213,8 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         created: clock::now(),
         node: site.node(),
     };
-    let recorded = site
-        .metadata
-        .write(container, &record)
-        .map_err(Failure::from);
-    let confirmed = recorded.and_then(|()| {
-        site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+    let confirmed = site.look(&Scope::Nothing).and_then(|look| {
+        site.change(&look, |ledger, now| {
             let ours = ledger.entry(container).filter(|entry| entry.holds(now));
             // After a lapse the name may have gone to another process.
             let is_other = |entry: &Allocation| {
@@ -237,6 +229,8 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
                     "try again".into(),
                 ));
             }
+            // Under the lock: the name is ours until it is let go.
+            site.metadata.write(container, &record)?;
             ledger.change(container, |entry| {
                 entry.id = Some(id.clone());
                 entry.holding = Holding::Live;
@@ -250,7 +244,7 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         let removed = site
             .engine()
             .and_then(|engine| Ok(engine.remove(id, true)?));
-        site.note(site.metadata.delete(container));
+        site.note(site.metadata.delete(container, id));
         if removed.is_ok() || removed.is_err_and(|failure| failure.kind == Kind::NotFound) {
             give_back(site, container, false, None)?;
         }

@@ -77,10 +77,7 @@ impl Operation for Remove {
         }
         // Before the entry: whoever dies here leaves an entry of what is gone, which the next
         // look drops, and no record that nothing would drop.
-        let record = site.metadata.read(&target.container);
-        if record.is_some_and(|record| record.id == target.id) {
-            site.note(site.metadata.delete(&target.container));
-        }
+        site.note(site.metadata.delete(&target.container, &target.id));
         let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let entry = ledger.entry(&target.container);
             let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(&target.id));

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::target::{self, Target};
 use crate::{
     Operation, Site, clock,
-    look::Scope,
+    look::{Look, Scope},
     nvml::Probe,
     site::{fail, slots},
     users::{Caller, login, person},
@@ -78,7 +78,7 @@ impl Operation for Start {
         }
         let limits = limits_of(site, target.container.uid);
         let before = site.change(&look, |ledger, now| {
-            take(site, ledger, &target, limits, now)
+            take(site, ledger, &target, limits, &look, now)
         })?;
         if let Err(error) = site.engine()?.start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet: its devices
@@ -120,6 +120,7 @@ fn take(
     ledger: &mut Ledger,
     target: &Target,
     limits: Result<Limits, Failure>,
+    look: &Look,
     now: Timestamp,
 ) -> Result<Allocation, Failure> {
     let container = &target.container;
@@ -150,6 +151,7 @@ fn take(
         ));
     }
     if !before.holds(now) && !before.devices.is_empty() {
+        look.tells_all_devices()?;
         admit_again(&before, &limits?, ledger, now)?;
     }
     ledger.change(container, |entry| {
