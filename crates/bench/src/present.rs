@@ -9,11 +9,14 @@ use std::{
 use ds01_core::{
     container::ContainerId,
     label::{Facts, labels},
-    ledger::{Allocation, Holding, Ledger},
+    ledger::{Allocation, Holding, Ledger, Mark},
     name::{ContainerName, EngineName},
     time::Timestamp,
 };
-use ds01_host::ledger_file::{LedgerFile, Stored};
+use ds01_host::{
+    clock,
+    ledger_file::{LedgerFile, Stored},
+};
 use ds01_testkit::{TestHost, USERS};
 use serde_json::{Value, json};
 
@@ -35,6 +38,10 @@ pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
         let owner = if number < OWN { FEW } else { ALL };
         add(host, &mut ledger, &image["Id"], owner, number)?;
     }
+    // As if they had been there for a while: a list begins at the newest.
+    let newest = ledger.allocations.last().and_then(|entry| entry.id.clone());
+    let created = clock::now();
+    ledger.marks = newest.into_iter().map(|id| Mark { id, created }).collect();
     Ok(locked.save(&mut ledger)?)
 }
 

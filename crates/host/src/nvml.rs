@@ -6,6 +6,7 @@
 use std::{
     fs::File,
     io::{self, Read, Write},
+    mem::ManuallyDrop,
     os::fd::AsFd,
     path::Path,
     time::{Duration, Instant},
@@ -175,6 +176,8 @@ fn inventory(library: Option<&Path>) -> Result<Inventory, NvmlError> {
         }
         error => NvmlError::Failed(one_line(&error)),
     })?;
+    // Not shut down: this process is about to end, and somebody waits for what it found.
+    let nvml = ManuallyDrop::new(nvml);
     let failed = |error| NvmlError::Failed(one_line(&error));
     let driver = nvml.sys_driver_version().map_err(failed)?;
     let mut inventory = Inventory {
