@@ -19,6 +19,7 @@ pub mod policy;
 pub mod rebuild;
 pub mod reconcile;
 pub mod record;
+pub mod route;
 pub mod share;
 pub mod spec;
 pub mod time;

@@ -34,6 +34,9 @@ pub struct Record {
     pub image: String,
     /// The folder on the host that is mounted at `/workspace`.
     pub workspace: String,
+    /// The folders of the host that it has; `None` if nobody knows: then it may have any.
+    #[serde(default)]
+    pub binds: Option<Vec<Bind>>,
     /// Its devices.
     pub devices: Vec<Held>,
     /// How long it keeps them after a stop; `None` is for ever.
@@ -42,6 +45,17 @@ pub struct Record {
     pub created: Timestamp,
     /// The host that it is on.
     pub node: String,
+}
+
+/// A folder of the host in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bind {
+    /// On the host, absolute and without links, as it was when the container was made.
+    pub source: String,
+    /// In the container.
+    pub target: String,
+    /// The engine was given a mount of root's in its place.
+    pub staged: bool,
 }
 
 /// The version of [`Record`] that this build writes.
@@ -61,6 +75,7 @@ impl Record {
             project: label("ds01.project"),
             image: label(label::IMAGE),
             workspace: label("ds01.work_mount"),
+            binds: None,
             devices: entry.devices.clone(),
             hold: entry.hold,
             created: sighting.created,

@@ -177,14 +177,30 @@ impl Config {
         let privileged = getuid() != geteuid() || getgid() != getegid();
         match std::env::var_os("DS01_CONFIG").filter(|path| !path.is_empty() && !privileged) {
             Some(path) => Self::read(Path::new(&path)),
-            None => match Self::read(Path::new(DEFAULT)) {
-                Err(ConfigError::Unreadable { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound =>
-                {
-                    Ok(Self::default())
-                }
-                other => other,
-            },
+            None => Self::of_host(),
+        }
+    }
+
+    /// Reads the configuration of a service: `file`, or the host's. The environment says nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::load`].
+    pub fn of_service(file: Option<&Path>) -> Result<Self, ConfigError> {
+        match file {
+            Some(file) => Self::read(file),
+            None => Self::of_host(),
+        }
+    }
+
+    fn of_host() -> Result<Self, ConfigError> {
+        match Self::read(Path::new(DEFAULT)) {
+            Err(ConfigError::Unreadable { source, .. })
+                if source.kind() == io::ErrorKind::NotFound =>
+            {
+                Ok(Self::default())
+            }
+            other => other,
         }
     }
 

@@ -7,6 +7,8 @@ pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod events;
+mod gateway;
+pub mod http;
 pub mod ledger_file;
 pub mod limits_files;
 mod lock;
@@ -15,7 +17,10 @@ pub mod metadata;
 pub mod nvml;
 pub mod ops;
 pub mod site;
+pub mod staging;
 pub mod users;
+
+use std::time::Duration;
 
 use ds01_core::{
     failure::{Failure, Kind},
@@ -27,6 +32,7 @@ use nix::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
+use gateway::Gateway;
 pub use site::Site;
 pub use users::Caller;
 
@@ -36,6 +42,11 @@ pub trait Operation: Serialize + DeserializeOwned {
     const NAME: &'static str;
     /// What it gives back.
     type Answer: Serialize + DeserializeOwned;
+
+    /// What it may take, beyond what the engine has for a call.
+    fn takes(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Does it, as `caller`.
     ///
@@ -56,32 +67,47 @@ pub struct Answered<T> {
 
 /// This machine, as one caller sees it.
 pub struct Host {
-    site: Site,
+    way: Way,
     caller: Caller,
 }
 
+/// How the caller reaches the engine and the state.
+enum Way {
+    /// In this process.
+    Direct(Box<Site>),
+    /// Through the gateway, which does the same for them.
+    Gateway(Gateway),
+}
+
 impl Host {
-    /// Opens this machine for the user who runs this process, who must have direct access to
-    /// the state: root, the one user of a machine, or a member of the configured docker group.
-    /// `source` is the name of the command, for events.
+    /// Opens this machine for the user who runs this process: directly if they may write the
+    /// state directory (root, the one user of a machine, a member of the configured docker
+    /// group), otherwise through the gateway. `source` is the name of the command, for events.
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong, or the caller has no access.
+    /// If the configuration is wrong; if the caller has no direct access and there is no gateway.
     pub fn open(source: &str) -> Result<Self, Failure> {
-        let site = Site::new(config::Config::load()?, source)?;
-        let state = &site.config().paths.state;
-        // On a disk that cannot be written, containers can still be listed.
-        if access(state, AccessFlags::W_OK) == Err(Errno::EACCES) {
-            let message = format!("you may not use {}", state.display());
-            return Err(
-                Failure::new(Kind::Forbidden, message).with_hint("ask an admin for access to DS01")
-            );
-        }
-        Ok(Self {
-            site,
-            caller: Caller::of_this_process(),
-        })
+        let config = config::Config::load()?;
+        let caller = Caller::of_this_process();
+        let gateway = Gateway::new(&config);
+        let state = &config.paths.state;
+        let gateway_only = match access(state, AccessFlags::W_OK) {
+            // On a disk that cannot be written, containers can still be listed.
+            Err(Errno::EACCES) => true,
+            Err(Errno::ENOENT) => caller.uid != 0 && gateway.is_there(),
+            _ => false,
+        };
+        let way = match gateway_only {
+            true if gateway.is_there() => Way::Gateway(gateway),
+            true => {
+                let message = format!("you may not use {}", state.display());
+                return Err(Failure::new(Kind::Forbidden, message)
+                    .with_hint("ask an admin for access to DS01"));
+            }
+            false => Way::Direct(Box::new(Site::new(config, source)?)),
+        };
+        Ok(Self { way, caller })
     }
 
     /// Runs an operation.
@@ -90,17 +116,23 @@ impl Host {
     ///
     /// The operation's own.
     pub fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
-        let result = operation.run(&self.site, self.caller);
-        let notices = self.site.take_notices();
-        match result {
-            Ok(value) => Ok(Answered { value, notices }),
-            Err(failure) => Err(Failure { notices, ..failure }),
+        match &self.way {
+            Way::Direct(site) => answer(site, self.caller, operation),
+            Way::Gateway(gateway) => gateway.ask(operation),
         }
     }
 
-    /// A shell's connection goes to the engine itself, whichever way operations go.
-    pub fn site(&self) -> &Site {
-        &self.site
+    /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the
+    /// gateway in its place.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there.
+    fn engine(&self) -> Result<&engine::Engine, Failure> {
+        match &self.way {
+            Way::Direct(site) => site.engine(),
+            Way::Gateway(gateway) => gateway.engine(),
+        }
     }
 
     /// The caller's projects: the folders of `~/workspace` whose names a container can have.
@@ -123,9 +155,18 @@ impl Host {
         names.sort();
         Ok(names)
     }
+}
 
-    /// Who asks.
-    pub fn caller(&self) -> Caller {
-        self.caller
+/// Runs an operation in this process, and collects what is told beside.
+fn answer<O: Operation>(
+    site: &Site,
+    caller: Caller,
+    operation: &O,
+) -> Result<Answered<O::Answer>, Failure> {
+    let result = operation.run(site, caller);
+    let notices = site.take_notices();
+    match result {
+        Ok(value) => Ok(Answered { value, notices }),
+        Err(failure) => Err(Failure { notices, ..failure }),
     }
 }

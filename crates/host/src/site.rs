@@ -8,10 +8,11 @@ use std::{
 };
 
 use ds01_core::{
-    container::Sighting,
+    container::{ContainerId, Sighting},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Ledger},
+    name::EngineName,
     policy::Policy,
     rebuild::rebuild,
     reconcile::{Change, reconcile},
@@ -28,7 +29,8 @@ use crate::{
     limits_files,
     look::{Look, Scope},
     metadata::Metadata,
-    users,
+    staging::Staging,
+    users::{self, Caller, Person},
 };
 
 /// The engine's configuration, which can name another cgroup driver.
@@ -41,8 +43,10 @@ pub struct Site {
     engine: OnceCell<Engine>,
     pub(crate) ledger: LedgerFile,
     pub(crate) metadata: Metadata,
+    pub(crate) staging: Staging,
     events: EventLog,
     notices: RefCell<Vec<String>>,
+    for_others: bool,
 }
 
 impl Site {
@@ -56,10 +60,12 @@ impl Site {
         let site = Self {
             ledger: LedgerFile::new(&config.paths.state),
             metadata: Metadata::new(&config.paths.state),
+            staging: Staging::new(&config.paths.run),
             events: EventLog::new(&config.paths.log),
             source: source.into(),
             engine: OnceCell::new(),
             notices: RefCell::default(),
+            for_others: false,
             config,
         };
         if !site.config.paths.state.exists() {
@@ -76,6 +82,36 @@ impl Site {
             }
         }
         Ok(site)
+    }
+
+    /// The same machine, used by root for somebody else: their files are touched as they would.
+    #[must_use]
+    pub fn for_others(self) -> Self {
+        Self {
+            for_others: true,
+            ..self
+        }
+    }
+
+    /// Whether this is root, who acts for somebody else.
+    pub(crate) fn is_for_others(&self) -> bool {
+        self.for_others
+    }
+
+    /// Does something with files of `person`'s, with no more rights than they have.
+    ///
+    /// # Errors
+    ///
+    /// As [`users::acting_as`].
+    pub(crate) fn as_person<T>(
+        &self,
+        person: &Person,
+        act: impl FnOnce() -> T,
+    ) -> Result<T, Failure> {
+        match self.for_others {
+            true => users::acting_as(person, act),
+            false => Ok(act()),
+        }
     }
 
     /// The host's configuration.
@@ -244,7 +280,7 @@ impl Site {
                 }
                 Change::Gone(entry) => {
                     if let Some(id) = &entry.id {
-                        self.note(self.metadata.delete(&entry.container, id));
+                        self.forget(&entry.container, id);
                     }
                     self.log(event("container.remove", entry).with("found", "gone"));
                 }
@@ -259,6 +295,24 @@ impl Site {
                     self.log(event.with("container", &found.name).with("id", &found.id));
                 }
             }
+        }
+    }
+
+    /// Deletes what was kept about a container that is no more.
+    pub(crate) fn forget(&self, container: &EngineName, id: &ContainerId) {
+        let known = self.metadata.read(container);
+        if known.is_some_and(|record| record.id == *id) {
+            self.unstage(container);
+        }
+        self.note(self.metadata.delete(container, id));
+    }
+
+    /// Takes away the mounts of a container that is no more.
+    pub(crate) fn unstage(&self, container: &EngineName) {
+        if self.for_others
+            && let Err(error) = self.staging.unstage(container)
+        {
+            self.notice(format!("a mount of {container} stays: {error}"));
         }
     }
 
@@ -310,16 +364,16 @@ impl Site {
         Ok(abilities)
     }
 
-    /// Whether a user is an admin of this host: root, or named by the policy.
+    /// Whether a caller is an admin of this host: root, or named by the policy.
     ///
     /// # Errors
     ///
     /// If the policy or the name service cannot be read: nobody is an admin by doubt.
-    pub(crate) fn is_admin(&self, uid: u32) -> Result<bool, Failure> {
-        if uid == 0 {
-            return Ok(true);
+    pub fn is_admin(&self, caller: Caller) -> Result<bool, Failure> {
+        if !caller.may_be_admin || caller.uid == 0 {
+            return Ok(caller.may_be_admin);
         }
-        let person = users::person(uid)?;
+        let person = users::person(caller.uid)?;
         Ok(self
             .policy()?
             .is_admin(&person.login, &users::groups_of(&person)?))

@@ -2,8 +2,14 @@
 
 use std::{ffi::CString, path::PathBuf};
 
-use ds01_core::failure::{Kind, UserError};
-use nix::unistd::{Gid, Group, Uid, User, getgid, getgrouplist, getuid};
+use ds01_core::failure::{Failure, Kind, UserError};
+use nix::{
+    errno::Errno,
+    unistd::{
+        Gid, Group, Uid, User, getgid, getgrouplist, getgroups, getuid, setfsgid, setfsuid,
+        setgroups,
+    },
+};
 use serde::{Deserialize, Serialize};
 
 /// Who asks. In-process it is the process's own real uid and gid; behind the gateway, the
@@ -14,6 +20,8 @@ pub struct Caller {
     pub uid: u32,
     /// Real gid.
     pub gid: u32,
+    /// May be an admin, if the policy says so. Nobody who calls from inside a container may.
+    pub may_be_admin: bool,
 }
 
 /// What the name service knows of a user.
@@ -67,8 +75,34 @@ impl Caller {
         Self {
             uid: getuid().as_raw(),
             gid: getgid().as_raw(),
+            may_be_admin: true,
         }
     }
+}
+
+/// Does something with files as `person`: their access rights count, and what is made is theirs.
+///
+/// Only for a root process with one thread: others would act as that person meanwhile.
+///
+/// # Errors
+///
+/// If the name service does not know their groups, or this process may not act for others.
+pub fn acting_as<T>(person: &Person, act: impl FnOnce() -> T) -> Result<T, Failure> {
+    let refused = |error: Errno| {
+        let message = format!("cannot act as {}: {error}", person.login);
+        Failure::new(Kind::Failed, message)
+    };
+    let own = getgroups().map_err(refused)?;
+    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+    setgroups(&gids_of(person)?).map_err(refused)?;
+    setfsgid(gid);
+    setfsuid(uid);
+    // Neither says whether it worked; each says what was before.
+    let done = (setfsuid(uid) == uid && setfsgid(gid) == gid).then(act);
+    setfsuid(Uid::from_raw(0));
+    setfsgid(Gid::from_raw(0));
+    setgroups(&own).map_err(refused)?;
+    done.ok_or_else(|| refused(Errno::EPERM))
 }
 
 /// Looks a user up by uid.
@@ -101,15 +135,20 @@ pub fn login(uid: u32) -> String {
 /// [`UnknownUser::Service`] if the name service fails: no groups is not an answer.
 pub fn groups_of(person: &Person) -> Result<Vec<String>, UnknownUser> {
     let failed = |error: nix::Error| UnknownUser::Service(error.to_string());
-    let login = CString::new(person.login.as_str())
-        .map_err(|error| UnknownUser::Service(error.to_string()))?;
-    let gids = getgrouplist(&login, Gid::from_raw(person.gid)).map_err(failed)?;
-    let names = gids
+    let names = gids_of(person)?
         .into_iter()
         .map(|gid| Group::from_gid(gid).map_err(failed));
     names
         .filter_map(|group| group.map(|group| group.map(|group| group.name)).transpose())
         .collect()
+}
+
+/// The gids of all groups that a user is in.
+fn gids_of(person: &Person) -> Result<Vec<Gid>, UnknownUser> {
+    let failed = |error: nix::Error| UnknownUser::Service(error.to_string());
+    let login = CString::new(person.login.as_str())
+        .map_err(|error| UnknownUser::Service(error.to_string()))?;
+    getgrouplist(&login, Gid::from_raw(person.gid)).map_err(failed)
 }
 
 /// A group's gid.

@@ -26,6 +26,7 @@ fn record(name: &str, devices: &[Device]) -> Record {
         project: text(),
         image: text(),
         workspace: text(),
+        binds: Some(Vec::new()),
         devices: devices.iter().map(Held::from).collect(),
         hold: Some(HOLD),
         created: NOW,

@@ -33,6 +33,7 @@ fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
         project: "thesis".into(),
         image: "pytorch:2.8".into(),
         workspace: "/home/alice/workspace/thesis".into(),
+        binds: Some(Vec::new()),
         devices: entry.devices.clone(),
         hold: Some(HOLD),
         created: found().created,

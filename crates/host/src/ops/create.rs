@@ -11,7 +11,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
     name::{ContainerName, EngineName},
-    record::{self, Record},
+    record::{self, Bind, Record},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -82,9 +82,12 @@ impl Operation for Create {
         if self.dry_run {
             return Ok(created(None));
         }
-        let id = match make(site, &draft, &devices) {
-            Ok(id) => id,
+        let (id, binds) = match make(site, &draft, &devices) {
+            Ok(made) => made,
             Err(unmade) => {
+                if !unmade.unanswered {
+                    site.unstage(&draft.container);
+                }
                 give_back(site, &draft.container, unmade.unanswered, orphan.as_ref())?;
                 return Err(match orphan {
                     Some(orphan) if unmade.name_taken => turned_up(&orphan),
@@ -92,7 +95,7 @@ impl Operation for Create {
                 });
             }
         };
-        confirm(site, &draft, &id, &devices)?;
+        confirm(site, &draft, &id, binds, &devices)?;
         Ok(created(Some(id)))
     }
 }
@@ -196,7 +199,13 @@ fn give_back(
 }
 
 /// The container exists: its record, then the ledger, then the events.
-fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Result<(), Failure> {
+fn confirm(
+    site: &Site,
+    draft: &Draft,
+    id: &ContainerId,
+    binds: Vec<Bind>,
+    devices: &[Held],
+) -> Result<(), Failure> {
     let container = &draft.container;
     let record = Record {
         version: record::VERSION,
@@ -208,6 +217,7 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         project: draft.project.to_string(),
         image: draft.image.clone(),
         workspace: draft.workspace.display().to_string(),
+        binds: Some(binds),
         devices: devices.to_vec(),
         hold: draft.limits.gpu_hold_after_stop,
         created: clock::now(),
@@ -244,7 +254,7 @@ fn confirm(site: &Site, draft: &Draft, id: &ContainerId, devices: &[Held]) -> Re
         let removed = site
             .engine()
             .and_then(|engine| Ok(engine.remove(id, true)?));
-        site.note(site.metadata.delete(container, id));
+        site.forget(container, id);
         if removed.is_ok() || removed.is_err_and(|failure| failure.kind == Kind::NotFound) {
             give_back(site, container, false, None)?;
         }

@@ -1,9 +1,6 @@
 //! Everything about a container to be made that needs no device.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use ds01_core::{
     account::Account,
@@ -13,7 +10,7 @@ use ds01_core::{
     user,
 };
 
-use super::{Create, account};
+use super::{Create, account, folders};
 use crate::{
     Site,
     engine::Image,
@@ -53,15 +50,15 @@ impl Draft {
             .project
             .clone()
             .unwrap_or_else(|| create.name.clone());
-        let folder = |path: &Path| allowed(site, path, &person.home);
+        let folder = |path: &Path| folders::allowed(site, path, &person);
         let data = create.data.as_deref().map(folder).transpose()?;
         let workspace = match &create.workspace {
             Some(path) => folder(path)?,
             None => {
                 let path = person.home.join("workspace").join(project.as_ref());
                 // It is made later: what is there of it already may be a link to anywhere.
-                let there = path.ancestors().find(|path| path.exists());
-                there.map(folder).transpose()?;
+                let there = || path.ancestors().find(|path| path.exists());
+                site.as_person(&person, there)?.map(folder).transpose()?;
                 path
             }
         };
@@ -69,7 +66,7 @@ impl Draft {
             0 => "/root".to_string(),
             _ => format!("/home/{}", person.login),
         };
-        let Caller { uid, gid } = caller;
+        let Caller { uid, gid, .. } = caller;
         let account = Account {
             uid,
             gid,
@@ -157,53 +154,4 @@ fn own_image(image: &str, uid: u32) -> String {
         Some(rest) => format!("ds01-{uid}/{rest}"),
         None => image.into(),
     }
-}
-
-/// A folder that may be mounted: it exists, and is really in the owner's home or an allowed root.
-///
-/// # Errors
-///
-/// Status 2 if it does not exist, 7 if it is elsewhere.
-pub(super) fn allowed(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
-    let roots = &site.config().containers.bind_roots;
-    // The shell leaves it as it is in --workspace=~/data.
-    let path = &match path.strip_prefix("~") {
-        Ok(rest) => home.join(rest),
-        Err(_) => path.to_path_buf(),
-    };
-    let shown = path.display();
-    let real = fs::canonicalize(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => fail(
-            Kind::Usage,
-            format!("cannot mount {shown}: there is no such folder"),
-            format!("make it first: mkdir -p {shown}"),
-        ),
-        _ => fail(
-            Kind::Usage,
-            format!("cannot mount {shown}: {error}"),
-            "name a folder that you can enter".into(),
-        ),
-    })?;
-    if !real.is_dir() {
-        return Err(fail(
-            Kind::Usage,
-            format!("cannot mount {shown}: it is not a folder"),
-            "name a folder, in your home or one that the host allows".into(),
-        ));
-    }
-    let roots = roots.iter().filter_map(|root| fs::canonicalize(root).ok());
-    let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
-    if std::iter::once(home)
-        .chain(roots)
-        .any(|root| real.starts_with(root))
-    {
-        return Ok(real);
-    }
-    Err(fail(
-        Kind::Forbidden,
-        format!(
-            "cannot mount {shown}: it is not in your home, nor in a folder that the host allows"
-        ),
-        "an admin allows folders with containers.bind_roots in ds01.toml".into(),
-    ))
 }

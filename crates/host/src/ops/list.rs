@@ -54,7 +54,7 @@ impl Operation for List {
     type Answer = Vec<Listed>;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Vec<Listed>, Failure> {
-        if self.all_users && !site.is_admin(caller.uid)? {
+        if self.all_users && !site.is_admin(caller)? {
             return Err(fail(
                 Kind::Forbidden,
                 "only admins see the containers of all users".into(),

@@ -1,16 +1,17 @@
 //! The step of `container-create` that asks the engine.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use ds01_core::{
     container::ContainerId,
     device::Held,
     failure::{Failure, Kind},
     label,
+    record::Bind,
     spec::{Mount, Plan, spec},
 };
 
-use super::draft::{self, Draft};
+use super::{draft::Draft, folders};
 use crate::{Site, clock, engine::EngineError, site::fail};
 
 /// A container that did not come about.
@@ -47,26 +48,33 @@ impl From<EngineError> for Unmade {
 /// # Errors
 ///
 /// [`Unmade`], if there is none, or nobody knows.
-pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<ContainerId, Unmade> {
-    let workspace = &draft.workspace;
-    fs::create_dir_all(workspace).map_err(|error| {
-        Failure::new(
-            Kind::Failed,
-            format!("cannot make {}: {error}", workspace.display()),
-        )
-    })?;
+pub(super) fn make(
+    site: &Site,
+    draft: &Draft,
+    devices: &[Held],
+) -> Result<(ContainerId, Vec<Bind>), Unmade> {
+    folders::make(site, &draft.workspace, &draft.person)?;
     // A link in the way may lead anywhere.
-    let workspace = &draft::allowed(site, workspace, &draft.person.home)?;
+    let workspace = folders::allowed(site, &draft.workspace, &draft.person)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let mount = |source: &Path, target: &str| Mount {
+    let home = site.config().containers.mount_home;
+    let home = home.then(|| (draft.person.home.as_path(), draft.account.home.as_str()));
+    let folders = [Some((workspace.as_path(), "/workspace"))].into_iter();
+    let folders = folders.chain([draft.data.as_deref().map(|data| (data, "/data")), home]);
+    let binds = folders.flatten().map(|(source, target)| Bind {
         source: text(source),
         target: target.into(),
-    };
-    let mut mounts = vec![mount(workspace, "/workspace")];
-    mounts.extend(draft.data.as_deref().map(|data| mount(data, "/data")));
-    if site.config().containers.mount_home {
-        mounts.push(mount(&draft.person.home, &draft.account.home));
-    }
+        staged: site.is_for_others(),
+    });
+    let binds: Vec<Bind> = binds.collect();
+    let mounts = binds.iter().enumerate().map(|(number, bind)| {
+        let source = folders::source(site, &draft.container, number, bind, &draft.person)?;
+        Ok(Mount {
+            source: text(&source),
+            target: bind.target.clone(),
+        })
+    });
+    let mounts = mounts.collect::<Result<Vec<_>, Failure>>()?;
     let mut labels = label::labels(&label::Facts {
         container: &draft.container,
         login: &draft.person.login,
@@ -74,7 +82,7 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Conta
         slice: &draft.slice,
         project: draft.project.as_ref(),
         image: &draft.image,
-        workspace: &text(workspace),
+        workspace: &text(&workspace),
         data: draft.data.as_deref().map(text).as_deref(),
         devices,
         created: clock::now(),
@@ -109,8 +117,8 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Conta
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    site.engine()?
-        .create(&spec)
+    let made = site.engine()?.create(&spec);
+    made.map(|id| (id, binds))
         .map_err(|error| match error.status() {
             Some(409) => Unmade {
                 failure: fail(

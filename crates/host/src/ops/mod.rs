@@ -5,10 +5,12 @@
 mod account;
 mod create;
 mod draft;
+mod folders;
 mod freeze;
 mod gpus;
 mod limits;
 mod list;
+mod locate;
 mod make;
 mod remove;
 mod shell;
@@ -16,15 +18,57 @@ mod start;
 mod stop;
 mod target;
 
+use ds01_core::failure::{Failure, Kind};
+use serde_json::Value;
+
+use crate::{Operation, Site, users::Caller};
+
 pub use create::{Create, Created};
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
+pub use locate::{Locate, Located};
 pub use remove::{Remove, Removed};
 pub use shell::{Shell, open_shell};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
+
+/// Runs the operation of this name: request and answer as JSON. The gateway's way in.
+///
+/// # Errors
+///
+/// The operation's own; status 2 if there is none of this name, or the request is not its.
+pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Value, Failure> {
+    fn one<O: Operation>(site: &Site, caller: Caller, request: &str) -> Result<Value, Failure> {
+        let usage = |error: serde_json::Error| {
+            Failure::new(
+                Kind::Usage,
+                format!("the operation {} fails: {error}", O::NAME),
+            )
+        };
+        let operation: O = serde_json::from_str(request).map_err(usage)?;
+        serde_json::to_value(crate::answer(site, caller, &operation)?).map_err(usage)
+    }
+    let run = match name {
+        Create::NAME => one::<Create>,
+        Start::NAME => one::<Start>,
+        Stop::NAME => one::<Stop>,
+        Describe::NAME => one::<Describe>,
+        Locate::NAME => one::<Locate>,
+        Pause::NAME => one::<Pause>,
+        Unpause::NAME => one::<Unpause>,
+        Remove::NAME => one::<Remove>,
+        List::NAME => one::<List>,
+        Gpus::NAME => one::<Gpus>,
+        MyLimits::NAME => one::<MyLimits>,
+        _ => {
+            let message = format!("DS01 has no operation {name:?}");
+            return Err(Failure::new(Kind::Usage, message));
+        }
+    };
+    run(site, caller, request)
+}
 
 #[cfg(test)]
 mod tests {

@@ -50,6 +50,10 @@ impl Operation for Remove {
     const NAME: &'static str = "remove";
     type Answer = Removed;
 
+    fn takes(&self) -> Duration {
+        Duration::from_secs(self.stop_seconds.unwrap_or_default().into())
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();
@@ -77,7 +81,7 @@ impl Operation for Remove {
         }
         // Before the entry: whoever dies here leaves an entry of what is gone, which the next
         // look drops, and no record that nothing would drop.
-        site.note(site.metadata.delete(&target.container, &target.id));
+        site.forget(&target.container, &target.id);
         let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let entry = ledger.entry(&target.container);
             let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(&target.id));

@@ -8,7 +8,7 @@ use ds01_core::{
     name::ContainerArg,
 };
 
-use super::target;
+use super::{Describe, Locate, target};
 use crate::{
     Host,
     engine::{Engine, EngineError, Exec, Terminal},
@@ -35,27 +35,27 @@ pub fn open_shell<'a>(
     name: &ContainerArg,
     terminal: Option<&Terminal>,
 ) -> Result<Shell<'a>, Failure> {
-    let target = target::find(host.site(), host.caller(), name)?;
-    let engine = host.site().engine()?;
+    let id = host.ask(&Locate { name: name.clone() })?.value.id;
+    let engine = host.engine()?;
     let script = format!(
         "export {IMAGE_PATH}=\"$PATH\"\n\
          if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"
     );
     let command = vec!["/bin/sh".into(), "-c".into(), script];
     let exec = engine
-        .exec(&target.id, command, terminal)
+        .exec(&id, command, terminal)
         .map_err(|error| match error {
             EngineError::Refused { status: 409, .. } => {
-                let name = &target.container.name;
-                match target::sight(host.site(), &target) {
+                let short = &name.name;
+                match host.ask(&Describe { name: name.clone() }) {
                     Ok(seen) => fail(
                         Kind::State,
-                        format!("container {name} is {}, not running", seen.state),
-                        match seen.state {
+                        format!("container {short} is {}, not running", seen.value.state),
+                        match seen.value.state {
                             ds01_core::container::State::Paused => {
-                                format!("let it go on with container-unpause {name}")
+                                format!("let it go on with container-unpause {short}")
                             }
-                            _ => format!("start it with container-run {name}"),
+                            _ => format!("start it with container-run {short}"),
                         },
                     ),
                     Err(failure) => failure,

@@ -13,7 +13,10 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::target::{self, Target};
+use super::{
+    folders,
+    target::{self, Target},
+};
 use crate::{
     Operation, Site, clock,
     look::{Look, Scope},
@@ -80,6 +83,12 @@ impl Operation for Start {
         let before = site.change(&look, |ledger, now| {
             take(site, ledger, &target, limits, &look, now)
         })?;
+        let record = site.metadata.read(&target.container);
+        let restored = record.map_or(Ok(()), |record| folders::restore(site, &record));
+        if let Err(failure) = restored {
+            set(site, &target, before.holding)?;
+            return Err(failure);
+        }
         if let Err(error) = site.engine()?.start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet: its devices
             // stay its own until that is seen, or the intent lapses.

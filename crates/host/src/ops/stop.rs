@@ -48,6 +48,10 @@ impl Operation for Stop {
     const NAME: &'static str = "stop";
     type Answer = Stopped;
 
+    fn takes(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Stopped, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();

@@ -28,7 +28,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
         name: arg.name.clone(),
         uid: arg.uid.unwrap_or(caller.uid),
     };
-    if container.uid != caller.uid && !site.is_admin(caller.uid)? {
+    if container.uid != caller.uid && !site.is_admin(caller)? {
         return Err(no_such(arg));
     }
     let mut entry = match site.ledger.read()? {

@@ -1,0 +1,122 @@
+//! What the two halves of the gateway say to each other.
+//!
+//! For each connection the keeper gives the parser two sockets: the client's, and one end of a
+//! channel on which the parser asks once and is answered once. Whose connection it is, is not
+//! said on it: the keeper knows.
+
+use std::{
+    io::{self, IoSlice, IoSliceMut},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+};
+
+use nix::{
+    cmsg_space,
+    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    net::UnixStream,
+};
+
+/// The longest message: a body of JSON, and its head.
+const LONGEST: usize = 2 * ds01_core::route::LONGEST_JSON;
+
+/// A request, as the parser read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ask {
+    pub(crate) method: String,
+    /// As the client wrote it.
+    pub(crate) path: String,
+    /// As the client wrote it.
+    pub(crate) query: Option<String>,
+    /// It asks for the connection itself, as attach does.
+    pub(crate) upgrade: bool,
+    /// The client is Docker's command line.
+    pub(crate) docker_cli: bool,
+    /// The credentials for a registry, as the client wrote them.
+    pub(crate) registry: Option<String>,
+    pub(crate) body: AskBody,
+}
+
+/// What comes after the head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AskBody {
+    None,
+    /// JSON, written anew by the parser.
+    Json(String),
+    /// Bytes for the engine: so many, or until they end.
+    Stream(Option<u64>),
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// This; the body follows on the channel until it ends.
+    Reply {
+        status: u16,
+        headers: Vec<(String, String)>,
+        /// The length of the body, if it is known.
+        length: Option<u64>,
+    },
+    /// What the engine answers on the connection that comes with it, on which the request's head
+    /// has been written.
+    Engine,
+}
+
+/// Sends descriptors with one byte.
+pub(crate) fn send_descriptors(to: RawFd, descriptors: &[RawFd]) -> io::Result<()> {
+    let rights = [ControlMessage::ScmRights(descriptors)];
+    sendmsg::<()>(to, &[IoSlice::new(b"+")], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    Ok(())
+}
+
+/// Receives descriptors; none at the end.
+pub(crate) fn receive_descriptors(from: RawFd) -> io::Result<Vec<OwnedFd>> {
+    let mut space = cmsg_space!([RawFd; 2]);
+    let mut byte = [0];
+    let mut into = [IoSliceMut::new(&mut byte)];
+    let message = recvmsg::<()>(from, &mut into, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut received = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(descriptors) = control {
+            // SAFETY: the kernel has just made them for this process, and nobody else knows them.
+            #[expect(unsafe_code, reason = "descriptors arrive as numbers")]
+            received.extend(descriptors.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    Ok(received)
+}
+
+/// Sends descriptors on a socket that the event loop watches.
+pub(crate) async fn send_on(to: &UnixStream, descriptors: &[RawFd]) -> io::Result<()> {
+    to.async_io(Interest::WRITABLE, || send_descriptors(to.as_raw_fd(), descriptors))
+        .await
+}
+
+/// Receives one descriptor on a socket that the event loop watches.
+pub(crate) async fn receive_one(from: &UnixStream) -> io::Result<OwnedFd> {
+    let mut received = from
+        .async_io(Interest::READABLE, || receive_descriptors(from.as_raw_fd()))
+        .await?;
+    received.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+}
+
+/// Writes a message: its length in four bytes, then JSON.
+pub(crate) async fn write<T: Serialize>(to: &mut UnixStream, message: &T) -> io::Result<()> {
+    let text = serde_json::to_vec(message)?;
+    let length = u32::try_from(text.len()).map_err(io::Error::other)?;
+    to.write_all(&[&length.to_be_bytes()[..], &text].concat()).await
+}
+
+/// Reads a message.
+pub(crate) async fn read<T: DeserializeOwned>(from: &mut UnixStream) -> io::Result<T> {
+    let length = from.read_u32().await? as usize;
+    if length > LONGEST {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut text = vec![0; length];
+    from.read_exact(&mut text).await?;
+    Ok(serde_json::from_slice(&text)?)
+}

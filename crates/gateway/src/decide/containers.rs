@@ -1,0 +1,291 @@
+//! Containers: one's own, by one's own names for them.
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    label,
+    name::{ContainerArg, EngineName},
+    route::{Query, write_query},
+};
+use serde_json::{Value, json};
+
+use super::{Call, Outcome, done, reply};
+use crate::{
+    filters::{Filters, name_fits},
+    records::Owned,
+};
+
+impl Call<'_> {
+    pub(super) async fn container_list(&self) -> Result<Outcome, Failure> {
+        let mut filters = Filters::read(self.one("filters"))?;
+        let names = filters.take("name");
+        let ids = filters.take("id");
+        for key in ["before", "since"] {
+            for value in filters.values_mut(key) {
+                *value = self.container(value).await?.id.0;
+            }
+        }
+        for value in filters.values_mut("network") {
+            *value = self.network(value).await?;
+        }
+        for value in filters.values_mut("volume") {
+            if !value.starts_with('/') {
+                *value = self.volume_name(value)?;
+            }
+        }
+        for value in filters.values_mut("ancestor") {
+            *value = self.image(value).await?;
+        }
+        let limit: usize = self.one("limit").and_then(|n| n.parse().ok()).unwrap_or(0);
+        let all = self.is_set("all") || limit > 0;
+        let mut query = Query::new();
+        query.insert("all".into(), vec![u8::from(all).to_string()]);
+        query.insert("size".into(), vec![u8::from(self.is_set("size")).to_string()]);
+        self.narrow(&mut filters).await;
+        query.insert("filters".into(), vec![filters.write()]);
+        let mut listed = self.listed(&write_query(&query)).await?;
+        listed.retain(|container| {
+            let name = container["Names"][0].as_str().unwrap_or_default();
+            let id = container["Id"].as_str().unwrap_or_default();
+            let named = names.is_empty() || names.iter().any(|pattern| name_fits(pattern, name));
+            named && (ids.is_empty() || ids.iter().any(|start| id.starts_with(start.as_str())))
+        });
+        if limit > 0 {
+            listed.truncate(limit);
+        }
+        reply(200, &Value::Array(listed))
+    }
+
+    /// Lets the engine leave out what is others' anyway: all of ours have these labels.
+    async fn narrow(&self, filters: &mut Filters) {
+        match self.is_admin().await {
+            true => filters.add("label", format!("{}=true", label::MANAGED)),
+            false => filters.add("label", format!("{}={}", label::UID, self.caller.uid)),
+        }
+    }
+
+    /// The engine's list, without what the caller may not see, and in the caller's names.
+    pub(super) async fn listed(&self, query: &str) -> Result<Vec<Value>, Failure> {
+        let listed = self.engine("GET", &format!("/containers/json{query}"), None).await?;
+        let (all, admin) = self.seen().await?;
+        let Value::Array(listed) = listed else {
+            return Err(Failure::new(Kind::Unreachable, "the engine's list is none"));
+        };
+        let of = |container: &Value| {
+            let id = container["Id"].as_str()?;
+            all.iter().find(|owned| owned.id.0 == id)
+        };
+        let seen = listed.into_iter().filter_map(|mut container| {
+            let owned = of(&container).filter(|owned| admin || self.is_mine(owned))?;
+            container["Names"] = json!([format!("/{}", self.shown(owned))]);
+            self.show_shared(&mut container);
+            Some(container)
+        });
+        Ok(seen.collect())
+    }
+
+    /// The caller's name for a container; another's, for an admin, as the engine has it.
+    pub(super) fn shown(&self, owned: &Owned) -> String {
+        match self.is_mine(owned) {
+            true => owned.container.name.to_string(),
+            false => owned.container.to_string(),
+        }
+    }
+
+    /// Puts the caller's own names in place of the engine's, in a list and in an inspection.
+    fn show_shared(&self, container: &mut Value) {
+        if let Some(image) = container["Image"].as_str() {
+            container["Image"] = json!(self.shown_image(image));
+        }
+        let mode = &mut container["HostConfig"]["NetworkMode"];
+        if let Some(name) = mode.as_str() {
+            *mode = json!(self.shown_name(name));
+        }
+        if let Some(networks) = container["NetworkSettings"]["Networks"].as_object_mut() {
+            let named = std::mem::take(networks).into_iter();
+            *networks = named.map(|(name, value)| (self.shown_name(&name), value)).collect();
+        }
+        for mount in container["Mounts"].as_array_mut().into_iter().flatten() {
+            if let Some(name) = mount["Name"].as_str() {
+                mount["Name"] = json!(self.shown_name(name));
+            }
+        }
+    }
+
+    /// `data` of one's own `data._.1001`; any other as it is.
+    pub(super) fn shown_name(&self, name: &str) -> String {
+        let own = name.strip_suffix(&format!("._.{}", self.caller.uid));
+        own.unwrap_or(name).to_string()
+    }
+
+    pub(super) async fn container_inspect(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        let path = format!("/containers/{}/json{}", owned.id.0, write_query(&self.route.query));
+        let mut seen = self.engine("GET", &path, None).await?;
+        seen["Name"] = json!(format!("/{}", self.shown(&owned)));
+        // Here the image is an id; its name is in the configuration.
+        let image = seen["Image"].take();
+        self.show_shared(&mut seen);
+        seen["Image"] = image;
+        if let Some(image) = seen["Config"]["Image"].as_str() {
+            let named = seen["Config"]["Labels"][label::IMAGE].as_str();
+            seen["Config"]["Image"] = json!(self.shown_image(named.unwrap_or(image)));
+        }
+        self.show_binds(&owned, &mut seen);
+        reply(200, &seen)
+    }
+
+    /// The folders that the owner named, in place of root's mounts of them.
+    fn show_binds(&self, owned: &Owned, seen: &mut Value) {
+        let record = self.gateway.records.record(owned);
+        let binds = record.and_then(|record| record.binds).unwrap_or_default();
+        for mount in seen["Mounts"].as_array_mut().into_iter().flatten() {
+            let of = |bind: &&ds01_core::record::Bind| mount["Destination"] == bind.target.as_str();
+            if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
+                mount["Source"] = json!(bind.source);
+            }
+        }
+        for mount in seen["HostConfig"]["Mounts"].as_array_mut().into_iter().flatten() {
+            let of = |bind: &&ds01_core::record::Bind| mount["Target"] == bind.target.as_str();
+            if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
+                mount["Source"] = json!(bind.source);
+            }
+            if let (true, Some(name)) = (mount["Type"] == "volume", mount["Source"].as_str()) {
+                mount["Source"] = json!(self.shown_name(name));
+            }
+        }
+    }
+
+    pub(super) async fn container_as_it_is(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        // What comes after the container in the path: one word.
+        let verb = self.ask.path.rsplit('/').next().unwrap_or_default();
+        self.forward(&format!("/containers/{}/{verb}", owned.id.0)).await
+    }
+
+    pub(super) async fn container_top(&self) -> Result<Outcome, Failure> {
+        // The engine runs the host's ps with these words, as root.
+        let plain = |c: char| c.is_ascii_alphanumeric() || " ,=-+%_:".contains(c);
+        if !self.one("ps_args").unwrap_or_default().chars().all(plain) {
+            return Err(Failure::new(Kind::Usage, "ps takes letters and digits here"));
+        }
+        self.container_as_it_is().await
+    }
+
+    pub(super) async fn container_start(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        self.start(&owned).await
+    }
+
+    /// As `container-start`: its devices are its own, or it does not start.
+    async fn start(&self, owned: &Owned) -> Result<Outcome, Failure> {
+        let request = json!({ "name": arg(&owned.container) }).to_string();
+        let started = self.operate("start", &request).await?;
+        match started["value"]["already"] == true {
+            true => Ok(Outcome::Reply(304, Vec::new(), Vec::new())),
+            false => Ok(done()),
+        }
+    }
+
+    pub(super) async fn container_restart(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        let grace = match self.one("t").map(str::parse::<u32>) {
+            None => 10,
+            Some(Ok(seconds)) => seconds,
+            Some(Err(_)) => return Err(Failure::new(Kind::Usage, "t is a number of seconds")),
+        };
+        let stop = json!({ "name": arg(&owned.container), "grace_seconds": grace, "kill": false });
+        match self.operate("stop", &stop.to_string()).await {
+            // It was never started.
+            Err(failure) if failure.kind == Kind::State => {}
+            stopped => drop(stopped?),
+        }
+        self.start(&owned).await
+    }
+
+    pub(super) async fn container_remove(&self) -> Result<Outcome, Failure> {
+        if self.is_set("link") {
+            return Err(Failure::new(Kind::Usage, "links are not removed alone"));
+        }
+        let owned = self.container(self.target()).await?;
+        let force = self.is_set("force");
+        self.remove(&owned, force, self.is_set("v")).await?;
+        Ok(done())
+    }
+
+    async fn remove(&self, owned: &Owned, force: bool, volumes: bool) -> Result<(), Failure> {
+        let request = json!({
+            "name": arg(&owned.container),
+            "stop_seconds": force.then_some(0),
+            "volumes": volumes,
+            "image": false,
+            "dry_run": false,
+        });
+        self.operate("remove", &request.to_string()).await.map(drop)
+    }
+
+    pub(super) async fn container_prune(&self) -> Result<Outcome, Failure> {
+        let mut filters = Filters::read(self.one("filters"))?;
+        filters.add("status", "exited".into());
+        filters.add("status", "created".into());
+        filters.add("label", format!("{}={}", label::UID, self.caller.uid));
+        if !filters.take("until").is_empty() {
+            let message = "containers are pruned by label here, not by until";
+            return Err(Failure::new(Kind::Usage, message)
+                .with_hint("container-cleanup --older-than does that"));
+        }
+        let query = Query::from([
+            ("all".to_string(), vec!["1".to_string()]),
+            ("filters".to_string(), vec![filters.write()]),
+        ]);
+        let mut removed = Vec::new();
+        for stopped in self.listed(&write_query(&query)).await? {
+            let id = stopped["Id"].as_str().unwrap_or_default();
+            let owned = self.container(id).await?;
+            // One that was started meanwhile stays.
+            if self.remove(&owned, false, false).await.is_ok() {
+                removed.push(id.to_string());
+            }
+        }
+        reply(200, &json!({ "ContainersDeleted": removed, "SpaceReclaimed": 0 }))
+    }
+
+    pub(super) async fn container_rename(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        let to = self.one("name").unwrap_or_default().trim_start_matches('/');
+        let request = json!({ "name": arg(&owned.container), "to": to }).to_string();
+        self.operate("rename", &request).await?;
+        Ok(done())
+    }
+
+    /// Files in and out of a container. The engine does that as root: in the folders of the host
+    /// that a container has, it could read what its owner may not, and leave files of root's.
+    pub(super) async fn container_files(&self, done: &str) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        let exports = self.ask.path.ends_with("/export");
+        if !exports && self.has_binds(&owned) {
+            let name = &owned.container.name;
+            let message = format!(
+                "files of {name} are not {done} by docker cp: it has folders of this host, which \
+                 the engine would enter as root"
+            );
+            let hint = format!("use its folder on the host, or: docker exec -i {name} tar");
+            return Err(Failure::new(Kind::Forbidden, message).with_hint(hint));
+        }
+        self.container_as_it_is().await
+    }
+
+    /// Whether a container has folders of the host, as far as anybody knows.
+    pub(super) fn has_binds(&self, owned: &Owned) -> bool {
+        let record = self.gateway.records.record(owned);
+        let binds = record.and_then(|record| record.binds);
+        binds.is_none_or(|binds| !binds.is_empty())
+    }
+}
+
+/// A container as operations name it.
+fn arg(container: &EngineName) -> ContainerArg {
+    ContainerArg {
+        name: container.name.clone(),
+        uid: Some(container.uid),
+    }
+}

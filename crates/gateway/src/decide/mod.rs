@@ -1,0 +1,387 @@
+//! What becomes of a request: one file per kind of thing that it is about.
+//!
+//! The parser has read it already; here it is read again from what the parser made of it, by the
+//! same table, and everything that depends on who asks is decided.
+
+mod containers;
+mod create;
+mod events;
+mod execs;
+mod images;
+mod networks;
+mod system;
+mod volumes;
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    route::{self, Action, NEWEST, Query, Route, Version, write_query},
+};
+use ds01_host::{Caller, Site, config::Config, users};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use crate::{
+    channel::{self, Answer, Ask, AskBody},
+    docker_error,
+    engine::header,
+    keeper::Gateway,
+    peer::Peer,
+    records::{self, All, Owned},
+};
+
+/// How long it is remembered who is an admin, and what the engine speaks.
+const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// What the name service has to tell who is an admin.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What becomes of a request.
+enum Outcome {
+    /// This status and body.
+    Reply(u16, Vec<(String, String)>, Vec<u8>),
+    /// The engine's answer, as it comes.
+    Engine(UnixStream),
+    /// The engine's events, those that the caller may see.
+    Events(UnixStream),
+}
+
+/// One request, and who asks.
+struct Call<'a> {
+    gateway: &'a Gateway,
+    caller: Caller,
+    ask: &'a Ask,
+    route: Route,
+    /// The version that is spoken with the engine.
+    version: Version,
+}
+
+/// Reads the request that comes on a channel, and answers it.
+pub(crate) async fn serve(
+    gateway: &Gateway,
+    peer: &Peer,
+    mut channel: UnixStream,
+) -> io::Result<()> {
+    let ask: Ask = channel::read(&mut channel).await?;
+    let outcome = match Call::of(gateway, peer, &ask).await {
+        Ok(call) => call.outcome().await,
+        Err(failure) => Err(failure),
+    };
+    let outcome = outcome.unwrap_or_else(|failure| {
+        let (status, text) = docker_error(&failure);
+        Outcome::Reply(status, Vec::new(), text.into())
+    });
+    match outcome {
+        Outcome::Reply(status, mut headers, body) => {
+            if !headers.iter().any(|(name, _)| name == "Content-Type") {
+                headers.push(("Content-Type".into(), "application/json".into()));
+            }
+            let length = Some(body.len() as u64);
+            let answer = Answer::Reply {
+                status,
+                headers,
+                length,
+            };
+            channel::write(&mut channel, &answer).await?;
+            channel.write_all(&body).await?;
+        }
+        Outcome::Engine(engine) => {
+            use std::os::fd::AsRawFd;
+            channel::write(&mut channel, &Answer::Engine).await?;
+            channel::send_on(&channel, &[engine.as_raw_fd()]).await?;
+        }
+        Outcome::Events(engine) => events::relay(gateway, peer, engine, &mut channel).await?,
+    }
+    // The connection counts as its user's until the parser lets go of the channel.
+    let mut rest = [0; 1];
+    while channel.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+impl<'a> Call<'a> {
+    async fn of(gateway: &'a Gateway, peer: &Peer, ask: &'a Ask) -> Result<Self, Failure> {
+        let caller = caller(gateway, peer)?;
+        let advertised = gateway.version().await?;
+        let route = route::route(&ask.method, &ask.path, ask.query.as_deref(), advertised)?;
+        let fits = match (route.body, &ask.body) {
+            (route::Body::None, AskBody::None) => true,
+            (route::Body::Json, AskBody::Json(_)) => true,
+            (route::Body::Stream, AskBody::Stream(_)) => true,
+            _ => false,
+        };
+        if !fits {
+            return Err(Failure::new(Kind::Usage, "the body is not one of this call"));
+        }
+        Ok(Self {
+            gateway,
+            caller,
+            ask,
+            version: route.version.unwrap_or(advertised),
+            route,
+        })
+    }
+
+    async fn outcome(&self) -> Result<Outcome, Failure> {
+        match self.route.action {
+            Action::Shared => self.forward(&self.ask.path_without_version()).await,
+            Action::Ping => self.ping().await,
+            Action::Version => self.version_of_engine().await,
+            Action::Info => self.info().await,
+            Action::DiskUsage => self.disk_usage().await,
+            Action::Events => self.events().await,
+            Action::ContainerList => self.container_list().await,
+            Action::ContainerCreate => self.container_create().await,
+            Action::ContainerInspect => self.container_inspect().await,
+            Action::ContainerStart => self.container_start().await,
+            Action::ContainerRestart => self.container_restart().await,
+            Action::ContainerRemove => self.container_remove().await,
+            Action::ContainerRename => self.container_rename().await,
+            Action::ContainerRead => self.container_files("read").await,
+            Action::ContainerWrite => self.container_files("written").await,
+            Action::ContainerExec => self.container_exec().await,
+            Action::ContainerTop => self.container_top().await,
+            Action::Container => self.container_as_it_is().await,
+            Action::ContainerPrune => self.container_prune().await,
+            Action::Exec => self.exec_as_it_is().await,
+            Action::ExecStart => self.exec_start().await,
+            Action::ImageList => self.image_list().await,
+            Action::Image => self.image_as_it_is().await,
+            Action::ImageTag => self.image_tag().await,
+            Action::ImageRemove => self.image_remove().await,
+            Action::ImageCreate => self.image_create().await,
+            Action::ImagePrune => self.image_prune(),
+            Action::Build => self.build().await,
+            Action::Commit => self.commit().await,
+            Action::VolumeList => self.volume_list().await,
+            Action::VolumeCreate => self.volume_create().await,
+            Action::VolumeInspect => self.volume_inspect().await,
+            Action::VolumeRemove => self.volume_remove().await,
+            Action::VolumePrune => self.volume_prune().await,
+            Action::NetworkList => self.network_list().await,
+            Action::NetworkCreate => self.network_create().await,
+            Action::NetworkInspect => self.network_inspect().await,
+            Action::NetworkRemove => self.network_remove().await,
+            Action::NetworkJoin => self.network_join().await,
+            Action::NetworkPrune => self.network_prune().await,
+            Action::Operation => self.operation().await,
+        }
+    }
+
+    /// An operation of DS01's commands.
+    async fn operation(&self) -> Result<Outcome, Failure> {
+        let name = self.target();
+        let done = self.operate(name, self.json()?).await?;
+        reply(200, &done)
+    }
+
+    /// Does an operation as the caller.
+    async fn operate(&self, name: &str, request: &str) -> Result<Value, Failure> {
+        let operations = &self.gateway.operations;
+        operations.run(self.caller, name, request).await
+    }
+
+    /// What the path names.
+    fn target(&self) -> &str {
+        self.route.target.as_deref().unwrap_or_default()
+    }
+
+    /// The body.
+    fn json(&self) -> Result<&str, Failure> {
+        match &self.ask.body {
+            AskBody::Json(text) => Ok(text),
+            _ => Err(Failure::new(Kind::Usage, "this call needs a body")),
+        }
+    }
+
+    /// The value of a query key that can be there once.
+    fn one(&self, key: &str) -> Option<&str> {
+        self.route.query.get(key)?.first().map(String::as_str)
+    }
+
+    /// Whether a query key is there and set, in the words that the engine takes for it.
+    fn is_set(&self, key: &str) -> bool {
+        let no = ["", "0", "no", "false", "none"];
+        self.one(key).is_some_and(|value| !no.contains(&value.to_ascii_lowercase().trim()))
+    }
+
+    /// A path of the engine's, with the version that is spoken.
+    fn path(&self, path: &str) -> String {
+        format!("/v{}{path}", self.version)
+    }
+
+    /// Asks the engine, and reads its answer as JSON.
+    async fn engine(&self, method: &str, path: &str, body: Option<String>) -> Result<Value, Failure> {
+        let said = self.gateway.engine.ask(method, &self.path(path), body).await?;
+        crate::engine::json(&said)
+    }
+
+    /// Hands the request on to the engine, with this path.
+    async fn forward(&self, path: &str) -> Result<Outcome, Failure> {
+        self.forward_as(path, &self.route.query, None).await
+    }
+
+    /// Hands the request on to the engine, with this path, query, and JSON in place of the body.
+    async fn forward_as(
+        &self,
+        path: &str,
+        query: &Query,
+        json: Option<&str>,
+    ) -> Result<Outcome, Failure> {
+        let path = self.path(path);
+        let mut head = format!(
+            "{} {path}{} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n",
+            self.ask.method,
+            write_query(query)
+        );
+        let json = match (&self.ask.body, json) {
+            (_, Some(json)) => Some(json),
+            (AskBody::Json(text), None) => Some(text.as_str()),
+            _ => None,
+        };
+        if self.ask.upgrade {
+            head.push_str("Upgrade: tcp\r\n");
+        }
+        match (&self.ask.body, json) {
+            (_, Some(json)) => {
+                let length = json.len();
+                head.push_str("Content-Type: application/json\r\n");
+                head.push_str(&format!("Content-Length: {length}\r\n\r\n{json}"));
+            }
+            (AskBody::Stream(None), None) => {
+                head.push_str("Content-Type: application/x-tar\r\n");
+                head.push_str("Transfer-Encoding: chunked\r\n\r\n");
+            }
+            (AskBody::Stream(Some(length)), None) => {
+                let kind = if *length > 0 { "application/x-tar" } else { "text/plain" };
+                head.push_str(&format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"));
+            }
+            _ => head.push_str("Content-Length: 0\r\n\r\n"),
+        }
+        Ok(Outcome::Engine(self.gateway.engine.begin(&head).await?))
+    }
+
+    /// The container that the caller means. Somebody else's is none, unless an admin asks.
+    async fn container(&self, text: &str) -> Result<Owned, Failure> {
+        let all = self.gateway.records.all()?;
+        if let Some(found) = records::meant(&all, self.caller.uid, false, text) {
+            return Ok(found.clone());
+        }
+        let none = || Failure::new(Kind::NotFound, format!("No such container: {text}"));
+        let found = records::meant(&all, self.caller.uid, true, text).ok_or_else(none)?;
+        if !self.is_admin().await {
+            return Err(none());
+        }
+        let found = found.clone();
+        self.gateway.note_admin(self.caller, &self.ask.method, &self.ask.path, &found);
+        Ok(found)
+    }
+
+    /// The containers that the caller may see.
+    async fn seen(&self) -> Result<(All, bool), Failure> {
+        Ok((self.gateway.records.all()?, self.is_admin().await))
+    }
+
+    async fn is_admin(&self) -> bool {
+        self.caller.may_be_admin && self.gateway.is_admin(self.caller).await
+    }
+
+    fn is_mine(&self, owned: &Owned) -> bool {
+        owned.container.uid == self.caller.uid
+    }
+
+    /// Another's thing, or one that is not there.
+    fn no_such(&self, what: &str, name: &str) -> Failure {
+        Failure::new(Kind::NotFound, format!("No such {what}: {name}"))
+    }
+}
+
+impl Ask {
+    /// The path, as it is after its version.
+    fn path_without_version(&self) -> String {
+        let rest = self.path.strip_prefix("/v").and_then(|rest| {
+            let (version, _) = rest.split_once('/')?;
+            version.parse::<Version>().ok()?;
+            Some(&rest[version.len()..])
+        });
+        rest.unwrap_or(&self.path).to_string()
+    }
+}
+
+/// Who asks: the uid that the kernel gives, or the owner of the container that the call is from.
+fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Failure> {
+    let Some(container) = &peer.container else {
+        return Ok(Caller {
+            uid: peer.uid,
+            gid: peer.gid,
+            may_be_admin: peer.uid != 0,
+        });
+    };
+    let all = gateway.records.all()?;
+    let owned = all.iter().find(|owned| owned.id == *container);
+    let uid = owned.map(|owned| owned.container.uid).ok_or_else(|| {
+        let message = "this container is not one of DS01's: nobody knows whose it is";
+        Failure::new(Kind::Forbidden, message)
+    })?;
+    Ok(Caller {
+        uid,
+        gid: users::person(uid)?.gid,
+        may_be_admin: false,
+    })
+}
+
+fn reply(status: u16, value: &Value) -> Result<Outcome, Failure> {
+    let text = format!("{value}\n");
+    Ok(Outcome::Reply(status, Vec::new(), text.into()))
+}
+
+/// Done, with nothing to say.
+fn done() -> Outcome {
+    Outcome::Reply(204, Vec::new(), Vec::new())
+}
+
+impl Gateway {
+    /// The version that is advertised: the lower of the engine's and the newest of the table.
+    async fn version(&self) -> Result<Version, Failure> {
+        let known = |known: &Option<(Instant, Version)>| {
+            known.filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, version)| version)
+        };
+        if let Some(version) = self.version.lock().ok().and_then(|version| known(&version)) {
+            return Ok(version);
+        }
+        let said = self.engine.ask("GET", "/_ping", None).await?;
+        let version = header(&said.headers, "api-version").and_then(|text| text.parse().ok());
+        let version = version.ok_or_else(|| {
+            Failure::new(Kind::Unreachable, "the engine does not tell what it speaks")
+        })?;
+        let version = NEWEST.min(version);
+        if let Ok(mut known) = self.version.lock() {
+            *known = Some((Instant::now(), version));
+        }
+        Ok(version)
+    }
+
+    /// Whether a caller is an admin. Where nobody can tell in time, they are not.
+    async fn is_admin(&self, caller: Caller) -> bool {
+        let known = self.admins.lock().ok().and_then(|admins| admins.get(&caller.uid).copied());
+        if let Some((_, admin)) = known.filter(|(at, _)| at.elapsed() < REMEMBERED) {
+            return admin;
+        }
+        let config: Config = self.config.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            Site::new(config, "gateway").and_then(|site| site.is_admin(caller))
+        });
+        let admin = tokio::time::timeout(PATIENCE, asked).await;
+        let admin = matches!(admin, Ok(Ok(Ok(true))));
+        if let Ok(mut admins) = self.admins.lock() {
+            admins.insert(caller.uid, (Instant::now(), admin));
+        }
+        admin
+    }
+}

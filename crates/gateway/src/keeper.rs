@@ -1,0 +1,230 @@
+//! The half that is root: accepts, knows who calls, and holds the engine's socket.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::{DirBuilderExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    route::Version,
+};
+use ds01_host::config::Config;
+use nix::{
+    sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
+    unistd::geteuid,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
+
+use crate::{
+    PARSER, channel, decide,
+    engine::Engine,
+    listen,
+    operate::Operations,
+    parser::watched,
+    peer::{Peer, peer},
+    records::Records,
+};
+
+/// Connections of one user at a time.
+const PER_USER: usize = 512;
+
+/// Connections at a time.
+const IN_ALL: usize = 8192;
+
+/// What calls that are under way have to end when the gateway is told to.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A client that has too many connections is told so, if it takes it at once.
+const BUSY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n\
+    Connection: close\r\nContent-Length: 57\r\n\r\n\
+    {\"message\":\"too many connections to DS01's gateway open\"}\n";
+
+/// What every connection needs.
+pub(crate) struct Gateway {
+    pub(crate) config: Config,
+    pub(crate) engine: Engine,
+    pub(crate) records: Records,
+    pub(crate) operations: Operations,
+    pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
+    pub(crate) version: Mutex<Option<(Instant, Version)>>,
+    workers: tokio::sync::Mutex<HashMap<u32, UnixStream>>,
+    open: Mutex<HashMap<u32, usize>>,
+    all_closed: Notify,
+    empty: PathBuf,
+}
+
+pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
+    if !geteuid().is_root() {
+        let message = "the gateway runs as root: it holds the engine's socket";
+        return Err(Failure::new(Kind::Forbidden, message).with_hint("systemctl start ds01-gateway"));
+    }
+    let config = Config::of_service(path.as_deref())?;
+    let run = config.paths.run.clone();
+    let unusable = |error: io::Error| {
+        Failure::new(Kind::Unreachable, format!("cannot use {}: {error}", run.display()))
+    };
+    let empty = run.join("empty");
+    directory(&run, 0o755).map_err(unusable)?;
+    directory(&empty, 0o555).map_err(unusable)?;
+    let only_one = fs::File::create(run.join("gateway.lock")).map_err(unusable)?;
+    if only_one.try_lock().is_err() {
+        return Err(Failure::new(
+            Kind::State,
+            format!("another gateway serves {}", run.display()),
+        ));
+    }
+    let listener = listen::listener(&run.join("docker.sock"))?;
+    let gateway = Arc::new(Gateway {
+        engine: Engine {
+            socket: config.engine.socket.clone(),
+            limit: config.engine.timeout(),
+        },
+        records: Records::new(&config.paths.state),
+        operations: Operations::new(path),
+        admins: Mutex::default(),
+        version: Mutex::default(),
+        workers: tokio::sync::Mutex::default(),
+        open: Mutex::default(),
+        all_closed: Notify::new(),
+        empty,
+        config,
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(unusable)?;
+    runtime.block_on(gateway.run(listener)).map_err(unusable)
+}
+
+/// Makes a directory of root's, with exactly this mode.
+fn directory(path: &Path, mode: u32) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(mode).create(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
+impl Gateway {
+    async fn run(self: Arc<Self>, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
+        let listener = UnixListener::from_std(listener)?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        listen::notify("READY=1");
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            };
+            match accepted {
+                Ok((client, _)) => self.accept(client),
+                // Out of descriptors: those that are open will close.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        listen::notify("STOPPING=1");
+        drop(listener);
+        let drained = async {
+            while self.open.lock().is_ok_and(|open| !open.is_empty()) {
+                self.all_closed.notified().await;
+            }
+        };
+        // Streams that go on, as logs and shells, are cut then; the containers are not touched.
+        let _ = tokio::time::timeout(DRAIN, drained).await;
+        Ok(())
+    }
+
+    fn accept(self: &Arc<Self>, mut client: UnixStream) {
+        let Ok(peer) = peer(&client) else { return };
+        let owner = peer.uid;
+        if !self.count(owner) {
+            tokio::spawn(async move { client.write_all(BUSY).await });
+            return;
+        }
+        let gateway = Arc::clone(self);
+        tokio::spawn(async move {
+            // What cannot be handed over is closed, which the client sees.
+            let _ = gateway.connection(client, peer).await;
+            gateway.discount(owner);
+        });
+    }
+
+    /// Hands a connection to its user's parser, and answers what that asks.
+    async fn connection(&self, client: UnixStream, peer: Peer) -> io::Result<()> {
+        let (ours, theirs) = UnixStream::pair()?;
+        self.hand_over(peer.uid, &client, &theirs).await?;
+        drop((client, theirs));
+        decide::serve(self, &peer, ours).await
+    }
+
+    async fn hand_over(&self, uid: u32, client: &UnixStream, channel: &UnixStream) -> io::Result<()> {
+        let both = [client.as_raw_fd(), channel.as_raw_fd()];
+        let mut workers = self.workers.lock().await;
+        if let Some(worker) = workers.get(&uid)
+            && channel::send_on(worker, &both).await.is_ok()
+        {
+            return Ok(());
+        }
+        // None yet, or it has ended for want of work.
+        let worker = self.worker()?;
+        channel::send_on(&worker, &both).await?;
+        workers.insert(uid, worker);
+        Ok(())
+    }
+
+    /// Starts a process that parses.
+    fn worker(&self) -> io::Result<UnixStream> {
+        let none = SockFlag::SOCK_CLOEXEC;
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, none)?;
+        let mut child = Command::new("/proc/self/exe")
+            .arg(PARSER)
+            .arg(&self.empty)
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        // It is waited for where waiting holds nobody up.
+        tokio::task::spawn_blocking(move || child.wait());
+        watched(ours)
+    }
+
+    fn count(&self, uid: u32) -> bool {
+        let Ok(mut open) = self.open.lock() else {
+            return false;
+        };
+        let all: usize = open.values().sum();
+        let of_user = open.entry(uid).or_default();
+        let room = *of_user < PER_USER && all < IN_ALL;
+        *of_user += usize::from(room);
+        room
+    }
+
+    fn discount(&self, uid: u32) {
+        let Ok(mut open) = self.open.lock() else {
+            return;
+        };
+        if let Some(of_user) = open.get_mut(&uid) {
+            *of_user -= 1;
+            if *of_user == 0 {
+                open.remove(&uid);
+            }
+        }
+        if open.is_empty() {
+            self.all_closed.notify_one();
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The half that parses: without privileges, one process for each user who is connected.
+//!
+//! It reads requests, and puts them to the keeper in types. Each connection carries one request:
+//! so there is nothing behind one that could be taken for another.
+
+use std::{
+    convert::Infallible,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    route::{self, Action, Body, LONGEST_JSON, Route},
+};
+use http_body_util::{BodyExt, Either, Empty, Full, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body as _, Bytes, Incoming},
+    header::{
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+        TRANSFER_ENCODING, UPGRADE, USER_AGENT,
+    },
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncReadExt, copy_bidirectional, unix::AsyncFd},
+    net::UnixStream,
+    time::timeout,
+};
+
+use crate::{
+    channel::{self, Answer, Ask, AskBody},
+    docker_error, sandbox,
+    stream::Channelled,
+    written::Written,
+};
+
+/// What a client has to send the head of its request.
+const HEAD: Duration = Duration::from_secs(30);
+
+/// What a client has to send JSON.
+const JSON: Duration = Duration::from_secs(60);
+
+/// Without a connection for this long, the process ends.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What a connection has as long as it lasts: the keeper counts it until the channel closes.
+pub(crate) struct Held {
+    pub(crate) channel: UnixStream,
+    _busy: Arc<()>,
+}
+
+/// Where a [`Held`] is while nothing uses it.
+type Slot = Arc<Mutex<Option<Held>>>;
+
+/// An answer's body: the keeper's, the engine's, or text.
+type Out = Either<Either<Full<Bytes>, Channelled>, Incoming>;
+
+/// Runs the half that parses. Standard input is the keeper's control socket; `empty` is an empty
+/// directory.
+pub(crate) fn run(empty: &Path) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = sandbox::enter(empty)
+        .and_then(|()| runtime)
+        .and_then(|runtime| runtime.block_on(connections()));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Serves what the keeper hands over, until it ends or nothing comes for a while.
+async fn connections() -> io::Result<()> {
+    let control = AsyncFd::new(io::stdin())?;
+    let busy = Arc::new(());
+    loop {
+        let ready = match timeout(IDLE, control.readable()).await {
+            Ok(ready) => ready,
+            Err(_) if Arc::strong_count(&busy) == 1 => return Ok(()),
+            Err(_) => continue,
+        };
+        let received = ready?.try_io(|_| channel::receive_descriptors(io::stdin().as_raw_fd()));
+        let Ok(received) = received else { continue };
+        let Ok([client, channel]) = <[OwnedFd; 2]>::try_from(received?) else {
+            return Ok(());
+        };
+        let held = Held {
+            channel: watched(channel)?,
+            _busy: Arc::clone(&busy),
+        };
+        tokio::spawn(connection(watched(client)?, held));
+    }
+}
+
+/// A received socket, watched by the event loop.
+pub(crate) fn watched(socket: OwnedFd) -> io::Result<UnixStream> {
+    let socket = std::os::unix::net::UnixStream::from(socket);
+    socket.set_nonblocking(true)?;
+    UnixStream::from_std(socket)
+}
+
+/// Serves the one request of a connection. How it ends is between the client and the engine.
+async fn connection(client: UnixStream, held: Held) {
+    let slot: Slot = Arc::new(Mutex::new(Some(held)));
+    let service = service_fn(|request| {
+        let slot = Arc::clone(&slot);
+        // A second request finds it empty, and there is none: keep-alive is off.
+        let held = slot.lock().ok().and_then(|mut slot| slot.take());
+        async move {
+            let answer = match held {
+                Some(held) => answer(request, held, &slot).await,
+                None => Err(broken(io::ErrorKind::NotConnected.into())),
+            };
+            Ok::<_, Infallible>(answer.unwrap_or_else(|failure| told(&failure)))
+        }
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .half_close(true)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .serve_connection(TokioIo::new(client), service);
+    let _ = connection.with_upgrades().await;
+}
+
+async fn answer(
+    mut request: Request<Incoming>,
+    mut held: Held,
+    slot: &Slot,
+) -> Result<Response<Out>, Failure> {
+    let channel = &mut held.channel;
+    let ask = ask(&mut request).await?;
+    let streams = matches!(ask.body, AskBody::Stream(_));
+    channel::write(channel, &ask).await.map_err(broken)?;
+    match channel::read(channel).await.map_err(broken)? {
+        Answer::Reply {
+            status,
+            headers,
+            length,
+        } => reply(status, headers, length, held, &ask.method).await,
+        Answer::Engine => {
+            let engine = channel::receive_one(channel).await.map_err(broken)?;
+            let engine = watched(engine).map_err(broken)?;
+            relay(request, engine, streams, held, slot).await
+        }
+    }
+}
+
+/// Reads the head of a request, and its body unless that is for the engine.
+async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure> {
+    let (uri, headers) = (request.uri(), request.headers());
+    if uri.authority().is_some() {
+        return Err(route::NoRoute::Path.into());
+    }
+    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
+        return Err(Failure::new(Kind::Usage, "the request has two lengths"));
+    }
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let method = request.method().as_str().to_string();
+    let (path, query) = (uri.path().to_string(), uri.query().map(str::to_string));
+    let found = route::route(&method, &path, query.as_deref(), route::NEWEST)?;
+    let upgrade = headers.contains_key(UPGRADE);
+    let docker_cli = text(USER_AGENT).is_some_and(|agent| agent.starts_with("Docker-Client/"));
+    let registry = match found.action {
+        Action::Build => text(HeaderName::from_static("x-registry-config")),
+        _ => text(HeaderName::from_static("x-registry-auth")),
+    };
+    let registry = registry.map(str::to_string);
+    let body = body(&found, request).await?;
+    Ok(Ask {
+        method,
+        path,
+        query,
+        upgrade,
+        docker_cli,
+        registry,
+        body,
+    })
+}
+
+async fn body(found: &Route, request: &mut Request<Incoming>) -> Result<AskBody, Failure> {
+    if found.body == Body::Stream {
+        return Ok(AskBody::Stream(request.body().size_hint().exact()));
+    }
+    let usage = |text: String| Failure::new(Kind::Usage, text);
+    let limited = Limited::new(request.body_mut(), LONGEST_JSON).collect();
+    let bytes = match timeout(JSON, limited).await {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) => return Err(usage(format!("the body cannot be read: {error}"))),
+        Err(_) => return Err(usage("the body did not come in time".into())),
+    };
+    match found.body {
+        Body::Json => Ok(AskBody::Json(crate::body::anew(found.action, &bytes)?)),
+        _ if matches!(bytes.trim_ascii(), b"" | b"{}" | b"null") => Ok(AskBody::None),
+        _ => Err(usage("this call has no body".into())),
+    }
+}
+
+/// The keeper's own answer.
+async fn reply(
+    status: u16,
+    headers: Vec<(String, String)>,
+    length: Option<u64>,
+    mut held: Held,
+    method: &str,
+) -> Result<Response<Out>, Failure> {
+    /// Up to here it is read at once.
+    const SHORT: u64 = 64 << 10;
+    let body = match length {
+        Some(length) if length <= SHORT => {
+            let mut bytes = vec![0; length as usize];
+            held.channel.read_exact(&mut bytes).await.map_err(broken)?;
+            Either::Left(Full::new(bytes.into()))
+        }
+        length => Either::Right(Channelled::new(held, length)),
+    };
+    let mut response = Response::new(Either::Left(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if method == "HEAD" {
+        *response.body_mut() = Either::Left(Either::Left(Full::default()));
+    }
+    Ok(response)
+}
+
+/// The engine's answer, on the connection that the keeper opened.
+async fn relay(
+    mut request: Request<Incoming>,
+    engine: UnixStream,
+    streams: bool,
+    held: Held,
+    slot: &Slot,
+) -> Result<Response<Out>, Failure> {
+    let client = hyper::upgrade::on(&mut request);
+    let written = Written::new(TokioIo::new(engine));
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(written)
+        .await
+        .map_err(gone)?;
+    tokio::spawn(connection.with_upgrades());
+    // Of this, only the method and the body count: the keeper wrote the head.
+    let (head, body) = request.into_parts();
+    let body = match streams {
+        true => Either::Left(body),
+        false => Either::Right(Empty::<Bytes>::new()),
+    };
+    let mut again = Request::new(body);
+    *again.method_mut() = head.method;
+    let mut response = sender.send_request(again).await.map_err(gone)?;
+    let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+    if upgraded {
+        let engine = hyper::upgrade::on(&mut response);
+        tokio::spawn(async move {
+            // An end that closes ends the other; there is nobody to tell of errors.
+            if let (Ok(client), Ok(engine)) = (client.await, engine.await) {
+                let (mut client, mut engine) = (TokioIo::new(client), TokioIo::new(engine));
+                let _ = copy_bidirectional(&mut client, &mut engine).await;
+            }
+            drop(held);
+        });
+    } else if let Ok(mut slot) = slot.lock() {
+        *slot = Some(held);
+    }
+    let mut response = response.map(Either::Right);
+    for header in [CONNECTION, TRANSFER_ENCODING] {
+        response.headers_mut().remove(header);
+    }
+    if upgraded {
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    }
+    Ok(response)
+}
+
+fn told(failure: &Failure) -> Response<Out> {
+    let (status, text) = docker_error(failure);
+    let mut response = Response::new(Either::Left(Either::Left(Full::new(text.into()))));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The keeper ended.
+fn broken(error: io::Error) -> Failure {
+    Failure::new(Kind::Unreachable, format!("DS01's gateway stopped: {error}"))
+        .with_hint("try again")
+}
+
+/// The engine ended.
+fn gone(error: hyper::Error) -> Failure {
+    Failure::new(Kind::Unreachable, format!("the engine went away: {error}"))
+}

@@ -1,0 +1,163 @@
+//! Folders of users, as root hands them to the engine.
+//!
+//! The engine resolves the path of a bind mount anew at every start, as root: a link that its
+//! owner puts there in between would lead it anywhere. So the folder is opened once, with the
+//! owner's rights and following no link, and mounted under a name that only root can change.
+//! That mount is what the engine is told of; it lasts as long as the container.
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::{DirBuilderExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use ds01_core::name::EngineName;
+use nix::{
+    fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2},
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sys::stat::fstat,
+};
+
+/// The mounts of all containers.
+#[derive(Debug, Clone)]
+pub struct Staging {
+    dir: PathBuf,
+}
+
+/// A folder or file that was opened with its user's rights.
+#[derive(Debug)]
+pub struct Opened(OwnedFd);
+
+/// Opens `real`, in whose path no link may be left.
+///
+/// # Errors
+///
+/// If there is one, or the caller may not reach it.
+pub fn open(real: &Path) -> io::Result<Opened> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    Ok(Opened(openat2(AT_FDCWD, real, how)?))
+}
+
+impl Staging {
+    /// The mounts below the run directory.
+    pub fn new(run: &Path) -> Self {
+        Self {
+            dir: run.join("mounts"),
+        }
+    }
+
+    /// Where mount `number` of a container is, or will be.
+    pub fn path(&self, container: &EngineName, number: usize) -> PathBuf {
+        self.dir
+            .join(container.to_string())
+            .join(number.to_string())
+    }
+
+    /// Mounts what was opened.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's; then nothing is mounted.
+    pub fn stage(
+        &self,
+        container: &EngineName,
+        number: usize,
+        opened: &Opened,
+    ) -> io::Result<PathBuf> {
+        let path = self.path(container, number);
+        let of_container = path.parent().unwrap_or(&self.dir);
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(of_container)?;
+        unmount(&path)?;
+        let meant = fstat(&opened.0)?;
+        match meant.st_mode & nix::libc::S_IFMT {
+            nix::libc::S_IFDIR => fs::create_dir(&path)?,
+            nix::libc::S_IFREG => drop(fs::File::create_new(&path)?),
+            // A socket would let the container speak to a service of the host.
+            _ => return Err(io::Error::other("it is neither a folder nor a file")),
+        }
+        let source = PathBuf::from(format!("/proc/self/fd/{}", opened.0.as_raw_fd()));
+        let none = None::<&str>;
+        mount(
+            Some(&source),
+            &path,
+            none,
+            MsFlags::MS_BIND | MsFlags::MS_REC,
+            none,
+        )?;
+        mount(
+            none,
+            &path,
+            none,
+            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+            none,
+        )?;
+        let mounted = fs::metadata(&path)?;
+        if (mounted.dev(), mounted.ino()) != (meant.st_dev, meant.st_ino) {
+            unmount(&path)?;
+            return Err(io::Error::other("another folder was mounted"));
+        }
+        Ok(path)
+    }
+
+    /// Whether mount `number` of a container is there. After a reboot none is.
+    pub fn is_staged(&self, container: &EngineName, number: usize) -> bool {
+        let device = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
+        let path = self.path(container, number);
+        // What is mounted on is another file than what it is in lists.
+        mounts().is_some_and(|all| all.contains(&path)) && device(&path).is_ok()
+    }
+
+    /// Takes away the mounts of a container. What was mounted is not touched.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's, if one is in use by something that is not a container.
+    pub fn unstage(&self, container: &EngineName) -> io::Result<()> {
+        let of_container = self.dir.join(container.to_string());
+        let mounts = match fs::read_dir(&of_container) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            mounts => mounts?,
+        };
+        for path in mounts {
+            unmount(&path?.path())?;
+        }
+        fs::remove_dir(of_container)
+    }
+
+    /// The containers that have mounts.
+    pub fn containers(&self) -> Vec<EngineName> {
+        let folders = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let name = |folder: fs::DirEntry| folder.file_name().to_str()?.parse().ok();
+        folders.filter_map(name).collect()
+    }
+}
+
+/// Takes one mount away, and the empty folder or file that it was on. Neither can be what was
+/// mounted: a folder goes only if it is empty, and is busy while anything is mounted on it.
+fn unmount(path: &Path) -> io::Result<()> {
+    if mounts().is_some_and(|all| all.iter().any(|mounted| mounted == path)) {
+        umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)?;
+    }
+    let file = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    match file.is_dir() {
+        true => fs::remove_dir(path),
+        false => fs::remove_file(path),
+    }
+}
+
+/// The paths of all mounts, from proc(5)'s mountinfo, which writes odd characters in octal.
+fn mounts() -> Option<Vec<PathBuf>> {
+    let text = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let path = |line: &str| Some(PathBuf::from(line.split(' ').nth(4)?.replace("\\040", " ")));
+    Some(text.lines().filter_map(path).collect())
+}
