@@ -8,6 +8,7 @@ pub mod admit;
 pub mod allocate;
 pub mod container;
 pub mod device;
+pub mod docker;
 pub mod event;
 pub mod failure;
 pub mod label;

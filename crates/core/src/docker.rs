@@ -1,0 +1,46 @@
+//! What ordinary users may ask of the engine, in the words of the Docker API.
+//!
+//! The gateway reads a request's body with [`read`], decides with the functions here, and sends
+//! the engine what this module wrote itself: a field that is not known here never gets there.
+//! The API is that of versions 1.24 to 1.47, as the docker CLI 20.10 and 28, docker-compose 1.29,
+//! docker-py, bollard and the dev container CLI speak it.
+//!
+//! A container whose processes could touch folders of the host runs as its owner and can never be
+//! root. As processes hand each other open folders over sockets, that goes for every container
+//! which shares a namespace or a volume with such a one: see [`finish`].
+
+mod binds;
+mod body;
+mod create;
+mod endpoint;
+mod exec;
+mod finish;
+mod gpus;
+mod host_config;
+mod isolation;
+mod labels;
+mod mount;
+pub mod names;
+mod network;
+mod plan;
+mod refused;
+mod resources;
+mod strict;
+mod volume;
+
+pub use binds::WantedBind;
+pub use create::CreateBody;
+pub use exec::{ExecBody, ExecStartBody, exec};
+pub use finish::{Finished, Given, Peer, finish};
+pub use gpus::GpuWish;
+pub use labels::Interface;
+pub use network::{
+    ConnectBody, DisconnectBody, NetworkBody, PlannedConnect, connect, disconnect, network,
+};
+pub use plan::{Allow, Owner, Planned, Rules, plan};
+pub use refused::Refused;
+pub use strict::{read, write};
+pub use volume::{VolumeBody, volume};
+
+#[cfg(test)]
+mod tests;

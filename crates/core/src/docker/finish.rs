@@ -1,0 +1,209 @@
+//! The body for the engine, once everything that it names has been found.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::device::Uuid;
+
+use super::{
+    binds,
+    body::text,
+    create::CreateBody,
+    endpoint::{finish_links, peer},
+    gpus::{CDI_GPU, SELECTORS, VISIBLE},
+    host_config::DeviceRequest,
+    isolation::split_volumes_from,
+    names::Noun,
+    plan::{Planned, is_predefined},
+    refused::{Refused, shown},
+};
+
+/// A container of the caller's that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its id in the engine.
+    pub id: String,
+    /// It can only ever run as its owner: it was made so, see [`Finished::as_owner`].
+    pub as_owner: bool,
+}
+
+/// What was found, taken and decided since [`plan`](super::plan).
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// The id of the image; `None` leaves the request's name for it.
+    pub image: Option<&'a str>,
+    /// Its labels, all of them, as [`crate::label`] has them.
+    pub labels: &'a BTreeMap<String, String>,
+    /// Its devices.
+    pub devices: &'a [Uuid],
+    /// The engine gives devices by CDI, not by NVIDIA's hook.
+    pub by_cdi: bool,
+    /// The slice, where the engine's cgroup driver is systemd's.
+    pub cgroup_parent: Option<&'a str>,
+    /// Where the engine finds each folder of [`Planned::binds`], by its source.
+    pub binds: &'a BTreeMap<String, String>,
+    /// Volumes of the owner's whose engine name is not that of [`Planned::volumes`], such as
+    /// anonymous ones, by the name in the request.
+    pub volumes: &'a BTreeMap<String, String>,
+    /// The engine's name of each of [`Planned::networks`].
+    pub networks: &'a BTreeMap<String, String>,
+    /// Each of [`Planned::joins`] and [`Planned::links`].
+    pub containers: &'a BTreeMap<String, Peer>,
+    /// Every other container that has a volume of [`Planned::volumes`].
+    pub sharers: &'a [Peer],
+    /// One of the containers of `VolumesFrom` has folders of the host.
+    pub inherits_binds: bool,
+}
+
+/// A request as the engine is to have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The body.
+    pub body: CreateBody,
+    /// Folders of the host are within its reach: it runs as its owner and stays so. To be kept
+    /// with the record of the container, for [`Peer::as_owner`] and [`exec`](super::exec()).
+    pub as_owner: bool,
+    /// What was changed, a line each, for the client to show.
+    pub warnings: Vec<String>,
+}
+
+/// Puts what was found into the request.
+///
+/// A container with folders of the host runs as its owner: root in it could leave a program with
+/// the rights of root there. Processes that meet in a namespace or a volume can pass open folders
+/// to each other, so containers which share those either all run as their owner, or none has
+/// folders of the host.
+///
+/// # Errors
+///
+/// [`Refused::NoSuch`] for a name that was not found; [`Refused::Mixed`] if a container that may
+/// run as root would come to share folders of the host.
+pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> {
+    let Planned {
+        mut body,
+        mut warnings,
+        ..
+    } = planned;
+    let mut peers: Vec<&Peer> = given.sharers.iter().collect();
+    for name in &planned.joins {
+        peers.push(peer(name, given.containers)?);
+    }
+    let as_owner =
+        !planned.binds.is_empty() || given.inherits_binds || peers.iter().any(|peer| peer.as_owner);
+    if as_owner {
+        if let Some(root) = peers.iter().find(|peer| !peer.as_owner) {
+            return Err(Refused::Mixed(root.id.chars().take(12).collect()));
+        }
+        if !planned.owner_asked {
+            warnings.push(format!(
+                "User: {} asked for, a container with folders of the host runs as its owner",
+                shown(text(&body.user))
+            ));
+        }
+        body.user = Some(planned.user);
+    }
+    if let Some(image) = given.image {
+        body.image = Some(image.into());
+    }
+    body.labels
+        .get_or_insert_default()
+        .extend(given.labels.clone());
+    environment(&mut body, given.devices);
+    networks(&mut body, given)?;
+    let host = body.host();
+    host.security_opt = Some(vec!["no-new-privileges".into()]);
+    host.cgroup_parent = given.cgroup_parent.map(String::from);
+    host.device_requests = (!given.devices.is_empty()).then(|| vec![request(given, planned.parts)]);
+    binds::finish(host, given.binds, |name| {
+        let found = given.volumes.get(name);
+        found.or_else(|| planned.volumes.get(name)).cloned()
+    })?;
+    finish_links(&mut host.links, given.containers)?;
+    for from in host.volumes_from.iter_mut().flatten() {
+        let (name, mode) = split_volumes_from(from)?;
+        let id = &peer(&name, given.containers)?.id;
+        *from = match mode {
+            "" => id.clone(),
+            mode => format!("{id}:{mode}"),
+        };
+    }
+    for mode in [&mut host.pid_mode, &mut host.ipc_mode] {
+        join(mode, given.containers)?;
+    }
+    Ok(Finished {
+        body,
+        as_owner,
+        warnings,
+    })
+}
+
+/// The devices by uuid, in the way that this engine gives them.
+fn request(given: &Given<'_>, parts: BTreeSet<String>) -> DeviceRequest {
+    let ids = given.devices.iter();
+    match given.by_cdi {
+        true => DeviceRequest {
+            driver: Some("cdi".into()),
+            device_ids: Some(ids.map(|uuid| format!("{CDI_GPU}{uuid}")).collect()),
+            ..DeviceRequest::default()
+        },
+        false => DeviceRequest {
+            device_ids: Some(ids.map(Uuid::to_string).collect()),
+            capabilities: Some(vec![["gpu".into()].into_iter().chain(parts).collect()]),
+            ..DeviceRequest::default()
+        },
+    }
+}
+
+/// Sets what chooses devices; an image's own would give every GPU where NVIDIA's runtime is the
+/// default. A name without a value takes the image's variable away: NVIDIA's hook fails on some
+/// that are set, even to nothing.
+fn environment(body: &mut CreateBody, devices: &[Uuid]) {
+    let uuids: Vec<&str> = devices.iter().map(|uuid| uuid.0.as_str()).collect();
+    let visible = match uuids.is_empty() {
+        true => "void".into(),
+        false => uuids.join(","),
+    };
+    let env = body.env.get_or_insert_default();
+    env.push(format!("{VISIBLE}={visible}"));
+    env.extend(SELECTORS.map(String::from));
+}
+
+fn networks(body: &mut CreateBody, given: &Given<'_>) -> Result<(), Refused> {
+    let find = |name: &str| match is_predefined(name) {
+        true => Ok(name.to_string()),
+        false => {
+            (given.networks.get(name).cloned()).ok_or_else(|| Refused::no_such(Noun::Network, name))
+        }
+    };
+    let mode = &mut body.host().network_mode;
+    join(mode, given.containers)?;
+    if let Some(mode) = mode.as_mut().filter(|mode| !mode.contains(':')) {
+        *mode = find(mode)?;
+    }
+    if let Some(config) = &mut body.networking_config {
+        let mut found = BTreeMap::new();
+        for (network, mut endpoint) in std::mem::take(&mut config.endpoints_config) {
+            if let Some(endpoint) = &mut endpoint {
+                endpoint.finish(given.containers)?;
+            }
+            let name = find(&network)?;
+            if found.insert(name, endpoint).is_some() {
+                let why = "the same network twice";
+                return Err(Refused::value("EndpointsConfig", network, why));
+            }
+        }
+        config.endpoints_config = found;
+    }
+    Ok(())
+}
+
+/// Puts a container that was found in place of the one that `mode` names.
+fn join(mode: &mut Option<String>, peers: &BTreeMap<String, Peer>) -> Result<(), Refused> {
+    if let Some(name) = mode
+        .as_deref()
+        .and_then(|mode| mode.strip_prefix("container:"))
+    {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        *mode = Some(format!("container:{}", peer(name, peers)?.id));
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! Labels that users set, and what they tell of the client.
+
+use crate::label::{MANAGED, UID};
+
+use super::{body::Texts, refused::Refused};
+
+/// How a container was asked for: the values of `ds01.container_type` and `ds01.interface`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interface {
+    /// An editor.
+    Devcontainer,
+    /// Docker Compose.
+    Compose,
+    /// The docker command.
+    Docker,
+    /// Anything else.
+    Unknown,
+}
+
+impl Interface {
+    /// The value of the labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Devcontainer => "devcontainer",
+            Self::Compose => "compose",
+            Self::Docker => "docker",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What the labels of a request say; `docker` if the client is the docker command.
+    pub(super) fn of(labels: &Option<Texts>, docker: bool) -> Self {
+        let has = |is: fn(&String) -> bool| labels.iter().flat_map(Texts::keys).any(is);
+        let editor = |key: &String| {
+            ["devcontainer.", "vsch.", "com.microsoft.devcontainer"]
+                .iter()
+                .any(|start| key.starts_with(start))
+        };
+        if has(|key| key == "com.docker.compose.project") {
+            Self::Compose
+        } else if has(editor) {
+            Self::Devcontainer
+        } else if docker {
+            Self::Docker
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Refuses labels that only DS01 may set.
+pub(super) fn check(labels: &Option<Texts>) -> Result<(), Refused> {
+    let managed = |key: &&String| {
+        let key = key.to_ascii_lowercase();
+        key.starts_with("ds01.") || key == "aime.mlc" || key.starts_with("aime.mlc.")
+    };
+    match labels.iter().flat_map(Texts::keys).find(managed) {
+        Some(key) => Err(Refused::forbidden(
+            "Labels",
+            key,
+            "only DS01 sets labels that begin with ds01. or aime.mlc",
+            "choose another name for the label",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The labels of a volume or network of this user.
+pub(super) fn owned(labels: Option<Texts>, uid: u32) -> Result<Option<Texts>, Refused> {
+    check(&labels)?;
+    let mut labels = labels.unwrap_or_default();
+    labels.insert(UID.into(), uid.to_string());
+    labels.insert(MANAGED.into(), "true".into());
+    Ok(Some(labels))
+}
