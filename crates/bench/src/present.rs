@@ -73,6 +73,7 @@ fn add(
         workspace: &format!("/home/{owner}/workspace/{project}"),
         data: None,
         devices: &[],
+        interface: ("atomic", "ds01"),
         created: Timestamp(0),
     });
     let body = json!({"Image": image, "Labels": labels, "HostConfig": {"Init": true}});

@@ -40,6 +40,9 @@ pub struct Facts<'a> {
     pub data: Option<&'a str>,
     /// Its devices.
     pub devices: &'a [Held],
+    /// By what it was asked for, and of which kind that makes it: the values of `ds01.interface`
+    /// and `ds01.container_type`.
+    pub interface: (&'a str, &'a str),
     /// When it was made.
     pub created: Timestamp,
 }
@@ -74,8 +77,8 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         (IMAGE, facts.image),
         (NAME, name),
         ("ds01.user", facts.login),
-        ("ds01.interface", "atomic"),
-        ("ds01.container_type", "ds01"),
+        ("ds01.interface", facts.interface.0),
+        ("ds01.container_type", facts.interface.1),
         ("ds01.project", facts.project),
         ("ds01.created", &created),
         ("ds01.group", facts.group),
@@ -96,6 +99,25 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
     .into()
 }
 
+/// What must be set beside `ours` so that an image's own labels on the container mislead nobody:
+/// managed ones that are not set are emptied, and those with a comma are written without.
+pub fn overriding(
+    of_image: impl IntoIterator<Item = (String, String)>,
+    ours: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let managed = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        key.starts_with("ds01.") || key == "aime.mlc" || key.starts_with("aime.mlc.")
+    };
+    let others = of_image.into_iter().filter(|(key, _)| !ours.contains_key(key));
+    let odd = others.filter(|(key, value)| managed(key) || value.contains(','));
+    odd.map(|(key, value)| match managed(&key) {
+        true => (key, String::new()),
+        false => (key, without_comma(&value)),
+    })
+    .collect()
+}
+
 /// A value as a label may have it.
 pub fn without_comma(value: &str) -> String {
     value.replace(',', "%2C")
@@ -113,6 +135,17 @@ mod tests {
     use crate::device::tests::mig;
 
     #[test]
+    fn an_images_own_labels_mislead_nobody() {
+        let pair = |key: &str, value: &str| (key.to_string(), value.to_string());
+        let of_image = ["ds01.user", "ds01.odd", "DS01.x", "plain"].map(|key| pair(key, "a"));
+        let of_image = of_image.into_iter().chain([pair("list", "a,b")]);
+        let ours = BTreeMap::from([pair("ds01.user", "alice")]);
+        let set = overriding(of_image, &ours);
+        let expected = [("DS01.x", ""), ("ds01.odd", ""), ("list", "a%2Cb")];
+        assert_eq!(set, expected.map(|(key, value)| pair(key, value)).into());
+    }
+
+    #[test]
     fn no_value_holds_a_comma_and_lists_are_spaced() {
         let devices = [Held::from(&mig(0, 1, 1)), Held::from(&mig(0, 2, 1))];
         let labels = labels(&Facts {
@@ -125,6 +158,7 @@ mod tests {
             workspace: "/home/a,b/workspace/thesis",
             data: None,
             devices: &devices,
+            interface: ("atomic", "ds01"),
             created: Timestamp(0),
         });
         assert!(

@@ -11,6 +11,7 @@ pub mod device;
 pub mod docker;
 pub mod event;
 pub mod failure;
+pub mod image;
 pub mod label;
 pub mod ledger;
 pub mod ledger_text;

@@ -34,9 +34,13 @@ pub struct Record {
     pub image: String,
     /// The folder on the host that is mounted at `/workspace`.
     pub workspace: String,
-    /// The folders of the host that it has; `None` if nobody knows: then it may have any.
-    #[serde(default)]
-    pub binds: Option<Vec<Bind>>,
+    /// The folders of the host that it has.
+    pub binds: Vec<Bind>,
+    /// Where root has mounted them for the engine, in a directory of this name; `None` if the
+    /// engine was given the folders themselves.
+    pub mounts: Option<String>,
+    /// Folders of the host are within its reach, so that it runs as its owner and stays so.
+    pub as_owner: bool,
     /// Its devices.
     pub devices: Vec<Held>,
     /// How long it keeps them after a stop; `None` is for ever.
@@ -54,8 +58,6 @@ pub struct Bind {
     pub source: String,
     /// In the container.
     pub target: String,
-    /// The engine was given a mount of root's in its place.
-    pub staged: bool,
 }
 
 /// The version of [`Record`] that this build writes.
@@ -75,7 +77,10 @@ impl Record {
             project: label("ds01.project"),
             image: label(label::IMAGE),
             workspace: label("ds01.work_mount"),
-            binds: None,
+            // Nobody knows: what was not noted may be any.
+            binds: Vec::new(),
+            mounts: None,
+            as_owner: true,
             devices: entry.devices.clone(),
             hold: entry.hold,
             created: sighting.created,

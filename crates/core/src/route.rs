@@ -125,8 +125,10 @@ pub enum Action {
     NetworkInspect,
     /// One's own is removed.
     NetworkRemove,
-    /// One's own container joins or leaves one's own.
-    NetworkJoin,
+    /// One's own container joins one's own.
+    NetworkConnect,
+    /// It leaves it.
+    NetworkDisconnect,
     /// Those of one's own that nothing uses are removed.
     NetworkPrune,
     /// An operation of DS01's commands.
@@ -198,6 +200,8 @@ impl UserError for NoRoute {
 pub struct Route {
     /// What it is about.
     pub action: Action,
+    /// The path without version, decoded: plain letters that need no percent signs.
+    pub path: String,
     /// What the path names, decoded: a container, image, volume, network, exec or operation.
     pub target: Option<String>,
     /// The query, decoded: only keys that the action knows.
@@ -634,14 +638,14 @@ const ROWS: &[Row] = &[
     row(
         "POST",
         "/networks/{}/connect",
-        Action::NetworkJoin,
+        Action::NetworkConnect,
         &[],
         Body::Json,
     ),
     row(
         "POST",
         "/networks/{}/disconnect",
-        Action::NetworkJoin,
+        Action::NetworkDisconnect,
         &[],
         Body::Json,
     ),
@@ -736,6 +740,7 @@ pub fn route(
     let query = read_query(query.unwrap_or_default(), row, &call)?;
     Ok(Route {
         action: row.action,
+        path,
         target,
         query,
         body: row.body,

@@ -9,6 +9,7 @@ use std::{
 };
 
 use ds01_core::{
+    docker::Allow,
     failure::{Kind, UserError},
     ledger::SETTLED,
 };
@@ -32,6 +33,16 @@ pub struct Config {
     pub containers: Containers,
     /// Who may use the engine and the state directly.
     pub access: Access,
+    /// The gateway.
+    pub gateway: Gateway,
+}
+
+/// `[gateway]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gateway {
+    /// What containers may have beyond what every container may.
+    pub allow: Allow,
 }
 
 /// `[engine]`

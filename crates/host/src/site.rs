@@ -301,19 +301,33 @@ impl Site {
     /// Deletes what was kept about a container that is no more.
     pub(crate) fn forget(&self, container: &EngineName, id: &ContainerId) {
         let known = self.metadata.read(container);
-        if known.is_some_and(|record| record.id == *id) {
-            self.unstage(container);
+        let known = known.filter(|record| record.id == *id);
+        if let Some(place) = known.and_then(|record| record.mounts) {
+            self.unstage(&place);
         }
         self.note(self.metadata.delete(container, id));
     }
 
-    /// Takes away the mounts of a container that is no more.
-    pub(crate) fn unstage(&self, container: &EngineName) {
+    /// Takes away the mounts of a container that is no more, if this process may.
+    pub(crate) fn unstage(&self, place: &str) {
         if self.for_others
-            && let Err(error) = self.staging.unstage(container)
+            && let Err(error) = self.staging.unstage(place)
         {
-            self.notice(format!("a mount of {container} stays: {error}"));
+            self.notice(format!("the mounts of {place} stay: {error}"));
         }
+    }
+
+    /// Takes away the mounts of containers that are no more, and that nobody took away then.
+    ///
+    /// # Errors
+    ///
+    /// If the records cannot be read.
+    pub fn sweep_mounts(&self) -> Result<(), Failure> {
+        let records = self.metadata.read_all()?;
+        let used = |place: &String| records.iter().any(|r| r.mounts.as_ref() == Some(place));
+        let places = self.staging.places().into_iter();
+        places.filter(|place| !used(place)).for_each(|place| self.unstage(&place));
+        Ok(())
     }
 
     /// A record that could not be kept is told to the user: the ledger still has its entry.

@@ -15,7 +15,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ds01_core::name::EngineName;
 use nix::{
     fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2},
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -52,11 +51,18 @@ impl Staging {
         }
     }
 
-    /// Where mount `number` of a container is, or will be.
-    pub fn path(&self, container: &EngineName, number: usize) -> PathBuf {
-        self.dir
-            .join(container.to_string())
-            .join(number.to_string())
+    /// A new place, for the mounts of one container.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub fn place() -> io::Result<String> {
+        Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().into())
+    }
+
+    /// Where mount `number` of a place is, or will be.
+    pub fn path(&self, place: &str, number: usize) -> PathBuf {
+        self.dir.join(place).join(number.to_string())
     }
 
     /// Mounts what was opened.
@@ -66,14 +72,14 @@ impl Staging {
     /// The kernel's; then nothing is mounted.
     pub fn stage(
         &self,
-        container: &EngineName,
+        place: &str,
         number: usize,
         opened: &Opened,
     ) -> io::Result<PathBuf> {
-        let path = self.path(container, number);
-        let of_container = path.parent().unwrap_or(&self.dir);
+        let path = self.path(place, number);
+        let of_container = self.dir.join(place);
         let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(of_container)?;
+        builder.recursive(true).mode(0o700).create(&of_container)?;
         unmount(&path)?;
         let meant = fstat(&opened.0)?;
         match meant.st_mode & nix::libc::S_IFMT {
@@ -106,21 +112,21 @@ impl Staging {
         Ok(path)
     }
 
-    /// Whether mount `number` of a container is there. After a reboot none is.
-    pub fn is_staged(&self, container: &EngineName, number: usize) -> bool {
+    /// Whether mount `number` of a place is there. After a reboot none is.
+    pub fn is_staged(&self, place: &str, number: usize) -> bool {
         let device = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
-        let path = self.path(container, number);
+        let path = self.path(place, number);
         // What is mounted on is another file than what it is in lists.
         mounts().is_some_and(|all| all.contains(&path)) && device(&path).is_ok()
     }
 
-    /// Takes away the mounts of a container. What was mounted is not touched.
+    /// Takes away the mounts of a place. What was mounted is not touched.
     ///
     /// # Errors
     ///
     /// The kernel's, if one is in use by something that is not a container.
-    pub fn unstage(&self, container: &EngineName) -> io::Result<()> {
-        let of_container = self.dir.join(container.to_string());
+    pub fn unstage(&self, place: &str) -> io::Result<()> {
+        let of_container = self.dir.join(place);
         let mounts = match fs::read_dir(&of_container) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             mounts => mounts?,
@@ -131,11 +137,10 @@ impl Staging {
         fs::remove_dir(of_container)
     }
 
-    /// The containers that have mounts.
-    pub fn containers(&self) -> Vec<EngineName> {
+    /// The places that there are.
+    pub fn places(&self) -> Vec<String> {
         let folders = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let name = |folder: fs::DirEntry| folder.file_name().to_str()?.parse().ok();
-        folders.filter_map(name).collect()
+        folders.filter_map(|folder| folder.file_name().into_string().ok()).collect()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::device::Uuid;
 
 use super::{
@@ -18,7 +20,7 @@ use super::{
 };
 
 /// A container of the caller's that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Its id in the engine.
     pub id: String,

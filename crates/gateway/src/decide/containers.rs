@@ -137,7 +137,7 @@ impl Call<'_> {
     /// The folders that the owner named, in place of root's mounts of them.
     fn show_binds(&self, owned: &Owned, seen: &mut Value) {
         let record = self.gateway.records.record(owned);
-        let binds = record.and_then(|record| record.binds).unwrap_or_default();
+        let binds = record.map(|record| record.binds).unwrap_or_default();
         for mount in seen["Mounts"].as_array_mut().into_iter().flatten() {
             let of = |bind: &&ds01_core::record::Bind| mount["Destination"] == bind.target.as_str();
             if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
@@ -158,7 +158,7 @@ impl Call<'_> {
     pub(super) async fn container_as_it_is(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
         // What comes after the container in the path: one word.
-        let verb = self.ask.path.rsplit('/').next().unwrap_or_default();
+        let verb = self.route.path.rsplit('/').next().unwrap_or_default();
         self.forward(&format!("/containers/{}/{verb}", owned.id.0)).await
     }
 
@@ -261,8 +261,8 @@ impl Call<'_> {
     /// that a container has, it could read what its owner may not, and leave files of root's.
     pub(super) async fn container_files(&self, done: &str) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
-        let exports = self.ask.path.ends_with("/export");
-        if !exports && self.has_binds(&owned) {
+        let exports = self.route.path.ends_with("/export");
+        if !exports && self.is_as_owner(&owned) {
             let name = &owned.container.name;
             let message = format!(
                 "files of {name} are not {done} by docker cp: it has folders of this host, which \
@@ -274,11 +274,10 @@ impl Call<'_> {
         self.container_as_it_is().await
     }
 
-    /// Whether a container has folders of the host, as far as anybody knows.
-    pub(super) fn has_binds(&self, owned: &Owned) -> bool {
+    /// Whether folders of the host are within a container's reach, as far as anybody knows.
+    pub(super) fn is_as_owner(&self, owned: &Owned) -> bool {
         let record = self.gateway.records.record(owned);
-        let binds = record.and_then(|record| record.binds);
-        binds.is_none_or(|binds| !binds.is_empty())
+        record.is_none_or(|record| record.as_owner)
     }
 }
 

@@ -21,7 +21,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     route::{self, Action, NEWEST, Query, Route, Version, write_query},
 };
-use ds01_host::{Caller, Site, config::Config, users};
+use ds01_host::{Caller, Site, config::Config, ops, users};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -130,7 +130,7 @@ impl<'a> Call<'a> {
 
     async fn outcome(&self) -> Result<Outcome, Failure> {
         match self.route.action {
-            Action::Shared => self.forward(&self.ask.path_without_version()).await,
+            Action::Shared => self.forward(&self.route.path).await,
             Action::Ping => self.ping().await,
             Action::Version => self.version_of_engine().await,
             Action::Info => self.info().await,
@@ -168,7 +168,8 @@ impl<'a> Call<'a> {
             Action::NetworkCreate => self.network_create().await,
             Action::NetworkInspect => self.network_inspect().await,
             Action::NetworkRemove => self.network_remove().await,
-            Action::NetworkJoin => self.network_join().await,
+            Action::NetworkConnect => self.network_connect().await,
+            Action::NetworkDisconnect => self.network_disconnect().await,
             Action::NetworkPrune => self.network_prune().await,
             Action::Operation => self.operation().await,
         }
@@ -177,6 +178,9 @@ impl<'a> Call<'a> {
     /// An operation of DS01's commands.
     async fn operation(&self) -> Result<Outcome, Failure> {
         let name = self.target();
+        if !ops::COMMANDS.contains(&name) {
+            return Err(self.no_such("operation", name));
+        }
         let done = self.operate(name, self.json()?).await?;
         reply(200, &done)
     }
@@ -279,13 +283,20 @@ impl<'a> Call<'a> {
             return Err(none());
         }
         let found = found.clone();
-        self.gateway.note_admin(self.caller, &self.ask.method, &self.ask.path, &found);
+        self.note_admin(&found);
         Ok(found)
     }
 
     /// The containers that the caller may see.
     async fn seen(&self) -> Result<(All, bool), Failure> {
         Ok((self.gateway.records.all()?, self.is_admin().await))
+    }
+
+    /// An admin's look at somebody else's container is an event.
+    fn note_admin(&self, owned: &Owned) {
+        let (config, caller) = (self.gateway.config.clone(), self.caller);
+        let (container, call) = (owned.container.clone(), format!("{} {}", self.ask.method, self.route.path));
+        tokio::task::spawn_blocking(move || ops::note_admin(config, caller, &container, &call));
     }
 
     async fn is_admin(&self) -> bool {
@@ -299,18 +310,6 @@ impl<'a> Call<'a> {
     /// Another's thing, or one that is not there.
     fn no_such(&self, what: &str, name: &str) -> Failure {
         Failure::new(Kind::NotFound, format!("No such {what}: {name}"))
-    }
-}
-
-impl Ask {
-    /// The path, as it is after its version.
-    fn path_without_version(&self) -> String {
-        let rest = self.path.strip_prefix("/v").and_then(|rest| {
-            let (version, _) = rest.split_once('/')?;
-            version.parse::<Version>().ok()?;
-            Some(&rest[version.len()..])
-        });
-        rest.unwrap_or(&self.path).to_string()
     }
 }
 

@@ -7,9 +7,11 @@ use bollard::{
     },
     query_parameters::CreateContainerOptions,
 };
-use ds01_core::{container::ContainerId, spec::Spec};
+use bollard::errors::Error as Bollard;
+use ds01_core::{container::ContainerId, docker::CreateBody, name::EngineName, spec::Spec};
 
 use super::{Engine, EngineError, read::CDI_GPU};
+use crate::http;
 
 impl Engine {
     /// Creates a container, without starting it.
@@ -25,6 +27,34 @@ impl Engine {
         let call = self.docker.create_container(Some(options), body(spec));
         self.wait("create the container", call)
             .map(|made| ContainerId(made.id))
+    }
+
+    /// Creates a container from a body that is written already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::create`].
+    pub fn create_as(
+        &self,
+        container: &EngineName,
+        body: &CreateBody,
+    ) -> Result<ContainerId, EngineError> {
+        const WHAT: &str = "create the container";
+        let odd = |error: serde_json::Error| Bollard::JsonSerdeError { err: error };
+        let call = async {
+            let path = format!("/containers/create?name={container}");
+            let text = serde_json::to_string(body).map_err(odd)?;
+            let said = http::ask(&self.socket, "POST", &path, Some(text)).await?;
+            let read: serde_json::Value = serde_json::from_slice(&said.body).map_err(odd)?;
+            match (said.status, read["Id"].as_str()) {
+                (201, Some(id)) => Ok(ContainerId(id.into())),
+                (status, _) => Err(Bollard::DockerResponseServerError {
+                    status_code: status,
+                    message: read["message"].as_str().unwrap_or_default().into(),
+                }),
+            }
+        };
+        self.wait(WHAT, call)
     }
 }
 

@@ -19,9 +19,13 @@ use std::{
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error as Bollard,
-    query_parameters::{KillContainerOptions, RemoveContainerOptions, StopContainerOptions},
+    query_parameters::{KillContainerOptions, RemoveContainerOptions, RenameContainerOptions, StopContainerOptions},
 };
-use ds01_core::{container::ContainerId, failure::Failure, failure::Kind};
+use ds01_core::{
+    container::ContainerId,
+    failure::{Failure, Kind},
+    name::EngineName,
+};
 use tokio::{runtime::Runtime, time::timeout};
 
 pub use error::EngineError;
@@ -137,6 +141,18 @@ impl Engine {
             "remove it",
             self.docker.remove_container(&id.0, Some(options)),
         )
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; status 409 if the name is taken.
+    pub fn rename(&self, id: &ContainerId, to: &EngineName) -> Result<(), EngineError> {
+        let options = RenameContainerOptions {
+            name: to.to_string(),
+        };
+        self.wait("rename it", self.docker.rename_container(&id.0, options))
     }
 
     /// Freezes a container's processes.

@@ -16,7 +16,10 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{draft::Draft, make::make};
+use super::{
+    draft::{Draft, Order},
+    make::{Unmade, make},
+};
 use crate::{
     Operation, Site, clock,
     look::{Look, Scope},
@@ -71,51 +74,90 @@ impl Operation for Create {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
-        let Granted { devices, orphan } = self.grant(site, &draft, &look, &inventory)?;
+        let ask = Ask {
+            gpus: self.gpus,
+            dry_run: self.dry_run,
+        };
+        let granted = grant(site, &draft.order, ask, &look, &inventory)?;
+        let devices = granted.devices.clone();
         let created = |id| Created {
             name: self.name.clone(),
             id,
             devices: devices.clone(),
-            image: draft.image.clone(),
-            workspace: draft.workspace.clone(),
+            image: draft.order.image.clone(),
+            workspace: draft.order.workspace.clone(),
         };
         if self.dry_run {
             return Ok(created(None));
         }
-        let (id, binds) = match make(site, &draft, &devices) {
-            Ok(made) => made,
-            Err(unmade) => {
-                if !unmade.unanswered {
-                    site.unstage(&draft.container);
-                }
-                give_back(site, &draft.container, unmade.unanswered, orphan.as_ref())?;
-                return Err(match orphan {
-                    Some(orphan) if unmade.name_taken => turned_up(&orphan),
-                    _ => unmade.failure,
-                });
-            }
-        };
-        confirm(site, &draft, &id, binds, &devices)?;
+        let made = make(site, &draft, &devices);
+        let id = finish(site, &draft.order, granted, made)?;
         Ok(created(Some(id)))
     }
 }
 
-impl Create {
-    /// Decides under the lock, and records the intent.
-    fn grant(
-        &self,
-        site: &Site,
-        draft: &Draft,
-        look: &Look,
-        inventory: &Inventory,
-    ) -> Result<Granted, Failure> {
-        let container = &draft.container;
+/// What came of asking the engine for a container.
+pub(super) struct Made {
+    pub(super) id: ContainerId,
+    pub(super) binds: Vec<Bind>,
+    /// See [`Record::mounts`].
+    pub(super) mounts: Option<String>,
+    pub(super) as_owner: bool,
+}
+
+/// Records what the engine made, or gives back what was granted for it.
+///
+/// # Errors
+///
+/// Why there is no container; or why it went again, since it could not be recorded.
+pub(super) fn finish(
+    site: &Site,
+    order: &Order,
+    granted: Granted,
+    made: Result<Made, Unmade>,
+) -> Result<ContainerId, Failure> {
+    let Granted { devices, orphan } = granted;
+    match made {
+        Ok(made) => {
+            confirm(site, order, &made, &devices)?;
+            Ok(made.id)
+        }
+        Err(unmade) => {
+            give_back(site, &order.container, unmade.unanswered, orphan.as_ref())?;
+            Err(match orphan {
+                Some(orphan) if unmade.name_taken => turned_up(&orphan),
+                _ => unmade.failure,
+            })
+        }
+    }
+}
+
+/// How many devices, and whether to take them.
+#[derive(Clone, Copy)]
+pub(super) struct Ask {
+    pub(super) gpus: u32,
+    pub(super) dry_run: bool,
+}
+
+/// Decides under the lock, and records the intent.
+///
+/// # Errors
+///
+/// Why it is not granted.
+pub(super) fn grant(
+    site: &Site,
+    order: &Order,
+    ask: Ask,
+    look: &Look,
+    inventory: &Inventory,
+) -> Result<Granted, Failure> {
+        let container = &order.container;
         let request = Request {
             container: container.clone(),
-            devices: self.gpus,
+            devices: ask.gpus,
         };
         let decide = |ledger: &mut Ledger, now: Timestamp| {
-            if self.gpus > 0 {
+            if ask.gpus > 0 {
                 look.tells_all_devices()?;
             }
             let orphan = ledger.entry(container).cloned();
@@ -124,7 +166,7 @@ impl Create {
             {
                 return Err(exists(entry));
             }
-            let devices = allocate(&request, &draft.limits, inventory, ledger, now)?;
+            let devices = allocate(&request, &order.limits, inventory, ledger, now)?;
             ledger.put(Allocation {
                 container: container.clone(),
                 id: None,
@@ -133,21 +175,21 @@ impl Create {
                     creator: clock::this_process(),
                     lapses: now + PENDING,
                 },
-                hold: draft.limits.gpu_hold_after_stop,
+                hold: order.limits.gpu_hold_after_stop,
                 changed: 0,
             });
             Ok(Granted { devices, orphan })
         };
-        let decided = if self.dry_run {
+        let decided = if ask.dry_run {
             decide(&mut site.view(look)?, clock::now())
         } else {
             site.change(look, decide)
         };
         if let Err(failure) = &decided
             && matches!(failure.kind, Kind::Denied | Kind::Busy)
-            && !self.dry_run
+            && !ask.dry_run
         {
-            let event = Event::new(clock::now(), "gpu.reject").of(&draft.person.login);
+            let event = Event::new(clock::now(), "gpu.reject").of(&order.person.login);
             site.log(
                 event
                     .with("container", container)
@@ -159,11 +201,9 @@ impl Create {
         }
         decided
     }
-}
-
 /// What the ledger grants.
-struct Granted {
-    devices: Vec<Held>,
+pub(super) struct Granted {
+    pub(super) devices: Vec<Held>,
     /// The intent of a process that died, which this one replaced: its container may yet turn up.
     orphan: Option<Allocation>,
 }
@@ -199,27 +239,23 @@ fn give_back(
 }
 
 /// The container exists: its record, then the ledger, then the events.
-fn confirm(
-    site: &Site,
-    draft: &Draft,
-    id: &ContainerId,
-    binds: Vec<Bind>,
-    devices: &[Held],
-) -> Result<(), Failure> {
-    let container = &draft.container;
+fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<(), Failure> {
+    let (container, id) = (&order.container, &made.id);
     let record = Record {
         version: record::VERSION,
         container: container.to_string(),
         id: id.clone(),
-        login: draft.person.login.clone(),
-        group: draft.limits.group.clone(),
-        slice: draft.slice.clone(),
-        project: draft.project.to_string(),
-        image: draft.image.clone(),
-        workspace: draft.workspace.display().to_string(),
-        binds: Some(binds),
+        login: order.person.login.clone(),
+        group: order.limits.group.clone(),
+        slice: order.slice.clone(),
+        project: order.project.clone(),
+        image: order.image.clone(),
+        workspace: order.workspace.display().to_string(),
+        binds: made.binds.clone(),
+        mounts: made.mounts.clone(),
+        as_owner: made.as_owner,
         devices: devices.to_vec(),
-        hold: draft.limits.gpu_hold_after_stop,
+        hold: order.limits.gpu_hold_after_stop,
         created: clock::now(),
         node: site.node(),
     };
@@ -262,7 +298,7 @@ fn confirm(
     }
     let event = |kind: &str| {
         Event::new(clock::now(), kind)
-            .of(&draft.person.login)
+            .of(&order.person.login)
             .with("container", container)
     };
     if !devices.is_empty() {
@@ -274,7 +310,7 @@ fn confirm(
                 .with("gpueq", share),
         );
     }
-    site.log(event("container.create").with("image", &draft.image));
+    site.log(event("container.create").with("image", &order.image));
     Ok(())
 }
 

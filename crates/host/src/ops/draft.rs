@@ -18,19 +18,26 @@ use crate::{
     users::{Caller, Person, is_login, person},
 };
 
-/// Everything about the container but its devices.
-pub(super) struct Draft {
+/// What is granted, recorded and told of a container to be made, whoever asks for it.
+pub(super) struct Order {
     pub(super) container: EngineName,
     pub(super) person: Person,
-    pub(super) account: Account,
     pub(super) limits: Limits,
+    pub(super) slice: String,
+    /// The image as the user named it.
     pub(super) image: String,
+    pub(super) project: String,
+    /// The folder on the host that is its workspace; empty if it has none.
+    pub(super) workspace: PathBuf,
+}
+
+/// Everything about the container but its devices.
+pub(super) struct Draft {
+    pub(super) order: Order,
+    pub(super) account: Account,
     /// What it is made from; in a dry run, what that would be made from.
     pub(super) base: Image,
-    pub(super) project: ContainerName,
-    pub(super) workspace: PathBuf,
     pub(super) data: Option<PathBuf>,
-    pub(super) slice: String,
 }
 
 impl Draft {
@@ -80,17 +87,20 @@ impl Draft {
             false => account::image_for(site, named, &account)?,
         };
         let slice = slice(site, &limits.group, &person)?;
-        Ok(Self {
+        let order = Order {
             container,
             person,
-            account,
             limits,
-            image,
-            base,
-            project,
-            workspace,
-            data,
             slice,
+            image,
+            project: project.into(),
+            workspace,
+        };
+        Ok(Self {
+            order,
+            account,
+            base,
+            data,
         })
     }
 }
@@ -130,7 +140,7 @@ fn image_name(
 }
 
 /// The user's slice. A login that stands in it changed may look like another's: then the uid is added.
-fn slice(site: &Site, group: &str, person: &Person) -> Result<String, Failure> {
+pub(super) fn slice(site: &Site, group: &str, person: &Person) -> Result<String, Failure> {
     let Person { uid, login, .. } = person;
     let plain = user::slice_user(login, *uid, |_| false);
     if plain == *login {

@@ -14,7 +14,7 @@ use ds01_core::{
 use crate::{
     Site,
     site::fail,
-    staging,
+    staging::{self, Staging},
     users::{Person, person},
 };
 
@@ -84,28 +84,45 @@ pub(super) fn make(site: &Site, path: &Path, owner: &Person) -> Result<(), Failu
     })
 }
 
-/// What the engine is to mount at `bind.target`: the folder itself, or where root acts for its
-/// owner a mount of root's that nobody can exchange for another.
+/// Where the engine finds each of `binds`, and the place of root's mounts, if it is there: where
+/// root acts for their owner, so that nobody can exchange a folder for another.
 ///
 /// # Errors
 ///
-/// As [`allowed`].
-pub(super) fn source(
+/// As [`allowed`]; then nothing is mounted.
+pub(super) fn sources(
     site: &Site,
-    container: &EngineName,
+    binds: &[Bind],
+    owner: &Person,
+) -> Result<(Vec<PathBuf>, Option<String>), Failure> {
+    if !site.is_for_others() || binds.is_empty() {
+        let real = binds.iter().map(|bind| allowed(site, Path::new(&bind.source), owner));
+        return Ok((real.collect::<Result<_, _>>()?, None));
+    }
+    let place = Staging::place().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+    let staged = binds.iter().enumerate();
+    let staged = staged.map(|(number, bind)| stage(site, &place, number, bind, owner));
+    match staged.collect::<Result<_, _>>() {
+        Ok(sources) => Ok((sources, Some(place))),
+        Err(failure) => {
+            site.unstage(&place);
+            Err(failure)
+        }
+    }
+}
+
+fn stage(
+    site: &Site,
+    place: &str,
     number: usize,
     bind: &Bind,
     owner: &Person,
 ) -> Result<PathBuf, Failure> {
-    let path = Path::new(&bind.source);
-    let real = allowed(site, path, owner)?;
-    if !site.is_for_others() {
-        return Ok(real);
-    }
+    let real = allowed(site, Path::new(&bind.source), owner)?;
     let opened = site.as_person(owner, || staging::open(&real))?;
-    let staged = opened.and_then(|opened| site.staging.stage(container, number, &opened));
+    let staged = opened.and_then(|opened| site.staging.stage(place, number, &opened));
     staged.map_err(|error| {
-        let message = format!("cannot mount {}: {error}", path.display());
+        let message = format!("cannot mount {}: {error}", bind.source);
         Failure::new(Kind::Failed, message)
     })
 }
@@ -114,13 +131,15 @@ pub(super) fn source(
 ///
 /// # Errors
 ///
-/// As [`source`]; if the folder is no more what may be mounted, the container cannot start.
+/// If a folder is no more what may be mounted: then the container cannot start.
 pub(super) fn restore(site: &Site, record: &Record) -> Result<(), Failure> {
     let container: EngineName = record.container.parse()?;
-    let binds = record.binds.iter().flatten().enumerate();
-    for (number, bind) in binds.filter(|(_, bind)| bind.staged) {
-        if site.is_for_others() && !site.staging.is_staged(&container, number) {
-            source(site, &container, number, bind, &person(container.uid)?)?;
+    let Some(place) = record.mounts.as_ref().filter(|_| site.is_for_others()) else {
+        return Ok(());
+    };
+    for (number, bind) in record.binds.iter().enumerate() {
+        if !site.staging.is_staged(place, number) {
+            stage(site, place, number, bind, &person(container.uid)?)?;
         }
     }
     Ok(())

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use ds01_core::{
-    container::ContainerId,
     device::Held,
     failure::{Failure, Kind},
     label,
+    name::EngineName,
     record::Bind,
     spec::{Mount, Plan, spec},
 };
 
-use super::{draft::Draft, folders};
+use super::{create::Made, draft::Draft, folders};
 use crate::{Site, clock, engine::EngineError, site::fail};
 
 /// A container that did not come about.
@@ -33,12 +33,32 @@ impl From<Failure> for Unmade {
     }
 }
 
-impl From<EngineError> for Unmade {
-    fn from(error: EngineError) -> Self {
+impl Unmade {
+    /// What the engine's answer means for the container that it was asked for, whose folders are
+    /// mounted at `place`.
+    pub(super) fn of(
+        site: &Site,
+        container: &EngineName,
+        place: Option<&str>,
+        error: EngineError,
+    ) -> Self {
+        let name_taken = error.status() == Some(409);
+        let unanswered = error.is_unanswered();
+        if let Some(place) = place.filter(|_| !unanswered) {
+            site.unstage(place);
+        }
+        let failure = match name_taken {
+            true => fail(
+                Kind::State,
+                format!("the engine has a container {container} that DS01 did not make"),
+                "choose another name, or remove that one with docker".into(),
+            ),
+            false => error.into(),
+        };
         Self {
-            name_taken: false,
-            unanswered: error.is_unanswered(),
-            failure: error.into(),
+            failure,
+            name_taken,
+            unanswered,
         }
     }
 }
@@ -52,49 +72,44 @@ pub(super) fn make(
     site: &Site,
     draft: &Draft,
     devices: &[Held],
-) -> Result<(ContainerId, Vec<Bind>), Unmade> {
-    folders::make(site, &draft.workspace, &draft.person)?;
+) -> Result<Made, Unmade> {
+    let order = &draft.order;
+    folders::make(site, &order.workspace, &order.person)?;
     // A link in the way may lead anywhere.
-    let workspace = folders::allowed(site, &draft.workspace, &draft.person)?;
+    let workspace = folders::allowed(site, &order.workspace, &order.person)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let home = site.config().containers.mount_home;
-    let home = home.then(|| (draft.person.home.as_path(), draft.account.home.as_str()));
+    let home = home.then(|| (order.person.home.as_path(), draft.account.home.as_str()));
     let folders = [Some((workspace.as_path(), "/workspace"))].into_iter();
     let folders = folders.chain([draft.data.as_deref().map(|data| (data, "/data")), home]);
     let binds = folders.flatten().map(|(source, target)| Bind {
         source: text(source),
         target: target.into(),
-        staged: site.is_for_others(),
     });
     let binds: Vec<Bind> = binds.collect();
-    let mounts = binds.iter().enumerate().map(|(number, bind)| {
-        let source = folders::source(site, &draft.container, number, bind, &draft.person)?;
-        Ok(Mount {
-            source: text(&source),
-            target: bind.target.clone(),
-        })
+    let (sources, place) = folders::sources(site, &binds, &order.person)?;
+    let mounts = sources.iter().zip(&binds).map(|(source, bind)| Mount {
+        source: text(source),
+        target: bind.target.clone(),
     });
-    let mounts = mounts.collect::<Result<Vec<_>, Failure>>()?;
+    let mounts: Vec<_> = mounts.collect();
     let mut labels = label::labels(&label::Facts {
-        container: &draft.container,
-        login: &draft.person.login,
-        group: &draft.limits.group,
-        slice: &draft.slice,
-        project: draft.project.as_ref(),
-        image: &draft.image,
+        container: &order.container,
+        login: &order.person.login,
+        group: &order.limits.group,
+        slice: &order.slice,
+        project: &order.project,
+        image: &order.image,
         workspace: &text(&workspace),
         data: draft.data.as_deref().map(text).as_deref(),
         devices,
+        interface: ("atomic", "ds01"),
         created: clock::now(),
     });
     // The image's own are on the container too: those that AIME could not list are replaced.
-    for (key, value) in draft.base.labels.iter().filter(|(_, v)| v.contains(',')) {
-        labels
-            .entry(key.clone())
-            .or_insert_with(|| label::without_comma(value));
-    }
+    labels.extend(label::overriding(draft.base.labels.clone(), &labels));
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-    if draft
+    if order
         .limits
         .nano_cpus
         .is_some_and(|cpus| cpus > u64::from(host_cpus) * 1_000_000_000)
@@ -106,32 +121,24 @@ pub(super) fn make(
     let abilities = site.abilities()?;
     let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
     let spec = spec(&Plan {
-        container: &draft.container,
+        container: &order.container,
         account: &draft.account,
         image: &draft.base.id,
         labels: &labels,
         devices,
-        limits: &draft.limits,
+        limits: &order.limits,
         host_cpus,
-        cgroup_parent: abilities.slices.then_some(draft.slice.as_str()),
+        cgroup_parent: abilities.slices.then_some(order.slice.as_str()),
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    let made = site.engine()?.create(&spec);
-    made.map(|id| (id, binds))
-        .map_err(|error| match error.status() {
-            Some(409) => Unmade {
-                failure: fail(
-                    Kind::State,
-                    format!(
-                        "the engine has a container {} that DS01 did not make",
-                        draft.container
-                    ),
-                    "choose another name, or remove that one with docker".into(),
-                ),
-                name_taken: true,
-                unanswered: false,
-            },
-            _ => error.into(),
-        })
+    match site.engine()?.create(&spec) {
+        Ok(id) => Ok(Made {
+            id,
+            binds,
+            mounts: place,
+            as_owner: true,
+        }),
+        Err(error) => Err(Unmade::of(site, &order.container, place.as_deref(), error)),
+    }
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod create;
+mod docker;
 mod draft;
 mod folders;
 mod freeze;
@@ -13,6 +14,7 @@ mod list;
 mod locate;
 mod make;
 mod remove;
+mod rename;
 mod shell;
 mod start;
 mod stop;
@@ -24,15 +26,32 @@ use serde_json::Value;
 use crate::{Operation, Site, users::Caller};
 
 pub use create::{Create, Created};
+pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
 pub use remove::{Remove, Removed};
+pub use rename::{Rename, Renamed};
 pub use shell::{Shell, open_shell};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
+
+/// The operations that commands ask for; the others are the gateway's own.
+pub const COMMANDS: [&str; 11] = [
+    Create::NAME,
+    Start::NAME,
+    Stop::NAME,
+    Describe::NAME,
+    Locate::NAME,
+    Pause::NAME,
+    Unpause::NAME,
+    Remove::NAME,
+    List::NAME,
+    Gpus::NAME,
+    MyLimits::NAME,
+];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
 ///
@@ -62,6 +81,8 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         List::NAME => one::<List>,
         Gpus::NAME => one::<Gpus>,
         MyLimits::NAME => one::<MyLimits>,
+        DockerCreate::NAME => one::<DockerCreate>,
+        Rename::NAME => one::<Rename>,
         _ => {
             let message = format!("DS01 has no operation {name:?}");
             return Err(Failure::new(Kind::Usage, message));

@@ -1,0 +1,170 @@
+//! Names of images: which are everybody's, and which one user's own.
+//!
+//! `myapp` of user 1001 is `ds01-1001/myapp` to the engine. Every other name is shared: it can be
+//! used by all, and only admins give or take it.
+
+use crate::failure::{Kind, UserError};
+
+/// Holds an account of its owner's, on top of a shared image; made and named by DS01.
+pub const WITH_ACCOUNT: &str = "with.account";
+
+/// Why a user's image cannot have this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotOwn {
+    /// It is another user's, or DS01's own.
+    #[error("you cannot give an image the name {0}")]
+    Anothers(String),
+    /// It cannot follow the owner's prefix.
+    #[error("an image of yours cannot be called {0:?}")]
+    Odd(String),
+}
+
+impl UserError for NotOwn {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Anothers(_) => Kind::Forbidden,
+            Self::Odd(_) => Kind::Usage,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("choose a name like my-thesis, without a registry".into())
+    }
+}
+
+/// What the names of a user's own images begin with.
+pub fn own(uid: u32) -> String {
+    format!("ds01-{uid}/")
+}
+
+/// The uid in a name of somebody's own image.
+fn owner(name: &str) -> Option<u32> {
+    let hub = ["docker.io/", "index.docker.io/"];
+    let name = hub.iter().find_map(|hub| name.strip_prefix(hub)).unwrap_or(name);
+    name.strip_prefix("ds01-")?.split_once('/')?.0.parse().ok()
+}
+
+/// The engine's names to try for what a user calls `text`, in this order.
+pub fn candidates(text: &str, uid: u32) -> Vec<String> {
+    match owner(text) {
+        Some(owner) if owner == uid => vec![text.into()],
+        Some(_) => Vec::new(),
+        None => [own_name(text, uid).ok(), Some(text.into())].into_iter().flatten().collect(),
+    }
+}
+
+/// The engine's name for the image that a user makes as `name`, with a tag or without.
+///
+/// # Errors
+///
+/// [`NotOwn`].
+pub fn own_name(name: &str, uid: u32) -> Result<String, NotOwn> {
+    let own = own(uid);
+    let rest = match owner(name) {
+        Some(owner) if owner == uid => name.strip_prefix(&own).unwrap_or(name),
+        Some(_) => return Err(NotOwn::Anothers(name.into())),
+        None => name,
+    };
+    let (path, tag) = rest.split_once(':').unwrap_or((rest, "latest"));
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-/".contains(c);
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && part.ends_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let tagged = !tag.is_empty() && tag.len() <= 128 && tag.chars().all(word);
+    if !path.chars().all(plain) || !path.split('/').all(part) || !tagged {
+        return Err(NotOwn::Odd(name.into()));
+    }
+    if path == WITH_ACCOUNT {
+        return Err(NotOwn::Anothers(name.into()));
+    }
+    Ok(format!("{own}{rest}"))
+}
+
+/// Whether an image that has these names may be seen by a user: one of them is shared, or theirs.
+pub fn is_visible<'a>(mut names: impl Iterator<Item = &'a str>, uid: u32) -> bool {
+    names.any(|name| owner(name).is_none_or(|owner| owner == uid))
+}
+
+/// Whether a list shows this name to a user.
+pub fn is_listed(name: &str, uid: u32) -> bool {
+    let account = format!("{}{WITH_ACCOUNT}", own(uid));
+    owner(name).is_none_or(|owner| owner == uid) && !name.starts_with(&account)
+}
+
+/// The user's own name for an image.
+pub fn shown(name: &str, uid: u32) -> &str {
+    name.strip_prefix(&own(uid)).unwrap_or(name)
+}
+
+/// Whether `name` is the image's id or a beginning of it, and no name.
+pub fn is_id(name: &str, id: &str) -> bool {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    let asked = name.strip_prefix("sha256:").unwrap_or(name);
+    !asked.is_empty() && digits.starts_with(asked)
+}
+
+/// The one name that a pull would set, of the two query keys that tell it. `None` if it would set
+/// many, or one that is a user's.
+pub fn pulled(image: &str, tag: &str) -> Option<String> {
+    let last = image.rsplit('/').next()?;
+    let name = match (tag, last.contains(':') || last.contains('@')) {
+        ("", true) => image.to_string(),
+        ("", false) => return None,
+        (tag, false) if tag.starts_with("sha256:") => format!("{image}@{tag}"),
+        (tag, false) => format!("{image}:{tag}"),
+        (_, true) => return None,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let odd = |part: &str| ["", ".", ".."].contains(&part);
+    let fits = name.chars().all(plain) && !name.split('/').any(odd);
+    (fits && owner(&name).is_none()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ones_own_image_goes_before_a_shared_one_and_anothers_is_none() {
+        assert_eq!(candidates("app", 1001), ["ds01-1001/app", "app"]);
+        assert_eq!(candidates("ds01-1001/app:1", 1001), ["ds01-1001/app:1"]);
+        assert_eq!(candidates("ubuntu@sha256:0", 1001), ["ubuntu@sha256:0"]);
+        assert!(candidates("ds01-1002/app", 1001).is_empty());
+        assert!(candidates("docker.io/ds01-1002/app", 1001).is_empty());
+    }
+
+    #[test]
+    fn what_a_user_makes_has_their_prefix() {
+        let own = |name| own_name(name, 1001).map_err(|error| error.to_string());
+        assert_eq!(own("app:1"), Ok("ds01-1001/app:1".into()));
+        assert_eq!(own("a/b_c.d"), Ok("ds01-1001/a/b_c.d".into()));
+        assert_eq!(own("ds01-1001/app"), Ok("ds01-1001/app".into()));
+        for taken in ["ds01-1002/app", "with.account:0", "ds01-1001/with.account"] {
+            assert!(own(taken).unwrap_err().starts_with("you cannot give"), "{taken}");
+        }
+        for odd in ["", "App", "a//b", "../b", "host:5000/a", "a:", "a:b:c", "a@sha256:0", "-a"] {
+            assert!(own(odd).unwrap_err().contains("cannot be called"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_image_of_others_alone_is_not_seen() {
+        let seen = |names: &[&str]| is_visible(names.iter().copied(), 1001);
+        assert!(seen(&["ubuntu:22"]) && seen(&["ds01-1002/a:1", "ds01-1001/a:1"]));
+        assert!(!seen(&["ds01-1002/a:1"]) && !seen(&[]));
+        assert!(is_listed("ds01-1001/a:1", 1001) && !is_listed("ds01-1001/with.account:0", 1001));
+        assert_eq!(shown("ds01-1001/a:1", 1001), "a:1");
+    }
+
+    #[test]
+    fn a_pull_sets_one_shared_name() {
+        assert_eq!(pulled("ubuntu", "22").as_deref(), Some("ubuntu:22"));
+        assert_eq!(pulled("h:5000/a:1", "").as_deref(), Some("h:5000/a:1"));
+        assert_eq!(pulled("a", "sha256:0").as_deref(), Some("a@sha256:0"));
+        for (image, tag) in [("ubuntu", ""), ("ds01-1002/a", "1"), ("a:1", "2"), ("a/../b", "1")] {
+            assert_eq!(pulled(image, tag), None, "{image} {tag}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! A container that a client of Docker's asks for.
+
+use std::collections::BTreeMap;
+
+use ds01_core::{
+    docker::{CreateBody, Peer, Planned, VolumeBody, plan},
+    failure::{Failure, Kind},
+    name::ContainerName,
+    route::{Query, write_query},
+};
+use ds01_host::ops::{DockerCreate, DockerFound, rules_of};
+use serde_json::json;
+
+use super::{Call, Outcome, reply};
+use crate::body;
+
+/// What the name of a container begins with that was given none.
+const NAMELESS: &str = "container";
+
+impl Call<'_> {
+    pub(super) async fn container_create(&self) -> Result<Outcome, Failure> {
+        let asked: CreateBody = body::read(self.json()?)?;
+        let name: ContainerName = match self.one("name").unwrap_or_default() {
+            "" => Self::any_name()?,
+            name => name.trim_start_matches('/').parse()?,
+        };
+        let (config, caller, docker) = (self.gateway.config.clone(), self.caller, self.ask.docker_cli);
+        let planned = {
+            let (asked, name) = (asked.clone(), name.clone());
+            let decided = tokio::task::spawn_blocking(move || {
+                rules_of(&config, caller)
+                    .and_then(|found| Ok(plan(asked, name, &found.rules(docker))?))
+            });
+            decided.await.map_err(|error| Failure::new(Kind::Failed, error.to_string()))??
+        };
+        let found = self.lookup(&planned).await?;
+        let request = DockerCreate {
+            name,
+            body: asked,
+            docker,
+            found,
+        };
+        let made = self.operate("docker-create", &body::write(&request)?).await?;
+        let (id, warnings) = (&made["value"]["id"], &made["value"]["warnings"]);
+        reply(201, &json!({ "Id": id, "Warnings": warnings }))
+    }
+
+    /// Finds everything that the request names, among what the caller may use.
+    async fn lookup(&self, planned: &Planned) -> Result<DockerFound, Failure> {
+        let image = self.found(&planned.image).await?;
+        let mut networks = BTreeMap::new();
+        for name in &planned.networks {
+            networks.insert(name.clone(), self.network(name).await?);
+        }
+        let mut containers = BTreeMap::new();
+        for name in planned.joins.iter().chain(&planned.links) {
+            containers.insert(name.clone(), self.peer(name).await?);
+        }
+        let mut sharers = Vec::new();
+        for volume in planned.volumes.values() {
+            sharers.extend(self.with_volume(volume).await?);
+        }
+        Ok(DockerFound {
+            image: image.id,
+            image_name: image.name.unwrap_or_else(|| planned.image.clone()),
+            networks,
+            containers,
+            sharers,
+        })
+    }
+
+    /// A container of the caller's, as a request names it.
+    pub(super) async fn peer(&self, name: &str) -> Result<Peer, Failure> {
+        let owned = self.container(name).await?;
+        Ok(Peer {
+            as_owner: self.is_as_owner(&owned),
+            id: owned.id.0,
+        })
+    }
+
+    /// The containers that have a volume, which is made if it does not exist: the engine would
+    /// make it without its owner's labels.
+    async fn with_volume(&self, volume: &str) -> Result<Vec<Peer>, Failure> {
+        let made = body::write(&VolumeBody::named(volume, self.caller.uid))?;
+        self.engine("POST", "/volumes/create", Some(made)).await?;
+        let filters = json!({ "volume": [volume] }).to_string();
+        let query = Query::from([
+            ("all".to_string(), vec!["1".to_string()]),
+            ("filters".to_string(), vec![filters]),
+        ]);
+        let path = format!("/containers/json{}", write_query(&query));
+        let listed = self.engine("GET", &path, None).await?;
+        let all = self.gateway.records.all()?;
+        let peers = listed.as_array().into_iter().flatten().filter_map(|container| {
+            let id = container["Id"].as_str()?.to_string();
+            let owned = all.iter().find(|owned| owned.id.0 == id);
+            let as_owner = owned.is_some_and(|owned| self.is_as_owner(owned));
+            Some(Peer { id, as_owner })
+        });
+        Ok(peers.collect())
+    }
+
+    /// A name for a container that has none, as likely to be free as Docker's own.
+    fn any_name() -> Result<ContainerName, Failure> {
+        let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
+        let uuid = uuid.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+        Ok(format!("{NAMELESS}-{}", &uuid[..8]).parse()?)
+    }
+}

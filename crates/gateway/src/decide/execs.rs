@@ -1,0 +1,55 @@
+//! Processes in one's own containers.
+
+use ds01_core::{
+    docker::{ExecBody, Owner, exec},
+    failure::{Failure, Kind},
+};
+
+use super::{Call, Outcome};
+use crate::{body, records::Owned};
+
+impl Call<'_> {
+    pub(super) async fn container_exec(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        let asked: ExecBody = body::read(self.json()?)?;
+        let (uid, gid) = (self.caller.uid, self.caller.gid);
+        // A login stands for the uid only where the image says so: here, it does not.
+        let owner = Owner {
+            uid,
+            gid,
+            login: "",
+        };
+        let mut body = exec(asked, self.is_as_owner(&owned), owner)?;
+        // docker-py's copy of the path, with the caller's name for the container.
+        body.clear_container();
+        let json = body::write(&body)?;
+        self.forward_as(&format!("/containers/{}/exec", owned.id.0), &self.route.query, Some(&json))
+            .await
+    }
+
+    /// Whose the exec in the path is: that of its container's owner.
+    async fn exec(&self) -> Result<Owned, Failure> {
+        let id = self.target();
+        let none = || self.no_such("exec instance", id);
+        if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(none());
+        }
+        let seen = self.engine("GET", &format!("/exec/{id}/json"), None).await;
+        let seen = seen.map_err(|failure| match failure.kind {
+            Kind::NotFound => none(),
+            _ => failure,
+        })?;
+        let container = seen["ContainerID"].as_str().unwrap_or_default();
+        self.container(container).await.map_err(|_| none())
+    }
+
+    pub(super) async fn exec_as_it_is(&self) -> Result<Outcome, Failure> {
+        self.exec().await?;
+        self.forward(&self.route.path).await
+    }
+
+    pub(super) async fn exec_start(&self) -> Result<Outcome, Failure> {
+        self.exec().await?;
+        self.forward(&self.route.path).await
+    }
+}

@@ -1,0 +1,227 @@
+//! Images: everybody's can be used; one's own have names that begin with `ds01-<uid>/`, which one
+//! does not have to type.
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    image,
+    label,
+    route::{Query, write_query},
+};
+use serde_json::{Value, json};
+
+use super::{Call, Outcome, reply};
+use crate::filters::Filters;
+
+/// An image that the caller may see.
+pub(super) struct Found {
+    /// `sha256:…`
+    pub(super) id: String,
+    /// Its name in the engine, if it was named.
+    pub(super) name: Option<String>,
+    /// What the engine tells of it.
+    seen: Value,
+}
+
+impl Call<'_> {
+    /// The image that the caller means: by one's own name for it, by a shared name, or by id.
+    ///
+    /// # Errors
+    ///
+    /// Status 404 if there is none, or it is another's.
+    pub(super) async fn found(&self, text: &str) -> Result<Found, Failure> {
+        let none = || Failure::new(Kind::NotFound, format!("No such image: {text}"));
+        for name in image::candidates(text, self.caller.uid) {
+            let seen = match self.engine("GET", &format!("/images/{name}/json"), None).await {
+                Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => continue,
+                seen => seen?,
+            };
+            let id = seen["Id"].as_str().unwrap_or_default().to_string();
+            let tags = texts(&seen["RepoTags"]);
+            let digests = texts(&seen["RepoDigests"]);
+            let names = || tags.iter().chain(&digests).map(String::as_str);
+            if image::is_visible(names(), self.caller.uid) || self.runs(&id).await? {
+                let named = !image::is_id(&name, &id);
+                return Ok(Found {
+                    id,
+                    name: named.then_some(name),
+                    seen,
+                });
+            }
+        }
+        Err(none())
+    }
+
+    /// The id of the image that the caller means.
+    pub(super) async fn image(&self, text: &str) -> Result<String, Failure> {
+        Ok(self.found(text).await?.id)
+    }
+
+    /// Whether a container of the caller's was made from the image: then it is theirs to look at
+    /// after its last name has gone.
+    async fn runs(&self, id: &str) -> Result<bool, Failure> {
+        let label = format!("{}={}", label::UID, self.caller.uid);
+        let filters = json!({ "label": [label], "ancestor": [id] }).to_string();
+        let query = Query::from([
+            ("all".to_string(), vec!["1".to_string()]),
+            ("filters".to_string(), vec![filters]),
+        ]);
+        Ok(!self.listed(&write_query(&query)).await?.is_empty())
+    }
+
+    /// The caller's name for an image.
+    pub(super) fn shown_image(&self, name: &str) -> String {
+        image::shown(name, self.caller.uid).to_string()
+    }
+
+    /// The images that the caller may see, in the caller's names.
+    pub(super) async fn images(&self, query: &str) -> Result<Vec<Value>, Failure> {
+        let listed = self.engine("GET", &format!("/images/json{query}"), None).await?;
+        let listed = listed.as_array().cloned().unwrap_or_default();
+        let seen = listed.into_iter().filter_map(|mut found| {
+            self.show_names(&mut found);
+            let any = !texts(&found["RepoTags"]).is_empty();
+            any.then_some(found)
+        });
+        Ok(seen.collect())
+    }
+
+    /// Leaves those names that the caller may see.
+    fn show_names(&self, found: &mut Value) {
+        for key in ["RepoTags", "RepoDigests"] {
+            let names = texts(&found[key]);
+            let seen = names.iter().filter(|name| image::is_listed(name, self.caller.uid));
+            let shown: Vec<_> = seen.map(|name| self.shown_image(name)).collect();
+            if !found[key].is_null() {
+                found[key] = json!(shown);
+            }
+        }
+    }
+
+    pub(super) async fn image_list(&self) -> Result<Outcome, Failure> {
+        let mut filters = Filters::read(self.one("filters"))?;
+        let mut patterns = filters.take("reference");
+        patterns.extend(self.one("filter").map(str::to_string));
+        for pattern in &patterns {
+            filters.add("reference", pattern.clone());
+            filters.add("reference", format!("{}{pattern}", image::own(self.caller.uid)));
+        }
+        for key in ["before", "since"] {
+            for value in filters.values_mut(key) {
+                *value = self.image(value).await?;
+            }
+        }
+        let mut query = self.route.query.clone();
+        query.remove("filter");
+        query.insert("filters".into(), vec![filters.write()]);
+        reply(200, &Value::Array(self.images(&write_query(&query)).await?))
+    }
+
+    pub(super) async fn image_as_it_is(&self) -> Result<Outcome, Failure> {
+        let mut found = self.found(self.target()).await?;
+        let path = |verb| format!("/images/{}/{verb}", found.id);
+        match self.route.path.rsplit('/').next() {
+            Some("json") => {
+                self.show_names(&mut found.seen);
+                reply(200, &found.seen)
+            }
+            Some("history") => {
+                let mut layers = self.engine("GET", &path("history"), None).await?;
+                for layer in layers.as_array_mut().into_iter().flatten() {
+                    let tags = texts(&layer["Tags"]);
+                    let seen = tags.iter().filter(|name| image::is_listed(name, self.caller.uid));
+                    let seen: Vec<_> = seen.map(|name| self.shown_image(name)).collect();
+                    layer["Tags"] = if seen.is_empty() { Value::Null } else { json!(seen) };
+                }
+                reply(200, &layers)
+            }
+            _ => {
+                let name = found.name.as_ref().unwrap_or(&found.id);
+                self.forward(&format!("/images/{name}/get")).await
+            }
+        }
+    }
+
+    /// The name in the engine of an image that the caller makes.
+    pub(super) fn own_image(&self, name: &str) -> Result<String, Failure> {
+        image::own_name(name, self.caller.uid).map_err(Failure::from)
+    }
+
+    pub(super) async fn image_tag(&self) -> Result<Outcome, Failure> {
+        let found = self.found(self.target()).await?;
+        let name = self.own_image(self.one("repo").unwrap_or_default())?;
+        let mut query = self.route.query.clone();
+        query.insert("repo".into(), vec![name]);
+        self.forward_as(&format!("/images/{}/tag", found.id), &query, None).await
+    }
+
+    pub(super) async fn image_remove(&self) -> Result<Outcome, Failure> {
+        let found = self.found(self.target()).await?;
+        let own = image::own(self.caller.uid);
+        let names = texts(&found.seen["RepoTags"]);
+        let is_own = |name: &String| name.starts_with(&own);
+        let path = match &found.name {
+            Some(name) if is_own(name) => name.clone(),
+            None if !names.is_empty() && names.iter().all(is_own) => found.id,
+            _ => {
+                let message = format!("the image {} is shared: others use it", self.target());
+                return Err(Failure::new(Kind::Forbidden, message)
+                    .with_hint("an admin can remove it"));
+            }
+        };
+        self.forward(&format!("/images/{path}")).await
+    }
+
+    pub(super) async fn image_create(&self) -> Result<Outcome, Failure> {
+        let mut query = self.route.query.clone();
+        let usage = |text: &str| Failure::new(Kind::Usage, text);
+        match (self.one("fromImage"), self.one("fromSrc")) {
+            (Some(image), None) => {
+                let tag = self.one("tag").unwrap_or_default();
+                let name = image::pulled(image, tag)
+                    .ok_or_else(|| usage("name one image and one tag to pull"))?;
+                match self.engine("GET", &format!("/images/{name}/json"), None).await {
+                    // Others may count on what it is now.
+                    Ok(_) => {
+                        let status = format!("Status: Image is up to date for {name}");
+                        reply(200, &json!({ "status": status }))
+                    }
+                    Err(failure) if failure.kind == Kind::NotFound => {
+                        self.forward_as("/images/create", &query, None).await
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+            (None, Some("-")) => {
+                let repo = self.one("repo").filter(|repo| !repo.is_empty());
+                let repo = repo.ok_or_else(|| usage("name the image that is imported"))?;
+                query.insert("repo".into(), vec![self.own_image(repo)?]);
+                self.forward_as("/images/create", &query, None).await
+            }
+            _ => Err(usage("import from standard input, or pull an image")),
+        }
+    }
+
+    pub(super) fn image_prune(&self) -> Result<Outcome, Failure> {
+        reply(200, &json!({ "ImagesDeleted": [], "SpaceReclaimed": 0 }))
+    }
+
+    pub(super) async fn commit(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.one("container").unwrap_or_default()).await?;
+        let mut query = self.route.query.clone();
+        let usage = || Failure::new(Kind::Usage, "name the image that is made");
+        let repo = self.one("repo").filter(|repo| !repo.is_empty()).ok_or_else(usage)?;
+        query.insert("repo".into(), vec![self.own_image(repo)?]);
+        query.insert("container".into(), vec![owned.id.0]);
+        self.forward_as("/commit", &query, None).await
+    }
+
+    pub(super) async fn build(&self) -> Result<Outcome, Failure> {
+        let message = "docker build is not there yet through DS01's gateway";
+        Err(Failure::new(Kind::Forbidden, message).with_hint("ask an admin to build the image"))
+    }
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    let texts = list.as_array().into_iter().flatten().filter_map(Value::as_str);
+    texts.filter(|text| !text.starts_with("<none>")).map(str::to_string).collect()
+}

@@ -1,0 +1,96 @@
+//! Volumes: one's own, by one's own names for them.
+
+use ds01_core::{
+    docker::{
+        VolumeBody,
+        names::{Noun, to_engine, to_user},
+        volume,
+    },
+    failure::{Failure, Kind},
+    route::{Query, write_query},
+};
+use serde_json::{Value, json};
+
+use super::{Call, Outcome, reply};
+use crate::{
+    body,
+    filters::{Filters, name_fits},
+};
+
+impl Call<'_> {
+    /// The engine's name of the caller's own volume, which need not exist.
+    pub(super) fn volume_name(&self, text: &str) -> Result<String, Failure> {
+        let named = to_engine(Noun::Volume, text, self.caller.uid);
+        named.map_err(|_| Failure::new(Kind::NotFound, format!("get {text}: no such volume")))
+    }
+
+    /// The caller's volumes, in the caller's names. Those without a name belong to the containers
+    /// that they were made with, and go with them.
+    pub(super) async fn volumes(&self, query: &str) -> Result<Vec<Value>, Failure> {
+        let listed = self.engine("GET", &format!("/volumes{query}"), None).await?;
+        let volumes = listed["Volumes"].as_array().cloned().unwrap_or_default();
+        let seen = volumes.into_iter().filter_map(|mut volume| {
+            let own = to_user(volume["Name"].as_str()?, self.caller.uid)?.to_string();
+            volume["Name"] = json!(own);
+            Some(volume)
+        });
+        Ok(seen.collect())
+    }
+
+    pub(super) async fn volume_list(&self) -> Result<Outcome, Failure> {
+        let mut filters = Filters::read(self.one("filters"))?;
+        let names = filters.take("name");
+        let query = Query::from([("filters".into(), vec![filters.write()])]);
+        let mut seen = self.volumes(&write_query(&query)).await?;
+        seen.retain(|volume| {
+            let name = volume["Name"].as_str().unwrap_or_default();
+            names.is_empty() || names.iter().any(|pattern| name_fits(pattern, name))
+        });
+        reply(200, &json!({ "Volumes": seen, "Warnings": null }))
+    }
+
+    pub(super) async fn volume_create(&self) -> Result<Outcome, Failure> {
+        let made = volume(body::read::<VolumeBody>(self.json()?)?, self.caller.uid)?;
+        let mut seen = self.engine("POST", "/volumes/create", Some(body::write(&made)?)).await?;
+        seen["Name"] = json!(self.shown_name(seen["Name"].as_str().unwrap_or_default()));
+        reply(201, &seen)
+    }
+
+    pub(super) async fn volume_inspect(&self) -> Result<Outcome, Failure> {
+        let name = self.volume_name(self.target())?;
+        let seen = self.engine("GET", &format!("/volumes/{name}"), None).await;
+        let mut seen = seen.map_err(|failure| self.in_own_names(failure))?;
+        seen["Name"] = json!(self.shown_name(&name));
+        reply(200, &seen)
+    }
+
+    pub(super) async fn volume_remove(&self) -> Result<Outcome, Failure> {
+        let name = self.volume_name(self.target())?;
+        let path = format!("/volumes/{name}{}", write_query(&self.route.query));
+        let said = self.gateway.engine.ask("DELETE", &self.path(&path), None).await?;
+        if said.status >= 300 {
+            crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
+        }
+        Ok(Outcome::Reply(said.status, Vec::new(), Vec::new()))
+    }
+
+    /// What the engine says about `data._.1001`, about `data`.
+    fn in_own_names(&self, failure: Failure) -> Failure {
+        let message = failure.message.replace(&format!("._.{}", self.caller.uid), "");
+        Failure { message, ..failure }
+    }
+
+    pub(super) async fn volume_prune(&self) -> Result<Outcome, Failure> {
+        let mut removed = Vec::new();
+        for volume in self.volumes("").await? {
+            let own = volume["Name"].as_str().unwrap_or_default();
+            let path = self.path(&format!("/volumes/{}", self.volume_name(own)?));
+            // One that a container uses is refused, and stays.
+            let said = self.gateway.engine.ask("DELETE", &path, None).await?;
+            if said.status < 300 {
+                removed.push(own.to_string());
+            }
+        }
+        reply(200, &json!({ "VolumesDeleted": removed, "SpaceReclaimed": 0 }))
+    }
+}

@@ -1,0 +1,282 @@
+//! A container that somebody asks the gateway for by Docker's own API.
+//!
+//! The same way as `container-create`: limits, devices, record; only what the container runs, and
+//! with which folders, comes from the request, as far as [`ds01_core::docker`] lets it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use ds01_core::{
+    container::ContainerId,
+    device::{Held, Inventory},
+    docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
+    event::Event,
+    failure::Failure,
+    label,
+    limits::Limits,
+    name::{ContainerName, EngineName},
+    record::Bind,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    create::{Ask, Made, finish, grant},
+    draft::{self, Order},
+    folders,
+    make::Unmade,
+};
+use crate::{
+    Operation, Site, clock,
+    config::Config,
+    look::Scope,
+    nvml::Probe,
+    users::{Caller, Person, login, person},
+};
+
+/// Asks for a container in the words of Docker's API. Only the gateway may: it has looked up what
+/// the request names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DockerCreate {
+    /// Its name.
+    pub name: ContainerName,
+    /// The request.
+    pub body: CreateBody,
+    /// The client is the docker command.
+    pub docker: bool,
+    /// What it names.
+    pub found: DockerFound,
+}
+
+/// What a request names, as far as the caller may use it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct DockerFound {
+    /// The id of its image.
+    pub image: String,
+    /// The image's name, for people.
+    pub image_name: String,
+    /// Networks, by the name in the request.
+    pub networks: BTreeMap<String, String>,
+    /// Containers, by the name in the request.
+    pub containers: BTreeMap<String, Peer>,
+    /// Other containers that have one of its volumes.
+    pub sharers: Vec<Peer>,
+}
+
+/// A container that was made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DockerCreated {
+    /// The engine's id.
+    pub id: ContainerId,
+    /// What is not as it was asked for, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// What the requests of one user are held to.
+#[derive(Debug, Clone)]
+pub struct RulesOf {
+    person: Person,
+    caller: Caller,
+    limits: Limits,
+    allow: Allow,
+    host_cpus: u32,
+}
+
+/// Works out what the requests of a caller are held to.
+///
+/// # Errors
+///
+/// If the caller has no login, or the policy cannot be read.
+pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
+    let person = person(caller.uid)?;
+    let (policy, _) = crate::limits_files::policy(&config.paths.config)?;
+    Ok(RulesOf {
+        limits: policy.limits_for(&person.login),
+        allow: config.gateway.allow.clone(),
+        host_cpus: std::thread::available_parallelism().map_or(1, usize::from) as u32,
+        caller,
+        person,
+    })
+}
+
+impl RulesOf {
+    /// As `core` decides by them. `docker`: the client is the docker command.
+    pub fn rules(&self, docker: bool) -> Rules<'_> {
+        Rules {
+            owner: Owner {
+                uid: self.caller.uid,
+                gid: self.caller.gid,
+                login: &self.person.login,
+            },
+            limits: &self.limits,
+            host_cpus: self.host_cpus,
+            allow: &self.allow,
+            docker,
+        }
+    }
+}
+
+impl Operation for DockerCreate {
+    const NAME: &'static str = "docker-create";
+    type Answer = DockerCreated;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<DockerCreated, Failure> {
+        let rules = rules_of(site.config(), caller)?;
+        let planned = docker::plan(
+            self.body.clone(),
+            self.name.clone(),
+            &rules.rules(self.docker),
+        )?;
+        let probe = (planned.gpus != GpuWish::None)
+            .then(|| Probe::begin(site.config().gpu.library.as_deref()))
+            .transpose()?;
+        let order = order(site, &rules, &planned, &self.found)?;
+        let look = site.look(&Scope::Of(caller.uid))?;
+        let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
+        let ask = Ask {
+            gpus: gpus(&planned, &order.limits, &inventory),
+            dry_run: false,
+        };
+        let granted = grant(site, &order, ask, &look, &inventory)?;
+        let mut warnings = Vec::new();
+        let made = make(site, &order, planned, &granted.devices, &self.found, &mut warnings);
+        let id = finish(site, &order, granted, made)?;
+        Ok(DockerCreated { id, warnings })
+    }
+}
+
+/// The number of devices that is asked for.
+fn gpus(planned: &Planned, limits: &Limits, inventory: &Inventory) -> u32 {
+    let exist = u32::try_from(inventory.devices.len()).unwrap_or(u32::MAX);
+    planned.gpus.count(limits.devices_per_container, exist)
+}
+
+fn order(
+    site: &Site,
+    rules: &RulesOf,
+    planned: &Planned,
+    found: &DockerFound,
+) -> Result<Order, Failure> {
+    let slice = draft::slice(site, &rules.limits.group, &rules.person)?;
+    let workspace = planned.binds.first().map(|bind| PathBuf::from(&bind.source));
+    Ok(Order {
+        container: planned.container.clone(),
+        person: rules.person.clone(),
+        limits: rules.limits.clone(),
+        slice,
+        image: found.image_name.clone(),
+        project: planned.container.name.to_string(),
+        workspace: workspace.unwrap_or_default(),
+    })
+}
+
+/// Asks the engine for it.
+fn make(
+    site: &Site,
+    order: &Order,
+    planned: Planned,
+    devices: &[Held],
+    found: &DockerFound,
+    warnings: &mut Vec<String>,
+) -> Result<Made, Unmade> {
+    let interface = planned.interface.as_str();
+    let labels = labels(site, order, devices, found, interface)?;
+    let abilities = site.abilities()?;
+    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
+    let uuids: Vec<_> = devices.iter().map(|held| held.uuid.clone()).collect();
+    for wanted in planned.binds.iter().filter(|wanted| wanted.create) {
+        let path = Path::new(&wanted.source);
+        if !site.as_person(&order.person, || path.exists())? {
+            folders::make(site, path, &order.person)?;
+        }
+    }
+    let binds = planned.binds.iter().map(|wanted| Bind {
+        source: wanted.source.clone(),
+        target: wanted.target.clone(),
+    });
+    let binds: Vec<_> = binds.collect();
+    let (sources, mounts) = folders::sources(site, &binds, &order.person)?;
+    let sources = sources.iter().map(|path| path.to_string_lossy().into_owned());
+    let sources = binds.iter().map(|bind| bind.source.clone()).zip(sources).collect();
+    let inherits_binds = planned.joins.iter().filter_map(|name| found.containers.get(name));
+    let inherits_binds = inherits_binds.clone().any(|peer| peer.as_owner);
+    let Finished {
+        body,
+        as_owner,
+        warnings: told,
+    } = docker::finish(
+        planned,
+        &Given {
+            image: Some(&found.image),
+            labels: &labels,
+            devices: &uuids,
+            by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
+            cgroup_parent: abilities.slices.then_some(order.slice.as_str()),
+            binds: &sources,
+            volumes: &BTreeMap::new(),
+            networks: &found.networks,
+            containers: &found.containers,
+            sharers: &found.sharers,
+            inherits_binds,
+        },
+    )
+    .map_err(|refused| {
+        mounts.iter().for_each(|place| site.unstage(place));
+        Failure::from(refused)
+    })?;
+    warnings.extend(told);
+    match site.engine()?.create_as(&order.container, &body) {
+        Ok(id) => Ok(Made {
+            id,
+            binds,
+            mounts,
+            as_owner,
+        }),
+        Err(error) => Err(Unmade::of(site, &order.container, mounts.as_deref(), error)),
+    }
+}
+
+/// All managed labels, so that an image's own cannot stand in for any.
+fn labels(
+    site: &Site,
+    order: &Order,
+    devices: &[Held],
+    found: &DockerFound,
+    interface: &str,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels = label::labels(&label::Facts {
+        container: &order.container,
+        login: &order.person.login,
+        group: &order.limits.group,
+        slice: &order.slice,
+        project: &order.project,
+        image: &order.image,
+        workspace: &order.workspace.to_string_lossy(),
+        data: None,
+        devices,
+        interface: (interface, interface),
+        created: clock::now(),
+    });
+    let image = site.engine()?.image(&found.image)?;
+    let of_image = image.map(|image| image.labels).unwrap_or_default();
+    labels.extend(label::overriding(of_image, &labels));
+    Ok(labels)
+}
+
+/// Notes that an admin has used somebody else's container.
+///
+/// # Errors
+///
+/// If the configuration names a group that does not exist.
+pub fn note_admin(
+    config: Config,
+    admin: Caller,
+    container: &EngineName,
+    call: &str,
+) -> Result<(), Failure> {
+    let site = Site::new(config, "gateway")?;
+    let event = Event::new(clock::now(), "auth.admin").of(login(admin.uid));
+    site.log(event.with("container", container).with("call", call));
+    Ok(())
+}
