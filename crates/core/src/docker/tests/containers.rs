@@ -60,6 +60,31 @@ fn folders_of_the_host_are_only_for_the_owner() {
 }
 
 #[test]
+fn folders_of_the_host_are_not_for_root() {
+    let (limits, allow) = (limits(), Allow::default());
+    let rules = Rules {
+        owner: Owner {
+            uid: 0,
+            gid: 0,
+            login: "root",
+        },
+        limits: &limits,
+        host_cpus: 8,
+        allow: &allow,
+        docker: true,
+    };
+    let at = |body: &[u8]| {
+        let planned = plan(read(body).unwrap(), "thesis".parse().unwrap(), &rules).unwrap();
+        finished_with(&planned, &[], true, &[])
+    };
+    assert_eq!(
+        field(at(br#"{"Image":"a","HostConfig":{"Binds":["/h:/c"]}}"#)),
+        "User"
+    );
+    assert!(at(br#"{"Image":"a"}"#).is_ok());
+}
+
+#[test]
 fn containers_that_meet_all_run_as_their_owner_or_none_has_folders() {
     let peer = |as_owner| Peer {
         id: "0123456789abcdef".into(),
@@ -178,16 +203,6 @@ fn networks_of_the_host_and_odd_ones_are_refused() {
 
 #[test]
 fn the_client_is_known_by_its_labels() {
-    let rules = |docker| {
-        Rules {
-            owner: alice(),
-            limits: &limits(),
-            host_cpus: 8,
-            allow: &Allow::default(),
-            docker,
-        }
-        .docker
-    };
     for (labels, docker, expected) in [
         (
             json!({"com.docker.compose.project": "p", "devcontainer.x": "1"}),
@@ -210,6 +225,6 @@ fn the_client_is_known_by_its_labels() {
         (json!(null), false, "unknown"),
     ] {
         let labels: Option<BTreeMap<String, String>> = serde_json::from_value(labels).unwrap();
-        assert_eq!(Interface::of(&labels, rules(docker)).as_str(), expected);
+        assert_eq!(Interface::of(&labels, docker).as_str(), expected);
     }
 }

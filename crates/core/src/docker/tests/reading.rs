@@ -59,6 +59,13 @@ fn null_is_the_same_as_absent() {
 }
 
 #[test]
+fn fields_that_only_older_clients_send_are_known() {
+    let fields =
+        json!({"KernelMemory": 0, "KernelMemoryTCP": 0, "Capabilities": null, "DiskQuota": 0});
+    assert!(host(fields).is_ok());
+}
+
+#[test]
 fn keys_are_written_as_docker_spells_them() {
     let keys = "Binds ContainerIDFile NetworkMode VolumeDriver CgroupnsMode Dns DnsOptions \
                 DnsSearch IpcMode PidMode UTSMode UsernsMode CpusetCpus CpusetMems Isolation";
