@@ -50,7 +50,7 @@ pub struct Given<'a> {
     pub networks: &'a BTreeMap<String, String>,
     /// Each of [`Planned::joins`] and [`Planned::links`].
     pub containers: &'a BTreeMap<String, Peer>,
-    /// Every other container that has a volume of [`Planned::volumes`].
+    /// Every other container that has a volume of [`Planned::volumes`] or of `volumes`.
     pub sharers: &'a [Peer],
     /// One of the containers of `VolumesFrom` has folders of the host.
     pub inherits_binds: bool,
@@ -72,8 +72,9 @@ pub struct Finished {
 ///
 /// A container with folders of the host runs as its owner: root in it could leave a program with
 /// the rights of root there. Processes that meet in a namespace or a volume can pass open folders
-/// to each other, so containers which share those either all run as their owner, or none has
-/// folders of the host.
+/// to each other (seen: a root container that shares a volume with one of its owner left a setuid
+/// root program in the owner's home), so containers which share those either all run as their
+/// owner, or none has folders of the host.
 ///
 /// # Errors
 ///
@@ -92,6 +93,15 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
     let as_owner =
         !planned.binds.is_empty() || given.inherits_binds || peers.iter().any(|peer| peer.as_owner);
     if as_owner {
+        // Root has the engine's own socket; uid 0 here may be root of some container.
+        if planned.container.uid == 0 {
+            return Err(Refused::forbidden(
+                "User",
+                "0",
+                "folders of the host are not for root",
+                "use the engine's own socket, or an ordinary account",
+            ));
+        }
         if let Some(root) = peers.iter().find(|peer| !peer.as_owner) {
             return Err(Refused::Mixed(root.id.chars().take(12).collect()));
         }

@@ -1,0 +1,185 @@
+use super::*;
+
+fn bind(source: &str, target: &str, read_only: bool, create: bool) -> WantedBind {
+    WantedBind {
+        source: source.into(),
+        target: target.into(),
+        read_only,
+        create,
+    }
+}
+
+#[test]
+fn binds_are_read_as_docker_reads_them() {
+    let volumes = |planned: &Planned| planned.volumes.values().cloned().collect::<Vec<_>>();
+    for (asked, binds, named) in [
+        ("/h:/c", vec![bind("/h", "/c", false, true)], vec![]),
+        (
+            "//h/./x/:/c/:ro,Z",
+            vec![bind("/h/x", "/c", true, true)],
+            vec![],
+        ),
+        (
+            "/h:/c:cached,rprivate",
+            vec![bind("/h", "/c", false, true)],
+            vec![],
+        ),
+        ("/:/c", vec![bind("/", "/c", false, true)], vec![]),
+        ("data:/c:nocopy", vec![], vec!["data._.1001"]),
+        ("data._.1001:/c", vec![], vec!["data._.1001"]),
+        ("/c", vec![], vec![]),
+    ] {
+        let planned = host(json!({"Binds": [asked]})).unwrap();
+        assert_eq!(planned.binds, binds, "{asked}");
+        assert_eq!(volumes(&planned), named, "{asked}");
+    }
+    for (asked, expected) in [
+        ("", "Binds"),
+        (":", "Binds"),
+        ("/h:", "Binds"),
+        ("/h:/", "Binds"),
+        ("/h:/.", "Binds"),
+        ("/h:c", "Binds"),
+        ("/h/../etc:/c", "Binds"),
+        ("/h:/c/../x", "Binds"),
+        ("./h:/c", "Name"),
+        ("../h:/c", "Name"),
+        ("/h:/c:odd", "Binds"),
+        ("/h:/c:ro,rw", "Binds"),
+        ("/h:/c:ro:x", "Binds"),
+        ("/h:/c:shared", "Propagation"),
+        ("/h:/c:ro,rslave", "Propagation"),
+        ("data:/c:Z", "Binds"),
+        ("d:/c", "Name"),
+        ("data._.1002:/c", "no such"),
+        ("data._.1002._.1001:/c", "no such"),
+        ("/dev/null:/var/run/nvidia-container-devices/all", "Binds"),
+        ("/dev/null:/run//nvidia-container-devices/./0", "Binds"),
+    ] {
+        assert_eq!(field(host(json!({"Binds": [asked]}))), expected, "{asked}");
+    }
+}
+
+#[test]
+fn mounts_are_folders_volumes_and_tmpfs_only() {
+    for (mount, expected) in [
+        (
+            json!({"Type": "bind", "Source": "/h", "Target": "/c", "Consistency": "cached"}),
+            "allowed",
+        ),
+        (
+            json!({"Type": "volume", "Source": "data", "Target": "/c"}),
+            "allowed",
+        ),
+        (json!({"Type": "volume", "Target": "/c"}), "allowed"),
+        (
+            json!({"Type": "volume", "Target": "/c", "VolumeOptions": {"DriverConfig": {"Name": "local"}}}),
+            "allowed",
+        ),
+        (
+            json!({"Type": "tmpfs", "Target": "/c", "TmpfsOptions": {"SizeBytes": 5, "Options": [["noexec"]]}}),
+            "allowed",
+        ),
+        (
+            json!({"Type": "bind", "Source": "h", "Target": "/c"}),
+            "Mounts.Source",
+        ),
+        (json!({"Type": "bind", "Target": "/c"}), "Mounts.Source"),
+        (
+            json!({"Type": "bind", "Source": "/h/..", "Target": "/c"}),
+            "Mounts.Source",
+        ),
+        (json!({"Type": "bind", "Source": "/h"}), "Mounts.Target"),
+        (
+            json!({"Type": "bind", "Source": "/h", "Target": "/c", "BindOptions": {"Propagation": "rshared"}}),
+            "Propagation",
+        ),
+        (
+            json!({"Type": "bind", "Source": "/h", "Target": "/c", "Consistency": "odd"}),
+            "Mounts.Consistency",
+        ),
+        (
+            json!({"Type": "volume", "Source": "data._.7", "Target": "/c"}),
+            "no such",
+        ),
+        (
+            json!({"Type": "volume", "Source": "/h", "Target": "/c"}),
+            "Name",
+        ),
+        (
+            json!({"Type": "volume", "Target": "/c", "VolumeOptions": {"DriverConfig": {"Name": "nfs"}}}),
+            "Mounts.VolumeOptions.DriverConfig",
+        ),
+        (
+            json!({"Type": "volume", "Target": "/c", "VolumeOptions": {"DriverConfig": {"Options": {"type": "none", "o": "bind", "device": "/"}}}}),
+            "Mounts.VolumeOptions.DriverConfig",
+        ),
+        (
+            json!({"Type": "volume", "Target": "/c", "VolumeOptions": {"Labels": {"ds01.uid": "0"}}}),
+            "Labels",
+        ),
+        (
+            json!({"Type": "tmpfs", "Target": "/run/nvidia-container-devices/0"}),
+            "Mounts.Target",
+        ),
+        (
+            json!({"Type": "tmpfs", "Target": "/c", "TmpfsOptions": {"Options": [["odd", "1"]]}}),
+            "Tmpfs",
+        ),
+        (
+            json!({"Type": "npipe", "Source": "x", "Target": "/c"}),
+            "Mounts.Type",
+        ),
+        (
+            json!({"Type": "cluster", "Source": "x", "Target": "/c"}),
+            "Mounts.Type",
+        ),
+        (
+            json!({"Type": "image", "Source": "x", "Target": "/c"}),
+            "Mounts.Type",
+        ),
+        (json!({"Source": "x", "Target": "/c"}), "Mounts.Type"),
+    ] {
+        assert_eq!(field(host(json!({"Mounts": [mount]}))), expected, "{mount}");
+    }
+    let selecting = "/var/run/nvidia-container-devices/all";
+    assert_eq!(field(host(json!({"Tmpfs": {selecting: ""}}))), "Tmpfs");
+    assert_eq!(
+        field(planned(json!({"Volumes": {selecting: {}}}))),
+        "Volumes"
+    );
+    assert_eq!(field(planned(json!({"Volumes": {"a:/a": {}}}))), "Volumes");
+    assert_eq!(field(host(json!({"Tmpfs": {"/c": "size=1,odd"}}))), "Tmpfs");
+}
+
+#[test]
+fn what_was_found_is_mounted_and_nothing_is_made_as_root() {
+    let planned = host(json!({
+        "Binds": ["/h:/c:ro", "data:/d:nocopy", "/anonymous"],
+        "Mounts": [
+            {"Type": "bind", "Source": "/m", "Target": "/m", "BindOptions":
+                {"CreateMountpoint": true, "NonRecursive": true, "Propagation": "private"}},
+            {"Type": "volume", "Source": "cache", "Target": "/v", "ReadOnly": true},
+        ],
+    }))
+    .unwrap();
+    assert_eq!(
+        planned.binds,
+        [bind("/h", "/c", true, true), bind("/m", "/m", false, true)]
+    );
+    let host = &finished(&planned, &[])["HostConfig"];
+    assert_eq!(
+        host["Binds"],
+        json!(["data._.1001:/d:nocopy", "/anonymous"])
+    );
+    assert_eq!(
+        host["Mounts"],
+        json!([
+            {"Type": "bind", "Source": "/run/ds01/h", "Target": "/c", "ReadOnly": true,
+                "BindOptions": {"Propagation": "rprivate"}},
+            {"Type": "bind", "Source": "/run/ds01/m", "Target": "/m", "ReadOnly": false,
+                "BindOptions": {"Propagation": "rprivate", "NonRecursive": true}},
+            {"Type": "volume", "Source": "cache._.1001", "Target": "/v", "ReadOnly": true},
+        ])
+    );
+}

@@ -1,0 +1,221 @@
+use super::*;
+use crate::failure::{Kind, UserError};
+
+#[test]
+fn what_reaches_the_host_is_refused() {
+    for (config, expected) in [
+        (json!({"Privileged": true}), "Privileged"),
+        (json!({"CapAdd": ["SYS_ADMIN"]}), "CapAdd"),
+        (json!({"CapAdd": ["cap_sys_ptrace"]}), "CapAdd"),
+        (json!({"CapAdd": ["ALL"]}), "CapAdd"),
+        (json!({"CapAdd": "NET_ADMIN"}), "CapAdd"),
+        (json!({"Capabilities": ["SYS_ADMIN"]}), "CapAdd"),
+        (json!({"Capabilities": ["CHOWN"]}), "Capabilities"),
+        (json!({"PidMode": "host"}), "PidMode"),
+        (json!({"PidMode": "container:"}), "PidMode"),
+        (json!({"PidMode": "container:a/b"}), "PidMode"),
+        (json!({"IpcMode": "host"}), "IpcMode"),
+        (json!({"UTSMode": "host"}), "UTSMode"),
+        (json!({"UsernsMode": "host"}), "UsernsMode"),
+        (json!({"UsernsMode": "keep-id"}), "UsernsMode"),
+        (json!({"CgroupnsMode": "host"}), "CgroupnsMode"),
+        (json!({"NetworkMode": "host"}), "NetworkMode"),
+        (json!({"NetworkMode": "ns:/proc/1/ns/net"}), "NetworkMode"),
+        (json!({"Cgroup": "container:x"}), "Cgroup"),
+        (json!({"CgroupParent": "/"}), "CgroupParent"),
+        (json!({"Devices": [{"PathOnHost": "/dev/sda"}]}), "Devices"),
+        (
+            json!({"Devices": [{"PathOnHost": "/dev/nvidia-caps/nvidia-cap1"}]}),
+            "Devices",
+        ),
+        (
+            json!({"Devices": [{"PathOnHost": "/dev/nvidia0/../sda"}]}),
+            "Devices",
+        ),
+        (json!({"Devices": [{}]}), "Devices"),
+        (
+            json!({"DeviceCgroupRules": ["a *:* rwm"]}),
+            "DeviceCgroupRules",
+        ),
+        (
+            json!({"SecurityOpt": ["seccomp=unconfined"]}),
+            "SecurityOpt",
+        ),
+        (
+            json!({"SecurityOpt": ["apparmor=unconfined"]}),
+            "SecurityOpt",
+        ),
+        (json!({"SecurityOpt": ["label=disable"]}), "SecurityOpt"),
+        (
+            json!({"SecurityOpt": ["no-new-privileges:false"]}),
+            "SecurityOpt",
+        ),
+        (json!({"SecurityOpt": ["seccomp={}"]}), "SecurityOpt"),
+        (json!({"Sysctls": {"kernel.shmmax": "1"}}), "Sysctls"),
+        (json!({"Runtime": "crun"}), "Runtime"),
+        (json!({"VolumeDriver": "nfs"}), "VolumeDriver"),
+        (json!({"MaskedPaths": []}), "MaskedPaths"),
+        (json!({"ReadonlyPaths": []}), "ReadonlyPaths"),
+        (json!({"StorageOpt": {"size": "1T"}}), "StorageOpt"),
+        (
+            json!({"Annotations": {"org.systemd.property.MemoryMax": "1"}}),
+            "Annotations",
+        ),
+        (json!({"OomScoreAdj": -1}), "OomScoreAdj"),
+        (json!({"OomKillDisable": true}), "OomKillDisable"),
+        (json!({"MemorySwappiness": 101}), "MemorySwappiness"),
+        (json!({"Isolation": "hyperv"}), "Isolation"),
+        (json!({"LogConfig": {"Type": "syslog"}}), "LogConfig.Type"),
+        (
+            json!({"LogConfig": {"Config": {"syslog-address": "x"}}}),
+            "LogConfig.Config",
+        ),
+        (json!({"GroupAdd": ["docker"]}), "GroupAdd"),
+        (
+            json!({"Ulimits": [{"Name": "rtprio", "Hard": 99}]}),
+            "Ulimits",
+        ),
+        (json!({"Ulimits": [{}]}), "Ulimits"),
+        (json!({"CpuRealtimeRuntime": 1}), "CpuRealtimeRuntime"),
+        (json!({"CpuRealtimePeriod": 1}), "CpuRealtimePeriod"),
+        (
+            json!({"BlkioWeightDevice": [{"Path": "/dev/sda"}]}),
+            "BlkioWeightDevice",
+        ),
+        (json!({"BlkioDeviceReadBps": [{}]}), "BlkioDeviceReadBps"),
+        (
+            json!({"BlkioDeviceWriteIOps": [{}]}),
+            "BlkioDeviceWriteIOps",
+        ),
+        (json!({"DiskQuota": 1}), "DiskQuota"),
+        (json!({"IOMaximumIOps": 1}), "IOMaximumIOps"),
+        (
+            json!({"RestartPolicy": {"Name": "sometimes"}}),
+            "RestartPolicy",
+        ),
+        (json!({"Links": ["a/b:c"]}), "Links"),
+        (json!({"VolumesFrom": ["x:z"]}), "VolumesFrom"),
+        (json!({"VolumesFrom": [""]}), "VolumesFrom"),
+    ] {
+        assert_eq!(field(host(config.clone())), expected, "{config}");
+    }
+}
+
+#[test]
+fn what_stays_inside_is_allowed() {
+    for config in [
+        json!({"CapAdd": ["CHOWN", "cap_kill"], "CapDrop": ["ALL"]}),
+        json!({"IpcMode": "private", "CgroupnsMode": "private"}),
+        json!({"IpcMode": "shareable"}),
+        json!({"IpcMode": "none"}),
+        json!({"NetworkMode": "none"}),
+        json!({"NetworkMode": "bridge"}),
+        json!({"SecurityOpt": ["no-new-privileges", "no-new-privileges:true"]}),
+        json!({"Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}]}),
+        json!({"LogConfig": {"Type": "local", "Config": {"max-size": "1m"}}}),
+        json!({"MemorySwappiness": -1, "OomScoreAdj": 500, "OomKillDisable": false}),
+        json!({"ExtraHosts": ["a:1.2.3.4"], "Dns": ["1.1.1.1"], "Init": true}),
+        json!({"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}),
+        json!({"Tmpfs": {"/run": "rw,noexec,size=64k,mode=1777"}}),
+        json!({"VolumeDriver": "local", "ContainerIDFile": "/tmp/x"}),
+        json!({"Devices": [], "DeviceRequests": null, "StorageOpt": {}, "GroupAdd": []}),
+    ] {
+        assert_eq!(field(host(config.clone())), "allowed", "{config}");
+    }
+}
+
+#[test]
+fn an_admin_allows_more_but_never_everything() {
+    let allow = Allow {
+        capabilities: vec!["CAP_SYS_PTRACE".into(), "ALL".into()],
+        sysctls: vec!["net.core.somaxconn".into()],
+        ulimits: vec!["rtprio".into()],
+        runtimes: vec!["runsc".into()],
+    };
+    for (config, expected) in [
+        (json!({"CapAdd": ["sys_ptrace"]}), "allowed"),
+        (json!({"CapAdd": ["ALL"]}), "CapAdd"),
+        (json!({"Sysctls": {"net.core.somaxconn": "1"}}), "allowed"),
+        (json!({"Ulimits": [{"Name": "rtprio"}]}), "allowed"),
+        (json!({"Ulimits": [{"Name": "nofile"}]}), "Ulimits"),
+        (json!({"Runtime": "runsc"}), "allowed"),
+        (json!({"Runtime": "runc"}), "Runtime"),
+    ] {
+        let body = json!({ "HostConfig": config });
+        assert_eq!(
+            field(planned_of(body, &limits(), &allow)),
+            expected,
+            "{config}"
+        );
+    }
+}
+
+#[test]
+fn ports_of_the_host_itself_are_not_published() {
+    for (port, expected) in [
+        ("", "allowed"),
+        ("0", "allowed"),
+        ("1024", "allowed"),
+        ("8000-8010", "allowed"),
+        ("80", "HostPort"),
+        ("1023", "HostPort"),
+        ("0080", "HostPort"),
+        ("22-9000", "HostPort"),
+        ("9000-22", "HostPort"),
+        ("0-9000", "HostPort"),
+        ("+8080", "HostPort"),
+        ("8080-", "HostPort"),
+        ("65536", "HostPort"),
+        ("8080 ", "HostPort"),
+    ] {
+        let config = json!({"PortBindings": {"80/tcp": [{"HostIp": "", "HostPort": port}]}});
+        assert_eq!(field(host(config)), expected, "{port}");
+    }
+    assert!(host(json!({"PortBindings": {"80/tcp": null}, "PublishAllPorts": true})).is_ok());
+}
+
+#[test]
+fn labels_of_ours_are_refused_in_any_case() {
+    for (key, expected) in [
+        ("ds01.managed", "Labels"),
+        ("DS01.uid", "Labels"),
+        ("aime.mlc", "Labels"),
+        ("Aime.Mlc.NAME", "Labels"),
+        ("ds01", "allowed"),
+        ("aime.mlcx", "allowed"),
+        ("org.ds01.x", "allowed"),
+    ] {
+        assert_eq!(
+            field(planned(json!({"Labels": {key: "1,2"}}))),
+            expected,
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_is_one_line_with_the_value_and_a_way_out() {
+    let refused = host(json!({"Devices": [{"PathOnHost": "/dev/sda"}]})).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "not allowed: Devices=/dev/sda (a device of the host)"
+    );
+    assert_eq!(refused.kind(), Kind::Forbidden);
+    let hint = "ask for GPUs with --gpus, as in --gpus 1";
+    assert_eq!(refused.hint().as_deref(), Some(hint));
+
+    let hostile = format!("seccomp=\n\x1b[2J\u{202e}{}", "x".repeat(100_000));
+    let refused = host(json!({"SecurityOpt": [hostile]})).unwrap_err();
+    let text = refused.to_string();
+    assert!(
+        text.len() < 250 && !text.contains(char::is_control),
+        "{text}"
+    );
+
+    let wrong = host(json!({"NanoCpus": 1, "CpuQuota": 1})).unwrap_err();
+    assert_eq!(wrong.kind(), Kind::Usage);
+    assert_eq!(
+        wrong.to_string(),
+        "wrong value: NanoCpus=1 (either NanoCpus, or CpuQuota and CpuPeriod)"
+    );
+}
