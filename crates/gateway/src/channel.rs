@@ -66,14 +66,14 @@ pub(crate) enum Answer {
 }
 
 /// Sends descriptors with one byte.
-pub(crate) fn send_descriptors(to: RawFd, descriptors: &[RawFd]) -> io::Result<()> {
+fn send_descriptors(to: RawFd, descriptors: &[RawFd]) -> io::Result<()> {
     let rights = [ControlMessage::ScmRights(descriptors)];
     sendmsg::<()>(to, &[IoSlice::new(b"+")], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
     Ok(())
 }
 
 /// Receives descriptors; none at the end.
-pub(crate) fn receive_descriptors(from: RawFd) -> io::Result<Vec<OwnedFd>> {
+fn receive_descriptors(from: RawFd) -> io::Result<Vec<OwnedFd>> {
     let mut space = cmsg_space!([RawFd; 2]);
     let mut byte = [0];
     let mut into = [IoSliceMut::new(&mut byte)];
@@ -95,11 +95,15 @@ pub(crate) async fn send_on(to: &UnixStream, descriptors: &[RawFd]) -> io::Resul
         .await
 }
 
+/// Receives descriptors on a socket that the event loop watches; none at the end.
+pub(crate) async fn receive(from: &UnixStream) -> io::Result<Vec<OwnedFd>> {
+    from.async_io(Interest::READABLE, || receive_descriptors(from.as_raw_fd()))
+        .await
+}
+
 /// Receives one descriptor on a socket that the event loop watches.
 pub(crate) async fn receive_one(from: &UnixStream) -> io::Result<OwnedFd> {
-    let mut received = from
-        .async_io(Interest::READABLE, || receive_descriptors(from.as_raw_fd()))
-        .await?;
+    let mut received = receive(from).await?;
     received.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 

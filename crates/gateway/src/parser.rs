@@ -6,7 +6,7 @@
 use std::{
     convert::Infallible,
     io,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     path::Path,
     process::ExitCode,
     sync::{Arc, Mutex},
@@ -30,7 +30,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncReadExt, copy_bidirectional, unix::AsyncFd},
+    io::{AsyncReadExt, copy_bidirectional},
     net::UnixStream,
     time::timeout,
 };
@@ -80,17 +80,15 @@ pub(crate) fn run(empty: &Path) -> ExitCode {
 
 /// Serves what the keeper hands over, until it ends or nothing comes for a while.
 async fn connections() -> io::Result<()> {
-    let control = AsyncFd::new(io::stdin())?;
+    let control = watched(io::stdin().as_fd().try_clone_to_owned()?)?;
     let busy = Arc::new(());
     loop {
-        let ready = match timeout(IDLE, control.readable()).await {
-            Ok(ready) => ready,
+        let received = match timeout(IDLE, channel::receive(&control)).await {
+            Ok(received) => received?,
             Err(_) if Arc::strong_count(&busy) == 1 => return Ok(()),
             Err(_) => continue,
         };
-        let received = ready?.try_io(|_| channel::receive_descriptors(io::stdin().as_raw_fd()));
-        let Ok(received) = received else { continue };
-        let Ok([client, channel]) = <[OwnedFd; 2]>::try_from(received?) else {
+        let Ok([client, channel]) = <[OwnedFd; 2]>::try_from(received) else {
             return Ok(());
         };
         let held = Held {

@@ -110,6 +110,11 @@ impl Host {
         Ok(Self { way, caller })
     }
 
+    /// Who asks.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
     /// Runs an operation.
     ///
     /// # Errors

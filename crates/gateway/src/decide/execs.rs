@@ -19,10 +19,7 @@ impl Call<'_> {
             gid,
             login: "",
         };
-        let mut body = exec(asked, self.is_as_owner(&owned), owner)?;
-        // docker-py's copy of the path, with the caller's name for the container.
-        body.clear_container();
-        let json = body::write(&body)?;
+        let json = body::write(&exec(asked, self.is_as_owner(&owned), owner)?)?;
         self.forward_as(&format!("/containers/{}/exec", owned.id.0), &self.route.query, Some(&json))
             .await
     }
