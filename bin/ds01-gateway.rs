@@ -27,8 +27,12 @@ struct Args {
 
 impl Command for Args {
     const CONCEPTS: &'static [Concept] = &[concepts::CONTAINER];
+    const SEE_ALSO: &'static [&'static str] = &["check-limits", "container-list"];
     const FILES: &'static [(&'static str, &'static str)] = &[
-        ("/etc/ds01/ds01.toml", "where things are on this host, and what [gateway] allows"),
+        (
+            "/etc/ds01/ds01.toml",
+            "where things are on this host, and what [gateway] allows",
+        ),
         ("/run/ds01/docker.sock", "the socket that it serves"),
     ];
 }

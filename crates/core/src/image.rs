@@ -40,7 +40,10 @@ pub fn own(uid: u32) -> String {
 /// The uid in a name of somebody's own image.
 fn owner(name: &str) -> Option<u32> {
     let hub = ["docker.io/", "index.docker.io/"];
-    let name = hub.iter().find_map(|hub| name.strip_prefix(hub)).unwrap_or(name);
+    let name = hub
+        .iter()
+        .find_map(|hub| name.strip_prefix(hub))
+        .unwrap_or(name);
     name.strip_prefix("ds01-")?.split_once('/')?.0.parse().ok()
 }
 
@@ -49,7 +52,10 @@ pub fn candidates(text: &str, uid: u32) -> Vec<String> {
     match owner(text) {
         Some(owner) if owner == uid => vec![text.into()],
         Some(_) => Vec::new(),
-        None => [own_name(text, uid).ok(), Some(text.into())].into_iter().flatten().collect(),
+        None => [own_name(text, uid).ok(), Some(text.into())]
+            .into_iter()
+            .flatten()
+            .collect(),
     }
 }
 
@@ -142,9 +148,22 @@ mod tests {
         assert_eq!(own("a/b_c.d"), Ok("ds01-1001/a/b_c.d".into()));
         assert_eq!(own("ds01-1001/app"), Ok("ds01-1001/app".into()));
         for taken in ["ds01-1002/app", "with.account:0", "ds01-1001/with.account"] {
-            assert!(own(taken).unwrap_err().starts_with("you cannot give"), "{taken}");
+            assert!(
+                own(taken).unwrap_err().starts_with("you cannot give"),
+                "{taken}"
+            );
         }
-        for odd in ["", "App", "a//b", "../b", "host:5000/a", "a:", "a:b:c", "a@sha256:0", "-a"] {
+        for odd in [
+            "",
+            "App",
+            "a//b",
+            "../b",
+            "host:5000/a",
+            "a:",
+            "a:b:c",
+            "a@sha256:0",
+            "-a",
+        ] {
             assert!(own(odd).unwrap_err().contains("cannot be called"), "{odd}");
         }
     }
@@ -163,7 +182,12 @@ mod tests {
         assert_eq!(pulled("ubuntu", "22").as_deref(), Some("ubuntu:22"));
         assert_eq!(pulled("h:5000/a:1", "").as_deref(), Some("h:5000/a:1"));
         assert_eq!(pulled("a", "sha256:0").as_deref(), Some("a@sha256:0"));
-        for (image, tag) in [("ubuntu", ""), ("ds01-1002/a", "1"), ("a:1", "2"), ("a/../b", "1")] {
+        for (image, tag) in [
+            ("ubuntu", ""),
+            ("ds01-1002/a", "1"),
+            ("a:1", "2"),
+            ("a/../b", "1"),
+        ] {
             assert_eq!(pulled(image, tag), None, "{image} {tag}");
         }
     }

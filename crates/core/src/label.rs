@@ -109,7 +109,9 @@ pub fn overriding(
         let key = key.to_ascii_lowercase();
         key.starts_with("ds01.") || key == "aime.mlc" || key.starts_with("aime.mlc.")
     };
-    let others = of_image.into_iter().filter(|(key, _)| !ours.contains_key(key));
+    let others = of_image
+        .into_iter()
+        .filter(|(key, _)| !ours.contains_key(key));
     let odd = others.filter(|(key, value)| managed(key) || value.contains(','));
     odd.map(|(key, value)| match managed(&key) {
         true => (key, String::new()),

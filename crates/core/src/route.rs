@@ -131,6 +131,8 @@ pub enum Action {
     NetworkDisconnect,
     /// Those of one's own that nothing uses are removed.
     NetworkPrune,
+    /// A plugin, of which a user has none: `docker inspect` asks for one last of all.
+    Plugin,
     /// An operation of DS01's commands.
     Operation,
 }
@@ -649,6 +651,7 @@ const ROWS: &[Row] = &[
         &[],
         Body::Json,
     ),
+    row("GET", "/plugins/{*}/json", Action::Plugin, &[], Body::None),
     row("POST", "/ds01/v1/{}", Action::Operation, &[], Body::Json),
 ];
 

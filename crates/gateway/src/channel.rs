@@ -68,7 +68,13 @@ pub(crate) enum Answer {
 /// Sends descriptors with one byte.
 fn send_descriptors(to: RawFd, descriptors: &[RawFd]) -> io::Result<()> {
     let rights = [ControlMessage::ScmRights(descriptors)];
-    sendmsg::<()>(to, &[IoSlice::new(b"+")], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    sendmsg::<()>(
+        to,
+        &[IoSlice::new(b"+")],
+        &rights,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )?;
     Ok(())
 }
 
@@ -77,13 +83,22 @@ fn receive_descriptors(from: RawFd) -> io::Result<Vec<OwnedFd>> {
     let mut space = cmsg_space!([RawFd; 2]);
     let mut byte = [0];
     let mut into = [IoSliceMut::new(&mut byte)];
-    let message = recvmsg::<()>(from, &mut into, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let message = recvmsg::<()>(
+        from,
+        &mut into,
+        Some(&mut space),
+        MsgFlags::MSG_CMSG_CLOEXEC,
+    )?;
     let mut received = Vec::new();
     for control in message.cmsgs()? {
         if let ControlMessageOwned::ScmRights(descriptors) = control {
             // SAFETY: the kernel has just made them for this process, and nobody else knows them.
             #[expect(unsafe_code, reason = "descriptors arrive as numbers")]
-            received.extend(descriptors.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+            received.extend(
+                descriptors
+                    .into_iter()
+                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
+            );
         }
     }
     Ok(received)
@@ -91,8 +106,10 @@ fn receive_descriptors(from: RawFd) -> io::Result<Vec<OwnedFd>> {
 
 /// Sends descriptors on a socket that the event loop watches.
 pub(crate) async fn send_on(to: &UnixStream, descriptors: &[RawFd]) -> io::Result<()> {
-    to.async_io(Interest::WRITABLE, || send_descriptors(to.as_raw_fd(), descriptors))
-        .await
+    to.async_io(Interest::WRITABLE, || {
+        send_descriptors(to.as_raw_fd(), descriptors)
+    })
+    .await
 }
 
 /// Receives descriptors on a socket that the event loop watches; none at the end.
@@ -104,14 +121,17 @@ pub(crate) async fn receive(from: &UnixStream) -> io::Result<Vec<OwnedFd>> {
 /// Receives one descriptor on a socket that the event loop watches.
 pub(crate) async fn receive_one(from: &UnixStream) -> io::Result<OwnedFd> {
     let mut received = receive(from).await?;
-    received.pop().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    received
+        .pop()
+        .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Writes a message: its length in four bytes, then JSON.
 pub(crate) async fn write<T: Serialize>(to: &mut UnixStream, message: &T) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-    to.write_all(&[&length.to_be_bytes()[..], &text].concat()).await
+    to.write_all(&[&length.to_be_bytes()[..], &text].concat())
+        .await
 }
 
 /// Reads a message.

@@ -23,13 +23,19 @@ pub(crate) struct Engine {
 pub(crate) fn json(said: &Said) -> Result<Value, Failure> {
     let value: Result<Value, _> = serde_json::from_slice(&said.body);
     if said.status >= 400 {
-        let message = value.as_ref().ok().and_then(|value| value["message"].as_str());
+        let message = value
+            .as_ref()
+            .ok()
+            .and_then(|value| value["message"].as_str());
         let text = String::from_utf8_lossy(&said.body);
         let message = message.unwrap_or(&text).trim();
         return Err(Failure::new(kind(said.status), message));
     }
     value.map_err(|error| {
-        Failure::new(Kind::Unreachable, format!("the engine's answer is not JSON: {error}"))
+        Failure::new(
+            Kind::Unreachable,
+            format!("the engine's answer is not JSON: {error}"),
+        )
     })
 }
 
@@ -76,7 +82,10 @@ impl Engine {
             .await
     }
 
-    async fn within<T>(&self, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    async fn within<T>(
+        &self,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         timeout(self.limit, call).await.unwrap_or_else(|_| {
             let seconds = self.limit.as_secs();
             let message = format!("the engine did not answer within {seconds} s");

@@ -22,13 +22,20 @@ enum Values {
 impl Filters {
     pub(crate) fn read(text: Option<&str>) -> Result<Self, Failure> {
         let text = text.filter(|text| !text.is_empty()).unwrap_or("{}");
-        let read: BTreeMap<String, Values> = serde_json::from_str(text)
-            .map_err(|error| Failure::new(Kind::Usage, format!("the filters are wrong: {error}")))?;
+        let read: BTreeMap<String, Values> = serde_json::from_str(text).map_err(|error| {
+            Failure::new(Kind::Usage, format!("the filters are wrong: {error}"))
+        })?;
         let values = |values| match values {
             Values::List(list) => list,
-            Values::Set(set) => set.into_iter().filter(|(_, on)| *on).map(|(v, _)| v).collect(),
+            Values::Set(set) => set
+                .into_iter()
+                .filter(|(_, on)| *on)
+                .map(|(v, _)| v)
+                .collect(),
         };
-        Ok(Self(read.into_iter().map(|(key, v)| (key, values(v))).collect()))
+        Ok(Self(
+            read.into_iter().map(|(key, v)| (key, values(v))).collect(),
+        ))
     }
 
     /// Takes a key out.

@@ -70,12 +70,17 @@ pub(crate) struct Gateway {
 pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     if !geteuid().is_root() {
         let message = "the gateway runs as root: it holds the engine's socket";
-        return Err(Failure::new(Kind::Forbidden, message).with_hint("systemctl start ds01-gateway"));
+        return Err(
+            Failure::new(Kind::Forbidden, message).with_hint("systemctl start ds01-gateway")
+        );
     }
     let config = Config::of_service(path.as_deref())?;
     let run = config.paths.run.clone();
     let unusable = |error: io::Error| {
-        Failure::new(Kind::Unreachable, format!("cannot use {}: {error}", run.display()))
+        Failure::new(
+            Kind::Unreachable,
+            format!("cannot use {}: {error}", run.display()),
+        )
     };
     let empty = run.join("empty");
     directory(&run, 0o755).map_err(unusable)?;
@@ -170,7 +175,12 @@ impl Gateway {
         decide::serve(self, &peer, ours).await
     }
 
-    async fn hand_over(&self, uid: u32, client: &UnixStream, channel: &UnixStream) -> io::Result<()> {
+    async fn hand_over(
+        &self,
+        uid: u32,
+        client: &UnixStream,
+        channel: &UnixStream,
+    ) -> io::Result<()> {
         let both = [client.as_raw_fd(), channel.as_raw_fd()];
         let mut workers = self.workers.lock().await;
         if let Some(worker) = workers.get(&uid)

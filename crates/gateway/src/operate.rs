@@ -48,7 +48,10 @@ impl Operations {
         request: &str,
     ) -> Result<Value, Failure> {
         let failed = |error: io::Error| {
-            Failure::new(Kind::Failed, format!("the operation was not carried out: {error}"))
+            Failure::new(
+                Kind::Failed,
+                format!("the operation was not carried out: {error}"),
+            )
         };
         let task = Task {
             config: self.config.clone(),
@@ -66,7 +69,10 @@ impl Operations {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let mut input = child.stdin.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let mut input = child
+            .stdin
+            .take()
+            .ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
         input.write_all(&task).await.map_err(failed)?;
         drop(input);
         let output = child.wait_with_output().await.map_err(failed)?;

@@ -294,8 +294,11 @@ fn told(failure: &Failure) -> Response<Out> {
 
 /// The keeper ended.
 fn broken(error: io::Error) -> Failure {
-    Failure::new(Kind::Unreachable, format!("DS01's gateway stopped: {error}"))
-        .with_hint("try again")
+    Failure::new(
+        Kind::Unreachable,
+        format!("DS01's gateway stopped: {error}"),
+    )
+    .with_hint("try again")
 }
 
 /// The engine ended.

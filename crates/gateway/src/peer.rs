@@ -23,7 +23,8 @@ pub(crate) struct Peer {
 pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
     let credentials = getsockopt(client, PeerCredentials)?;
     let pid = credentials.pid();
-    let namespace = |pid: &str| Ok::<_, io::Error>(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino());
+    let namespace =
+        |pid: &str| Ok::<_, io::Error>(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino());
     // Gone already, it could be anybody's pid by now.
     let inside = namespace(&pid.to_string())? != namespace("self")?;
     let container = match inside {
@@ -58,10 +59,7 @@ mod tests {
         let id = "0123456789abcdef".repeat(4);
         let of = |text: &str| id_in(text).map(|id| id.0);
         assert_eq!(of(&format!("12:pids:/docker/{id}\n")), Some(id.clone()));
-        assert_eq!(
-            of(&format!("0::/ds01.slice/docker-{id}.scope\n")),
-            Some(id)
-        );
+        assert_eq!(of(&format!("0::/ds01.slice/docker-{id}.scope\n")), Some(id));
         assert_eq!(of("0::/user.slice/user-1001.slice\n"), None);
     }
 }

@@ -96,6 +96,6 @@ mod tests {
         assert_eq!(written.of_head(b"\nbody"), 1);
         assert_eq!(written.of_head(b"more"), 0);
         let mut odd = Written::new(());
-        assert_eq!(odd.of_head(b"a\r\n\r\r\n\r\nb"), 9);
+        assert_eq!(odd.of_head(b"a\r\n\r\r\n\r\nb"), 8);
     }
 }

@@ -326,7 +326,9 @@ impl Site {
         let records = self.metadata.read_all()?;
         let used = |place: &String| records.iter().any(|r| r.mounts.as_ref() == Some(place));
         let places = self.staging.places().into_iter();
-        places.filter(|place| !used(place)).for_each(|place| self.unstage(&place));
+        places
+            .filter(|place| !used(place))
+            .for_each(|place| self.unstage(&place));
         Ok(())
     }
 

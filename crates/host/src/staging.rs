@@ -57,7 +57,9 @@ impl Staging {
     ///
     /// The kernel's.
     pub fn place() -> io::Result<String> {
-        Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().into())
+        Ok(fs::read_to_string("/proc/sys/kernel/random/uuid")?
+            .trim()
+            .into())
     }
 
     /// Where mount `number` of a place is, or will be.
@@ -70,12 +72,7 @@ impl Staging {
     /// # Errors
     ///
     /// The kernel's; then nothing is mounted.
-    pub fn stage(
-        &self,
-        place: &str,
-        number: usize,
-        opened: &Opened,
-    ) -> io::Result<PathBuf> {
+    pub fn stage(&self, place: &str, number: usize, opened: &Opened) -> io::Result<PathBuf> {
         let path = self.path(place, number);
         let of_container = self.dir.join(place);
         let mut builder = DirBuilder::new();
@@ -140,7 +137,9 @@ impl Staging {
     /// The places that there are.
     pub fn places(&self) -> Vec<String> {
         let folders = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        folders.filter_map(|folder| folder.file_name().into_string().ok()).collect()
+        folders
+            .filter_map(|folder| folder.file_name().into_string().ok())
+            .collect()
     }
 }
 

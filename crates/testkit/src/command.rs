@@ -134,7 +134,7 @@ impl<'h> As<'h> {
         Pty::spawn(prepared, self.limit)
     }
 
-    fn prepared(&self, command: &str, args: &[&str]) -> Command {
+    pub(crate) fn prepared(&self, command: &str, args: &[&str]) -> Command {
         let cwd = CString::new(self.cwd.clone()).or_fail("a directory");
         let mut prepared = self.host.namespace().command(command, &self.user, cwd);
         prepared.args(args).env_clear();

@@ -11,12 +11,14 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Mutex,
 };
 
 use nix::unistd::{Uid, mkdtemp, setsid};
 
 use crate::{
     As, Engine, Gpus, Ledger, OrFail, Outcome, ScriptedEngine, fail,
+    gateway::by_gateway,
     gpus::whole,
     namespace::{MOUNTED, Namespace, Replaced},
     users::{self, GROUP, User},
@@ -49,6 +51,8 @@ pub struct TestHost {
     namespace: Namespace,
     /// See guard.sh. Its standard input is held open as long as the host lives.
     guard: Child,
+    /// The gateway, where users have no direct access.
+    pub(crate) gateway: Mutex<Option<Child>>,
 }
 
 impl TestHost {
@@ -59,15 +63,21 @@ impl TestHost {
 
     /// A host with this many whole GPUs of one kind.
     pub fn with_gpus(number: usize) -> Self {
-        Self::with_json(&whole(&topology("h100"), number))
+        Self::with_json(&whole(&topology("h100"), number), by_gateway())
+    }
+
+    /// A host with this many whole GPUs, whose users reach it through the gateway alone, in
+    /// whatever way others do.
+    pub fn behind_gateway(number: usize) -> Self {
+        Self::with_json(&whole(&topology("h100"), number), true)
     }
 
     /// A host with the GPUs of `crates/nvml-sim/topologies/<name>.json`.
     pub fn with_topology(name: &str) -> Self {
-        Self::with_json(&topology(name))
+        Self::with_json(&topology(name), by_gateway())
     }
 
-    fn with_json(gpus: &str) -> Self {
+    fn with_json(gpus: &str, by_gateway: bool) -> Self {
         if !Uid::effective().is_root() {
             fail("needs root: it starts an engine of its own and switches between users");
         }
@@ -99,13 +109,17 @@ impl TestHost {
             root,
             namespace,
             guard,
+            gateway: Mutex::new(None),
         };
         host.gpus().set(gpus);
-        host.config(&host.default_config());
+        host.config(&host.default_config(by_gateway));
         host.limits_yaml(LIMITS);
         host.bring_images(&bin);
         host.start_engine();
         host.make_state();
+        if by_gateway {
+            host.start_gateway();
+        }
         host
     }
 
@@ -186,9 +200,12 @@ impl TestHost {
         self.root.join("home").join(user)
     }
 
-    /// Replaces `ds01.toml`.
+    /// Replaces `ds01.toml`; a gateway that runs is started again with it.
     pub fn config(&self, text: &str) {
         fs::write(self.root.join("etc/ds01.toml"), text).or_fail("write ds01.toml");
+        if self.stop_gateway() {
+            self.start_gateway();
+        }
     }
 
     /// The present `ds01.toml`.
@@ -248,14 +265,18 @@ impl TestHost {
         self.as_user("root").run(&script, args).ok();
     }
 
-    fn default_config(&self) -> String {
+    fn default_config(&self, by_gateway: bool) -> String {
         let root = self.root.display();
+        let access = match by_gateway {
+            true => String::new(),
+            false => format!("[access]\ndocker_group = \"{GROUP}\"\n"),
+        };
         format!(
             "[engine]\nsocket = \"{root}/engine/docker.sock\"\n\n\
              [paths]\nconfig = \"{root}/etc\"\nstate = \"{root}/state\"\nlog = \"{root}/log\"\n\
              run = \"{root}/run\"\n\n\
              [gpu]\nlibrary = \"{root}/engine/hook/libnvidia-ml.so.1\"\n\n\
-             [access]\ndocker_group = \"{GROUP}\"\n"
+             {access}"
         )
     }
 

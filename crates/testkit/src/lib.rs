@@ -10,6 +10,7 @@
 
 mod command;
 mod engine;
+mod gateway;
 mod gpus;
 mod host;
 mod ledger;

@@ -39,7 +39,10 @@ impl Call<'_> {
         let all = self.is_set("all") || limit > 0;
         let mut query = Query::new();
         query.insert("all".into(), vec![u8::from(all).to_string()]);
-        query.insert("size".into(), vec![u8::from(self.is_set("size")).to_string()]);
+        query.insert(
+            "size".into(),
+            vec![u8::from(self.is_set("size")).to_string()],
+        );
         self.narrow(&mut filters).await;
         query.insert("filters".into(), vec![filters.write()]);
         let mut listed = self.listed(&write_query(&query)).await?;
@@ -65,7 +68,9 @@ impl Call<'_> {
 
     /// The engine's list, without what the caller may not see, and in the caller's names.
     pub(super) async fn listed(&self, query: &str) -> Result<Vec<Value>, Failure> {
-        let listed = self.engine("GET", &format!("/containers/json{query}"), None).await?;
+        let listed = self
+            .engine("GET", &format!("/containers/json{query}"), None)
+            .await?;
         let (all, admin) = self.seen().await?;
         let Value::Array(listed) = listed else {
             return Err(Failure::new(Kind::Unreachable, "the engine's list is none"));
@@ -77,6 +82,10 @@ impl Call<'_> {
         let seen = listed.into_iter().filter_map(|mut container| {
             let owned = of(&container).filter(|owned| admin || self.is_mine(owned))?;
             container["Names"] = json!([format!("/{}", self.shown(owned))]);
+            let named = container["Labels"][label::IMAGE].as_str();
+            if let Some(image) = named.filter(|image| !image.is_empty()) {
+                container["Image"] = json!(image);
+            }
             self.show_shared(&mut container);
             Some(container)
         });
@@ -102,7 +111,9 @@ impl Call<'_> {
         }
         if let Some(networks) = container["NetworkSettings"]["Networks"].as_object_mut() {
             let named = std::mem::take(networks).into_iter();
-            *networks = named.map(|(name, value)| (self.shown_name(&name), value)).collect();
+            *networks = named
+                .map(|(name, value)| (self.shown_name(&name), value))
+                .collect();
         }
         for mount in container["Mounts"].as_array_mut().into_iter().flatten() {
             if let Some(name) = mount["Name"].as_str() {
@@ -119,7 +130,11 @@ impl Call<'_> {
 
     pub(super) async fn container_inspect(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
-        let path = format!("/containers/{}/json{}", owned.id.0, write_query(&self.route.query));
+        let path = format!(
+            "/containers/{}/json{}",
+            owned.id.0,
+            write_query(&self.route.query)
+        );
         let mut seen = self.engine("GET", &path, None).await?;
         seen["Name"] = json!(format!("/{}", self.shown(&owned)));
         // Here the image is an id; its name is in the configuration.
@@ -144,7 +159,11 @@ impl Call<'_> {
                 mount["Source"] = json!(bind.source);
             }
         }
-        for mount in seen["HostConfig"]["Mounts"].as_array_mut().into_iter().flatten() {
+        for mount in seen["HostConfig"]["Mounts"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+        {
             let of = |bind: &&ds01_core::record::Bind| mount["Target"] == bind.target.as_str();
             if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
                 mount["Source"] = json!(bind.source);
@@ -159,14 +178,18 @@ impl Call<'_> {
         let owned = self.container(self.target()).await?;
         // What comes after the container in the path: one word.
         let verb = self.route.path.rsplit('/').next().unwrap_or_default();
-        self.forward(&format!("/containers/{}/{verb}", owned.id.0)).await
+        self.forward(&format!("/containers/{}/{verb}", owned.id.0))
+            .await
     }
 
     pub(super) async fn container_top(&self) -> Result<Outcome, Failure> {
         // The engine runs the host's ps with these words, as root.
         let plain = |c: char| c.is_ascii_alphanumeric() || " ,=-+%_:".contains(c);
         if !self.one("ps_args").unwrap_or_default().chars().all(plain) {
-            return Err(Failure::new(Kind::Usage, "ps takes letters and digits here"));
+            return Err(Failure::new(
+                Kind::Usage,
+                "ps takes letters and digits here",
+            ));
         }
         self.container_as_it_is().await
     }
@@ -246,7 +269,10 @@ impl Call<'_> {
                 removed.push(id.to_string());
             }
         }
-        reply(200, &json!({ "ContainersDeleted": removed, "SpaceReclaimed": 0 }))
+        reply(
+            200,
+            &json!({ "ContainersDeleted": removed, "SpaceReclaimed": 0 }),
+        )
     }
 
     pub(super) async fn container_rename(&self) -> Result<Outcome, Failure> {

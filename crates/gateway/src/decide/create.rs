@@ -24,14 +24,20 @@ impl Call<'_> {
             "" => Self::any_name()?,
             name => name.trim_start_matches('/').parse()?,
         };
-        let (config, caller, docker) = (self.gateway.config.clone(), self.caller, self.ask.docker_cli);
+        let (config, caller, docker) = (
+            self.gateway.config.clone(),
+            self.caller,
+            self.ask.docker_cli,
+        );
         let planned = {
             let (asked, name) = (asked.clone(), name.clone());
             let decided = tokio::task::spawn_blocking(move || {
                 rules_of(&config, caller)
                     .and_then(|found| Ok(plan(asked, name, &found.rules(docker))?))
             });
-            decided.await.map_err(|error| Failure::new(Kind::Failed, error.to_string()))??
+            decided
+                .await
+                .map_err(|error| Failure::new(Kind::Failed, error.to_string()))??
         };
         let found = self.lookup(&planned).await?;
         let request = DockerCreate {
@@ -40,7 +46,9 @@ impl Call<'_> {
             docker,
             found,
         };
-        let made = self.operate("docker-create", &body::write(&request)?).await?;
+        let made = self
+            .operate("docker-create", &body::write(&request)?)
+            .await?;
         let (id, warnings) = (&made["value"]["id"], &made["value"]["warnings"]);
         reply(201, &json!({ "Id": id, "Warnings": warnings }))
     }
@@ -91,12 +99,16 @@ impl Call<'_> {
         let path = format!("/containers/json{}", write_query(&query));
         let listed = self.engine("GET", &path, None).await?;
         let all = self.gateway.records.all()?;
-        let peers = listed.as_array().into_iter().flatten().filter_map(|container| {
-            let id = container["Id"].as_str()?.to_string();
-            let owned = all.iter().find(|owned| owned.id.0 == id);
-            let as_owner = owned.is_some_and(|owned| self.is_as_owner(owned));
-            Some(Peer { id, as_owner })
-        });
+        let peers = listed
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|container| {
+                let id = container["Id"].as_str()?.to_string();
+                let owned = all.iter().find(|owned| owned.id.0 == id);
+                let as_owner = owned.is_some_and(|owned| self.is_as_owner(owned));
+                Some(Peer { id, as_owner })
+            });
         Ok(peers.collect())
     }
 

@@ -62,12 +62,18 @@ pub(super) async fn relay(
     let mut status = None;
     loop {
         line.clear();
-        (&mut lines).take(LONGEST).read_until(b'\n', &mut line).await?;
+        (&mut lines)
+            .take(LONGEST)
+            .read_until(b'\n', &mut line)
+            .await?;
         if line.is_empty() {
             return Ok(());
         }
         if status.is_none() {
-            status = String::from_utf8_lossy(&line).split(' ').nth(1).and_then(|s| s.parse().ok());
+            status = String::from_utf8_lossy(&line)
+                .split(' ')
+                .nth(1)
+                .and_then(|s| s.parse().ok());
         }
         if line.trim_ascii().is_empty() {
             break;
@@ -132,9 +138,13 @@ mod tests {
             json!({ "Type": kind, "Actor": actor }).to_string()
         };
         let seen = |kind, name| shown(line(kind, name).as_bytes(), 1001, Some(200));
+        let own = |kind| {
+            seen(kind, "data._.1001").map(|text| String::from_utf8_lossy(&text).into_owned())
+        };
+        assert!(own("container").unwrap().contains(r#"{"name":"data"}"#));
+        assert!(own("network").unwrap().contains(r#"{"name":"data"}"#));
+        assert!(own("volume").unwrap().contains(r#""ID":"data""#));
         for kind in ["container", "network", "volume"] {
-            let own = seen(kind, "data._.1001").unwrap();
-            assert!(!String::from_utf8_lossy(&own).contains("1001") || kind != "volume");
             assert!(seen(kind, "data._.1002").is_none() && seen(kind, "data").is_none());
         }
         assert!(seen("image", "data._.1001").is_none());

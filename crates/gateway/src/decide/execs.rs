@@ -20,8 +20,12 @@ impl Call<'_> {
             login: "",
         };
         let json = body::write(&exec(asked, self.is_as_owner(&owned), owner)?)?;
-        self.forward_as(&format!("/containers/{}/exec", owned.id.0), &self.route.query, Some(&json))
-            .await
+        self.forward_as(
+            &format!("/containers/{}/exec", owned.id.0),
+            &self.route.query,
+            Some(&json),
+        )
+        .await
     }
 
     /// Whose the exec in the path is: that of its container's owner.

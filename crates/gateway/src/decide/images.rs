@@ -3,8 +3,7 @@
 
 use ds01_core::{
     failure::{Failure, Kind},
-    image,
-    label,
+    image, label,
     route::{Query, write_query},
 };
 use serde_json::{Value, json};
@@ -31,7 +30,10 @@ impl Call<'_> {
     pub(super) async fn found(&self, text: &str) -> Result<Found, Failure> {
         let none = || Failure::new(Kind::NotFound, format!("No such image: {text}"));
         for name in image::candidates(text, self.caller.uid) {
-            let seen = match self.engine("GET", &format!("/images/{name}/json"), None).await {
+            let seen = match self
+                .engine("GET", &format!("/images/{name}/json"), None)
+                .await
+            {
                 Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => continue,
                 seen => seen?,
             };
@@ -75,7 +77,9 @@ impl Call<'_> {
 
     /// The images that the caller may see, in the caller's names.
     pub(super) async fn images(&self, query: &str) -> Result<Vec<Value>, Failure> {
-        let listed = self.engine("GET", &format!("/images/json{query}"), None).await?;
+        let listed = self
+            .engine("GET", &format!("/images/json{query}"), None)
+            .await?;
         let listed = listed.as_array().cloned().unwrap_or_default();
         let seen = listed.into_iter().filter_map(|mut found| {
             self.show_names(&mut found);
@@ -89,7 +93,9 @@ impl Call<'_> {
     fn show_names(&self, found: &mut Value) {
         for key in ["RepoTags", "RepoDigests"] {
             let names = texts(&found[key]);
-            let seen = names.iter().filter(|name| image::is_listed(name, self.caller.uid));
+            let seen = names
+                .iter()
+                .filter(|name| image::is_listed(name, self.caller.uid));
             let shown: Vec<_> = seen.map(|name| self.shown_image(name)).collect();
             if !found[key].is_null() {
                 found[key] = json!(shown);
@@ -103,7 +109,10 @@ impl Call<'_> {
         patterns.extend(self.one("filter").map(str::to_string));
         for pattern in &patterns {
             filters.add("reference", pattern.clone());
-            filters.add("reference", format!("{}{pattern}", image::own(self.caller.uid)));
+            filters.add(
+                "reference",
+                format!("{}{pattern}", image::own(self.caller.uid)),
+            );
         }
         for key in ["before", "since"] {
             for value in filters.values_mut(key) {
@@ -128,9 +137,15 @@ impl Call<'_> {
                 let mut layers = self.engine("GET", &path("history"), None).await?;
                 for layer in layers.as_array_mut().into_iter().flatten() {
                     let tags = texts(&layer["Tags"]);
-                    let seen = tags.iter().filter(|name| image::is_listed(name, self.caller.uid));
+                    let seen = tags
+                        .iter()
+                        .filter(|name| image::is_listed(name, self.caller.uid));
                     let seen: Vec<_> = seen.map(|name| self.shown_image(name)).collect();
-                    layer["Tags"] = if seen.is_empty() { Value::Null } else { json!(seen) };
+                    layer["Tags"] = if seen.is_empty() {
+                        Value::Null
+                    } else {
+                        json!(seen)
+                    };
                 }
                 reply(200, &layers)
             }
@@ -151,7 +166,8 @@ impl Call<'_> {
         let name = self.own_image(self.one("repo").unwrap_or_default())?;
         let mut query = self.route.query.clone();
         query.insert("repo".into(), vec![name]);
-        self.forward_as(&format!("/images/{}/tag", found.id), &query, None).await
+        self.forward_as(&format!("/images/{}/tag", found.id), &query, None)
+            .await
     }
 
     pub(super) async fn image_remove(&self) -> Result<Outcome, Failure> {
@@ -164,8 +180,9 @@ impl Call<'_> {
             None if !names.is_empty() && names.iter().all(is_own) => found.id,
             _ => {
                 let message = format!("the image {} is shared: others use it", self.target());
-                return Err(Failure::new(Kind::Forbidden, message)
-                    .with_hint("an admin can remove it"));
+                return Err(
+                    Failure::new(Kind::Forbidden, message).with_hint("an admin can remove it")
+                );
             }
         };
         self.forward(&format!("/images/{path}")).await
@@ -179,7 +196,10 @@ impl Call<'_> {
                 let tag = self.one("tag").unwrap_or_default();
                 let name = image::pulled(image, tag)
                     .ok_or_else(|| usage("name one image and one tag to pull"))?;
-                match self.engine("GET", &format!("/images/{name}/json"), None).await {
+                match self
+                    .engine("GET", &format!("/images/{name}/json"), None)
+                    .await
+                {
                     // Others may count on what it is now.
                     Ok(_) => {
                         let status = format!("Status: Image is up to date for {name}");
@@ -206,10 +226,15 @@ impl Call<'_> {
     }
 
     pub(super) async fn commit(&self) -> Result<Outcome, Failure> {
-        let owned = self.container(self.one("container").unwrap_or_default()).await?;
+        let owned = self
+            .container(self.one("container").unwrap_or_default())
+            .await?;
         let mut query = self.route.query.clone();
         let usage = || Failure::new(Kind::Usage, "name the image that is made");
-        let repo = self.one("repo").filter(|repo| !repo.is_empty()).ok_or_else(usage)?;
+        let repo = self
+            .one("repo")
+            .filter(|repo| !repo.is_empty())
+            .ok_or_else(usage)?;
         query.insert("repo".into(), vec![self.own_image(repo)?]);
         query.insert("container".into(), vec![owned.id.0]);
         self.forward_as("/commit", &query, None).await
@@ -222,6 +247,13 @@ impl Call<'_> {
 }
 
 fn texts(list: &Value) -> Vec<String> {
-    let texts = list.as_array().into_iter().flatten().filter_map(Value::as_str);
-    texts.filter(|text| !text.starts_with("<none>")).map(str::to_string).collect()
+    let texts = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
+    texts
+        .filter(|text| !text.starts_with("<none>"))
+        .map(str::to_string)
+        .collect()
 }

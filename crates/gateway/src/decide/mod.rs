@@ -117,7 +117,10 @@ impl<'a> Call<'a> {
             _ => false,
         };
         if !fits {
-            return Err(Failure::new(Kind::Usage, "the body is not one of this call"));
+            return Err(Failure::new(
+                Kind::Usage,
+                "the body is not one of this call",
+            ));
         }
         Ok(Self {
             gateway,
@@ -171,6 +174,7 @@ impl<'a> Call<'a> {
             Action::NetworkConnect => self.network_connect().await,
             Action::NetworkDisconnect => self.network_disconnect().await,
             Action::NetworkPrune => self.network_prune().await,
+            Action::Plugin => Err(self.no_such("plugin", self.target())),
             Action::Operation => self.operation().await,
         }
     }
@@ -212,7 +216,8 @@ impl<'a> Call<'a> {
     /// Whether a query key is there and set, in the words that the engine takes for it.
     fn is_set(&self, key: &str) -> bool {
         let no = ["", "0", "no", "false", "none"];
-        self.one(key).is_some_and(|value| !no.contains(&value.to_ascii_lowercase().trim()))
+        self.one(key)
+            .is_some_and(|value| !no.contains(&value.to_ascii_lowercase().trim()))
     }
 
     /// A path of the engine's, with the version that is spoken.
@@ -221,8 +226,17 @@ impl<'a> Call<'a> {
     }
 
     /// Asks the engine, and reads its answer as JSON.
-    async fn engine(&self, method: &str, path: &str, body: Option<String>) -> Result<Value, Failure> {
-        let said = self.gateway.engine.ask(method, &self.path(path), body).await?;
+    async fn engine(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Value, Failure> {
+        let said = self
+            .gateway
+            .engine
+            .ask(method, &self.path(path), body)
+            .await?;
         crate::engine::json(&said)
     }
 
@@ -263,8 +277,14 @@ impl<'a> Call<'a> {
                 head.push_str("Transfer-Encoding: chunked\r\n\r\n");
             }
             (AskBody::Stream(Some(length)), None) => {
-                let kind = if *length > 0 { "application/x-tar" } else { "text/plain" };
-                head.push_str(&format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"));
+                let kind = if *length > 0 {
+                    "application/x-tar"
+                } else {
+                    "text/plain"
+                };
+                head.push_str(&format!(
+                    "Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+                ));
             }
             _ => head.push_str("Content-Length: 0\r\n\r\n"),
         }
@@ -295,7 +315,10 @@ impl<'a> Call<'a> {
     /// An admin's look at somebody else's container is an event.
     fn note_admin(&self, owned: &Owned) {
         let (config, caller) = (self.gateway.config.clone(), self.caller);
-        let (container, call) = (owned.container.clone(), format!("{} {}", self.ask.method, self.route.path));
+        let (container, call) = (
+            owned.container.clone(),
+            format!("{} {}", self.ask.method, self.route.path),
+        );
         tokio::task::spawn_blocking(move || ops::note_admin(config, caller, &container, &call));
     }
 
@@ -349,7 +372,9 @@ impl Gateway {
     /// The version that is advertised: the lower of the engine's and the newest of the table.
     async fn version(&self) -> Result<Version, Failure> {
         let known = |known: &Option<(Instant, Version)>| {
-            known.filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, version)| version)
+            known
+                .filter(|(at, _)| at.elapsed() < REMEMBERED)
+                .map(|(_, version)| version)
         };
         if let Some(version) = self.version.lock().ok().and_then(|version| known(&version)) {
             return Ok(version);
@@ -368,7 +393,11 @@ impl Gateway {
 
     /// Whether a caller is an admin. Where nobody can tell in time, they are not.
     async fn is_admin(&self, caller: Caller) -> bool {
-        let known = self.admins.lock().ok().and_then(|admins| admins.get(&caller.uid).copied());
+        let known = self
+            .admins
+            .lock()
+            .ok()
+            .and_then(|admins| admins.get(&caller.uid).copied());
         if let Some((_, admin)) = known.filter(|(at, _)| at.elapsed() < REMEMBERED) {
             return admin;
         }

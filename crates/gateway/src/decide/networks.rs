@@ -31,19 +31,30 @@ impl Call<'_> {
 
     async fn network_seen(&self, text: &str, query: &str) -> Result<(String, Value), Failure> {
         let own = to_engine(Noun::Network, text, self.caller.uid).ok();
-        let names = own.filter(|_| !EVERYBODYS.contains(&text)).into_iter().chain([text.to_string()]);
+        let names = own
+            .filter(|_| !EVERYBODYS.contains(&text))
+            .into_iter()
+            .chain([text.to_string()]);
         for name in names {
-            let seen = self.engine("GET", &format!("/networks/{name}{query}"), None).await;
+            let seen = self
+                .engine("GET", &format!("/networks/{name}{query}"), None)
+                .await;
             let seen = match seen {
                 Err(failure) if failure.kind == Kind::NotFound => continue,
                 seen => seen?,
             };
-            let (id, name) = (seen["Id"].as_str(), seen["Name"].as_str().unwrap_or_default());
+            let (id, name) = (
+                seen["Id"].as_str(),
+                seen["Name"].as_str().unwrap_or_default(),
+            );
             if let Some(id) = id.filter(|_| self.sees_network(name)) {
                 return Ok((id.to_string(), seen));
             }
         }
-        Err(Failure::new(Kind::NotFound, format!("network {text} not found")))
+        Err(Failure::new(
+            Kind::NotFound,
+            format!("network {text} not found"),
+        ))
     }
 
     fn sees_network(&self, name: &str) -> bool {
@@ -116,7 +127,8 @@ impl Call<'_> {
                 .with_hint("leave it out: the engine finds a free one"));
         }
         let json = body::write(&network(asked, self.caller.uid)?)?;
-        self.forward_as("/networks/create", &self.route.query, Some(&json)).await
+        self.forward_as("/networks/create", &self.route.query, Some(&json))
+            .await
     }
 
     pub(super) async fn network_remove(&self) -> Result<Outcome, Failure> {
@@ -132,7 +144,12 @@ impl Call<'_> {
             peers.insert(name.clone(), self.peer(name).await?);
         }
         let json = body::write(&planned.finish(&peers)?)?;
-        self.forward_as(&format!("/networks/{id}/connect"), &self.route.query, Some(&json)).await
+        self.forward_as(
+            &format!("/networks/{id}/connect"),
+            &self.route.query,
+            Some(&json),
+        )
+        .await
     }
 
     pub(super) async fn network_disconnect(&self) -> Result<Outcome, Failure> {
@@ -140,7 +157,12 @@ impl Call<'_> {
         let asked: DisconnectBody = body::read(self.json()?)?;
         let owned = self.container(&disconnect(&asked)?).await?;
         let json = body::write(&asked.finish(&owned.id.0))?;
-        self.forward_as(&format!("/networks/{id}/disconnect"), &self.route.query, Some(&json)).await
+        self.forward_as(
+            &format!("/networks/{id}/disconnect"),
+            &self.route.query,
+            Some(&json),
+        )
+        .await
     }
 
     pub(super) async fn network_prune(&self) -> Result<Outcome, Failure> {

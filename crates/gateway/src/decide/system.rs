@@ -15,11 +15,18 @@ impl Call<'_> {
             ("Builder-Version", "1".into()),
             ("Docker-Experimental", "false".into()),
             ("Ostype", "linux".into()),
-            ("Cache-Control", "no-cache, no-store, must-revalidate".into()),
+            (
+                "Cache-Control",
+                "no-cache, no-store, must-revalidate".into(),
+            ),
             ("Content-Type", "text/plain; charset=utf-8".into()),
         ];
         let headers = headers.map(|(name, value)| (name.to_string(), value));
-        Ok(Outcome::Reply(said.status, headers.into(), said.body.to_vec()))
+        Ok(Outcome::Reply(
+            said.status,
+            headers.into(),
+            said.body.to_vec(),
+        ))
     }
 
     pub(super) async fn version_of_engine(&self) -> Result<Outcome, Failure> {

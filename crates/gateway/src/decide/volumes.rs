@@ -27,7 +27,9 @@ impl Call<'_> {
     /// The caller's volumes, in the caller's names. Those without a name belong to the containers
     /// that they were made with, and go with them.
     pub(super) async fn volumes(&self, query: &str) -> Result<Vec<Value>, Failure> {
-        let listed = self.engine("GET", &format!("/volumes{query}"), None).await?;
+        let listed = self
+            .engine("GET", &format!("/volumes{query}"), None)
+            .await?;
         let volumes = listed["Volumes"].as_array().cloned().unwrap_or_default();
         let seen = volumes.into_iter().filter_map(|mut volume| {
             let own = to_user(volume["Name"].as_str()?, self.caller.uid)?.to_string();
@@ -51,7 +53,9 @@ impl Call<'_> {
 
     pub(super) async fn volume_create(&self) -> Result<Outcome, Failure> {
         let made = volume(body::read::<VolumeBody>(self.json()?)?, self.caller.uid)?;
-        let mut seen = self.engine("POST", "/volumes/create", Some(body::write(&made)?)).await?;
+        let mut seen = self
+            .engine("POST", "/volumes/create", Some(body::write(&made)?))
+            .await?;
         seen["Name"] = json!(self.shown_name(seen["Name"].as_str().unwrap_or_default()));
         reply(201, &seen)
     }
@@ -67,7 +71,11 @@ impl Call<'_> {
     pub(super) async fn volume_remove(&self) -> Result<Outcome, Failure> {
         let name = self.volume_name(self.target())?;
         let path = format!("/volumes/{name}{}", write_query(&self.route.query));
-        let said = self.gateway.engine.ask("DELETE", &self.path(&path), None).await?;
+        let said = self
+            .gateway
+            .engine
+            .ask("DELETE", &self.path(&path), None)
+            .await?;
         if said.status >= 300 {
             crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
         }
@@ -76,7 +84,9 @@ impl Call<'_> {
 
     /// What the engine says about `data._.1001`, about `data`.
     fn in_own_names(&self, failure: Failure) -> Failure {
-        let message = failure.message.replace(&format!("._.{}", self.caller.uid), "");
+        let message = failure
+            .message
+            .replace(&format!("._.{}", self.caller.uid), "");
         Failure { message, ..failure }
     }
 
@@ -91,6 +101,9 @@ impl Call<'_> {
                 removed.push(own.to_string());
             }
         }
-        reply(200, &json!({ "VolumesDeleted": removed, "SpaceReclaimed": 0 }))
+        reply(
+            200,
+            &json!({ "VolumesDeleted": removed, "SpaceReclaimed": 0 }),
+        )
     }
 }

@@ -1,5 +1,6 @@
 //! Making a container.
 
+use bollard::errors::Error as Bollard;
 use bollard::{
     models::{
         ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, RestartPolicy,
@@ -7,7 +8,6 @@ use bollard::{
     },
     query_parameters::CreateContainerOptions,
 };
-use bollard::errors::Error as Bollard;
 use ds01_core::{container::ContainerId, docker::CreateBody, name::EngineName, spec::Spec};
 
 use super::{Engine, EngineError, read::CDI_GPU};

@@ -19,7 +19,9 @@ use std::{
 use bollard::{
     API_DEFAULT_VERSION, Docker,
     errors::Error as Bollard,
-    query_parameters::{KillContainerOptions, RemoveContainerOptions, RenameContainerOptions, StopContainerOptions},
+    query_parameters::{
+        KillContainerOptions, RemoveContainerOptions, RenameContainerOptions, StopContainerOptions,
+    },
 };
 use ds01_core::{
     container::ContainerId,

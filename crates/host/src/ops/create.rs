@@ -151,56 +151,56 @@ pub(super) fn grant(
     look: &Look,
     inventory: &Inventory,
 ) -> Result<Granted, Failure> {
-        let container = &order.container;
-        let request = Request {
-            container: container.clone(),
-            devices: ask.gpus,
-        };
-        let decide = |ledger: &mut Ledger, now: Timestamp| {
-            if ask.gpus > 0 {
-                look.tells_all_devices()?;
-            }
-            let orphan = ledger.entry(container).cloned();
-            if let Some(entry) = &orphan
-                && !matches!(entry.holding, Holding::Orphaned { .. })
-            {
-                return Err(exists(entry));
-            }
-            let devices = allocate(&request, &order.limits, inventory, ledger, now)?;
-            ledger.put(Allocation {
-                container: container.clone(),
-                id: None,
-                devices: devices.clone(),
-                holding: Holding::Pending {
-                    creator: clock::this_process(),
-                    lapses: now + PENDING,
-                },
-                hold: order.limits.gpu_hold_after_stop,
-                changed: 0,
-            });
-            Ok(Granted { devices, orphan })
-        };
-        let decided = if ask.dry_run {
-            decide(&mut site.view(look)?, clock::now())
-        } else {
-            site.change(look, decide)
-        };
-        if let Err(failure) = &decided
-            && matches!(failure.kind, Kind::Denied | Kind::Busy)
-            && !ask.dry_run
+    let container = &order.container;
+    let request = Request {
+        container: container.clone(),
+        devices: ask.gpus,
+    };
+    let decide = |ledger: &mut Ledger, now: Timestamp| {
+        if ask.gpus > 0 {
+            look.tells_all_devices()?;
+        }
+        let orphan = ledger.entry(container).cloned();
+        if let Some(entry) = &orphan
+            && !matches!(entry.holding, Holding::Orphaned { .. })
         {
-            let event = Event::new(clock::now(), "gpu.reject").of(&order.person.login);
-            site.log(
-                event
-                    .with("container", container)
-                    .with("reason", &failure.message),
-            );
+            return Err(exists(entry));
         }
-        for problem in &inventory.problems {
-            site.notice(problem.clone());
-        }
-        decided
+        let devices = allocate(&request, &order.limits, inventory, ledger, now)?;
+        ledger.put(Allocation {
+            container: container.clone(),
+            id: None,
+            devices: devices.clone(),
+            holding: Holding::Pending {
+                creator: clock::this_process(),
+                lapses: now + PENDING,
+            },
+            hold: order.limits.gpu_hold_after_stop,
+            changed: 0,
+        });
+        Ok(Granted { devices, orphan })
+    };
+    let decided = if ask.dry_run {
+        decide(&mut site.view(look)?, clock::now())
+    } else {
+        site.change(look, decide)
+    };
+    if let Err(failure) = &decided
+        && matches!(failure.kind, Kind::Denied | Kind::Busy)
+        && !ask.dry_run
+    {
+        let event = Event::new(clock::now(), "gpu.reject").of(&order.person.login);
+        site.log(
+            event
+                .with("container", container)
+                .with("reason", &failure.message),
+        );
     }
+    for problem in &inventory.problems {
+        site.notice(problem.clone());
+    }
+    decided
+}
 /// What the ledger grants.
 pub(super) struct Granted {
     pub(super) devices: Vec<Held>,

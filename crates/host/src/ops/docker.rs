@@ -140,7 +140,14 @@ impl Operation for DockerCreate {
         };
         let granted = grant(site, &order, ask, &look, &inventory)?;
         let mut warnings = Vec::new();
-        let made = make(site, &order, planned, &granted.devices, &self.found, &mut warnings);
+        let made = make(
+            site,
+            &order,
+            planned,
+            &granted.devices,
+            &self.found,
+            &mut warnings,
+        );
         let id = finish(site, &order, granted, made)?;
         Ok(DockerCreated { id, warnings })
     }
@@ -159,7 +166,10 @@ fn order(
     found: &DockerFound,
 ) -> Result<Order, Failure> {
     let slice = draft::slice(site, &rules.limits.group, &rules.person)?;
-    let workspace = planned.binds.first().map(|bind| PathBuf::from(&bind.source));
+    let workspace = planned
+        .binds
+        .first()
+        .map(|bind| PathBuf::from(&bind.source));
     Ok(Order {
         container: planned.container.clone(),
         person: rules.person.clone(),
@@ -197,9 +207,18 @@ fn make(
     });
     let binds: Vec<_> = binds.collect();
     let (sources, mounts) = folders::sources(site, &binds, &order.person)?;
-    let sources = sources.iter().map(|path| path.to_string_lossy().into_owned());
-    let sources = binds.iter().map(|bind| bind.source.clone()).zip(sources).collect();
-    let inherits_binds = planned.joins.iter().filter_map(|name| found.containers.get(name));
+    let sources = sources
+        .iter()
+        .map(|path| path.to_string_lossy().into_owned());
+    let sources = binds
+        .iter()
+        .map(|bind| bind.source.clone())
+        .zip(sources)
+        .collect();
+    let inherits_binds = planned
+        .joins
+        .iter()
+        .filter_map(|name| found.containers.get(name));
     let inherits_binds = inherits_binds.clone().any(|peer| peer.as_owner);
     let Finished {
         body,

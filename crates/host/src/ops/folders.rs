@@ -96,7 +96,9 @@ pub(super) fn sources(
     owner: &Person,
 ) -> Result<(Vec<PathBuf>, Option<String>), Failure> {
     if !site.is_for_others() || binds.is_empty() {
-        let real = binds.iter().map(|bind| allowed(site, Path::new(&bind.source), owner));
+        let real = binds
+            .iter()
+            .map(|bind| allowed(site, Path::new(&bind.source), owner));
         return Ok((real.collect::<Result<_, _>>()?, None));
     }
     let place = Staging::place().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;

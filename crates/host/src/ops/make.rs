@@ -68,11 +68,7 @@ impl Unmade {
 /// # Errors
 ///
 /// [`Unmade`], if there is none, or nobody knows.
-pub(super) fn make(
-    site: &Site,
-    draft: &Draft,
-    devices: &[Held],
-) -> Result<Made, Unmade> {
+pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made, Unmade> {
     let order = &draft.order;
     folders::make(site, &order.workspace, &order.person)?;
     // A link in the way may lead anywhere.

@@ -1,0 +1,76 @@
+//! The gateway of a test host.
+
+use std::{
+    env,
+    fs::{self, File},
+    os::unix::net::UnixStream,
+    path::PathBuf,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{OrFail, TestHost, fail};
+
+/// What the gateway may take to listen.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Set in the environment, users of every host reach it through the gateway alone.
+const BY_GATEWAY: &str = "DS01_TEST_GATEWAY";
+
+pub(crate) fn by_gateway() -> bool {
+    env::var_os(BY_GATEWAY).is_some()
+}
+
+impl TestHost {
+    /// The gateway's socket.
+    pub fn gateway_socket(&self) -> PathBuf {
+        self.root().join("run/docker.sock")
+    }
+
+    /// Starts the gateway, and waits until it answers.
+    pub fn start_gateway(&self) {
+        let config = self.root().join("etc/ds01.toml");
+        let mut command = self
+            .as_user("root")
+            .prepared("ds01-gateway", &["--config", &config.to_string_lossy()]);
+        let log = File::create(self.root().join("gateway.log")).or_fail("make gateway.log");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let child = command.spawn().or_fail("start the gateway");
+        *self.gateway.lock().or_fail("lock the gateway") = Some(child);
+        let deadline = Instant::now() + LIMIT;
+        while UnixStream::connect(self.gateway_socket()).is_err() {
+            if Instant::now() > deadline {
+                fail(format_args!(
+                    "the gateway does not listen: {}",
+                    self.gateway_log()
+                ));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Ends the gateway as a service manager would. `false` if none ran.
+    pub fn stop_gateway(&self) -> bool {
+        let running = self.gateway.lock().or_fail("lock the gateway").take();
+        running.is_some_and(|mut child| {
+            let pid = Pid::from_raw(i32::try_from(child.id()).or_fail("a process id"));
+            kill(pid, Signal::SIGTERM).or_fail("end the gateway");
+            child.wait().or_fail("wait for the gateway");
+            true
+        })
+    }
+
+    /// What the gateway has written to its log.
+    pub fn gateway_log(&self) -> String {
+        fs::read_to_string(self.root().join("gateway.log")).or_fail("read gateway.log")
+    }
+}
