@@ -9,6 +9,7 @@ pub mod allocate;
 pub mod container;
 pub mod device;
 pub mod docker;
+pub mod dockerfile;
 pub mod event;
 pub mod failure;
 pub mod image;
