@@ -53,15 +53,7 @@ impl Site {
     ///
     /// If the configuration names a group that does not exist.
     pub fn new(config: Config, source: &str) -> Result<Self, Failure> {
-        let site = Self {
-            ledger: LedgerFile::new(&config.paths.state),
-            metadata: Metadata::new(&config.paths.state),
-            events: EventLog::new(&config.paths.log),
-            source: source.into(),
-            engine: OnceCell::new(),
-            notices: RefCell::default(),
-            config,
-        };
+        let site = Self::as_is(config, source);
         if !site.config.paths.state.exists() {
             let group = site
                 .config
@@ -76,6 +68,19 @@ impl Site {
             }
         }
         Ok(site)
+    }
+
+    /// The machine that `config` describes, for somebody who only looks: nothing is made.
+    pub(crate) fn as_is(config: Config, source: &str) -> Self {
+        Self {
+            ledger: LedgerFile::new(&config.paths.state),
+            metadata: Metadata::new(&config.paths.state),
+            events: EventLog::new(&config.paths.log),
+            source: source.into(),
+            engine: OnceCell::new(),
+            notices: RefCell::default(),
+            config,
+        }
     }
 
     /// The host's configuration.
