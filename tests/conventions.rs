@@ -17,7 +17,8 @@ const ON_A_CONTAINER: [&str; 7] = [
     "container-unpause",
 ];
 
-/// Every command: one file of bin/ each.
+/// Every command: one file of bin/ each. But for `ds01-docker`: every argument that it is given is
+/// Docker's, `--help` and mistakes included, so that nothing that docker can do is lost behind it.
 fn commands() -> Vec<String> {
     let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("bin");
     let files = fs::read_dir(bin).unwrap().map(|file| file.unwrap().path());
@@ -25,8 +26,9 @@ fn commands() -> Vec<String> {
         .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
         .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
+    names.retain(|name| name != "ds01-docker");
     names.sort();
-    assert!(names.len() >= 12, "{names:?}");
+    assert!(names.len() >= 13, "{names:?}");
     names
 }
 

@@ -10,6 +10,8 @@ mod attach;
 mod conventions;
 mod crashes;
 mod create;
+mod doctor;
+mod ds01_docker;
 mod engines;
 mod gpu_status;
 mod ledger_faults;

@@ -109,6 +109,23 @@ the same devices happen to be free; otherwise make a new one. If you are not com
 frees its devices at once.",
 };
 
+/// What a shared host stands on.
+pub const HOST: Concept = Concept {
+    title: "A shared host is as safe as its weakest file",
+    text: "\
+Whoever can write to the engine's socket is root on the host: a container can be started that has the whole host \
+in it. So that socket is root's alone, and everybody else goes through the gateway, which knows from the kernel \
+who is calling and lets through what that user may do.
+
+Who has which GPU stands in the ledger, and whose a container is in its record, both in the state directory. For \
+a container that exists the engine is right and the ledger a copy, brought in line at every change. What proves \
+the owner is the record alone: anybody can put a label on a container. A container with a GPU and without a record \
+keeps it until an admin decides.
+
+  ds01-doctor                   what is not as it should be, and what to type
+  gpu-status                    who has which device",
+};
+
 /// `concepts` one after the other, to be read from top to bottom.
 pub(crate) fn render(concepts: &[Concept], look: Look) -> String {
     let mut out = String::new();
@@ -147,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_concept_fits_the_terminal_with_each_command_on_a_line_of_its_own() {
-        let all = [CONTAINER, IMAGE, WORKSPACE, GPU, LIMITS, STATES];
+        let all = [CONTAINER, IMAGE, WORKSPACE, GPU, LIMITS, STATES, HOST];
         for width in [40, 80, 200] {
             let text = render(&all, Look { width, bold: false });
             let longest = text.lines().map(|line| line.chars().count()).max().unwrap();

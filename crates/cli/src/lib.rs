@@ -47,7 +47,7 @@ mod table;
 mod text;
 mod ui;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{convert::Infallible, ffi::OsString, path::Path, process::ExitCode};
 
 use argh::{ArgsInfo, TopLevelCommand};
 use argh_shared::CommandInfoWithArgs;
@@ -96,15 +96,9 @@ impl Outcome for ExitStatus {
 
 /// Runs a command as this process: reads its arguments, calls `run`, reports, and ends with the status.
 pub fn main<C: Command, O: Outcome>(run: fn(C, &mut Ui) -> Result<O, Failure>) -> ExitCode {
-    let mut args = std::env::args_os();
-    let called = args.next().unwrap_or_default();
-    let name = Path::new(&called)
-        .file_name()
-        .unwrap_or("ds01".as_ref())
-        .to_string_lossy();
-    let mut ui = Ui::new(printable(&name).into_owned());
+    let (mut ui, args) = begin();
     let info = C::get_args_info();
-    let result = match arguments::<C>(args.collect(), &info, &mut ui) {
+    let result = match arguments::<C>(args, &info, &mut ui) {
         Ok(Some(args)) => run(args, &mut ui).map(Outcome::status),
         Ok(None) => Ok(0),
         Err(Refused::Line(mistake)) => {
@@ -114,6 +108,25 @@ pub fn main<C: Command, O: Outcome>(run: fn(C, &mut Ui) -> Result<O, Failure>) -
         Err(Refused::Failed(failure)) => Err(failure),
     };
     ExitCode::from(ui.end(result))
+}
+
+/// Runs a command whose arguments are all for another program: `run` becomes that program, or
+/// tells why it cannot.
+pub fn pass_on(run: fn(Vec<OsString>) -> Result<Infallible, Failure>) -> ExitCode {
+    let (mut ui, args) = begin();
+    let Err(failure) = run(args);
+    ExitCode::from(ui.end(Err(failure)))
+}
+
+/// The standard streams under the name by which this process was called, and its arguments.
+fn begin() -> (Ui, Vec<OsString>) {
+    let mut args = std::env::args_os();
+    let called = args.next().unwrap_or_default();
+    let name = Path::new(&called)
+        .file_name()
+        .unwrap_or("ds01".as_ref())
+        .to_string_lossy();
+    (Ui::new(printable(&name).into_owned()), args.collect())
 }
 
 /// Why there are no arguments to run with.

@@ -707,19 +707,14 @@ const REFUSED_ENDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Finds the call in the table. `path` and `query` are as the client wrote them; `newest` is the
-/// version that this gateway advertises.
+/// Finds the call in the table. `path` and `query` are as the client wrote them; whether its
+/// version may be spoken is for [`spoken`] to tell.
 ///
 /// # Errors
 ///
 /// [`NoRoute`], with the reason.
-pub fn route(
-    method: &str,
-    path: &str,
-    query: Option<&str>,
-    newest: Version,
-) -> Result<Route, NoRoute> {
-    let (version, path) = versioned(path, newest)?;
+pub fn route(method: &str, path: &str, query: Option<&str>) -> Result<Route, NoRoute> {
+    let (version, path) = versioned(path)?;
     let call = format!("{method} {}", printable(path));
     let path = decoded(path).ok_or(NoRoute::Path)?;
     let known = |row: &'static Row| {
@@ -751,19 +746,13 @@ pub fn route(
     })
 }
 
-/// Takes the version off a path.
-fn versioned(path: &str, newest: Version) -> Result<(Option<Version>, &str), NoRoute> {
-    let Some(rest) = path.strip_prefix("/v") else {
-        return Ok((None, path));
-    };
-    let Some((text, rest_of)) = rest.split_once('/') else {
-        return Ok((None, path));
-    };
-    // "/version" and "/volumes" begin so too.
-    if !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Ok((None, path));
-    }
-    let asked: Version = text.parse().map_err(|()| NoRoute::Path)?;
+/// Whether a client may speak this version, where `newest` is advertised.
+///
+/// # Errors
+///
+/// [`NoRoute::Version`] if it is too new or too old.
+pub fn spoken(version: Option<Version>, newest: Version) -> Result<(), NoRoute> {
+    let Some(asked) = version else { return Ok(()) };
     let wrong = |how, limit, version| NoRoute::Version {
         asked,
         how,
@@ -776,6 +765,22 @@ fn versioned(path: &str, newest: Version) -> Result<(Option<Version>, &str), NoR
     if asked < OLDEST {
         return Err(wrong("old", "Minimum", OLDEST));
     }
+    Ok(())
+}
+
+/// Takes the version off a path.
+fn versioned(path: &str) -> Result<(Option<Version>, &str), NoRoute> {
+    let Some(rest) = path.strip_prefix("/v") else {
+        return Ok((None, path));
+    };
+    let Some((text, rest_of)) = rest.split_once('/') else {
+        return Ok((None, path));
+    };
+    // "/version" and "/volumes" begin so too.
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok((None, path));
+    }
+    let asked: Version = text.parse().map_err(|()| NoRoute::Path)?;
     Ok((Some(asked), &path[path.len() - rest_of.len() - 1..]))
 }
 

@@ -165,7 +165,7 @@ async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let method = request.method().as_str().to_string();
     let (path, query) = (uri.path().to_string(), uri.query().map(str::to_string));
-    let found = route::route(&method, &path, query.as_deref(), route::NEWEST)?;
+    let found = route::route(&method, &path, query.as_deref())?;
     let upgrade = headers.contains_key(UPGRADE);
     let docker_cli = text(USER_AGENT).is_some_and(|agent| agent.starts_with("Docker-Client/"));
     let registry = match found.action {

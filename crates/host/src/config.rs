@@ -17,7 +17,7 @@ use nix::unistd::{getegid, geteuid, getgid, getuid};
 use serde::Deserialize;
 
 /// The configuration that counts unless `DS01_CONFIG` names another.
-const DEFAULT: &str = "/etc/ds01/ds01.toml";
+pub(crate) const DEFAULT: &str = "/etc/ds01/ds01.toml";
 
 /// This host. Every key has a default; an unknown key is an error.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -185,9 +185,8 @@ impl Config {
     /// If the file is unreadable or wrong; if a file that root does not own names a state
     /// directory that its owner does not have alone.
     pub fn load() -> Result<Self, ConfigError> {
-        let privileged = getuid() != geteuid() || getgid() != getegid();
-        match std::env::var_os("DS01_CONFIG").filter(|path| !path.is_empty() && !privileged) {
-            Some(path) => Self::read(Path::new(&path)),
+        match Self::named() {
+            Some(path) => Self::read(&path),
             None => Self::of_host(),
         }
     }
@@ -215,7 +214,17 @@ impl Config {
         }
     }
 
-    fn read(path: &Path) -> Result<Self, ConfigError> {
+    /// The file that `DS01_CONFIG` names, for a process that may be told so.
+    pub(crate) fn named() -> Option<PathBuf> {
+        let privileged = getuid() != geteuid() || getgid() != getegid();
+        let named = std::env::var_os("DS01_CONFIG");
+        named
+            .filter(|path| !path.is_empty() && !privileged)
+            .map(PathBuf::from)
+    }
+
+    /// Reads this file, as [`Config::load`].
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable {
             path: path.into(),
             source,
@@ -231,7 +240,7 @@ impl Config {
         let config: Self = toml::from_str(&text).map_err(|error| {
             let line = error
                 .span()
-                .map_or(1, |span| text[..span.start].lines().count().max(1));
+                .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
             wrong(format!("line {line}: {}", error.message()))
         })?;
         if let Some(reason) = config.fault() {

@@ -40,6 +40,9 @@ const LOCK: &str = "ledger.json.lock";
 const TURN: &str = "ledger.json.turn";
 const SPARE: &str = "ledger.json.new";
 
+/// Both files that are locked, and never removed.
+pub(crate) const LOCKS: [&str; 2] = [LOCK, TURN];
+
 /// What DS01 knows of each container, beside the ledger.
 pub const METADATA: &str = "container-metadata";
 

@@ -11,6 +11,11 @@ use ds01_core::{
 };
 use nix::errno::Errno;
 
+const LIMITS: &str = "resource-limits.yaml";
+const OVERRIDES: &str = "user-overrides.yaml";
+const EXEMPTIONS: &str = "lifecycle-exemptions.yaml";
+const GROUPS: &str = "groups";
+
 /// Why a policy file was not read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}", path.display())]
@@ -29,22 +34,34 @@ impl UserError for Unreadable {
     }
 }
 
+/// Every file that counts in `dir`, there or not.
+pub(crate) fn paths(dir: &Path) -> Vec<PathBuf> {
+    let names = [LIMITS, OVERRIDES, EXEMPTIONS, GROUPS];
+    let members = members(&dir.join(GROUPS)).unwrap_or_default();
+    let members = members.into_iter().map(|(_, source)| source.path.into());
+    names
+        .map(|name| dir.join(name))
+        .into_iter()
+        .chain(members)
+        .collect()
+}
+
 /// Reads and resolves the policy of this host from the files in `dir`.
 ///
 /// # Errors
 ///
 /// If a file cannot be read, or says what it cannot mean. Only `resource-limits.yaml` must exist.
 pub fn policy(dir: &Path) -> Result<(Policy, Vec<Warning>), Failure> {
-    let limits = dir.join("resource-limits.yaml");
+    let limits = dir.join(LIMITS);
     let missing = |path: &Path| Unreadable {
         path: path.into(),
         source: Errno::ENOENT.into(),
     };
     let files = PolicyFiles {
         limits: source(&limits)?.ok_or_else(|| missing(&limits))?,
-        overrides: source(&dir.join("user-overrides.yaml"))?,
-        exemptions: source(&dir.join("lifecycle-exemptions.yaml"))?,
-        members: members(&dir.join("groups"))?,
+        overrides: source(&dir.join(OVERRIDES))?,
+        exemptions: source(&dir.join(EXEMPTIONS))?,
+        members: members(&dir.join(GROUPS))?,
     };
     Ok(Policy::parse(&files)?)
 }

@@ -30,6 +30,9 @@ use serde::{Deserialize, Serialize};
 /// wake GPUs without its persistence daemon, seconds.
 const LIMIT: Duration = Duration::from_secs(15);
 
+/// The end of a problem that an admin mends by making MIG devices: the GPU itself is well.
+pub(crate) const NO_MIG_DEVICES: &str = "in MIG mode without MIG devices";
+
 /// Why the GPUs are not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum NvmlError {
@@ -251,7 +254,7 @@ fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>)
     }
     let problem = found
         .is_empty()
-        .then(|| format!("GPU {index}: in MIG mode without MIG devices"));
+        .then(|| format!("GPU {index}: {NO_MIG_DEVICES}"));
     Ok((found, problem))
 }
 

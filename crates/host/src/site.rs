@@ -57,17 +57,7 @@ impl Site {
     ///
     /// If the configuration names a group that does not exist.
     pub fn new(config: Config, source: &str) -> Result<Self, Failure> {
-        let site = Self {
-            ledger: LedgerFile::new(&config.paths.state),
-            metadata: Metadata::new(&config.paths.state),
-            staging: Staging::new(&config.paths.run),
-            events: EventLog::new(&config.paths.log),
-            source: source.into(),
-            engine: OnceCell::new(),
-            notices: RefCell::default(),
-            for_others: false,
-            config,
-        };
+        let site = Self::as_is(config, source);
         if !site.config.paths.state.exists() {
             let group = site
                 .config
@@ -82,6 +72,21 @@ impl Site {
             }
         }
         Ok(site)
+    }
+
+    /// The machine that `config` describes, for somebody who only looks: nothing is made.
+    pub(crate) fn as_is(config: Config, source: &str) -> Self {
+        Self {
+            ledger: LedgerFile::new(&config.paths.state),
+            metadata: Metadata::new(&config.paths.state),
+            staging: Staging::new(&config.paths.run),
+            events: EventLog::new(&config.paths.log),
+            source: source.into(),
+            engine: OnceCell::new(),
+            notices: RefCell::default(),
+            for_others: false,
+            config,
+        }
     }
 
     /// The same machine, used by root for somebody else: their files are touched as they would.

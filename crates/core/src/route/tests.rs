@@ -7,7 +7,9 @@ fn find(method: &str, path: &str) -> Result<(Action, Option<String>), NoRoute> {
         Some((path, query)) => (path, Some(query)),
         None => (path, None),
     };
-    route(method, path, query, V).map(|route| (route.action, route.target))
+    let found = route(method, path, query)?;
+    spoken(found.version, V)?;
+    Ok((found.action, found.target))
 }
 
 #[test]
@@ -137,7 +139,7 @@ fn no_call_hides_another() {
 #[test]
 fn a_query_is_decoded_and_written_again() {
     let query = "fromImage=a%2Fb&tag=x+y%26";
-    let found = route("POST", "/images/create", Some(query), V).unwrap();
+    let found = route("POST", "/images/create", Some(query)).unwrap();
     assert_eq!(found.query["tag"], ["x y&"]);
     assert_eq!(write_query(&found.query), "?fromImage=a%2Fb&tag=x%20y%26");
     assert_eq!(write_query(&Query::new()), "");

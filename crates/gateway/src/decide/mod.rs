@@ -108,8 +108,13 @@ pub(crate) async fn serve(
 impl<'a> Call<'a> {
     async fn of(gateway: &'a Gateway, peer: &Peer, ask: &'a Ask) -> Result<Self, Failure> {
         let caller = caller(gateway, peer)?;
-        let advertised = gateway.version().await?;
-        let route = route::route(&ask.method, &ask.path, ask.query.as_deref(), advertised)?;
+        let route = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
+        // Operations do not depend on what the engine speaks.
+        let advertised = match route.action {
+            Action::Operation => NEWEST,
+            _ => gateway.version().await?,
+        };
+        route::spoken(route.version, advertised)?;
         let fits = match (route.body, &ask.body) {
             (route::Body::None, AskBody::None) => true,
             (route::Body::Json, AskBody::Json(_)) => true,

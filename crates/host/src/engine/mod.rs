@@ -3,6 +3,7 @@
 //! Calls carry no API version, which the engine takes for its own newest: release 20.10 and
 //! those that refuse old versions both answer, without the round trip that negotiation costs.
 
+mod about;
 mod account;
 mod claim;
 mod create;
@@ -30,6 +31,7 @@ use ds01_core::{
 };
 use tokio::{runtime::Runtime, time::timeout};
 
+pub use about::{About, Part};
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use read::{Abilities, Image, Inspected, Query};

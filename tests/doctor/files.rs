@@ -1,0 +1,179 @@
+//! Configuration, policy and the state directory.
+
+use std::{fs, os::unix::fs::symlink};
+
+use ds01_testkit::{GROUP, TestHost};
+
+use super::{assert_told, chmod, doctor, told};
+use crate::support::expect::created;
+
+#[test]
+fn a_state_directory_that_others_can_enter_is_told() {
+    let host = TestHost::new();
+    chmod(&host.state_dir(), 0o777);
+    let mode = ["wrong", "ROOT/state has mode 777", "chmod 2770 ROOT/state"];
+    assert_told(&host, "state", &[mode]);
+    let writable = [
+        "wrong",
+        "ROOT/state has mode 777: everybody can write it",
+        "chmod o-w ROOT/state",
+    ];
+    assert_told(&host, "paths", &[writable]);
+    chmod(&host.state_dir(), 0o2770);
+
+    // Nor may others replace what is above it, or what it is configured by.
+    chmod(host.root(), 0o777);
+    chmod(&host.root().join("etc/ds01.toml"), 0o666);
+    let above = [
+        "wrong",
+        "ROOT has mode 777: everybody can write it",
+        "chmod o-w ROOT",
+    ];
+    let file = [
+        "wrong",
+        "ROOT/etc/ds01.toml has mode 666: everybody can write it",
+        "chmod o-w ROOT/etc/ds01.toml",
+    ];
+    assert_told(&host, "paths", &[above, file]);
+}
+
+#[test]
+fn what_does_not_belong_in_the_state_directory_is_told() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let state = host.state_dir();
+    let records = state.join("container-metadata");
+    symlink("/etc/shadow", state.join("ledger.json.damaged-x; reboot")).unwrap();
+    fs::hard_link(host.ledger().path(), state.join("other")).unwrap();
+    fs::write(records.join(".thesis._.20001.4194305"), "{").unwrap();
+    // Whoever reads it without care waits for ever.
+    let pipe = records.join("pipe.json").to_string_lossy().into_owned();
+    host.as_user("root").run("mkfifo", &[&pipe]).ok();
+    fs::remove_file(state.join("ledger.json.turn")).unwrap();
+    let ls = |path: &str| format!("look at it with ls -l {path}, then rm {path}");
+    let find = |path: &str| {
+        format!("find / -xdev -samefile {path} shows them: rm those that are not DS01's")
+    };
+    let (odd, fifo) = (
+        ls("'ROOT/state/ledger.json.damaged-x; reboot'"),
+        ls("ROOT/state/container-metadata/pipe.json"),
+    );
+    let (other, ledger) = (find("ROOT/state/other"), find("ROOT/state/ledger.json"));
+    let left = "ROOT/state/container-metadata/.thesis._.20001.4194305";
+    let (unfinished, rm) = (format!("{left} was never finished"), format!("rm {left}"));
+    let aside = "find out what damaged it, then rm 'ROOT/state/ledger.json.damaged-x; reboot'";
+    let expected = [
+        ["wrong", "ROOT/state/ledger.json has 2 names", &ledger],
+        [
+            "wrong",
+            "ROOT/state/ledger.json.damaged-x; reboot is a symbolic link",
+            &odd,
+        ],
+        ["wrong", "ROOT/state/other has 2 names", &other],
+        [
+            "wrong",
+            "ROOT/state/container-metadata/pipe.json is no plain file",
+            &fifo,
+        ],
+        [
+            "warning",
+            "ROOT/state/ledger.json.damaged-x; reboot was set aside",
+            aside,
+        ],
+        ["warning", &unfinished, &rm],
+        [
+            "warning",
+            "there is no ROOT/state/ledger.json.turn",
+            "the next command makes it anew; find out who did it",
+        ],
+    ];
+    assert_told(&host, "state", &expected);
+}
+
+#[test]
+fn a_state_directory_that_does_not_exist_is_not_made() {
+    let host = TestHost::new();
+    fs::remove_dir_all(host.state_dir()).unwrap();
+    let fix = "run gpu-status once as root, which makes it";
+    assert_told(
+        &host,
+        "state",
+        &[["warning", "there is no ROOT/state", fix]],
+    );
+    assert!(!host.state_dir().exists());
+}
+
+#[test]
+fn odd_and_wrong_policies_are_told() {
+    let host = TestHost::new();
+    let sound = host.limits_text();
+    host.limits_yaml(&format!(
+        "{sound}colour: red\ncontainer_types:\n  devcontainer: {{idle_timeout_h: null}}\n"
+    ));
+    let findings = told(&host, "policy");
+    let whats: Vec<_> = findings
+        .iter()
+        .map(|[verdict, what, _]| format!("{verdict} {what}"))
+        .collect();
+    let expected = [
+        "warning ROOT/etc/resource-limits.yaml:15: colour: unknown key",
+        "warning container_types.devcontainer.idle_timeout_h is null",
+    ];
+    assert_eq!(whats, expected);
+    host.limits_yaml("defaults: {max_gpu_equivalents: lots}\n");
+    let findings = told(&host, "policy");
+    assert_eq!(
+        (findings.len(), &*findings[0][0]),
+        (1, "wrong"),
+        "{findings:?}"
+    );
+    fs::remove_file(host.root().join("etc/resource-limits.yaml")).unwrap();
+    assert_eq!(told(&host, "policy")[0][0], "wrong");
+}
+
+#[test]
+fn a_configuration_is_checked_before_it_is_installed() {
+    let host = TestHost::new();
+    let candidate = host.home("alice").join("ds01.toml");
+    let check = |text: &str| {
+        fs::write(&candidate, text).unwrap();
+        doctor(
+            &host,
+            &["--format=simple", "--config=/home/alice/ds01.toml"],
+        )
+    };
+    let wrong = check("[engine]\nsockt = \"/x\"\n");
+    let lines: Vec<_> = wrong.stdout.lines().collect();
+    assert_eq!((wrong.status, lines.len()), (Some(1), 2), "{wrong:?}");
+    assert!(
+        lines[0].starts_with("wrong\tconfig\t/home/alice/ds01.toml: line 2: "),
+        "{}",
+        lines[0]
+    );
+    assert!(
+        lines[1].starts_with("unknown\thost\tnothing else was looked at"),
+        "{}",
+        lines[1]
+    );
+    let wrong = check(&host.config_text().replace(GROUP, "nobodys"));
+    let unknown = "wrong\tstate\tthis host has no group \"nobodys\"";
+    assert!(wrong.stdout.contains(unknown), "{}", wrong.stdout);
+    let sound = check(&host.config_text());
+    assert_eq!(sound.status, Some(0), "{}", sound.stdout);
+    assert!(
+        sound
+            .stdout
+            .contains("ok\tconfig\t/home/alice/ds01.toml can be read")
+    );
+    // The one that is installed is told of by every run.
+    host.config("nonsense");
+    assert_eq!(told(&host, "config")[0][0], "wrong");
+    let none = doctor(&host, &["--config=/nonexistent"]);
+    assert_eq!(none.status, Some(1));
+    assert!(
+        none.stdout
+            .starts_with("wrong    config: cannot read /nonexistent: "),
+        "{}",
+        none.stdout
+    );
+}
