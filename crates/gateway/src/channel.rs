@@ -60,9 +60,22 @@ pub(crate) enum Answer {
         /// The length of the body, if it is known.
         length: Option<u64>,
     },
+    /// The body is kept in the file that comes with it; then the parser tells of its [`Context`],
+    /// and is answered again.
+    Keep,
     /// What the engine answers on the connection that comes with it, on which the request's head
     /// has been written.
     Engine,
+}
+
+/// A folder that an image is built from, as the parser has kept it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Context {
+    /// Bytes.
+    pub(crate) length: u64,
+    /// The texts of its Dockerfiles: each may be the one that counts.
+    pub(crate) dockerfiles: Vec<String>,
 }
 
 /// Sends descriptors with one byte.

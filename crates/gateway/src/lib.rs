@@ -7,6 +7,7 @@
 
 mod body;
 mod channel;
+mod context;
 mod decide;
 mod engine;
 mod filters;

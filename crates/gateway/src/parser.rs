@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
     path::Path,
@@ -37,7 +38,7 @@ use tokio::{
 
 use crate::{
     channel::{self, Answer, Ask, AskBody},
-    docker_error, sandbox,
+    context, docker_error, sandbox,
     stream::Channelled,
     written::Written,
 };
@@ -50,6 +51,9 @@ const JSON: Duration = Duration::from_secs(60);
 
 /// Without a connection for this long, the process ends.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// A request's body: the client's, none, or what was kept of it.
+type Sent = Either<Incoming, Either<Empty<Bytes>, context::Kept>>;
 
 /// What a connection has as long as it lasts: the keeper counts it until the channel closes.
 pub(crate) struct Held {
@@ -139,7 +143,17 @@ async fn answer(
     let ask = ask(&mut request).await?;
     let streams = matches!(ask.body, AskBody::Stream(_));
     channel::write(channel, &ask).await.map_err(broken)?;
-    match channel::read(channel).await.map_err(broken)? {
+    let mut kept = None;
+    let mut said = channel::read(channel).await.map_err(broken)?;
+    if said == Answer::Keep {
+        let file = File::from(channel::receive_one(channel).await.map_err(broken)?);
+        let context = context::keep(&ask, request.body_mut(), &file).await;
+        channel::write(channel, &context).await.map_err(broken)?;
+        context?;
+        kept = Some(file);
+        said = channel::read(channel).await.map_err(broken)?;
+    }
+    match said {
         Answer::Reply {
             status,
             headers,
@@ -148,8 +162,14 @@ async fn answer(
         Answer::Engine => {
             let engine = channel::receive_one(channel).await.map_err(broken)?;
             let engine = watched(engine).map_err(broken)?;
-            relay(request, engine, streams, held, slot).await
+            let body = |request: Request<Incoming>| match kept {
+                Some(file) => Either::Right(Either::Right(context::Kept::new(file))),
+                None if streams => Either::Left(request.into_body()),
+                None => Either::Right(Either::Left(Empty::<Bytes>::new())),
+            };
+            relay(request, body, engine, held, slot).await
         }
+        Answer::Keep => Err(broken(io::ErrorKind::InvalidData.into())),
     }
 }
 
@@ -237,8 +257,8 @@ async fn reply(
 /// The engine's answer, on the connection that the keeper opened.
 async fn relay(
     mut request: Request<Incoming>,
+    body: impl FnOnce(Request<Incoming>) -> Sent,
     engine: UnixStream,
-    streams: bool,
     held: Held,
     slot: &Slot,
 ) -> Result<Response<Out>, Failure> {
@@ -249,13 +269,9 @@ async fn relay(
         .map_err(gone)?;
     tokio::spawn(connection.with_upgrades());
     // Of this, only the method and the body count: the keeper wrote the head.
-    let (head, body) = request.into_parts();
-    let body = match streams {
-        true => Either::Left(body),
-        false => Either::Right(Empty::<Bytes>::new()),
-    };
-    let mut again = Request::new(body);
-    *again.method_mut() = head.method;
+    let method = request.method().clone();
+    let mut again = Request::new(body(request));
+    *again.method_mut() = method;
     let mut response = sender.send_request(again).await.map_err(gone)?;
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if upgraded {

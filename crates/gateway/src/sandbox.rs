@@ -24,7 +24,6 @@ pub(crate) fn enter(empty: &Path) -> io::Result<()> {
     chroot(empty)?;
     chdir("/")?;
     setrlimit(Resource::RLIMIT_NOFILE, SOCKETS, SOCKETS)?;
-    setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NPROC, 1, 1)?;
     setgroups(&[])?;

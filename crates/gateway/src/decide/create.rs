@@ -114,8 +114,13 @@ impl Call<'_> {
 
     /// A name for a container that has none, as likely to be free as Docker's own.
     fn any_name() -> Result<ContainerName, Failure> {
+        Ok(format!("{NAMELESS}-{}", Self::word()?).parse()?)
+    }
+
+    /// Eight digits that nobody else has.
+    pub(super) fn word() -> Result<String, Failure> {
         let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
         let uuid = uuid.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
-        Ok(format!("{NAMELESS}-{}", &uuid[..8]).parse()?)
+        Ok(uuid.chars().take(8).collect())
     }
 }

@@ -239,11 +239,6 @@ impl Call<'_> {
         query.insert("container".into(), vec![owned.id.0]);
         self.forward_as("/commit", &query, None).await
     }
-
-    pub(super) async fn build(&self) -> Result<Outcome, Failure> {
-        let message = "docker build is not there yet through DS01's gateway";
-        Err(Failure::new(Kind::Forbidden, message).with_hint("ask an admin to build the image"))
-    }
 }
 
 fn texts(list: &Value) -> Vec<String> {

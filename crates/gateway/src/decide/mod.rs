@@ -3,6 +3,7 @@
 //! The parser has read it already; here it is read again from what the parser made of it, by the
 //! same table, and everything that depends on who asks is decided.
 
+mod build;
 mod containers;
 mod create;
 mod events;
@@ -53,6 +54,14 @@ enum Outcome {
     Events(UnixStream),
 }
 
+/// What comes after the head of a request to the engine.
+enum Framing<'a> {
+    /// This.
+    Json(&'a str),
+    /// So many bytes from the parser, or until they end.
+    Tar(Option<u64>),
+}
+
 /// One request, and who asks.
 struct Call<'a> {
     gateway: &'a Gateway,
@@ -71,7 +80,7 @@ pub(crate) async fn serve(
 ) -> io::Result<()> {
     let ask: Ask = channel::read(&mut channel).await?;
     let outcome = match Call::of(gateway, peer, &ask).await {
-        Ok(call) => call.outcome().await,
+        Ok(call) => call.outcome(&mut channel).await,
         Err(failure) => Err(failure),
     };
     let outcome = outcome.unwrap_or_else(|failure| {
@@ -115,6 +124,14 @@ impl<'a> Call<'a> {
             _ => gateway.version().await?,
         };
         route::spoken(route.version, advertised)?;
+        // It goes into the head of a request to the engine.
+        let word = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !ask.registry.as_ref().is_none_or(word) {
+            return Err(Failure::new(
+                Kind::Usage,
+                "the registry's credentials are not base64",
+            ));
+        }
         let fits = match (route.body, &ask.body) {
             (route::Body::None, AskBody::None) => true,
             (route::Body::Json, AskBody::Json(_)) => true,
@@ -136,7 +153,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    async fn outcome(&self) -> Result<Outcome, Failure> {
+    async fn outcome(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
         match self.route.action {
             Action::Shared => self.forward(&self.route.path).await,
             Action::Ping => self.ping().await,
@@ -165,7 +182,7 @@ impl<'a> Call<'a> {
             Action::ImageRemove => self.image_remove().await,
             Action::ImageCreate => self.image_create().await,
             Action::ImagePrune => self.image_prune(),
-            Action::Build => self.build().await,
+            Action::Build => self.build(channel).await,
             Action::Commit => self.commit().await,
             Action::VolumeList => self.volume_list().await,
             Action::VolumeCreate => self.volume_create().await,
@@ -257,42 +274,59 @@ impl<'a> Call<'a> {
         query: &Query,
         json: Option<&str>,
     ) -> Result<Outcome, Failure> {
-        let path = self.path(path);
-        let mut head = format!(
-            "{} {path}{} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n",
-            self.ask.method,
-            write_query(query)
-        );
-        let json = match (&self.ask.body, json) {
-            (_, Some(json)) => Some(json),
-            (AskBody::Json(text), None) => Some(text.as_str()),
-            _ => None,
+        let framing = match (&self.ask.body, json) {
+            (AskBody::Json(text), None) => Framing::Json(text),
+            (_, Some(json)) => Framing::Json(json),
+            (AskBody::Stream(length), None) => Framing::Tar(*length),
+            (AskBody::None, None) => Framing::Tar(Some(0)),
         };
+        self.begin(path, query, framing).await
+    }
+
+    /// Hands the request on to the engine, with a body of this length that the parser has.
+    async fn forward_sized(
+        &self,
+        path: &str,
+        query: &Query,
+        length: u64,
+    ) -> Result<Outcome, Failure> {
+        self.begin(path, query, Framing::Tar(Some(length))).await
+    }
+
+    async fn begin(
+        &self,
+        path: &str,
+        query: &Query,
+        framing: Framing<'_>,
+    ) -> Result<Outcome, Failure> {
+        let path = format!("{}{}", self.path(path), write_query(query));
+        let mut head = format!(
+            "{} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n",
+            self.ask.method
+        );
         if self.ask.upgrade {
             head.push_str("Upgrade: tcp\r\n");
         }
-        match (&self.ask.body, json) {
-            (_, Some(json)) => {
-                let length = json.len();
-                head.push_str("Content-Type: application/json\r\n");
-                head.push_str(&format!("Content-Length: {length}\r\n\r\n{json}"));
-            }
-            (AskBody::Stream(None), None) => {
-                head.push_str("Content-Type: application/x-tar\r\n");
-                head.push_str("Transfer-Encoding: chunked\r\n\r\n");
-            }
-            (AskBody::Stream(Some(length)), None) => {
-                let kind = if *length > 0 {
-                    "application/x-tar"
-                } else {
-                    "text/plain"
-                };
-                head.push_str(&format!(
-                    "Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
-                ));
-            }
-            _ => head.push_str("Content-Length: 0\r\n\r\n"),
+        if let Some(registry) = &self.ask.registry {
+            let name = match self.route.action {
+                Action::Build => "X-Registry-Config",
+                _ => "X-Registry-Auth",
+            };
+            head.push_str(&format!("{name}: {registry}\r\n"));
         }
+        head.push_str(&match framing {
+            Framing::Json(text) => format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            ),
+            Framing::Tar(Some(0)) => "Content-Length: 0\r\n\r\n".into(),
+            Framing::Tar(Some(length)) => {
+                format!("Content-Type: application/x-tar\r\nContent-Length: {length}\r\n\r\n")
+            }
+            Framing::Tar(None) => {
+                "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n".into()
+            }
+        });
         Ok(Outcome::Engine(self.gateway.engine.begin(&head).await?))
     }
 

@@ -101,6 +101,11 @@ pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
 }
 
 impl RulesOf {
+    /// The user's limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// As `core` decides by them. `docker`: the client is the docker command.
     pub fn rules(&self, docker: bool) -> Rules<'_> {
         Rules {
