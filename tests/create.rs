@@ -68,7 +68,7 @@ fn a_container_without_gpu_sees_none_even_if_its_image_asks_for_all() {
 
 #[test]
 fn the_engine_gets_the_limits_and_nothing_that_widens_rights() {
-    let host = TestHost::new();
+    let host = TestHost::with_direct_access(1);
     running(&host, "thesis");
     let template = "{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} \
                     {{.HostConfig.ShmSize}} {{.HostConfig.PidsLimit}} {{.HostConfig.Init}} \
@@ -210,7 +210,7 @@ fn the_workspace_is_made_for_its_owner_and_that_of_a_project_is_shared() {
 
 #[test]
 fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
-    let host = TestHost::new();
+    let host = TestHost::with_direct_access(1);
     let shared = host.root().join("shared");
     fs::create_dir(&shared).unwrap();
     with_config(

@@ -130,7 +130,7 @@ fn what_the_files_say_in_vain_is_told_to_those_who_can_mend_them() {
 
 #[test]
 fn files_that_are_wrong_show_no_limits() {
-    let host = TestHost::new();
+    let host = TestHost::with_direct_access(1);
     with_limit(&host, "memory", "plenty");
     let shown = host.run(CHECK, &[]);
     assert_eq!((shown.status, shown.stdout.as_str()), (Some(2), ""));

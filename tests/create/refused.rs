@@ -109,7 +109,7 @@ fn a_name_is_given_once() {
 
 #[test]
 fn a_name_that_is_being_created_is_taken() {
-    let host = TestHost::with_gpus(2);
+    let host = TestHost::with_direct_access(2);
     let engine = host.scripted_engine();
     engine.on("GET", "/containers/json", [Answer::new(200, "[]")]);
     let labels =
@@ -165,7 +165,7 @@ fn names_that_cannot_be_are_refused_with_the_reason() {
 
 #[test]
 fn somebody_without_access_or_login_is_told_whom_to_ask() {
-    let host = TestHost::new();
+    let host = TestHost::with_direct_access(1);
     let forbidden = format!(
         "container-create: you may not use {}\nhint: ask an admin for access to DS01\n",
         host.state_dir().display()
@@ -192,7 +192,7 @@ fn somebody_without_access_or_login_is_told_whom_to_ask() {
 
 #[test]
 fn limits_that_are_wrong_name_file_line_and_key_and_grant_nothing() {
-    let host = TestHost::new();
+    let host = TestHost::with_direct_access(1);
     let file = host.root().join("etc/resource-limits.yaml");
     let file = file.display();
     let good = host.limits_text();

@@ -12,7 +12,7 @@ const ARGS: [&str; 2] = ["thesis", "ds01-base"];
 
 #[test]
 fn an_engine_that_is_absent_or_forbidden_is_said_to_be() {
-    let host = TestHost::new();
+    let host = TestHost::with_direct_access(1);
     let socket = host.engine().socket();
     let forbidden = format!(
         "container-create: you may not use the Docker Engine at {}\n\

@@ -37,8 +37,8 @@ pub fn own(uid: u32) -> String {
     format!("ds01-{uid}/")
 }
 
-/// The uid in a name of somebody's own image.
-fn owner(name: &str) -> Option<u32> {
+/// The uid in a name of somebody's own image; `None` for a shared one.
+pub fn owner(name: &str) -> Option<u32> {
     let hub = ["docker.io/", "index.docker.io/"];
     let name = hub
         .iter()

@@ -66,6 +66,12 @@ impl TestHost {
         Self::with_json(&whole(&topology("h100"), number), by_gateway())
     }
 
+    /// A host with this many whole GPUs, whose users have direct access, in whatever way others do:
+    /// for what only that shows.
+    pub fn with_direct_access(number: usize) -> Self {
+        Self::with_json(&whole(&topology("h100"), number), false)
+    }
+
     /// A host with this many whole GPUs, whose users reach it through the gateway alone, in
     /// whatever way others do.
     pub fn behind_gateway(number: usize) -> Self {

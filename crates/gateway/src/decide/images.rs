@@ -194,6 +194,10 @@ impl Call<'_> {
         match (self.one("fromImage"), self.one("fromSrc")) {
             (Some(image), None) => {
                 let tag = self.one("tag").unwrap_or_default();
+                if image::owner(image).is_some() {
+                    // Images with an owner are made here, and are in no registry.
+                    return Err(self.no_such("image", image));
+                }
                 let name = image::pulled(image, tag)
                     .ok_or_else(|| usage("name one image and one tag to pull"))?;
                 match self

@@ -122,6 +122,8 @@ impl UserError for EngineError {
             Self::Refused {
                 status: 304 | 409, ..
             } => Kind::State,
+            // The gateway's word for an engine that it cannot reach.
+            Self::Refused { status: 503, .. } => Kind::Unreachable,
             Self::Refused { .. } => Kind::Failed,
             Self::Absent { .. } | Self::TimedOut { .. } | Self::Broken { .. } => Kind::Unreachable,
         }
