@@ -7,6 +7,7 @@
 )]
 
 mod attach;
+mod build;
 mod conventions;
 mod crashes;
 mod create;
@@ -21,5 +22,6 @@ mod limits;
 mod list;
 mod races;
 mod scripts;
+mod service;
 mod smoke;
 mod support;

@@ -7,6 +7,7 @@
 mod allocate;
 mod create;
 mod figure;
+mod gateway;
 mod list;
 mod memory;
 mod present;
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
         ["allocate-once", name] => allocate::once(name),
         ["race", marks] => race::measure(marks),
         ["race-one", number, marks] => race::run(number, marks),
+        ["gateway"] => gateway::measure(),
+        ["gateway", direct, gateway] => gateway::part(direct, gateway),
         ["peak", command, args @ ..] => memory::peak(command, args),
         _ => Err(format!("no such part: {args:?}").into()),
     };
@@ -88,7 +91,8 @@ fn everything() -> Result<()> {
             part(&host, FEW, &["race", &present::marks(&host)?])?;
         }
     }
-    memory::measure(&host)
+    memory::measure(&host)?;
+    gateway::measure()
 }
 
 /// Runs a part as a user, and passes on what it says.

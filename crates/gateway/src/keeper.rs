@@ -92,7 +92,9 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
             format!("another gateway serves {}", run.display()),
         ));
     }
-    let listener = listen::listener(&run.join("docker.sock"))?;
+    let mut paths = vec![run.join("docker.sock")];
+    paths.extend(config.gateway.takes_over.clone());
+    let listeners = listen::listeners(&paths)?;
     let gateway = Arc::new(Gateway {
         engine: Engine {
             socket: config.engine.socket.clone(),
@@ -112,7 +114,7 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(unusable)?;
-    runtime.block_on(gateway.run(listener)).map_err(unusable)
+    runtime.block_on(gateway.run(listeners)).map_err(unusable)
 }
 
 /// Makes a directory of root's, with exactly this mode.
@@ -123,25 +125,34 @@ fn directory(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 impl Gateway {
-    async fn run(self: Arc<Self>, listener: std::os::unix::net::UnixListener) -> io::Result<()> {
-        let listener = UnixListener::from_std(listener)?;
+    async fn run(
+        self: Arc<Self>,
+        listeners: Vec<std::os::unix::net::UnixListener>,
+    ) -> io::Result<()> {
+        let listeners = listeners.into_iter().map(UnixListener::from_std);
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let accepting = listeners.into_iter().map(|listener| {
+            let gateway = Arc::clone(&self);
+            tokio::spawn(async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((client, _)) => gateway.accept(client),
+                        // Out of descriptors: those that are open will close.
+                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                    }
+                }
+            })
+        });
+        let accepting: Vec<_> = accepting.collect();
         listen::notify("READY=1");
-        loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-            };
-            match accepted {
-                Ok((client, _)) => self.accept(client),
-                // Out of descriptors: those that are open will close.
-                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-            }
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
         listen::notify("STOPPING=1");
-        drop(listener);
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
         let drained = async {
             while self.open.lock().is_ok_and(|open| !open.is_empty()) {
                 self.all_closed.notified().await;

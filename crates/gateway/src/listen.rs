@@ -6,7 +6,7 @@ use std::{
         fd::{FromRawFd, OwnedFd},
         unix::{fs::PermissionsExt, net::UnixDatagram, net::UnixListener},
     },
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use ds01_core::failure::{Failure, Kind};
@@ -14,38 +14,41 @@ use ds01_core::failure::{Failure, Kind};
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST: i32 = 3;
 
-/// The socket that systemd passes, or one of our own at `path`, which replaces what a gateway
+/// The sockets that systemd passes, or ones of our own at `paths`, which replace what a gateway
 /// that was killed left there.
 ///
 /// # Errors
 ///
-/// If it cannot be made, or another gateway answers at it.
-pub(crate) fn listener(path: &Path) -> Result<UnixListener, Failure> {
-    let listener = match passed() {
-        Some(listener) => Ok(listener),
-        None => own(path),
+/// If one cannot be made.
+pub(crate) fn listeners(paths: &[PathBuf]) -> Result<Vec<UnixListener>, Failure> {
+    let passed = passed();
+    let listeners: Vec<_> = match passed.is_empty() {
+        false => passed.into_iter().map(Ok).collect(),
+        true => paths
+            .iter()
+            .map(|path| own(path).map_err(|error| (path, error)))
+            .collect(),
     };
-    let listener = listener.and_then(|listener| {
-        listener.set_nonblocking(true)?;
+    let watched = listeners.into_iter().map(|listener| {
+        let listener = listener.map_err(|(path, error)| {
+            let message = format!("cannot listen at {}: {error}", path.display());
+            Failure::new(Kind::Unreachable, message)
+        })?;
+        let unwatched = listener.set_nonblocking(true);
+        unwatched.map_err(|error| Failure::new(Kind::Unreachable, error.to_string()))?;
         Ok(listener)
     });
-    listener.map_err(|error| {
-        let mut failure = Failure::new(
-            Kind::Unreachable,
-            format!("cannot listen at {}", path.display()),
-        );
-        failure.causes = vec![error.to_string()];
-        failure
-    })
+    watched.collect()
 }
 
-fn passed() -> Option<UnixListener> {
-    let number = |name| env::var(name).ok()?.parse::<u32>().ok();
-    let ours = number("LISTEN_PID") == Some(std::process::id());
-    // SAFETY: systemd passes this descriptor to this process, and nothing else here has it.
+fn passed() -> Vec<UnixListener> {
+    let number = |name| env::var(name).ok()?.parse::<i32>().ok();
+    let ours = number("LISTEN_PID").is_some_and(|pid| pid.unsigned_abs() == std::process::id());
+    let count = number("LISTEN_FDS").filter(|_| ours).unwrap_or(0);
+    // SAFETY: systemd passes these descriptors to this process, and nothing else here has them.
     #[expect(unsafe_code, reason = "a passed descriptor is a number")]
-    (ours && number("LISTEN_FDS") == Some(1))
-        .then(|| UnixListener::from(unsafe { OwnedFd::from_raw_fd(FIRST) }))
+    let listener = |fd| UnixListener::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    (FIRST..FIRST + count).map(listener).collect()
 }
 
 fn own(path: &Path) -> io::Result<UnixListener> {

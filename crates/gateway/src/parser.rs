@@ -127,7 +127,6 @@ async fn connection(client: UnixStream, held: Held) {
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
-        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service);

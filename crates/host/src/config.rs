@@ -43,6 +43,9 @@ pub struct Config {
 pub struct Gateway {
     /// What containers may have beyond what every container may.
     pub allow: Allow,
+    /// Another socket that it serves, where clients look for the engine: `/run/docker.sock`, once
+    /// the engine has been moved to one of its own.
+    pub takes_over: Option<PathBuf>,
 }
 
 /// `[engine]`
@@ -280,6 +283,17 @@ impl Config {
         if let Some(root) = roots.iter().find(|root| !root.is_absolute()) {
             return Some(format!("containers.bind_roots: {root:?} is not absolute"));
         }
+        if let Some(path) = &self.gateway.takes_over {
+            let shown = path.display();
+            if !path.is_absolute() {
+                return Some(format!("gateway.takes_over: {shown} is not absolute"));
+            }
+            if *path == self.engine.socket {
+                return Some(format!(
+                    "gateway.takes_over: {shown} is engine.socket itself"
+                ));
+            }
+        }
         // The ledger counts on it: nothing that was asked for comes later than SETTLED.
         let (timeout, longest) = (self.engine.timeout_s, SETTLED.as_secs());
         let possible = (1..=longest).contains(&timeout);
@@ -320,6 +334,14 @@ mod tests {
             (
                 "[containers]\nbind_roots = ['/data', 'x']",
                 Some("containers.bind_roots: \"x\" is not absolute"),
+            ),
+            (
+                "[gateway]\ntakes_over = 'docker.sock'",
+                Some("gateway.takes_over: docker.sock is not absolute"),
+            ),
+            (
+                "[gateway]\ntakes_over = '/run/docker.sock'",
+                Some("gateway.takes_over: /run/docker.sock is engine.socket itself"),
             ),
         ] {
             let config = toml::from_str::<Config>(text).unwrap();

@@ -46,6 +46,9 @@ pub enum UnknownUser {
     /// The name service has no such group.
     #[error("this host has no group {0:?}")]
     Group(String),
+    /// The name service has no such login.
+    #[error("this host has no user {0:?}")]
+    Login(String),
     /// The name service did not answer.
     #[error("the name service does not answer: {0}")]
     Service(String),
@@ -55,7 +58,7 @@ impl UserError for UnknownUser {
     fn kind(&self) -> Kind {
         match self {
             Self::Uid(_) => Kind::Forbidden,
-            Self::Group(_) => Kind::Usage,
+            Self::Group(_) | Self::Login(_) => Kind::Usage,
             Self::Service(_) => Kind::Unreachable,
         }
     }
@@ -64,7 +67,7 @@ impl UserError for UnknownUser {
         match self {
             Self::Uid(_) => Some("ask an admin for an account".into()),
             Self::Group(_) => Some("mend access.docker_group in ds01.toml".into()),
-            Self::Service(_) => None,
+            Self::Login(_) | Self::Service(_) => None,
         }
     }
 }
@@ -160,6 +163,19 @@ pub fn gid_of(group: &str) -> Result<u32, UnknownUser> {
     match Group::from_name(group) {
         Ok(Some(group)) => Ok(group.gid.as_raw()),
         Ok(None) => Err(UnknownUser::Group(group.into())),
+        Err(error) => Err(UnknownUser::Service(error.to_string())),
+    }
+}
+
+/// The uid of a login.
+///
+/// # Errors
+///
+/// [`UnknownUser`] if nobody has it, or the name service fails.
+pub fn uid_of(login: &str) -> Result<u32, UnknownUser> {
+    match User::from_name(login) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        Ok(None) => Err(UnknownUser::Login(login.into())),
         Err(error) => Err(UnknownUser::Service(error.to_string())),
     }
 }

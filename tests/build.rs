@@ -1,0 +1,171 @@
+//! `docker build` through the gateway: one's own image from one's own folder, and from nobody else's.
+
+use std::{fs, os::unix::fs::symlink};
+
+use ds01_testkit::{Outcome, TestHost};
+
+/// Docker's own client at the gateway, with the classic builder.
+fn docker(host: &TestHost, user: &str, args: &[&str]) -> Outcome {
+    let socket = format!("unix://{}", host.gateway_socket().display());
+    let user = host.as_user(user).env("DOCKER_HOST", &socket);
+    user.env("DOCKER_BUILDKIT", "0").run("docker", args)
+}
+
+/// A folder in a user's home, with this Dockerfile.
+fn folder(host: &TestHost, user: &str, dockerfile: &str) {
+    let folder = host.home(user).join("app");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
+}
+
+#[test]
+fn an_image_is_its_makers_own() {
+    let host = TestHost::behind_gateway(1);
+    folder(
+        &host,
+        "alice",
+        "FROM ds01-base\nCOPY Dockerfile /file\nCMD cat /file\n",
+    );
+    docker(&host, "alice", &["build", "-q", "-t", "app", "app"]).ok();
+    let names = ["images", "--format", "{{.Repository}}:{{.Tag}}"];
+    let seen = |user| {
+        let mut names: Vec<_> = docker(&host, user, &names)
+            .ok()
+            .lines()
+            .map(str::to_string)
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        seen("alice"),
+        ["app:latest", "ds01-base:latest", "ds01-busybox:latest"]
+    );
+    assert_eq!(seen("bob"), ["ds01-base:latest", "ds01-busybox:latest"]);
+    let run = docker(&host, "alice", &["run", "--rm", "app"]).ok();
+    assert!(run.starts_with("FROM ds01-base\n"), "{run}");
+    for name in ["app", "ds01-20001/app", "ds01-20001/app:latest"] {
+        let seen = docker(&host, "bob", &["image", "inspect", name]);
+        assert_eq!(seen.status, Some(1), "{name}");
+        let run = docker(&host, "bob", &["run", "--rm", "--pull=never", name]);
+        assert_eq!(run.status, Some(125), "{name}");
+    }
+    // A name that others use stays what it is.
+    let before = docker(
+        &host,
+        "bob",
+        &["image", "inspect", "-f", "{{.Id}}", "ds01-base"],
+    )
+    .ok();
+    docker(&host, "alice", &["build", "-q", "-t", "ds01-base", "app"]).ok();
+    let after = docker(
+        &host,
+        "bob",
+        &["image", "inspect", "-f", "{{.Id}}", "ds01-base"],
+    )
+    .ok();
+    assert_eq!(before, after);
+    let refused = docker(&host, "bob", &["rmi", "ds01-base"]);
+    assert!(
+        refused.stderr.contains("the image ds01-base is shared"),
+        "{}",
+        refused.stderr
+    );
+    docker(&host, "alice", &["rmi", "app"]).ok();
+}
+
+#[test]
+fn nobody_builds_from_somebody_elses_image() {
+    let host = TestHost::behind_gateway(1);
+    folder(&host, "alice", "FROM ds01-base\nRUN echo secret >/secret\n");
+    docker(&host, "alice", &["build", "-q", "-t", "app", "app"]).ok();
+    let id = ["image", "inspect", "-f", "{{.Id}}", "app"];
+    let id = docker(&host, "alice", &id)
+        .ok()
+        .trim()
+        .replace("sha256:", "");
+    let build = |dockerfile: &str, args: &[&str]| {
+        folder(&host, "bob", dockerfile);
+        docker(&host, "bob", &[&["build", "-q"], args, &["app"]].concat())
+    };
+    for (dockerfile, args) in [
+        ("FROM ds01-20001/app", &[][..]),
+        ("FROM docker.io/ds01-20001/app:latest", &[]),
+        ("ARG A=20001\nFROM ds01-${A}/app", &[]),
+        ("ARG A\nFROM $A", &["--build-arg=A=ds01-20001/app"]),
+        ("FR\\\nOM ds01-20001/app", &[]),
+        ("FROM ds01-base\nCOPY --from=ds01-20001/app /secret /", &[]),
+        (&format!("FROM {id}"), &[]),
+        (&format!("FROM {}", &id[..12]), &[]),
+    ] {
+        let refused = build(dockerfile, args);
+        assert_eq!(
+            (refused.status, refused.stdout.as_str()),
+            (Some(1), ""),
+            "{dockerfile}"
+        );
+        assert!(
+            refused.stderr.contains("No such image: "),
+            "{}",
+            refused.stderr
+        );
+    }
+    // The name of a stage is no image, and a trigger that is somebody's own may wait in theirs.
+    build(
+        "FROM ds01-base AS a\nFROM a\nCOPY --from=a /etc/passwd /x\n",
+        &[],
+    )
+    .ok();
+    build(
+        "FROM ds01-base\nONBUILD COPY --from=ds01-20001/app /secret /\n",
+        &["-t", "trap"],
+    );
+    let refused = build("FROM ds01-20002/trap", &[]);
+    assert_eq!(refused.status, Some(1), "{}", refused.stdout);
+
+    // A link between folders would make another file the one that counts.
+    folder(&host, "bob", "FROM ds01-base\n");
+    let app = host.home("bob").join("app");
+    fs::create_dir(app.join("sub")).unwrap();
+    fs::write(app.join("sub/Dockerfile"), "FROM ds01-20001/app\n").unwrap();
+    symlink("sub", app.join("link")).unwrap();
+    let refused = docker(
+        &host,
+        "bob",
+        &["build", "-q", "-f", "app/link/Dockerfile", "app"],
+    );
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+}
+
+#[test]
+fn a_build_is_held_to_its_makers_limits() {
+    let host = TestHost::behind_gateway(1);
+    folder(
+        &host,
+        "alice",
+        "FROM ds01-base\nRUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes >/limit || \\\n cat /sys/fs/cgroup/memory.max >/limit\nCMD cat /limit\n",
+    );
+    docker(
+        &host,
+        "alice",
+        &["build", "-q", "-t", "app", "-m", "100g", "app"],
+    )
+    .ok();
+    let limit = docker(&host, "alice", &["run", "--rm", "app"]).ok();
+    assert_eq!(limit.trim(), (256 << 20).to_string());
+    for refused in [
+        "--network=host",
+        "--cgroup-parent=/x",
+        "--security-opt=seccomp=unconfined",
+        "--ulimit=nproc=1",
+    ] {
+        let refused = docker(&host, "alice", &["build", "-q", refused, "app"]);
+        assert_eq!(
+            (refused.status, refused.stdout.as_str()),
+            (Some(1), ""),
+            "{}",
+            refused.stderr
+        );
+    }
+}

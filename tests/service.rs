@@ -1,0 +1,132 @@
+//! `ds01-gateway` as a service: how it starts, stops, and takes the engine's place.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+};
+
+use ds01_testkit::{Outcome, TestHost};
+
+use crate::support::expect::failed;
+
+/// Docker's own client, as alice, at the gateway.
+fn docker(host: &TestHost, args: &[&str]) -> Outcome {
+    let socket = format!("unix://{}", host.gateway_socket().display());
+    host.as_user("alice")
+        .env("DOCKER_HOST", &socket)
+        .run("docker", args)
+}
+
+#[test]
+fn only_root_starts_it_and_only_once() {
+    let host = TestHost::behind_gateway(1);
+    let config = host.root().join("etc/ds01.toml");
+    let args = ["--config", &*config.to_string_lossy()];
+    let expected = "ds01-gateway: the gateway runs as root: it holds the engine's socket\n\
+                    hint: systemctl start ds01-gateway\n";
+    assert_eq!(host.run("ds01-gateway", &args), failed(7, expected));
+    let run = host.root().join("run");
+    let expected = format!("ds01-gateway: another gateway serves {}\n", run.display());
+    let second = host.as_user("root").run("ds01-gateway", &args);
+    assert_eq!(second, failed(4, &expected));
+    assert_eq!(docker(&host, &["ps", "-q"]).ok(), "");
+}
+
+#[test]
+fn everybody_may_connect_and_nobody_but_root_may_change_what_is_there() {
+    let host = TestHost::behind_gateway(1);
+    let mode = |path: &str| {
+        let file = fs::metadata(host.root().join(path)).unwrap();
+        file.permissions().mode() & 0o7777
+    };
+    assert_eq!(mode("run"), 0o755);
+    assert_eq!(mode("run/docker.sock"), 0o666);
+    assert_eq!(mode("run/empty"), 0o555);
+    assert_eq!(mode("state"), 0o700);
+}
+
+#[test]
+fn containers_run_on_while_it_is_down_and_are_the_same_afterwards() {
+    let host = TestHost::behind_gateway(1);
+    docker(
+        &host,
+        &[
+            "run",
+            "-d",
+            "--name=thesis",
+            "--gpus=1",
+            "ds01-base",
+            "sleep",
+            "600",
+        ],
+    )
+    .ok();
+    let seen = || {
+        docker(
+            &host,
+            &[
+                "inspect",
+                "-f",
+                "{{.State.Pid}} {{.State.Running}}",
+                "thesis",
+            ],
+        )
+    };
+    let before = seen().ok();
+    host.stop_gateway();
+    let socket = host.gateway_socket();
+    let down = seen();
+    assert_eq!(down.status, Some(1));
+    assert!(
+        down.stderr.contains("Cannot connect to the Docker daemon"),
+        "{}",
+        down.stderr
+    );
+    let expected = "container-list: DS01's gateway does not answer: Connection refused";
+    let list = host.run("container-list", &[]);
+    assert_eq!((list.status, list.stdout.as_str()), (Some(8), ""));
+    assert!(list.stderr.starts_with(expected), "{}", list.stderr);
+    host.start_gateway();
+    assert!(UnixStream::connect(socket).is_ok());
+    assert_eq!(seen().ok(), before);
+    let given = host.run("gpu-status", &["--format=simple"]).ok();
+    assert!(given.ends_with("\talice\tthesis\n"), "{given}");
+}
+
+#[test]
+fn it_ends_when_its_calls_have_ended() {
+    let host = TestHost::behind_gateway(1);
+    // As first process it ignores SIGTERM: the engine waits before it kills.
+    docker(
+        &host,
+        &["run", "-d", "--name=thesis", "ds01-base", "sleep", "600"],
+    )
+    .ok();
+    let socket = format!("unix://{}", host.gateway_socket().display());
+    let alice = host.as_user("alice").env("DOCKER_HOST", &socket);
+    let stopping = alice.spawn("docker", &["stop", "-t", "2", "thesis"]);
+    let signalled = ["events", "--since=1", "--until=0s", "--filter=event=kill"];
+    while host.docker(&signalled).ok().is_empty() {}
+    assert!(host.stop_gateway(), "it ran");
+    let ended = stopping.wait();
+    assert_eq!((ended.status, ended.stdout.as_str()), (Some(0), "thesis\n"));
+}
+
+#[test]
+fn it_can_take_the_place_of_the_engine() {
+    let host = TestHost::behind_gateway(1);
+    let socket = host.root().join("taken.sock");
+    let taken = format!("{}[gateway]\ntakes_over = {socket:?}\n", host.config_text());
+    host.config(&taken);
+    let at = format!("unix://{}", socket.display());
+    let alice = host.as_user("alice").env("DOCKER_HOST", &at);
+    alice
+        .run(
+            "docker",
+            &["run", "-d", "--name=thesis", "ds01-base", "sleep", "600"],
+        )
+        .ok();
+    assert!(host.run("container-list", &[]).ok().contains("thesis"));
+    let bob = host.as_user("bob").env("DOCKER_HOST", &at);
+    assert_eq!(bob.run("docker", &["ps", "-aq"]).ok(), "");
+}
