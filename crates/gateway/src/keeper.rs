@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs, io,
     os::{
-        fd::{AsRawFd, OwnedFd},
+        fd::AsRawFd,
         unix::fs::{DirBuilderExt, PermissionsExt},
     },
     path::{Path, PathBuf},
@@ -214,7 +214,7 @@ impl Gateway {
             .arg(PARSER)
             .arg(&self.empty)
             .env_clear()
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;

@@ -74,7 +74,7 @@ pub(crate) fn run(empty: &Path) -> ExitCode {
         .enable_all()
         .build();
     let ended = sandbox::enter(empty)
-        .and_then(|()| runtime)
+        .and(runtime)
         .and_then(|runtime| runtime.block_on(connections()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -132,12 +132,12 @@ impl<'a> Call<'a> {
                 "the registry's credentials are not base64",
             ));
         }
-        let fits = match (route.body, &ask.body) {
-            (route::Body::None, AskBody::None) => true,
-            (route::Body::Json, AskBody::Json(_)) => true,
-            (route::Body::Stream, AskBody::Stream(_)) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (route.body, &ask.body),
+            (route::Body::None, AskBody::None)
+                | (route::Body::Json, AskBody::Json(_))
+                | (route::Body::Stream, AskBody::Stream(_))
+        );
         if !fits {
             return Err(Failure::new(
                 Kind::Usage,
