@@ -130,3 +130,54 @@ fn it_can_take_the_place_of_the_engine() {
     let bob = host.as_user("bob").env("DOCKER_HOST", &at);
     assert_eq!(bob.run("docker", &["ps", "-aq"]).ok(), "");
 }
+
+/// The engine resolves the path of a mount anew at every start.
+#[test]
+fn after_a_reboot_a_container_has_the_same_folder_again_and_no_other() {
+    let host = TestHost::behind_gateway(1);
+    let home = host.home("alice");
+    for folder in ["work", "other"] {
+        host.run("mkdir", &[folder]).ok();
+        fs::write(home.join(folder).join("name"), folder).unwrap();
+    }
+    let bind = "--volume=/home/alice/work:/work";
+    let cat = [
+        "run",
+        "--name=thesis",
+        bind,
+        "ds01-base",
+        "cat",
+        "/work/name",
+    ];
+    assert_eq!(docker(&host, &cat).ok(), "work");
+    let unmount_all = || {
+        host.stop_gateway();
+        let mounts = host.root().join("run/mounts");
+        let script = format!(
+            "find {0} -mindepth 2 -maxdepth 2 -exec umount {{}} \\; && rm -r {0}",
+            mounts.display()
+        );
+        host.as_user("root").run("sh", &["-c", &script]).ok();
+        host.start_gateway();
+    };
+    unmount_all();
+    let again = ["start", "-a", "thesis"];
+    assert_eq!(docker(&host, &again).ok(), "work");
+
+    // In its place there is a link now, to where the owner may not have a folder mounted.
+    fs::rename(home.join("work"), home.join("gone")).unwrap();
+    std::os::unix::fs::symlink("/etc", home.join("work")).unwrap();
+    assert_eq!(
+        docker(&host, &again).ok(),
+        "work",
+        "what was opened once stays"
+    );
+    unmount_all();
+    let refused = docker(&host, &again);
+    assert!(
+        refused.stderr.contains("cannot mount /home/alice/work"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
+}

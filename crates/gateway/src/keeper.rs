@@ -17,9 +17,12 @@ use ds01_core::{
     failure::{Failure, Kind},
     route::Version,
 };
-use ds01_host::config::Config;
+use ds01_host::{Site, config::Config, ops};
 use nix::{
-    sys::socket::{AddressFamily, SockFlag, SockType, socketpair},
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        socket::{AddressFamily, SockFlag, SockType, socketpair},
+    },
     unistd::geteuid,
 };
 use tokio::{
@@ -92,6 +95,14 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
             format!("another gateway serves {}", run.display()),
         ));
     }
+    // A connection has several descriptors: all that there may be are none too many.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| unusable(error.into()))?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(|error| unusable(error.into()))?;
+    // The first that may makes the state directory; after a reboot, no folder is mounted.
+    let site = Site::new(config.clone(), "gateway")?.for_others();
+    site.sweep_mounts()?;
+    ops::restore_mounts(&site)?;
+    drop(site);
     let mut paths = vec![run.join("docker.sock")];
     paths.extend(config.gateway.takes_over.clone());
     let listeners = listen::listeners(&paths)?;

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use nix::{
     sys::{
         prctl::{set_dumpable, set_no_new_privs, set_pdeathsig},
-        resource::{Resource, setrlimit},
+        resource::{Resource, getrlimit, setrlimit},
         signal::Signal,
     },
     unistd::{Gid, Uid, chdir, chroot, setgid, setgroups, setuid},
@@ -23,7 +23,9 @@ pub(crate) fn enter(empty: &Path) -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
     chroot(empty)?;
     chdir("/")?;
-    setrlimit(Resource::RLIMIT_NOFILE, SOCKETS, SOCKETS)?;
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let sockets = most.min(SOCKETS);
+    setrlimit(Resource::RLIMIT_NOFILE, sockets, sockets)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NPROC, 1, 1)?;
     setgroups(&[])?;

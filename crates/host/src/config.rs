@@ -38,7 +38,7 @@ pub struct Config {
 }
 
 /// `[gateway]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
     /// What containers may have beyond what every container may.
@@ -46,6 +46,8 @@ pub struct Gateway {
     /// Another socket that it serves, where clients look for the engine: `/run/docker.sock`, once
     /// the engine has been moved to one of its own.
     pub takes_over: Option<PathBuf>,
+    /// Networks that a user may have; 5 by default. The engine has some thirty for everybody.
+    pub networks_per_user: usize,
 }
 
 /// `[engine]`
@@ -113,6 +115,16 @@ impl Default for Engine {
         Self {
             socket: "/run/docker.sock".into(),
             timeout_s: SETTLED.as_secs(),
+        }
+    }
+}
+
+impl Default for Gateway {
+    fn default() -> Self {
+        Self {
+            allow: Allow::default(),
+            takes_over: None,
+            networks_per_user: 5,
         }
     }
 }

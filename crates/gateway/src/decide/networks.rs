@@ -126,6 +126,13 @@ impl Call<'_> {
             return Err(Failure::new(Kind::Forbidden, message)
                 .with_hint("leave it out: the engine finds a free one"));
         }
+        let most = self.gateway.config.gateway.networks_per_user;
+        if self.own_networks().await?.len() >= most {
+            // The engine has addresses for some thirty of them, for everybody.
+            let message = format!("you have {most} networks, the most that a user may have");
+            return Err(Failure::new(Kind::Denied, message)
+                .with_hint("remove one that is not used: docker network prune"));
+        }
         let json = body::write(&network(asked, self.caller.uid)?)?;
         self.forward_as("/networks/create", &self.route.query, Some(&json))
             .await
@@ -166,20 +173,30 @@ impl Call<'_> {
     }
 
     pub(super) async fn network_prune(&self) -> Result<Outcome, Failure> {
-        let listed = self.engine("GET", "/networks", None).await?;
         let mut removed = Vec::new();
-        for network in listed.as_array().into_iter().flatten() {
-            let (id, name) = (network["Id"].as_str(), network["Name"].as_str());
-            let own = name.and_then(|name| to_user(name, self.caller.uid));
-            if let (Some(id), Some(own)) = (id, own) {
-                let path = self.path(&format!("/networks/{id}"));
-                // One that a container uses is refused, and stays.
-                let said = self.gateway.engine.ask("DELETE", &path, None).await?;
-                if said.status < 300 {
-                    removed.push(own.to_string());
-                }
+        for (id, own) in self.own_networks().await? {
+            let path = self.path(&format!("/networks/{id}"));
+            // One that a container uses is refused, and stays.
+            let said = self.gateway.engine.ask("DELETE", &path, None).await?;
+            if said.status < 300 {
+                removed.push(own);
             }
         }
         reply(200, &json!({ "NetworksDeleted": removed }))
+    }
+
+    /// The ids of the caller's own networks, and their names for them.
+    async fn own_networks(&self) -> Result<Vec<(String, String)>, Failure> {
+        let listed = self.engine("GET", "/networks", None).await?;
+        let own = |network: &Value| {
+            let name = to_user(network["Name"].as_str()?, self.caller.uid)?;
+            Some((network["Id"].as_str()?.to_string(), name.to_string()))
+        };
+        Ok(listed
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(own)
+            .collect())
     }
 }

@@ -129,6 +129,21 @@ fn stage(
     })
 }
 
+/// Mounts again the folders of all containers, as far as they are still what may be mounted: the
+/// engine starts some containers by itself.
+///
+/// # Errors
+///
+/// If the records cannot be read.
+pub fn restore_mounts(site: &Site) -> Result<(), Failure> {
+    for record in site.metadata.read_all()? {
+        if let Err(failure) = restore(site, &record) {
+            site.notice(format!("{}: {}", record.container, failure.message));
+        }
+    }
+    Ok(())
+}
+
 /// Mounts again what a reboot took away.
 ///
 /// # Errors

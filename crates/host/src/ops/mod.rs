@@ -27,6 +27,7 @@ use crate::{Operation, Site, users::Caller};
 
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
+pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
 pub use limits::{LimitsStatus, MyLimits};
