@@ -139,6 +139,30 @@ fn nobody_builds_from_somebody_elses_image() {
 }
 
 #[test]
+fn the_commands_use_ones_own_image_and_nobody_elses() {
+    let host = TestHost::behind_gateway(1);
+    folder(&host, "alice", "FROM ds01-base\nRUN echo mine >/mine\n");
+    docker(&host, "alice", &["build", "-q", "-t", "app", "app"]).ok();
+    let id = ["image", "inspect", "-f", "{{.Id}}", "app"];
+    let id = docker(&host, "alice", &id).ok().trim().to_string();
+    for image in ["app", "ds01-20001/app", &id] {
+        let args = ["thesis", "--cpu-only", "--image", image];
+        let bobs = host.as_user("bob").run("container-create", &args);
+        assert_eq!(
+            (bobs.status, bobs.stdout.as_str()),
+            (Some(3), ""),
+            "{}",
+            bobs.stderr
+        );
+        host.run("container-create", &args).ok();
+        host.run("container-start", &["thesis"]).ok();
+        let mine = host.as_user("alice").stdin("cat /mine\n");
+        assert_eq!(mine.run("container-attach", &["thesis"]).ok(), "mine\n");
+        host.run("container-remove", &["thesis", "--stop"]).ok();
+    }
+}
+
+#[test]
 fn a_build_is_held_to_its_makers_limits() {
     let host = TestHost::behind_gateway(1);
     folder(

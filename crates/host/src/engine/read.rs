@@ -68,6 +68,8 @@ pub struct Inspected {
 pub struct Image {
     /// `sha256:…`
     pub id: String,
+    /// Its names, with tags and digests.
+    pub names: Vec<String>,
     /// Who made it, in their own words.
     pub author: String,
     /// Its labels.
@@ -165,6 +167,11 @@ impl Engine {
         let call = async {
             match self.docker.inspect_image(name).await {
                 Ok(image) => Ok(Some(Image {
+                    names: [image.repo_tags, image.repo_digests]
+                        .into_iter()
+                        .flatten()
+                        .flatten()
+                        .collect(),
                     id: image.id.unwrap_or_default(),
                     author: image.author.unwrap_or_default(),
                     labels: image

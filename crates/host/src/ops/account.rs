@@ -13,6 +13,7 @@ use std::{
 use ds01_core::{
     account::{Account, group_file, passwd_file, profile},
     failure::{Failure, Kind},
+    image,
 };
 
 use crate::{
@@ -33,19 +34,32 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const EXIT: &str =
     "#!/bin/sh\n# Ends the shell that runs this; the container goes on.\nkill -HUP \"$PPID\"\n";
 
-/// The image that a user named.
+/// The image that a user named, and its name in the engine: `app` may also be their own
+/// `ds01-<uid>/app`. Behind the gateway, an image that is only others' is none.
 ///
 /// # Errors
 ///
 /// Status 3 without the image; the engine's own.
-pub(super) fn named(site: &Site, image: &str) -> Result<Image, Failure> {
-    site.engine()?.image(image)?.ok_or_else(|| {
-        fail(
-            Kind::NotFound,
-            format!("there is no image {image} on this host"),
-            "see the images with docker images; name one with --image".into(),
-        )
-    })
+pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image), Failure> {
+    let engine = site.engine()?;
+    let seen = |image: &Image| {
+        let names = image.names.iter().map(String::as_str);
+        !site.is_for_others() || image::is_visible(names, uid)
+    };
+    if let Some(found) = engine.image(name)?.filter(seen) {
+        return Ok((name.into(), found));
+    }
+    let own = image::own_name(name, uid).ok().filter(|own| own != name);
+    if let Some(own) = own
+        && let Some(found) = engine.image(&own)?
+    {
+        return Ok((own, found));
+    }
+    Err(fail(
+        Kind::NotFound,
+        format!("there is no image {name} on this host"),
+        "see the images with docker images; name one with --image".into(),
+    ))
 }
 
 /// The image to create from in place of `base`: itself if it has the account. Made if need be.

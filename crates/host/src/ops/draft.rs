@@ -81,7 +81,7 @@ impl Draft {
             home,
         };
         let image = image_name(create, site, uid, &project)?;
-        let named = account::named(site, &image)?;
+        let (image, named) = account::named(site, &image, uid)?;
         let base = match create.dry_run {
             true => named,
             false => account::image_for(site, named, &account)?,
