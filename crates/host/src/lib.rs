@@ -76,7 +76,7 @@ enum Way {
     /// In this process.
     Direct(Box<Site>),
     /// Through the gateway, which does the same for them.
-    Gateway(Gateway),
+    Gateway(Box<Gateway>),
 }
 
 impl Host {
@@ -99,7 +99,7 @@ impl Host {
             _ => false,
         };
         let way = match gateway_only {
-            true if gateway.is_there() => Way::Gateway(gateway),
+            true if gateway.is_there() => Way::Gateway(Box::new(gateway)),
             true => {
                 let message = format!("you may not use {}", state.display());
                 return Err(Failure::new(Kind::Forbidden, message)

@@ -75,7 +75,7 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made,
     let workspace = folders::allowed(site, &order.workspace, &order.person)?;
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let home = site.config().containers.mount_home;
-    let home = home.then(|| (order.person.home.as_path(), draft.account.home.as_str()));
+    let home = home.then_some((order.person.home.as_path(), draft.account.home.as_str()));
     let folders = [Some((workspace.as_path(), "/workspace"))].into_iter();
     let folders = folders.chain([draft.data.as_deref().map(|data| (data, "/data")), home]);
     let binds = folders.flatten().map(|(source, target)| Bind {
