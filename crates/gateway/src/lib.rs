@@ -10,6 +10,7 @@ mod channel;
 mod decide;
 mod engine;
 mod filters;
+mod hangup;
 mod keeper;
 mod listen;
 mod operate;

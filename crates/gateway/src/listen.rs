@@ -10,6 +10,7 @@ use std::{
 };
 
 use ds01_core::failure::{Failure, Kind};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST: i32 = 3;
@@ -42,10 +43,15 @@ pub(crate) fn listener(path: &Path) -> Result<UnixListener, Failure> {
 fn passed() -> Option<UnixListener> {
     let number = |name| env::var(name).ok()?.parse::<u32>().ok();
     let ours = number("LISTEN_PID") == Some(std::process::id());
+    if !ours || number("LISTEN_FDS") != Some(1) {
+        return None;
+    }
     // SAFETY: systemd passes this descriptor to this process, and nothing else here has it.
     #[expect(unsafe_code, reason = "a passed descriptor is a number")]
-    (ours && number("LISTEN_FDS") == Some(1))
-        .then(|| UnixListener::from(unsafe { OwnedFd::from_raw_fd(FIRST) }))
+    let listener = UnixListener::from(unsafe { OwnedFd::from_raw_fd(FIRST) });
+    // It was to stay open over the start of this program, and of no other.
+    fcntl(&listener, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
+    Some(listener)
 }
 
 fn own(path: &Path) -> io::Result<UnixListener> {

@@ -37,7 +37,9 @@ use tokio::{
 
 use crate::{
     channel::{self, Answer, Ask, AskBody},
-    docker_error, sandbox,
+    docker_error,
+    hangup::Hangup,
+    sandbox,
     stream::Channelled,
     written::Written,
 };
@@ -66,11 +68,13 @@ type Out = Either<Either<Full<Bytes>, Channelled>, Incoming>;
 /// Runs the half that parses. Standard input is the keeper's control socket; `empty` is an empty
 /// directory.
 pub(crate) fn run(empty: &Path) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let ended = sandbox::enter(empty)
-        .and_then(|()| runtime)
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build()
+    };
+    let ended = sandbox::close_inherited()
+        .and_then(|()| sandbox::enter(empty))
+        .and_then(|()| runtime())
         .and_then(|runtime| runtime.block_on(connections()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,14 +112,19 @@ pub(crate) fn watched(socket: OwnedFd) -> io::Result<UnixStream> {
 
 /// Serves the one request of a connection. How it ends is between the client and the engine.
 async fn connection(client: UnixStream, held: Held) {
+    let Ok(hangup) = Hangup::of(&client) else {
+        return;
+    };
+    let hangup = Arc::new(hangup);
+    let for_upgraded = Arc::clone(&hangup);
     let slot: Slot = Arc::new(Mutex::new(Some(held)));
     let service = service_fn(|request| {
-        let slot = Arc::clone(&slot);
+        let (slot, hangup) = (Arc::clone(&slot), Arc::clone(&for_upgraded));
         // A second request finds it empty, and there is none: keep-alive is off.
         let held = slot.lock().ok().and_then(|mut slot| slot.take());
         async move {
             let answer = match held {
-                Some(held) => answer(request, held, &slot).await,
+                Some(held) => answer(request, held, &slot, hangup).await,
                 None => Err(broken(io::ErrorKind::NotConnected.into())),
             };
             Ok::<_, Infallible>(answer.unwrap_or_else(|failure| told(&failure)))
@@ -127,13 +136,19 @@ async fn connection(client: UnixStream, held: Held) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service);
-    let _ = connection.with_upgrades().await;
+    // While the engine says nothing, as with logs and waits, nothing is written to the client: that
+    // it has gone has to be looked for, or its connections would be counted for ever.
+    tokio::select! {
+        _ = connection.with_upgrades() => {}
+        () = hangup.wait() => {}
+    }
 }
 
 async fn answer(
     mut request: Request<Incoming>,
     mut held: Held,
     slot: &Slot,
+    hangup: Arc<Hangup>,
 ) -> Result<Response<Out>, Failure> {
     let channel = &mut held.channel;
     let ask = ask(&mut request).await?;
@@ -148,7 +163,7 @@ async fn answer(
         Answer::Engine => {
             let engine = channel::receive_one(channel).await.map_err(broken)?;
             let engine = watched(engine).map_err(broken)?;
-            relay(request, engine, streams, held, slot).await
+            relay(request, engine, streams, held, slot, hangup).await
         }
     }
 }
@@ -241,6 +256,7 @@ async fn relay(
     streams: bool,
     held: Held,
     slot: &Slot,
+    hangup: Arc<Hangup>,
 ) -> Result<Response<Out>, Failure> {
     let client = hyper::upgrade::on(&mut request);
     let written = Written::new(TokioIo::new(engine));
@@ -264,7 +280,10 @@ async fn relay(
             // An end that closes ends the other; there is nobody to tell of errors.
             if let (Ok(client), Ok(engine)) = (client.await, engine.await) {
                 let (mut client, mut engine) = (TokioIo::new(client), TokioIo::new(engine));
-                let _ = copy_bidirectional(&mut client, &mut engine).await;
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut engine) => {}
+                    () = hangup.wait() => {}
+                }
             }
             drop(held);
         });
