@@ -11,6 +11,7 @@ mod conventions;
 mod crashes;
 mod create;
 mod engines;
+mod gateway;
 mod gpu_status;
 mod ledger_faults;
 mod ledger_reach;
