@@ -14,6 +14,7 @@ mod create;
 mod doctor;
 mod ds01_docker;
 mod engines;
+mod gateway;
 mod gpu_status;
 mod ledger_faults;
 mod ledger_reach;

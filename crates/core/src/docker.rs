@@ -26,6 +26,7 @@ mod plan;
 mod refused;
 mod resources;
 mod strict;
+mod top;
 mod volume;
 
 pub use binds::WantedBind;
@@ -40,6 +41,7 @@ pub use network::{
 pub use plan::{Allow, Owner, Planned, Rules, plan};
 pub use refused::Refused;
 pub use strict::{read, write};
+pub use top::ps_args;
 pub use volume::{VolumeBody, volume};
 
 #[cfg(test)]

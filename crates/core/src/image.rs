@@ -37,18 +37,28 @@ pub fn own(uid: u32) -> String {
     format!("ds01-{uid}/")
 }
 
+/// As people write it: clients write out where a name without a registry would be looked for.
+fn short(name: &str) -> &str {
+    let hub = ["docker.io/", "index.docker.io/"];
+    let hub = hub.iter().find_map(|hub| name.strip_prefix(hub));
+    hub.map_or(name, |rest| rest.strip_prefix("library/").unwrap_or(rest))
+}
+
 /// The uid in a name of somebody's own image; `None` for a shared one.
 pub fn owner(name: &str) -> Option<u32> {
-    let hub = ["docker.io/", "index.docker.io/"];
-    let name = hub
-        .iter()
-        .find_map(|hub| name.strip_prefix(hub))
-        .unwrap_or(name);
+    let name = short(name);
     name.strip_prefix("ds01-")?.split_once('/')?.0.parse().ok()
 }
 
 /// The engine's names to try for what a user calls `text`, in this order.
+///
+/// None for what could be more than a name in a path of the API, as `a/get?x` could.
 pub fn candidates(text: &str, uid: u32) -> Vec<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let odd = |part: &str| ["", ".", ".."].contains(&part);
+    if !text.chars().all(plain) || text.split('/').any(odd) {
+        return Vec::new();
+    }
     match owner(text) {
         Some(owner) if owner == uid => vec![text.into()],
         Some(_) => Vec::new(),
@@ -65,7 +75,7 @@ pub fn candidates(text: &str, uid: u32) -> Vec<String> {
 ///
 /// [`NotOwn`].
 pub fn own_name(name: &str, uid: u32) -> Result<String, NotOwn> {
-    let own = own(uid);
+    let (own, name) = (own(uid), short(name));
     let rest = match owner(name) {
         Some(owner) if owner == uid => name.strip_prefix(&own).unwrap_or(name),
         Some(_) => return Err(NotOwn::Anothers(name.into())),
@@ -139,6 +149,11 @@ mod tests {
         assert_eq!(candidates("ubuntu@sha256:0", 1001), ["ubuntu@sha256:0"]);
         assert!(candidates("ds01-1002/app", 1001).is_empty());
         assert!(candidates("docker.io/ds01-1002/app", 1001).is_empty());
+        for odd in [
+            "", "a/get?b", "a#b", "../b", "a//b", "a b", "a%2fb", "a\r\nb",
+        ] {
+            assert!(candidates(odd, 1001).is_empty(), "{odd}");
+        }
     }
 
     #[test]
@@ -146,8 +161,21 @@ mod tests {
         let own = |name| own_name(name, 1001).map_err(|error| error.to_string());
         assert_eq!(own("app:1"), Ok("ds01-1001/app:1".into()));
         assert_eq!(own("a/b_c.d"), Ok("ds01-1001/a/b_c.d".into()));
-        assert_eq!(own("ds01-1001/app"), Ok("ds01-1001/app".into()));
-        for taken in ["ds01-1002/app", "with.account:0", "ds01-1001/with.account"] {
+        for same in [
+            "ds01-1001/app",
+            "docker.io/library/app",
+            "index.docker.io/ds01-1001/app",
+        ] {
+            assert_eq!(own(same), Ok("ds01-1001/app".into()));
+        }
+        for taken in [
+            "ds01-1002/app",
+            "docker.io/ds01-1002/app",
+            "with.account:0",
+            "ds01-1001/with.account",
+            "docker.io/library/with.account",
+            "docker.io/ds01-1001/with.account",
+        ] {
             assert!(
                 own(taken).unwrap_err().starts_with("you cannot give"),
                 "{taken}"

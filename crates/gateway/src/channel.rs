@@ -19,8 +19,9 @@ use tokio::{
     net::UnixStream,
 };
 
-/// The longest message: a body of JSON, and its head.
-const LONGEST: usize = 2 * ds01_core::route::LONGEST_JSON;
+/// The longest message: a body of JSON, which doubles where every character of it needs a
+/// backslash as text in JSON, and its head.
+const LONGEST: usize = 3 * ds01_core::route::LONGEST_JSON;
 
 /// A request, as the parser read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,12 +8,13 @@ use std::{
         unix::fs::{DirBuilderExt, PermissionsExt},
     },
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    sync::{Arc, Mutex},
+    process::Stdio,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use ds01_core::{
+    container::ContainerId,
     failure::{Failure, Kind},
     route::Version,
 };
@@ -28,6 +29,7 @@ use nix::{
 use tokio::{
     io::AsyncWriteExt,
     net::{UnixListener, UnixStream},
+    process::Command,
     signal::unix::{SignalKind, signal},
     sync::Notify,
 };
@@ -48,6 +50,9 @@ const PER_USER: usize = 512;
 /// Connections at a time.
 const IN_ALL: usize = 8192;
 
+/// For each connection the channel and the engine's end, and for each user a parser.
+const DESCRIPTORS: u64 = 4 * IN_ALL as u64;
+
 /// What calls that are under way have to end when the gateway is told to.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -55,6 +60,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 const BUSY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n\
     Connection: close\r\nContent-Length: 57\r\n\r\n\
     {\"message\":\"too many connections to DS01's gateway open\"}\n";
+
+/// Whose connections are counted and parsed together. What a process in a container says its uid
+/// is, is not somebody's on the host.
+pub(crate) type Who = (u32, Option<ContainerId>);
+
+/// The processes that parse.
+type Workers = HashMap<Who, Arc<UnixStream>>;
 
 /// What every connection needs.
 pub(crate) struct Gateway {
@@ -64,8 +76,9 @@ pub(crate) struct Gateway {
     pub(crate) operations: Operations,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     pub(crate) version: Mutex<Option<(Instant, Version)>>,
-    workers: tokio::sync::Mutex<HashMap<u32, UnixStream>>,
-    open: Mutex<HashMap<u32, usize>>,
+    creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
+    workers: Mutex<Workers>,
+    open: Mutex<HashMap<Who, usize>>,
     all_closed: Notify,
     empty: PathBuf,
 }
@@ -95,9 +108,7 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
             format!("another gateway serves {}", run.display()),
         ));
     }
-    // A connection has several descriptors: all that there may be are none too many.
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).map_err(|error| unusable(error.into()))?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most).map_err(|error| unusable(error.into()))?;
+    raise_descriptors().map_err(unusable)?;
     // The first that may makes the state directory; after a reboot, no folder is mounted.
     let site = Site::new(config.clone(), "gateway")?.for_others();
     site.sweep_mounts()?;
@@ -115,7 +126,8 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
         operations: Operations::new(path),
         admins: Mutex::default(),
         version: Mutex::default(),
-        workers: tokio::sync::Mutex::default(),
+        creates: Mutex::default(),
+        workers: Mutex::default(),
         open: Mutex::default(),
         all_closed: Notify::new(),
         empty,
@@ -126,6 +138,13 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
         .build()
         .map_err(unusable)?;
     runtime.block_on(gateway.run(listeners)).map_err(unusable)
+}
+
+/// A service is granted enough for a few hundred connections, and may take more.
+fn raise_descriptors() -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let wanted = DESCRIPTORS.min(hard).max(soft);
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?)
 }
 
 /// Makes a directory of root's, with exactly this mode.
@@ -176,8 +195,8 @@ impl Gateway {
 
     fn accept(self: &Arc<Self>, mut client: UnixStream) {
         let Ok(peer) = peer(&client) else { return };
-        let owner = peer.uid;
-        if !self.count(owner) {
+        let who = peer.who();
+        if !self.count(&who) {
             tokio::spawn(async move { client.write_all(BUSY).await });
             return;
         }
@@ -185,43 +204,55 @@ impl Gateway {
         tokio::spawn(async move {
             // What cannot be handed over is closed, which the client sees.
             let _ = gateway.connection(client, peer).await;
-            gateway.discount(owner);
+            gateway.discount(&who);
         });
     }
 
     /// Hands a connection to its user's parser, and answers what that asks.
     async fn connection(&self, client: UnixStream, peer: Peer) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
-        self.hand_over(peer.uid, &client, &theirs).await?;
+        self.hand_over(peer.who(), &client, &theirs).await?;
         drop((client, theirs));
         decide::serve(self, &peer, ours).await
     }
 
     async fn hand_over(
         &self,
-        uid: u32,
+        who: Who,
         client: &UnixStream,
         channel: &UnixStream,
     ) -> io::Result<()> {
         let both = [client.as_raw_fd(), channel.as_raw_fd()];
-        let mut workers = self.workers.lock().await;
-        if let Some(worker) = workers.get(&uid)
-            && channel::send_on(worker, &both).await.is_ok()
+        // Never locked while one is waited for: the others belong to others.
+        let known = self.workers()?.get(&who).cloned();
+        if let Some(worker) = known
+            && channel::send_on(&worker, &both).await.is_ok()
         {
             return Ok(());
         }
         // None yet, or it has ended for want of work.
-        let worker = self.worker()?;
-        channel::send_on(&worker, &both).await?;
-        workers.insert(uid, worker);
-        Ok(())
+        let worker = Arc::new(self.worker()?);
+        self.workers()?.insert(who, Arc::clone(&worker));
+        channel::send_on(&worker, &both).await
+    }
+
+    /// What a user's creates wait for, each for the one before.
+    pub(crate) fn creates_of(&self, uid: u32) -> Arc<tokio::sync::Mutex<()>> {
+        let mut creates = self.creates.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(creates.entry(uid).or_default())
+    }
+
+    fn workers(&self) -> io::Result<MutexGuard<'_, Workers>> {
+        let workers = self.workers.lock();
+        workers.map_err(|_| io::Error::other("the list of parsers was left locked"))
     }
 
     /// Starts a process that parses.
     fn worker(&self) -> io::Result<UnixStream> {
         let none = SockFlag::SOCK_CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, none)?;
-        let mut child = Command::new("/proc/self/exe")
+        // Whoever has dropped it does not have to wait for it: the runtime does.
+        Command::new("/proc/self/exe")
             .arg(PARSER)
             .arg(&self.empty)
             .env_clear()
@@ -229,30 +260,28 @@ impl Gateway {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
-        // It is waited for where waiting holds nobody up.
-        tokio::task::spawn_blocking(move || child.wait());
         watched(ours)
     }
 
-    fn count(&self, uid: u32) -> bool {
+    fn count(&self, who: &Who) -> bool {
         let Ok(mut open) = self.open.lock() else {
             return false;
         };
         let all: usize = open.values().sum();
-        let of_user = open.entry(uid).or_default();
+        let of_user = open.entry(who.clone()).or_default();
         let room = *of_user < PER_USER && all < IN_ALL;
         *of_user += usize::from(room);
         room
     }
 
-    fn discount(&self, uid: u32) {
+    fn discount(&self, who: &Who) {
         let Ok(mut open) = self.open.lock() else {
             return;
         };
-        if let Some(of_user) = open.get_mut(&uid) {
+        if let Some(of_user) = open.get_mut(who) {
             *of_user -= 1;
             if *of_user == 0 {
-                open.remove(&uid);
+                open.remove(who);
             }
         }
         if open.is_empty() {

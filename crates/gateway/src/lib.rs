@@ -11,6 +11,7 @@ mod context;
 mod decide;
 mod engine;
 mod filters;
+mod hangup;
 mod keeper;
 mod listen;
 mod operate;

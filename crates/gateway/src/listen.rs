@@ -10,6 +10,7 @@ use std::{
 };
 
 use ds01_core::failure::{Failure, Kind};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST: i32 = 3;
@@ -48,7 +49,11 @@ fn passed() -> Vec<UnixListener> {
     // SAFETY: systemd passes these descriptors to this process, and nothing else here has them.
     #[expect(unsafe_code, reason = "a passed descriptor is a number")]
     let listener = |fd| UnixListener::from(unsafe { OwnedFd::from_raw_fd(fd) });
-    (FIRST..FIRST + count).map(listener).collect()
+    let listeners = (FIRST..FIRST + count).map(listener);
+    // They were to stay open over the start of this program, and of no other.
+    let closed =
+        |listener: &UnixListener| fcntl(listener, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).is_ok();
+    listeners.filter(closed).collect()
 }
 
 fn own(path: &Path) -> io::Result<UnixListener> {

@@ -38,7 +38,9 @@ use tokio::{
 
 use crate::{
     channel::{self, Answer, Ask, AskBody},
-    context, docker_error, sandbox,
+    context, docker_error,
+    hangup::Hangup,
+    sandbox,
     stream::Channelled,
     written::Written,
 };
@@ -70,11 +72,13 @@ type Out = Either<Either<Full<Bytes>, Channelled>, Incoming>;
 /// Runs the half that parses. Standard input is the keeper's control socket; `empty` is an empty
 /// directory.
 pub(crate) fn run(empty: &Path) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let ended = sandbox::enter(empty)
-        .and(runtime)
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build()
+    };
+    let ended = sandbox::close_inherited()
+        .and_then(|()| sandbox::enter(empty))
+        .and_then(|()| runtime())
         .and_then(|runtime| runtime.block_on(connections()));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,14 +116,19 @@ pub(crate) fn watched(socket: OwnedFd) -> io::Result<UnixStream> {
 
 /// Serves the one request of a connection. How it ends is between the client and the engine.
 async fn connection(client: UnixStream, held: Held) {
+    let Ok(hangup) = Hangup::of(&client) else {
+        return;
+    };
+    let hangup = Arc::new(hangup);
+    let for_upgraded = Arc::clone(&hangup);
     let slot: Slot = Arc::new(Mutex::new(Some(held)));
     let service = service_fn(|request| {
-        let slot = Arc::clone(&slot);
+        let (slot, hangup) = (Arc::clone(&slot), Arc::clone(&for_upgraded));
         // A second request finds it empty, and there is none: keep-alive is off.
         let held = slot.lock().ok().and_then(|mut slot| slot.take());
         async move {
             let answer = match held {
-                Some(held) => answer(request, held, &slot).await,
+                Some(held) => answer(request, held, &slot, hangup).await,
                 None => Err(broken(io::ErrorKind::NotConnected.into())),
             };
             Ok::<_, Infallible>(answer.unwrap_or_else(|failure| told(&failure)))
@@ -127,16 +136,23 @@ async fn connection(client: UnixStream, held: Held) {
     });
     let connection = http1::Builder::new()
         .keep_alive(false)
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service);
-    let _ = connection.with_upgrades().await;
+    // While the engine says nothing, as with logs and waits, nothing is written to the client: that
+    // it has gone has to be looked for, or its connections would be counted for ever.
+    tokio::select! {
+        _ = connection.with_upgrades() => {}
+        () = hangup.wait() => {}
+    }
 }
 
 async fn answer(
     mut request: Request<Incoming>,
     mut held: Held,
     slot: &Slot,
+    hangup: Arc<Hangup>,
 ) -> Result<Response<Out>, Failure> {
     let channel = &mut held.channel;
     let ask = ask(&mut request).await?;
@@ -166,7 +182,7 @@ async fn answer(
                 None if streams => Either::Left(request.into_body()),
                 None => Either::Right(Either::Left(Empty::<Bytes>::new())),
             };
-            relay(request, body, engine, held, slot).await
+            relay(request, body, engine, held, slot, hangup).await
         }
         Answer::Keep => Err(broken(io::ErrorKind::InvalidData.into())),
     }
@@ -260,6 +276,7 @@ async fn relay(
     engine: UnixStream,
     held: Held,
     slot: &Slot,
+    hangup: Arc<Hangup>,
 ) -> Result<Response<Out>, Failure> {
     let client = hyper::upgrade::on(&mut request);
     let written = Written::new(TokioIo::new(engine));
@@ -279,7 +296,10 @@ async fn relay(
             // An end that closes ends the other; there is nobody to tell of errors.
             if let (Ok(client), Ok(engine)) = (client.await, engine.await) {
                 let (mut client, mut engine) = (TokioIo::new(client), TokioIo::new(engine));
-                let _ = copy_bidirectional(&mut client, &mut engine).await;
+                tokio::select! {
+                    _ = copy_bidirectional(&mut client, &mut engine) => {}
+                    () = hangup.wait() => {}
+                }
             }
             drop(held);
         });

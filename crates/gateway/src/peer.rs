@@ -1,18 +1,48 @@
 //! Who is at the other end of a connection: what the kernel says, and nothing else.
 
-use std::{fs, io, os::unix::fs::MetadataExt};
+use std::{
+    fs, io,
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+};
 
 use ds01_core::container::ContainerId;
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::{
+    libc,
+    sys::socket::{getsockopt, sockopt::PeerCredentials},
+};
 use tokio::net::UnixStream;
+
+use crate::keeper::Who;
 
 /// The process that connected, as it was then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// The container that it is in: whatever uid it has there, it can only be that one's owner.
-    pub(crate) container: Option<ContainerId>,
+    /// The container that it seems to be in: whatever uid it has there, it can only be that one's
+    /// owner.
+    pub(crate) inside: Option<Inside>,
+}
+
+impl Peer {
+    /// With whose connections this one is counted and parsed.
+    pub(crate) fn who(&self) -> Who {
+        let container = self.inside.as_ref().map(|inside| inside.container.clone());
+        (self.uid, container)
+    }
+}
+
+/// A process in another namespace than the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Inside {
+    /// The container that its cgroup names. Users may have cgroups of their own, with any name:
+    /// it counts only if the container's own processes have this namespace.
+    pub(crate) container: ContainerId,
+    /// The inode of its namespace of processes.
+    pub(crate) namespace: u64,
 }
 
 /// Reads who connected.
@@ -23,19 +53,62 @@ pub(crate) struct Peer {
 pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
     let credentials = getsockopt(client, PeerCredentials)?;
     let pid = credentials.pid();
-    let namespace =
-        |pid: &str| Ok::<_, io::Error>(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino());
-    // Gone already, it could be anybody's pid by now.
-    let inside = namespace(&pid.to_string())? != namespace("self")?;
-    let container = match inside {
-        false => None,
-        true => Some(container(pid).ok_or(io::ErrorKind::PermissionDenied)?),
+    let process = process(client)?;
+    let theirs = namespace(&pid.to_string())?;
+    let inside = match theirs == namespace("self")? {
+        true => None,
+        false => Some(Inside {
+            container: container(pid).ok_or(io::ErrorKind::PermissionDenied)?,
+            namespace: theirs,
+        }),
     };
+    // Gone already, its pid could be anybody's by now.
+    if let Some(process) = process {
+        is_there(&process)?;
+    }
     Ok(Peer {
         uid: credentials.uid(),
         gid: credentials.gid(),
-        container,
+        inside,
     })
+}
+
+/// The inode of a process's namespace of processes.
+pub(crate) fn namespace(pid: &str) -> io::Result<u64> {
+    Ok(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino())
+}
+
+/// The process that connected, by a descriptor that stays its own; `None` on a kernel before 6.5.
+fn process(client: &UnixStream) -> io::Result<Option<OwnedFd>> {
+    const SO_PEERPIDFD: libc::c_int = 77;
+    let mut descriptor: libc::c_int = -1;
+    let mut size = size_of::<libc::c_int>() as libc::socklen_t;
+    let (into, of) = ((&raw mut descriptor).cast(), client.as_raw_fd());
+    // SAFETY: the kernel writes an int of this size.
+    #[expect(unsafe_code, reason = "no library has this option yet")]
+    let got = unsafe { libc::getsockopt(of, libc::SOL_SOCKET, SO_PEERPIDFD, into, &raw mut size) };
+    if got != 0 {
+        let error = io::Error::last_os_error();
+        return match error.raw_os_error() {
+            Some(libc::ENOPROTOOPT) => Ok(None),
+            _ => Err(error),
+        };
+    }
+    // SAFETY: the kernel has just made it for this process.
+    #[expect(unsafe_code, reason = "a descriptor arrives as a number")]
+    Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+}
+
+/// Fails if the process has gone, so that its pid may be another's.
+fn is_there(process: &OwnedFd) -> io::Result<()> {
+    let (call, of) = (libc::SYS_pidfd_send_signal, process.as_raw_fd());
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: signal 0 is none; nothing is written.
+    #[expect(unsafe_code, reason = "no library has this call yet")]
+    match unsafe { libc::syscall(call, of, 0, none, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// The container whose cgroup a process is in.

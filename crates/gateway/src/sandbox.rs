@@ -3,6 +3,7 @@
 use std::{io, path::Path};
 
 use nix::{
+    libc,
     sys::{
         prctl::{set_dumpable, set_no_new_privs, set_pdeathsig},
         resource::{Resource, getrlimit, setrlimit},
@@ -17,10 +18,21 @@ const NOBODY: u32 = 65534;
 /// Sockets of a process: two for each connection of a user, and one to the engine.
 const SOCKETS: u64 = 4096;
 
+/// Closes whatever else this process was started with, as a descriptor of the keeper's own
+/// starter. Only where nothing is open yet.
+pub(crate) fn close_inherited() -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: nothing in this process has a descriptor yet but the standard ones.
+    #[expect(unsafe_code, reason = "descriptors are numbers")]
+    match unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Leaves this process nothing but its sockets, and `empty`, a directory, for all files there are.
 /// Not even another process of the same user can look into it.
 pub(crate) fn enter(empty: &Path) -> io::Result<()> {
-    set_pdeathsig(Signal::SIGKILL)?;
     chroot(empty)?;
     chdir("/")?;
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -33,5 +45,7 @@ pub(crate) fn enter(empty: &Path) -> io::Result<()> {
     setuid(Uid::from_raw(NOBODY))?;
     set_no_new_privs()?;
     set_dumpable(false)?;
+    // Last: a change of user takes it back.
+    set_pdeathsig(Signal::SIGKILL)?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{
     env,
     fs::{self, File},
+    io,
     os::unix::net::UnixStream,
     path::PathBuf,
     process::Stdio,
@@ -11,11 +12,12 @@ use std::{
 };
 
 use nix::{
+    libc,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use crate::{OrFail, TestHost, fail};
+use crate::{OrFail, TestHost, fail, users};
 
 /// What the gateway may take to listen.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -67,6 +69,47 @@ impl TestHost {
             child.wait().or_fail("wait for the gateway");
             true
         })
+    }
+
+    /// Ends the gateway at once, without letting it finish.
+    pub fn kill_gateway(&self) {
+        let running = self.gateway.lock().or_fail("lock the gateway").take();
+        if let Some(mut child) = running {
+            child.kill().or_fail("kill the gateway");
+            child.wait().or_fail("wait for the gateway");
+        }
+    }
+
+    /// The gateway's process id.
+    pub fn gateway_pid(&self) -> u32 {
+        let running = self.gateway.lock().or_fail("lock the gateway");
+        match running.as_ref() {
+            Some(child) => child.id(),
+            None => fail("no gateway runs"),
+        }
+    }
+
+    /// A connection of a user's to the gateway, to be written to byte by byte.
+    pub fn connect(&self, user: &str) -> UnixStream {
+        let user = users::find(self.root(), user);
+        let socket = self.gateway_socket();
+        // Credentials are a thread's own: the kernel notes those of the one that connects.
+        let connected = thread::spawn(move || {
+            let (uid, gid) = (user.uid.as_raw(), user.gid.as_raw());
+            // SAFETY: two system calls on numbers; the thread ends right after.
+            let taken = unsafe {
+                libc::syscall(libc::SYS_setresgid, gid, gid, gid) == 0
+                    && libc::syscall(libc::SYS_setresuid, uid, uid, uid) == 0
+            };
+            match taken {
+                true => UnixStream::connect(socket),
+                false => Err(io::Error::last_os_error()),
+            }
+        });
+        match connected.join() {
+            Ok(connected) => connected.or_fail("connect to the gateway"),
+            Err(_) => fail("connecting to the gateway panicked"),
+        }
     }
 
     /// What the gateway has written to its log.

@@ -105,10 +105,15 @@ pub(super) fn is_name(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
+/// Whether the text could be a name or an id, and is nothing else in a path of the API.
+pub fn is_reference(text: &str) -> bool {
+    is_name(text) && text.len() <= LONGEST
+}
+
 /// A container that the request names: a name, or an id or the beginning of one.
 pub(super) fn reference(field: &'static str, text: &str) -> Result<String, Refused> {
     let name = text.strip_prefix('/').unwrap_or(text);
-    match is_name(name) && name.len() <= LONGEST {
+    match is_reference(name) {
         true => Ok(name.into()),
         false => Err(Refused::value(field, text, "not the name of a container")),
     }

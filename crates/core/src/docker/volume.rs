@@ -52,6 +52,11 @@ impl VolumeBody {
     pub fn name(&self) -> &str {
         text(&self.name)
     }
+
+    /// Names it.
+    pub fn set_name(&mut self, name: String) {
+        self.name = Some(name);
+    }
 }
 
 /// Decides what a request to make a volume comes to: the body for the engine.

@@ -1,6 +1,7 @@
 //! Containers: one's own, by one's own names for them.
 
 use ds01_core::{
+    docker,
     failure::{Failure, Kind},
     label,
     name::{ContainerArg, EngineName},
@@ -183,14 +184,7 @@ impl Call<'_> {
     }
 
     pub(super) async fn container_top(&self) -> Result<Outcome, Failure> {
-        // The engine runs the host's ps with these words, as root.
-        let plain = |c: char| c.is_ascii_alphanumeric() || " ,=-+%_:".contains(c);
-        if !self.one("ps_args").unwrap_or_default().chars().all(plain) {
-            return Err(Failure::new(
-                Kind::Usage,
-                "ps takes letters and digits here",
-            ));
-        }
+        docker::ps_args(self.one("ps_args").unwrap_or_default())?;
         self.container_as_it_is().await
     }
 

@@ -12,7 +12,7 @@ use ds01_host::ops::{DockerCreate, DockerFound, rules_of};
 use serde_json::json;
 
 use super::{Call, Outcome, reply};
-use crate::body;
+use crate::{body, records::Owned};
 
 /// What the name of a container begins with that was given none.
 const NAMELESS: &str = "container";
@@ -39,6 +39,10 @@ impl Call<'_> {
                 .await
                 .map_err(|error| Failure::new(Kind::Failed, error.to_string()))??
         };
+        // Two at once could each find a volume unused, and one be root's and the other have folders
+        // of the host.
+        let creates = self.gateway.creates_of(self.caller.uid);
+        let _one_at_a_time = creates.lock().await;
         let found = self.lookup(&planned).await?;
         let request = DockerCreate {
             name,
@@ -58,7 +62,7 @@ impl Call<'_> {
         let image = self.found(&planned.image).await?;
         let mut networks = BTreeMap::new();
         for name in &planned.networks {
-            networks.insert(name.clone(), self.network(name).await?);
+            networks.insert(name.clone(), self.network_to_join(name).await?);
         }
         let mut containers = BTreeMap::new();
         for name in planned.joins.iter().chain(&planned.links) {
@@ -80,9 +84,18 @@ impl Call<'_> {
     /// A container of the caller's, as a request names it.
     pub(super) async fn peer(&self, name: &str) -> Result<Peer, Failure> {
         let owned = self.container(name).await?;
+        self.peer_of(&owned)
+    }
+
+    /// Who shares with a container has to know what that can reach.
+    fn peer_of(&self, owned: &Owned) -> Result<Peer, Failure> {
+        let record = self.gateway.records.record(owned).ok_or_else(|| {
+            let message = format!("container {} is being changed", owned.container.name);
+            Failure::new(Kind::State, message).with_hint("try again")
+        })?;
         Ok(Peer {
-            as_owner: self.is_as_owner(&owned),
-            id: owned.id.0,
+            as_owner: record.as_owner,
+            id: owned.id.0.clone(),
         })
     }
 
@@ -99,17 +112,20 @@ impl Call<'_> {
         let path = format!("/containers/json{}", write_query(&query));
         let listed = self.engine("GET", &path, None).await?;
         let all = self.gateway.records.all()?;
-        let peers = listed
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|container| {
-                let id = container["Id"].as_str()?.to_string();
-                let owned = all.iter().find(|owned| owned.id.0 == id);
-                let as_owner = owned.is_some_and(|owned| self.is_as_owner(owned));
-                Some(Peer { id, as_owner })
-            });
-        Ok(peers.collect())
+        let listed = listed.as_array().into_iter().flatten();
+        let ids = listed.filter_map(|container| container["Id"].as_str());
+        let peers = ids.map(|id| {
+            let owned = all.iter().find(|owned| owned.id.0 == id).ok_or_else(|| {
+                let volume = self.shown_name(volume);
+                let message = format!(
+                    "the volume {volume} is used by a container that DS01 does not know: {}",
+                    id.get(..12).unwrap_or(id)
+                );
+                Failure::new(Kind::State, message).with_hint("tell an admin: ds01-doctor")
+            })?;
+            self.peer_of(owned)
+        });
+        peers.collect()
     }
 
     /// A name for a container that has none, as likely to be free as Docker's own.

@@ -10,12 +10,10 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{Call, Outcome, caller};
+use super::{Call, Outcome};
 use crate::{
     channel::{self, Answer},
     filters::Filters,
-    keeper::Gateway,
-    peer::Peer,
 };
 
 /// The longest event: one has the labels of its container.
@@ -43,20 +41,17 @@ impl Call<'_> {
         // In version 1.0 the answer's body is not in chunks: lines, to the end.
         let path = self.path(&format!("/events{}", ds01_core::route::write_query(&query)));
         let head = format!("GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n");
-        Ok(Outcome::Events(self.gateway.engine.begin(&head).await?))
+        let engine = self.gateway.engine.begin(&head).await?;
+        Ok(Outcome::Events(engine, self.caller.uid))
     }
 }
 
 /// Passes on what is the caller's, until either end goes away.
 pub(super) async fn relay(
-    gateway: &Gateway,
-    peer: &Peer,
+    uid: u32,
     engine: UnixStream,
     channel: &mut UnixStream,
 ) -> io::Result<()> {
-    let Ok(caller) = caller(gateway, peer) else {
-        return Ok(());
-    };
     let mut lines = BufReader::new(engine);
     let mut line = Vec::new();
     let mut status = None;
@@ -95,7 +90,7 @@ pub(super) async fn relay(
             // The parser says nothing more: this is the end of it.
             _ = gone.read(&mut byte) => return Ok(()),
         }
-        if let Some(shown) = shown(&line, caller.uid, status) {
+        if let Some(shown) = shown(&line, uid, status) {
             out.write_all(&shown).await?;
         }
     }

@@ -34,7 +34,7 @@ use crate::{
     docker_error,
     engine::header,
     keeper::Gateway,
-    peer::Peer,
+    peer::{self, Peer},
     records::{self, All, Owned},
 };
 
@@ -50,8 +50,8 @@ enum Outcome {
     Reply(u16, Vec<(String, String)>, Vec<u8>),
     /// The engine's answer, as it comes.
     Engine(UnixStream),
-    /// The engine's events, those that the caller may see.
-    Events(UnixStream),
+    /// The engine's events, those that this uid may see.
+    Events(UnixStream, u32),
 }
 
 /// What comes after the head of a request to the engine.
@@ -106,7 +106,11 @@ pub(crate) async fn serve(
             channel::write(&mut channel, &Answer::Engine).await?;
             channel::send_on(&channel, &[engine.as_raw_fd()]).await?;
         }
-        Outcome::Events(engine) => events::relay(gateway, peer, engine, &mut channel).await?,
+        Outcome::Events(engine, uid) => {
+            events::relay(uid, engine, &mut channel).await?;
+            // So ends an answer whose length nobody knew.
+            channel.shutdown().await?;
+        }
     }
     // The connection counts as its user's until the parser lets go of the channel.
     let mut rest = [0; 1];
@@ -116,7 +120,7 @@ pub(crate) async fn serve(
 
 impl<'a> Call<'a> {
     async fn of(gateway: &'a Gateway, peer: &Peer, ask: &'a Ask) -> Result<Self, Failure> {
-        let caller = caller(gateway, peer)?;
+        let caller = caller(gateway, peer).await?;
         let route = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
         // Operations do not depend on what the engine speaks.
         let advertised = match route.action {
@@ -376,20 +380,29 @@ impl<'a> Call<'a> {
 }
 
 /// Who asks: the uid that the kernel gives, or the owner of the container that the call is from.
-fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Failure> {
-    let Some(container) = &peer.container else {
+async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Failure> {
+    let Some(inside) = &peer.inside else {
         return Ok(Caller {
             uid: peer.uid,
             gid: peer.gid,
             may_be_admin: peer.uid != 0,
         });
     };
-    let all = gateway.records.all()?;
-    let owned = all.iter().find(|owned| owned.id == *container);
-    let uid = owned.map(|owned| owned.container.uid).ok_or_else(|| {
+    let nobodys = || {
         let message = "this container is not one of DS01's: nobody knows whose it is";
         Failure::new(Kind::Forbidden, message)
-    })?;
+    };
+    let all = gateway.records.all()?;
+    let owned = all.iter().find(|owned| owned.id == inside.container);
+    let uid = owned.ok_or_else(nobodys)?.container.uid;
+    let path = format!("/containers/{}/json", inside.container.0);
+    let seen = gateway.engine.ask("GET", &path, None).await?;
+    let seen = crate::engine::json(&seen).map_err(|_| nobodys())?;
+    // One that does not run has the pid 0, which no process has.
+    let first = seen["State"]["Pid"].as_u64().unwrap_or_default();
+    if peer::namespace(&first.to_string()).ok() != Some(inside.namespace) {
+        return Err(nobodys());
+    }
     Ok(Caller {
         uid,
         gid: users::person(uid)?.gid,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ds01_core::{
     docker::{
         ConnectBody, DisconnectBody, NetworkBody, connect, disconnect,
-        names::{Noun, to_engine, to_user},
+        names::{self, Noun, to_engine, to_user},
         network,
     },
     failure::{Failure, Kind},
@@ -29,12 +29,26 @@ impl Call<'_> {
         Ok(self.network_seen(text, "").await?.0)
     }
 
+    /// The id of a network that a container of the caller's may be in. The engine would take the
+    /// host's own by its id too.
+    pub(super) async fn network_to_join(&self, text: &str) -> Result<String, Failure> {
+        let (id, seen) = self.network_seen(text, "").await?;
+        match seen["Driver"] == "host" {
+            true => Err(Failure::new(
+                Kind::Forbidden,
+                "the host's network is not for containers",
+            )),
+            false => Ok(id),
+        }
+    }
+
     async fn network_seen(&self, text: &str, query: &str) -> Result<(String, Value), Failure> {
         let own = to_engine(Noun::Network, text, self.caller.uid).ok();
         let names = own
             .filter(|_| !EVERYBODYS.contains(&text))
             .into_iter()
             .chain([text.to_string()]);
+        let names = names.filter(|name| names::is_reference(name));
         for name in names {
             let seen = self
                 .engine("GET", &format!("/networks/{name}{query}"), None)

@@ -52,12 +52,25 @@ impl Call<'_> {
     }
 
     pub(super) async fn volume_create(&self) -> Result<Outcome, Failure> {
-        let made = volume(body::read::<VolumeBody>(self.json()?)?, self.caller.uid)?;
+        let mut asked: VolumeBody = body::read(self.json()?)?;
+        if asked.name().is_empty() {
+            // The engine's own choice would not end in the uid: nobody could use it.
+            asked.set_name(Self::any_volume()?);
+        }
+        let made = volume(asked, self.caller.uid)?;
         let mut seen = self
             .engine("POST", "/volumes/create", Some(body::write(&made)?))
             .await?;
         seen["Name"] = json!(self.shown_name(seen["Name"].as_str().unwrap_or_default()));
         reply(201, &seen)
+    }
+
+    /// As the engine names volumes: 64 digits that nobody has used.
+    fn any_volume() -> Result<String, Failure> {
+        let uuid = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
+        let two = uuid().and_then(|first| Ok(first + &uuid()?));
+        let two = two.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+        Ok(two.replace(['-', '\n'], ""))
     }
 
     pub(super) async fn volume_inspect(&self) -> Result<Outcome, Failure> {

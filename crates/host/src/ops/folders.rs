@@ -58,17 +58,34 @@ fn checked(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
     let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
     if std::iter::once(home)
         .chain(roots)
-        .any(|root| real.starts_with(root))
+        .all(|root| !real.starts_with(root))
     {
-        return Ok(real);
+        return Err(fail(
+            Kind::Forbidden,
+            format!(
+                "cannot mount {shown}: it is not in your home, nor in a folder that the host allows"
+            ),
+            "an admin allows folders with containers.bind_roots in ds01.toml".into(),
+        ));
     }
-    Err(fail(
-        Kind::Forbidden,
-        format!(
-            "cannot mount {shown}: it is not in your home, nor in a folder that the host allows"
-        ),
-        "an admin allows folders with containers.bind_roots in ds01.toml".into(),
-    ))
+    let near = |own: PathBuf| own.starts_with(&real) || real.starts_with(own);
+    match site.is_for_others() && own_of_root(site).any(near) {
+        true => Err(fail(
+            Kind::Forbidden,
+            format!("cannot mount {shown}: the engine or DS01 has files of its own there"),
+            "name another folder".into(),
+        )),
+        false => Ok(real),
+    }
+}
+
+/// What is not for containers, whatever root allows by mistake: to be in reach of the engine's
+/// socket, or of who holds what.
+fn own_of_root(site: &Site) -> impl Iterator<Item = PathBuf> {
+    let paths = &site.config().paths;
+    let all = [&site.config().engine.socket, &paths.run, &paths.state];
+    all.map(|path| fs::canonicalize(path).unwrap_or_else(|_| path.clone()))
+        .into_iter()
 }
 
 /// Makes a folder with its parents, as its owner.

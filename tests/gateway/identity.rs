@@ -1,0 +1,182 @@
+//! Who calls is what the kernel says, and nothing else.
+
+use ds01_testkit::TestHost;
+
+use super::{as_root, call, client, docker, done, refused, sleeper};
+use crate::support::expect::{image, inspect};
+
+#[test]
+fn what_a_caller_says_of_itself_counts_for_nothing() {
+    let host = TestHost::behind_gateway(1);
+    let theirs = sleeper(&host, "bob", "theirs", &[]);
+    let bob = ["USER", "LOGNAME", "SUDO_USER", "USERNAME"].map(|name| (name, "bob"));
+    let more = [
+        ("SUDO_UID", "20002"),
+        ("UID", "20002"),
+        ("HOME", "/home/bob"),
+    ];
+    let forged = || {
+        let all = bob.iter().chain(&more);
+        all.fold(client(&host, "alice"), |alice, (name, value)| {
+            alice.env(name, value)
+        })
+    };
+    assert_eq!(forged().run("docker", &["ps", "-aq"]).ok(), "");
+    assert_eq!(done(&host, "bob", &["ps", "-aq", "--no-trunc"]), theirs);
+    let none = forged().run("docker", &["rm", "theirs._.20002"]);
+    assert_eq!(none.status, Some(1), "{none:?}");
+
+    // Headers, too: none is read for it.
+    let headers = "GET /containers/json HTTP/1.1\r\nHost: d\r\nX-Forwarded-User: bob\r\n\
+                   Authorization: Basic Ym9iOmJvYg==\r\nX-Remote-User: bob\r\n\r\n";
+    let listed = super::send(&host, "alice", headers);
+    assert_eq!((listed.status, listed.body.as_str()), (200, "[]\n"));
+
+    // Root has the engine's own socket; on this one it is nobody special.
+    assert_eq!(done(&host, "root", &["ps", "-aq"]), "");
+    assert_eq!(
+        refused(&host, "root", &["container", "inspect", "theirs._.20002"]),
+        "No such container: theirs._.20002"
+    );
+    let folder = ["create", "-v", "/root/x:/x", "ds01-base"];
+    assert_eq!(
+        refused(&host, "root", &folder),
+        "not allowed: User=0 (folders of the host are not for root); use the engine's own socket, \
+         or an ordinary account"
+    );
+}
+
+#[test]
+fn labels_of_ours_are_set_by_nobody_else() {
+    let host = TestHost::behind_gateway(1);
+    for label in [
+        "ds01.uid=20002",
+        "DS01.Uid=20002",
+        "ds01.managed=false",
+        "ds01.anything=1",
+        "aime.mlc=bob",
+        "aime.mlc.USER=bob",
+    ] {
+        let key = label.split_once('=').unwrap().0;
+        let why = format!(
+            "not allowed: Labels={key} (only DS01 sets labels that begin with ds01. or aime.mlc); \
+             choose another name for the label"
+        );
+        let create = ["create", "--label", label, "ds01-base"];
+        assert_eq!(refused(&host, "alice", &create), why);
+        let volume = ["volume", "create", "--label", label, "data"];
+        assert_eq!(refused(&host, "alice", &volume), why);
+        let network = ["network", "create", "--label", label, "net"];
+        assert_eq!(refused(&host, "alice", &network), why);
+    }
+    // An image's own do not stand in for them, be it an admin's or a user's.
+    let forged = [
+        "LABEL ds01.uid=20002",
+        "LABEL ds01.user=bob",
+        "LABEL ds01.kind=x",
+        "LABEL aime.mlc=bob",
+        "LABEL mine=1",
+    ];
+    image(&host, "forged", "ds01-base", &[], &forged);
+    sleeper(&host, "alice", "draft", &[]);
+    let changes = forged.iter().flat_map(|change| ["--change", change]);
+    let commit: Vec<_> = ["commit"].into_iter().chain(changes).collect();
+    done(&host, "alice", &[&commit[..], &["draft", "own"]].concat());
+    for (name, from) in [("a", "forged"), ("b", "own")] {
+        done(&host, "alice", &["create", "--name", name, from]);
+        let keys = ["ds01.uid", "ds01.user", "ds01.kind", "aime.mlc", "mine"];
+        let keys = keys.map(|key| format!("{{{{index .Config.Labels \"{key}\"}}}}"));
+        let found = inspect(&host, &format!("{name}._.20001"), &keys.join(" "));
+        assert_eq!(found, "20001 alice  alice 1", "{from}");
+    }
+    assert_eq!(done(&host, "bob", &["ps", "-aq"]), "");
+}
+
+#[test]
+fn a_caller_in_a_container_is_its_owner_whatever_its_uid_and_only_there() {
+    let host = TestHost::behind_gateway(1);
+    let mine = sleeper(&host, "alice", "mine", &[]);
+    let theirs = sleeper(&host, "bob", "theirs", &[]);
+    let pid = inspect(&host, "mine._.20001", "{{.State.Pid}}");
+    let list = "curl -s --max-time 9 --unix-socket $SOCKET 'http://d/containers/json'";
+    // As a process of the container with the socket mounted is: its cgroup, its processes.
+    let inside = |cgroup: &str, namespace: &str, uid: u32| {
+        let caller = format!("setpriv --reuid {uid} --regid {uid} --clear-groups {list}");
+        let cgroup = format!("/sys/fs/cgroup/pids/{cgroup}");
+        let script = format!(
+            "mkdir -p {cgroup}; echo $$ > {cgroup}/cgroup.procs; {namespace} {caller} || true"
+        );
+        as_root(&host, &script).ok()
+    };
+    let own = format!("docker/{mine}");
+    let enter = format!("nsenter --pid --target {pid}");
+    for uid in [0, 20001, 20002, 65534] {
+        let seen = inside(&own, &enter, uid);
+        assert!(
+            seen.contains(&mine) && !seen.contains(&theirs),
+            "{uid}: {seen}"
+        );
+    }
+    // A cgroup of the name of bob's container, as users of systemd can make below their own, and a
+    // namespace that is not that container's.
+    let forged = format!("ds01-test-{}/{theirs}", std::process::id());
+    let nobody = "this container is not one of DS01's: nobody knows whose it is";
+    for namespace in ["unshare --pid --fork", &enter] {
+        let seen = inside(&forged, namespace, 20001);
+        assert!(seen.contains(nobody), "{namespace}: {seen}");
+    }
+    // Without a namespace of its own it is what it is.
+    let seen = inside(&forged, "", 20001);
+    assert!(seen.contains(&mine) && !seen.contains(&theirs), "{seen}");
+    // In a namespace of no container it is nobody.
+    assert_eq!(inside("", "unshare --pid --fork", 20001), "");
+    as_root(
+        &host,
+        &format!("rmdir -p /sys/fs/cgroup/pids/{forged} || true"),
+    );
+}
+
+#[test]
+fn an_admin_may_and_it_is_recorded() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "bob", "theirs", &[]);
+    let limits = host.limits_text();
+    host.limits_yaml(&format!(
+        "{limits}access_control:\n  admin_users: [alice]\n"
+    ));
+    host.stop_gateway();
+    host.start_gateway();
+    assert_eq!(
+        refused(&host, "alice", &["container", "inspect", "theirs"]),
+        "No such container: theirs"
+    );
+    let state = [
+        "inspect",
+        "-f",
+        "{{.Name}} {{.State.Status}}",
+        "theirs._.20002",
+    ];
+    assert_eq!(done(&host, "alice", &state), "/theirs._.20002 running");
+    assert_eq!(
+        refused(&host, "carol", &state),
+        "Error: No such object: theirs._.20002"
+    );
+    let events = host.root().join("log/events.jsonl");
+    let recorded = || std::fs::read_to_string(&events).unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while !recorded().contains("auth.admin") && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let line = recorded();
+    let line = line.lines().find(|line| line.contains("auth.admin"));
+    assert!(line.unwrap().contains("theirs._.20002"), "{line:?}");
+    // In one's own container the admin is no admin.
+    assert_eq!(
+        docker(&host, "alice", &["ps", "-q"]).ok().lines().count(),
+        1
+    );
+    assert_eq!(
+        call(&host, "carol", "GET /containers/json", "").body,
+        "[]\n"
+    );
+}

@@ -1,0 +1,255 @@
+//! The gateway's own processes: what they may, and what becomes of the others when one ends.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
+use ds01_testkit::TestHost;
+
+use super::{as_root, call, docker, done, sleeper};
+use crate::support::expect::inspect;
+
+/// Waits for what comes in its own time.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The processes that parse, in the order of their first connections.
+fn parsers(host: &TestHost) -> Vec<u32> {
+    let keeper = host.gateway_pid();
+    let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
+    let is_parser = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| line.contains("parser-of-gateway"))
+    };
+    let pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    pids.filter(is_parser).collect()
+}
+
+#[test]
+fn what_parses_has_no_rights_and_no_files() {
+    let host = TestHost::behind_gateway(1);
+    done(&host, "alice", &["ps"]);
+    let parser = parsers(&host)[0];
+    let status = fs::read_to_string(format!("/proc/{parser}/status")).unwrap();
+    for line in [
+        "Uid:\t65534\t65534\t65534\t65534",
+        "Gid:\t65534\t65534\t65534\t65534",
+        "Groups:\t",
+        "CapInh:\t0000000000000000",
+        "CapPrm:\t0000000000000000",
+        "CapEff:\t0000000000000000",
+        "NoNewPrivs:\t1",
+    ] {
+        assert!(
+            status
+                .lines()
+                .any(|found| found.trim_end() == line.trim_end()),
+            "{line}"
+        );
+    }
+    let root = fs::read_link(format!("/proc/{parser}/root")).unwrap();
+    assert_eq!(root, host.root().join("run/empty"));
+    assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
+    for descriptor in fs::read_dir(format!("/proc/{parser}/fd")).unwrap() {
+        let descriptor = descriptor.unwrap();
+        let number: u32 = descriptor.file_name().to_str().unwrap().parse().unwrap();
+        let is = fs::read_link(descriptor.path()).unwrap();
+        let is = is.to_str().unwrap();
+        let log = host.root().join("gateway.log");
+        let known = match number {
+            1 => is == "/dev/null",
+            2 => is == log.to_str().unwrap(),
+            _ => is.starts_with("socket:") || is.starts_with("anon_inode:"),
+        };
+        assert!(known, "{number} is {is}");
+    }
+    let limits = fs::read_to_string(format!("/proc/{parser}/limits")).unwrap();
+    let none = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].split_whitespace().next() == Some("0")
+    };
+    assert!(
+        none("Max file size") && none("Max core file size"),
+        "{limits}"
+    );
+    // It ends with the keeper, whatever it does just then.
+    let hung = format!("kill -STOP {parser}; kill -KILL {}", host.gateway_pid());
+    as_root(&host, &hung).ok();
+    host.kill_gateway();
+    let gone = || {
+        let status = fs::read_to_string(format!("/proc/{parser}/status"));
+        status.map_or(true, |status| status.contains("State:\tZ"))
+    };
+    until("the parser outlives the keeper", gone);
+}
+
+#[test]
+fn a_parser_that_ends_takes_only_its_own_users_connections() {
+    let host = TestHost::behind_gateway(1);
+    let stream = |user: &str| {
+        let mut client = host.connect(user);
+        client
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        client
+            .write_all(b"GET /events HTTP/1.1\r\nHost: d\r\n\r\n")
+            .unwrap();
+        let mut first = [0; 15];
+        client.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        client
+    };
+    // That of the connection by which the host saw that the gateway listens.
+    until("no parser of root's", || !parsers(&host).is_empty());
+    let before = parsers(&host);
+    let mut alice = stream("alice");
+    let mut of_alice = parsers(&host);
+    of_alice.retain(|pid| !before.contains(pid));
+    let mut bob = stream("bob");
+    assert_eq!(
+        (of_alice.len(), parsers(&host).len()),
+        (1, before.len() + 2)
+    );
+    as_root(&host, &format!("kill -KILL {}", of_alice[0])).ok();
+    let mut rest = Vec::new();
+    // Cut in the middle of an answer, it is no whole one.
+    let _ = alice.read_to_end(&mut rest);
+    assert!(!String::from_utf8_lossy(&rest).ends_with("0\r\n\r\n"));
+    // Both go on: bob with the same stream, alice with a new parser.
+    sleeper(&host, "bob", "theirs", &[]);
+    let mut more = vec![0; 4096];
+    let mut seen = String::new();
+    until("bob sees no event", || {
+        let count = bob.read(&mut more).unwrap();
+        seen += &String::from_utf8_lossy(&more[..count]);
+        seen.contains("\"status\":\"start\"")
+    });
+    assert_eq!(done(&host, "alice", &["ps", "-q"]), "");
+    assert_eq!(parsers(&host).len(), before.len() + 2);
+}
+
+#[test]
+fn a_gateway_that_is_killed_harms_no_container_and_comes_back() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(
+        &host,
+        "alice",
+        "mine",
+        &["--gpus", "1", "-v", "/home/alice/data:/data"],
+    );
+    let started = inspect(
+        &host,
+        "mine._.20001",
+        "{{.State.StartedAt}} {{.State.Status}}",
+    );
+    assert!(started.ends_with("running"));
+    host.kill_gateway();
+    let down = docker(&host, "alice", &["ps"]);
+    assert_eq!(down.status, Some(1));
+    assert!(
+        down.stderr.contains("Cannot connect to the Docker daemon"),
+        "{down:?}"
+    );
+    host.start_gateway();
+    let now = inspect(
+        &host,
+        "mine._.20001",
+        "{{.State.StartedAt}} {{.State.Status}}",
+    );
+    assert_eq!(now, started);
+    // It is still hers, with its device and its folder.
+    fs::write(host.home("alice").join("data/file"), "hers").unwrap();
+    assert_eq!(
+        done(&host, "alice", &["exec", "mine", "cat", "/data/file"]),
+        "hers"
+    );
+    let full = docker(&host, "bob", &["create", "--gpus", "1", "ds01-base"]);
+    assert!(
+        full.stderr
+            .contains("no GPU free: 1 asked for, 0 of 1 free"),
+        "{full:?}"
+    );
+    assert_eq!(done(&host, "bob", &["ps", "-aq"]), "");
+}
+
+#[test]
+fn clients_that_are_gone_are_not_counted_and_slow_ones_hold_up_nobody() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "alice", "mine", &[]);
+    let descriptors = || {
+        let all = format!("/proc/{}/fd", host.gateway_pid());
+        fs::read_dir(all).unwrap().count()
+    };
+    let before = descriptors();
+    // Logs, waits, events and attachments of which nothing comes, left by their clients.
+    let attach = "POST /containers/mine/attach?stream=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\
+                  Upgrade: tcp\r\nConnection: Upgrade\r\n\r\n";
+    let asks = [
+        "GET /containers/mine/logs?follow=1&stdout=1 HTTP/1.1\r\nHost: d\r\n\r\n",
+        "POST /containers/mine/wait HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n",
+        "GET /events HTTP/1.1\r\nHost: d\r\n\r\n",
+        attach,
+    ];
+    let mut left = Vec::new();
+    for ask in asks {
+        for _ in 0..10 {
+            let mut client = host.connect("alice");
+            client.write_all(ask.as_bytes()).unwrap();
+            left.push(client);
+        }
+    }
+    until("they are not under way", || descriptors() >= before + 40);
+    drop(left);
+    until("clients that are gone are still counted", || {
+        descriptors() <= before
+    });
+
+    // Clients that say nothing, or half of something, up to what one user may have.
+    let mut slow = Vec::new();
+    for number in 0..512 {
+        let mut client = host.connect("alice");
+        let half: &[u8] = match number % 3 {
+            0 => b"",
+            1 => b"GET /containers/js",
+            _ => b"POST /containers/create HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{",
+        };
+        client.write_all(half).unwrap();
+        slow.push(client);
+    }
+    until("they are not taken", || descriptors() >= before + 512);
+    let busy = call(&host, "alice", "GET /containers/json", "");
+    let many = "{\"message\":\"too many connections to DS01's gateway open\"}\n";
+    assert_eq!((busy.status, busy.body.as_str()), (429, many));
+    let begun = Instant::now();
+    assert_eq!(call(&host, "bob", "GET /containers/json", "").body, "[]\n");
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begun.elapsed()
+    );
+    // More users than a process has descriptors by default.
+    for user in ["carol", "dave", "erin"] {
+        for _ in 0..512 {
+            slow.push(host.connect(user));
+        }
+    }
+    assert_eq!(call(&host, "bob", "GET /containers/json", "").body, "[]\n");
+    drop(slow);
+    until("alice is not let in again", || {
+        call(&host, "alice", "GET /_ping", "").body == "OK"
+    });
+    // Clients that die at once.
+    let die = "for n in $(seq 40); do timeout -s KILL 0.00$((n % 9 + 1)) \
+               curl -s --unix-socket $SOCKET http://d/containers/json; done; true";
+    as_root(&host, die);
+    assert_eq!(call(&host, "alice", "GET /_ping", "").body, "OK");
+}
