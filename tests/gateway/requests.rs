@@ -366,7 +366,7 @@ fn a_path_is_a_plain_one_that_the_table_has() {
         (
             "/v1.48/info",
             400,
-            "client version 1.48 is too new. Maximum supported API version is 1.47",
+            "client version 1.48 is too new. Maximum supported API version is 1.41",
         ),
         // The parser knows what the table has, the keeper what the engine has.
         (
@@ -377,7 +377,7 @@ fn a_path_is_a_plain_one_that_the_table_has() {
         (
             "/v1.999/info",
             400,
-            "client version 1.999 is too new. Maximum supported API version is 1.47",
+            "client version 1.999 is too new. Maximum supported API version is 1.41",
         ),
         (
             "/v1.23/info",

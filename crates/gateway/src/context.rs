@@ -16,8 +16,8 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
 use crate::channel::{Ask, Context};
 
-/// The longest folder.
-const LONGEST: u64 = 8 << 30;
+/// The longest folder, in bytes.
+pub(crate) const LONGEST: u64 = 8 << 30;
 
 /// The longest Dockerfile.
 const LONGEST_DOCKERFILE: u64 = 1 << 20;

@@ -12,6 +12,8 @@ use nix::{
     unistd::{Gid, Uid, chdir, chroot, setgid, setgroups, setuid},
 };
 
+use crate::context::LONGEST;
+
 /// Nobody and nogroup, who own nothing, on every Linux.
 const NOBODY: u32 = 65534;
 
@@ -38,6 +40,7 @@ pub(crate) fn enter(empty: &Path) -> io::Result<()> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let sockets = most.min(SOCKETS);
     setrlimit(Resource::RLIMIT_NOFILE, sockets, sockets)?;
+    setrlimit(Resource::RLIMIT_FSIZE, LONGEST, LONGEST)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NPROC, 1, 1)?;
     setgroups(&[])?;
