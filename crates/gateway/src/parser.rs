@@ -51,6 +51,9 @@ const HEAD: Duration = Duration::from_secs(30);
 /// What a client has to send JSON.
 const JSON: Duration = Duration::from_secs(60);
 
+/// What a client has to send the rest of a request that is answered already.
+const REST: Duration = Duration::from_secs(60);
+
 /// Without a connection for this long, the process ends.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -148,14 +151,55 @@ async fn connection(client: UnixStream, held: Held) {
     }
 }
 
+/// What a request comes to.
+enum Next {
+    /// This answer.
+    Told(Response<Out>),
+    /// What the engine answers on this connection.
+    Engine {
+        engine: UnixStream,
+        held: Held,
+        /// What was kept of the body, for the engine in its place.
+        kept: Option<File>,
+        /// The body is for the engine.
+        streams: bool,
+    },
+}
+
 async fn answer(
     mut request: Request<Incoming>,
-    mut held: Held,
+    held: Held,
     slot: &Slot,
     hangup: Arc<Hangup>,
 ) -> Result<Response<Out>, Failure> {
+    match next(&mut request, held).await {
+        Ok(Next::Engine {
+            engine,
+            held,
+            kept,
+            streams,
+        }) => {
+            let body = |request: Request<Incoming>| match kept {
+                Some(file) => Either::Right(Either::Right(context::Kept::new(file))),
+                None if streams => Either::Left(request.into_body()),
+                None => Either::Right(Either::Left(Empty::<Bytes>::new())),
+            };
+            relay(request, body, engine, held, slot, hangup).await
+        }
+        Ok(Next::Told(response)) => {
+            discard(request);
+            Ok(response)
+        }
+        Err(failure) => {
+            discard(request);
+            Err(failure)
+        }
+    }
+}
+
+async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, Failure> {
     let channel = &mut held.channel;
-    let ask = ask(&mut request).await?;
+    let ask = ask(request).await?;
     let streams = matches!(ask.body, AskBody::Stream(_));
     channel::write(channel, &ask).await.map_err(broken)?;
     let mut kept = None;
@@ -173,19 +217,33 @@ async fn answer(
             status,
             headers,
             length,
-        } => reply(status, headers, length, held, &ask.method).await,
+        } => {
+            let told = reply(status, headers, length, held, &ask.method).await?;
+            Ok(Next::Told(told))
+        }
         Answer::Engine => {
             let engine = channel::receive_one(channel).await.map_err(broken)?;
-            let engine = watched(engine).map_err(broken)?;
-            let body = |request: Request<Incoming>| match kept {
-                Some(file) => Either::Right(Either::Right(context::Kept::new(file))),
-                None if streams => Either::Left(request.into_body()),
-                None => Either::Right(Either::Left(Empty::<Bytes>::new())),
-            };
-            relay(request, body, engine, held, slot, hangup).await
+            Ok(Next::Engine {
+                engine: watched(engine).map_err(broken)?,
+                held,
+                kept,
+                streams,
+            })
         }
         Answer::Keep => Err(broken(io::ErrorKind::InvalidData.into())),
     }
+}
+
+/// Reads what a client still sends after its answer: one that cannot write to the end may not read
+/// at all, and would say that the connection broke in place of why it was refused.
+fn discard(request: Request<Incoming>) {
+    let mut rest = request.into_body();
+    if rest.is_end_stream() {
+        return;
+    }
+    tokio::spawn(timeout(REST, async move {
+        while let Some(Ok(_)) = rest.frame().await {}
+    }));
 }
 
 /// Reads the head of a request, and its body unless that is for the engine.
