@@ -618,7 +618,8 @@ fn a_container_with_a_folder_is_its_owner_for_ever() {
     let user = |user: &str| {
         format!(
             "not allowed: User={user} (a container with folders of the host runs as its owner); \
-        leave the user out, or make the container without folders of the host"
+        leave the user out or give your uid (as \"remoteUser\" in devcontainer.json), or make the \
+             container without folders of the host"
         )
     };
     for other in [

@@ -59,7 +59,8 @@ pub fn exec(body: ExecBody, as_owner: bool, owner: Owner<'_>) -> Result<ExecBody
             "User",
             user,
             "a container with folders of the host runs as its owner",
-            "leave the user out, or make the container without folders of the host",
+            "leave the user out or give your uid (as \"remoteUser\" in devcontainer.json), or make the \
+             container without folders of the host",
         ));
     }
     let mut body = body;
