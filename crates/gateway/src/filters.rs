@@ -43,6 +43,26 @@ impl Filters {
         self.0.remove(key).unwrap_or_default()
     }
 
+    /// Takes the patterns of names out: each a part of the name, or with `^` and `$` its beginning
+    /// and end, and several with `|` between.
+    ///
+    /// # Errors
+    ///
+    /// Docker takes any regular expression; this is what clients write. Another would fit nothing,
+    /// or what it should not.
+    pub(crate) fn take_names(&mut self) -> Result<Vec<String>, Failure> {
+        let patterns = self.take("name");
+        let odd = |pattern: &&String| pattern.contains(|c| "*+?()[]{}\\".contains(c));
+        match patterns.iter().find(odd) {
+            Some(odd) => {
+                let message = format!("the filter name={odd} is not understood here");
+                let hint = "use a part of the name, ^ and $ at its ends, and | between several";
+                Err(Failure::new(Kind::Usage, message).with_hint(hint))
+            }
+            None => Ok(patterns),
+        }
+    }
+
     pub(crate) fn values_mut(&mut self, key: &str) -> impl Iterator<Item = &mut String> {
         self.0.get_mut(key).into_iter().flatten()
     }
@@ -56,9 +76,12 @@ impl Filters {
     }
 }
 
-/// Whether a name fits a pattern of the filter `name`: a part of it, or with `^` and `$` its
-/// beginning and end. Docker takes any regular expression; this is what clients write.
+/// Whether a name fits a pattern of [`Filters::take_names`].
 pub(crate) fn name_fits(pattern: &str, name: &str) -> bool {
+    pattern.split('|').any(|one| one_fits(one, name))
+}
+
+fn one_fits(pattern: &str, name: &str) -> bool {
     let (name, pattern) = (name.trim_start_matches('/'), pattern);
     let (pattern, starts) = match pattern.strip_prefix('^') {
         Some(rest) => (rest, true),
@@ -92,9 +115,12 @@ mod tests {
 
     #[test]
     fn a_name_fits_in_part_or_between_anchors() {
-        for pattern in ["thesis", "^/thesis", "^thesis$", "hes", "sis$"] {
+        for pattern in ["thesis", "^/thesis", "^thesis$", "hes", "sis$", "^no|^th"] {
             assert!(name_fits(pattern, "/thesis"), "{pattern}");
         }
-        assert!(!name_fits("^hesis", "/thesis"));
+        assert!(!name_fits("^hesis", "/thesis") && !name_fits("a|b", "/thesis"));
+        let names = |text: &str| Filters::read(Some(text)).unwrap().take_names();
+        assert_eq!(names(r#"{"name":["^a|b$"]}"#).unwrap(), ["^a|b$"]);
+        assert!(names(r#"{"name":["web[12]"]}"#).is_err());
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::ContainerName;
+
 use super::{
     body::{Texts, body, is_empty, list},
     finish::Peer,
@@ -108,6 +110,15 @@ impl Endpoint {
             gw_priority: self.gw_priority,
             ..Self::default()
         })
+    }
+
+    /// Lets the other containers of the network find this one by its owner's name for it: the
+    /// engine knows it by another.
+    pub(super) fn add_alias(&mut self, name: &ContainerName) {
+        let (aliases, name) = (self.aliases.get_or_insert_default(), name.to_string());
+        if !aliases.contains(&name) {
+            aliases.push(name);
+        }
     }
 
     /// Puts containers that were found in place of those that were named.

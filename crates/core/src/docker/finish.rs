@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::device::Uuid;
+use crate::{device::Uuid, name::ContainerName};
 
 use super::{
     binds,
@@ -120,7 +120,7 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
         .get_or_insert_default()
         .extend(given.labels.clone());
     environment(&mut body, given.devices);
-    networks(&mut body, given)?;
+    networks(&mut body, given, &planned.container.name)?;
     let host = body.host();
     host.security_opt = Some(vec!["no-new-privileges".into()]);
     host.cgroup_parent = given.cgroup_parent.map(String::from);
@@ -179,7 +179,7 @@ fn environment(body: &mut CreateBody, devices: &[Uuid]) {
     env.extend(SELECTORS.map(String::from));
 }
 
-fn networks(body: &mut CreateBody, given: &Given<'_>) -> Result<(), Refused> {
+fn networks(body: &mut CreateBody, given: &Given<'_>, name: &ContainerName) -> Result<(), Refused> {
     let find = |name: &str| match is_predefined(name) {
         true => Ok(name.to_string()),
         false => {
@@ -191,6 +191,7 @@ fn networks(body: &mut CreateBody, given: &Given<'_>) -> Result<(), Refused> {
     if let Some(mode) = mode.as_mut().filter(|mode| !mode.contains(':')) {
         *mode = find(mode)?;
     }
+    let mode = text(mode).to_string();
     if let Some(config) = &mut body.networking_config {
         let mut found = BTreeMap::new();
         for (network, mut endpoint) in std::mem::take(&mut config.endpoints_config) {
@@ -204,6 +205,19 @@ fn networks(body: &mut CreateBody, given: &Given<'_>) -> Result<(), Refused> {
             }
         }
         config.endpoints_config = found;
+    }
+    let own = |network: &str| !is_predefined(network) && !network.contains(':');
+    if own(&mode) {
+        let config = body.networking_config.get_or_insert_default();
+        if config.endpoints_config.is_empty() {
+            config.endpoints_config.insert(mode, None);
+        }
+    }
+    let config = body.networking_config.iter_mut();
+    for (network, endpoint) in config.flat_map(|config| &mut config.endpoints_config) {
+        if own(network) {
+            endpoint.get_or_insert_default().add_alias(name);
+        }
     }
     Ok(())
 }

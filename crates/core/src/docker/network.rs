@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::name::ContainerName;
+
 use super::{
     body::{Texts, body, list, text},
     endpoint::{Endpoint, peer},
@@ -184,19 +186,22 @@ pub fn connect(body: ConnectBody) -> Result<PlannedConnect, Refused> {
 }
 
 impl PlannedConnect {
-    /// The body for the engine.
+    /// The body for the engine. `name`: the owner's own for the container.
     ///
     /// # Errors
     ///
     /// [`Refused::NoSuch`] for a container that was not found.
-    pub fn finish(self, containers: &BTreeMap<String, Peer>) -> Result<ConnectBody, Refused> {
-        let mut endpoint_config = self.endpoint;
-        if let Some(endpoint) = &mut endpoint_config {
-            endpoint.finish(containers)?;
-        }
+    pub fn finish(
+        self,
+        containers: &BTreeMap<String, Peer>,
+        name: &ContainerName,
+    ) -> Result<ConnectBody, Refused> {
+        let mut endpoint = self.endpoint.unwrap_or_default();
+        endpoint.finish(containers)?;
+        endpoint.add_alias(name);
         Ok(ConnectBody {
             container: Some(peer(&self.container, containers)?.id.clone()),
-            endpoint_config,
+            endpoint_config: Some(endpoint),
         })
     }
 }

@@ -20,6 +20,7 @@ use std::{
 
 use ds01_core::{
     failure::{Failure, Kind},
+    label,
     route::{self, Action, NEWEST, Query, Route, Version, write_query},
 };
 use ds01_host::{Caller, Site, config::Config, ops, users};
@@ -373,6 +374,15 @@ impl<'a> Call<'a> {
         owned.container.uid == self.caller.uid
     }
 
+    /// What the engine says about `data._.1001`, about `data`.
+    fn in_own_names(&self, failure: Failure) -> Failure {
+        let suffix = format!("._.{}", self.caller.uid);
+        Failure {
+            message: failure.message.replace(&suffix, ""),
+            ..failure
+        }
+    }
+
     /// Another's thing, or one that is not there.
     fn no_such(&self, what: &str, name: &str) -> Failure {
         Failure::new(Kind::NotFound, format!("No such {what}: {name}"))
@@ -413,6 +423,13 @@ async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Failure> {
 fn reply(status: u16, value: &Value) -> Result<Outcome, Failure> {
     let text = format!("{value}\n");
     Ok(Outcome::Reply(status, Vec::new(), text.into()))
+}
+
+/// Takes our labels off a volume or network: compose finds that it has others than its file says.
+fn hide_managed(labels: &mut Value) {
+    if let Some(labels) = labels.as_object_mut() {
+        labels.retain(|key, _| key != label::UID && key != label::MANAGED);
+    }
 }
 
 /// Done, with nothing to say.

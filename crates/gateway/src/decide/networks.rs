@@ -13,7 +13,7 @@ use ds01_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, reply};
+use super::{Call, Outcome, hide_managed, reply};
 use crate::{
     body,
     filters::{Filters, name_fits},
@@ -92,6 +92,7 @@ impl Call<'_> {
     async fn show_network(&self, network: &mut Value) -> Result<(), Failure> {
         let name = network["Name"].as_str().unwrap_or_default();
         network["Name"] = json!(self.shown_name(name));
+        hide_managed(&mut network["Labels"]);
         let (all, admin) = self.seen().await?;
         if let Some(containers) = network["Containers"].as_object_mut() {
             containers.retain(|id, container| {
@@ -108,7 +109,7 @@ impl Call<'_> {
 
     pub(super) async fn network_list(&self) -> Result<Outcome, Failure> {
         let mut filters = Filters::read(self.one("filters"))?;
-        let names = filters.take("name");
+        let names = filters.take_names()?;
         let query = Query::from([("filters".into(), vec![filters.write()])]);
         let path = format!("/networks{}", write_query(&query));
         let listed = self.engine("GET", &path, None).await?;
@@ -148,13 +149,30 @@ impl Call<'_> {
                 .with_hint("remove one that is not used: docker network prune"));
         }
         let json = body::write(&network(asked, self.caller.uid)?)?;
-        self.forward_as("/networks/create", &self.route.query, Some(&json))
-            .await
+        let made = self.engine("POST", "/networks/create", Some(json)).await;
+        reply(201, &made.map_err(|failure| self.in_own_names(failure))?)
     }
 
     pub(super) async fn network_remove(&self) -> Result<Outcome, Failure> {
         let id = self.own_network(self.target()).await?;
-        self.forward(&format!("/networks/{id}")).await
+        self.change("DELETE", &format!("/networks/{id}"), None, 204)
+            .await
+    }
+
+    /// A change that the engine answers without a body.
+    async fn change(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+        status: u16,
+    ) -> Result<Outcome, Failure> {
+        let engine = &self.gateway.engine;
+        let said = engine.ask(method, &self.path(path), body).await?;
+        if said.status >= 300 {
+            crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
+        }
+        Ok(Outcome::Reply(status, Vec::new(), Vec::new()))
     }
 
     pub(super) async fn network_connect(&self) -> Result<Outcome, Failure> {
@@ -164,13 +182,10 @@ impl Call<'_> {
         for name in planned.links.iter().chain([&planned.container]) {
             peers.insert(name.clone(), self.peer(name).await?);
         }
-        let json = body::write(&planned.finish(&peers)?)?;
-        self.forward_as(
-            &format!("/networks/{id}/connect"),
-            &self.route.query,
-            Some(&json),
-        )
-        .await
+        let name = self.container(&planned.container).await?.container.name;
+        let json = body::write(&planned.finish(&peers, &name)?)?;
+        self.change("POST", &format!("/networks/{id}/connect"), Some(json), 200)
+            .await
     }
 
     pub(super) async fn network_disconnect(&self) -> Result<Outcome, Failure> {
@@ -178,12 +193,8 @@ impl Call<'_> {
         let asked: DisconnectBody = body::read(self.json()?)?;
         let owned = self.container(&disconnect(&asked)?).await?;
         let json = body::write(&asked.finish(&owned.id.0))?;
-        self.forward_as(
-            &format!("/networks/{id}/disconnect"),
-            &self.route.query,
-            Some(&json),
-        )
-        .await
+        let path = format!("/networks/{id}/disconnect");
+        self.change("POST", &path, Some(json), 200).await
     }
 
     pub(super) async fn network_prune(&self) -> Result<Outcome, Failure> {

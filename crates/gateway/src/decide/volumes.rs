@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, reply};
+use super::{Call, Outcome, hide_managed, reply};
 use crate::{
     body,
     filters::{Filters, name_fits},
@@ -34,6 +34,7 @@ impl Call<'_> {
         let seen = volumes.into_iter().filter_map(|mut volume| {
             let own = to_user(volume["Name"].as_str()?, self.caller.uid)?.to_string();
             volume["Name"] = json!(own);
+            hide_managed(&mut volume["Labels"]);
             Some(volume)
         });
         Ok(seen.collect())
@@ -41,7 +42,7 @@ impl Call<'_> {
 
     pub(super) async fn volume_list(&self) -> Result<Outcome, Failure> {
         let mut filters = Filters::read(self.one("filters"))?;
-        let names = filters.take("name");
+        let names = filters.take_names()?;
         let query = Query::from([("filters".into(), vec![filters.write()])]);
         let mut seen = self.volumes(&write_query(&query)).await?;
         seen.retain(|volume| {
@@ -62,6 +63,7 @@ impl Call<'_> {
             .engine("POST", "/volumes/create", Some(body::write(&made)?))
             .await?;
         seen["Name"] = json!(self.shown_name(seen["Name"].as_str().unwrap_or_default()));
+        hide_managed(&mut seen["Labels"]);
         reply(201, &seen)
     }
 
@@ -78,6 +80,7 @@ impl Call<'_> {
         let seen = self.engine("GET", &format!("/volumes/{name}"), None).await;
         let mut seen = seen.map_err(|failure| self.in_own_names(failure))?;
         seen["Name"] = json!(self.shown_name(&name));
+        hide_managed(&mut seen["Labels"]);
         reply(200, &seen)
     }
 
@@ -93,14 +96,6 @@ impl Call<'_> {
             crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
         }
         Ok(Outcome::Reply(said.status, Vec::new(), Vec::new()))
-    }
-
-    /// What the engine says about `data._.1001`, about `data`.
-    fn in_own_names(&self, failure: Failure) -> Failure {
-        let message = failure
-            .message
-            .replace(&format!("._.{}", self.caller.uid), "");
-        Failure { message, ..failure }
     }
 
     pub(super) async fn volume_prune(&self) -> Result<Outcome, Failure> {

@@ -150,11 +150,25 @@ fn names_of_containers_and_networks_are_those_that_were_found() {
     assert_eq!(
         body["NetworkingConfig"]["EndpointsConfig"],
         json!({
-            "net-proj_default": {"Aliases": ["web"], "Links": ["id-g:x"],
+            "net-proj_default": {"Aliases": ["web", "thesis"], "Links": ["id-g:x"],
                 "IPAMConfig": {"IPv4Address": "10.0.0.5"}},
             "bridge": {},
         })
     );
+}
+
+#[test]
+fn others_in_its_network_find_it_by_its_owners_name() {
+    let endpoints = |mode: &str| {
+        let asked = host(json!({ "NetworkMode": mode })).unwrap();
+        finished(&asked, &[])["NetworkingConfig"]["EndpointsConfig"].clone()
+    };
+    let named = json!({"net-foo": {"Aliases": ["thesis"]}});
+    assert_eq!(endpoints("foo"), named);
+    // The engine refuses an alias there.
+    for mode in ["", "bridge", "none", "container:a"] {
+        assert_eq!(endpoints(mode), serde_json::Value::Null, "{mode}");
+    }
 }
 
 #[test]

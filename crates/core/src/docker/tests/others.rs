@@ -171,12 +171,15 @@ fn connections_are_between_what_was_found() {
             },
         )
     });
-    let body = planned.clone().finish(&found.into()).unwrap();
+    let web = "web".parse().unwrap();
+    let body = planned.clone().finish(&found.into(), &web).unwrap();
     assert_eq!(
         serde_json::to_value(body).unwrap(),
-        json!({"Container": "id-web", "EndpointConfig": {"Links": ["id-db:sql"]}})
+        json!({"Container": "id-web", "EndpointConfig": {
+            "Links": ["id-db:sql"], "Aliases": ["web"],
+        }})
     );
-    assert_eq!(field(planned.finish(&BTreeMap::new())), "no such");
+    assert_eq!(field(planned.finish(&BTreeMap::new(), &web)), "no such");
     let driver = json!({"Container": "web", "EndpointConfig": {"DriverOpts": {"a": "b"}}});
     assert_eq!(
         field(connect(read(driver.to_string().as_bytes()).unwrap())),
