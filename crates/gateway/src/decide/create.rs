@@ -62,21 +62,36 @@ impl Call<'_> {
         let image = self.found(&planned.image).await?;
         let mut networks = BTreeMap::new();
         for name in &planned.networks {
-            networks.insert(name.clone(), self.network_to_join(name).await?);
+            let id = self.network_to_join(name).await.map_err(not_the_image)?;
+            networks.insert(name.clone(), id);
         }
         let mut containers = BTreeMap::new();
         for name in planned.joins.iter().chain(&planned.links) {
-            containers.insert(name.clone(), self.peer(name).await?);
+            let peer = self.peer(name).await.map_err(not_the_image)?;
+            containers.insert(name.clone(), peer);
         }
-        let mut sharers = Vec::new();
-        for volume in planned.volumes.values() {
-            sharers.extend(self.with_volume(volume).await?);
+        let (mut volumes, mut sharers) = (BTreeMap::new(), Vec::new());
+        for (name, volume) in &planned.volumes {
+            let volume = match self.has_anonymous(name).await? {
+                true => {
+                    volumes.insert(name.clone(), name.clone());
+                    name
+                }
+                false => {
+                    // The engine would make it without its owner's labels.
+                    let made = body::write(&VolumeBody::named(volume, self.caller.uid))?;
+                    self.engine("POST", "/volumes/create", Some(made)).await?;
+                    volume
+                }
+            };
+            sharers.extend(self.sharers(volume).await?);
         }
         Ok(DockerFound {
             image: image.id,
             image_name: image.name.unwrap_or_else(|| planned.image.clone()),
             networks,
             containers,
+            volumes,
             sharers,
         })
     }
@@ -99,23 +114,23 @@ impl Call<'_> {
         })
     }
 
-    /// The containers that have a volume, which is made if it does not exist: the engine would
-    /// make it without its owner's labels.
-    async fn with_volume(&self, volume: &str) -> Result<Vec<Peer>, Failure> {
-        let made = body::write(&VolumeBody::named(volume, self.caller.uid))?;
-        self.engine("POST", "/volumes/create", Some(made)).await?;
-        let filters = json!({ "volume": [volume] }).to_string();
-        let query = Query::from([
-            ("all".to_string(), vec!["1".to_string()]),
-            ("filters".to_string(), vec![filters]),
-        ]);
-        let path = format!("/containers/json{}", write_query(&query));
-        let listed = self.engine("GET", &path, None).await?;
+    /// Whether this is a volume without a name that a container of the caller's has: compose gives
+    /// a container those of the one that it replaces.
+    async fn has_anonymous(&self, name: &str) -> Result<bool, Failure> {
+        if name.len() != 64 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(false);
+        }
+        let (ids, all) = (self.with_volume(name).await?, self.gateway.records.all()?);
+        let mut mine = all.iter().filter(|owned| self.is_mine(owned));
+        Ok(mine.any(|owned| ids.contains(&owned.id.0)))
+    }
+
+    /// The containers that have a volume, as far as a request that shares it has to know them.
+    async fn sharers(&self, volume: &str) -> Result<Vec<Peer>, Failure> {
+        let ids = self.with_volume(volume).await?;
         let all = self.gateway.records.all()?;
-        let listed = listed.as_array().into_iter().flatten();
-        let ids = listed.filter_map(|container| container["Id"].as_str());
-        let peers = ids.map(|id| {
-            let owned = all.iter().find(|owned| owned.id.0 == id).ok_or_else(|| {
+        let peers = ids.iter().map(|id| {
+            let owned = all.iter().find(|owned| owned.id.0 == *id).ok_or_else(|| {
                 let volume = self.shown_name(volume);
                 let message = format!(
                     "the volume {volume} is used by a container that DS01 does not know: {}",
@@ -128,6 +143,20 @@ impl Call<'_> {
         peers.collect()
     }
 
+    /// The ids of the containers that have a volume.
+    async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
+        let filters = json!({ "volume": [volume] }).to_string();
+        let query = Query::from([
+            ("all".to_string(), vec!["1".to_string()]),
+            ("filters".to_string(), vec![filters]),
+        ]);
+        let path = format!("/containers/json{}", write_query(&query));
+        let listed = self.engine("GET", &path, None).await?;
+        let listed = listed.as_array().into_iter().flatten();
+        let ids = listed.filter_map(|container| container["Id"].as_str());
+        Ok(ids.map(str::to_string).collect())
+    }
+
     /// A name for a container that has none, as likely to be free as Docker's own.
     fn any_name() -> Result<ContainerName, Failure> {
         Ok(format!("{NAMELESS}-{}", Self::word()?).parse()?)
@@ -138,5 +167,16 @@ impl Call<'_> {
         let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid");
         let uuid = uuid.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
         Ok(uuid.chars().take(8).collect())
+    }
+}
+
+/// What is missing is not the image, which Docker's command line takes a 404 for: it would pull.
+fn not_the_image(failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::NotFound => Failure {
+            kind: Kind::Usage,
+            ..failure
+        },
+        _ => failure,
     }
 }

@@ -60,6 +60,8 @@ pub struct DockerFound {
     pub networks: BTreeMap<String, String>,
     /// Containers, by the name in the request.
     pub containers: BTreeMap<String, Peer>,
+    /// Volumes without a name of the caller's own, by the engine's name for them.
+    pub volumes: BTreeMap<String, String>,
     /// Other containers that have one of its volumes.
     pub sharers: Vec<Peer>,
 }
@@ -238,7 +240,7 @@ fn make(
             by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
             cgroup_parent: abilities.slices.then_some(order.slice.as_str()),
             binds: &sources,
-            volumes: &BTreeMap::new(),
+            volumes: &found.volumes,
             networks: &found.networks,
             containers: &found.containers,
             sharers: &found.sharers,
