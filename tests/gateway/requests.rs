@@ -454,7 +454,7 @@ fn a_path_is_a_plain_one_that_the_table_has() {
             "checkpoints are files of root's",
         ),
         ("GET /debug/pprof/heap", "it shows the engine's memory"),
-        ("POST /build/prune", "the build cache has no owner"),
+        ("POST /build/cancel", "the build cache has no owner"),
         (
             "GET /distribution/ubuntu/json",
             "it would use the host's own registry credentials",

@@ -83,6 +83,8 @@ pub enum Action {
     ContainerExec,
     /// Its processes, by `ps`.
     ContainerTop,
+    /// What it uses, once or as long as the client reads.
+    ContainerStats,
     /// Anything else with one's own container, as it is.
     Container,
     /// All that one has stopped are removed.
@@ -95,6 +97,8 @@ pub enum Action {
     ImageList,
     /// One that the caller may see.
     Image,
+    /// Several that the caller may see, in one archive.
+    ImageSave,
     /// Another name of one.
     ImageTag,
     /// One's own is removed.
@@ -105,6 +109,8 @@ pub enum Action {
     ImagePrune,
     /// An image from a folder.
     Build,
+    /// Nothing is removed: the build cache has no owner.
+    BuildPrune,
     /// An image from a container.
     Commit,
     /// The caller's volumes.
@@ -312,7 +318,16 @@ const ROWS: &[Row] = &[
         "GET",
         "/containers/json",
         Action::ContainerList,
-        &["all", "limit", "size", "filters", "since", "before"],
+        // docker-py writes trunc_cmd; no engine reads it.
+        &[
+            "all",
+            "limit",
+            "size",
+            "filters",
+            "since",
+            "before",
+            "trunc_cmd",
+        ],
         Body::None,
     ),
     row(
@@ -360,7 +375,7 @@ const ROWS: &[Row] = &[
     row(
         "GET",
         "/containers/{}/stats",
-        Action::Container,
+        Action::ContainerStats,
         &["stream", "one-shot"],
         Body::None,
     ),
@@ -490,6 +505,8 @@ const ROWS: &[Row] = &[
             "shared-size",
             "digests",
             "manifests",
+            // docker-py's; no engine reads it.
+            "only_ids",
         ],
         Body::None,
     ),
@@ -544,10 +561,18 @@ const ROWS: &[Row] = &[
         Body::None,
     ),
     row(
+        "GET",
+        "/images/get",
+        Action::ImageSave,
+        &["names", "platform"],
+        Body::None,
+    ),
+    row(
         "POST",
         "/images/{*}/tag",
         Action::ImageTag,
-        &["repo", "tag"],
+        // docker-py's `force` has meant nothing since API 1.24.
+        &["repo", "tag", "force"],
         Body::None,
     ),
     row(
@@ -558,6 +583,13 @@ const ROWS: &[Row] = &[
         Body::None,
     ),
     row("POST", "/build", Action::Build, BUILD, Body::Stream),
+    row(
+        "POST",
+        "/build/prune",
+        Action::BuildPrune,
+        &["all", "filters", "keep-storage"],
+        Body::None,
+    ),
     row(
         "POST",
         "/commit",
@@ -681,7 +713,6 @@ const REFUSED: &[(&str, &str)] = &[
         "/images/load",
         "it could replace images that others use; use docker import, or build from it",
     ),
-    ("/images/get", "save one image at a time"),
     ("/debug", "it shows the engine's memory"),
     ("/metrics", "it shows everybody's containers"),
     ("/checkpoints", "checkpoints are files of root's"),

@@ -51,6 +51,32 @@ fn a_call_is_found_by_method_and_path_with_or_without_version() {
         ),
         ("DELETE", "/images/a/b", Action::ImageRemove, some("a/b")),
         ("POST", "/ds01/v1/create", Action::Operation, some("create")),
+        (
+            "GET",
+            "/images/get?names=a&names=b",
+            Action::ImageSave,
+            None,
+        ),
+        ("POST", "/build/prune", Action::BuildPrune, None),
+        // As docker-py writes them.
+        (
+            "GET",
+            "/containers/json?limit=-1&all=0&size=0&trunc_cmd=0",
+            Action::ContainerList,
+            None,
+        ),
+        (
+            "GET",
+            "/images/json?only_ids=0&all=0",
+            Action::ImageList,
+            None,
+        ),
+        (
+            "POST",
+            "/images/a/tag?tag=x&repo=b&force=0",
+            Action::ImageTag,
+            some("a"),
+        ),
     ] {
         assert_eq!(find(method, path), Ok((action, target)), "{method} {path}");
     }

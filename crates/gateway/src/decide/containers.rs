@@ -9,7 +9,7 @@ use ds01_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, done, reply};
+use super::{Call, Outcome, done, lines::Shown, reply};
 use crate::{
     filters::{Filters, name_fits},
     records::Owned,
@@ -18,7 +18,7 @@ use crate::{
 impl Call<'_> {
     pub(super) async fn container_list(&self) -> Result<Outcome, Failure> {
         let mut filters = Filters::read(self.one("filters"))?;
-        let names = filters.take("name");
+        let names = filters.take_names()?;
         let ids = filters.take("id");
         for key in ["before", "since"] {
             for value in filters.values_mut(key) {
@@ -34,7 +34,13 @@ impl Call<'_> {
             }
         }
         for value in filters.values_mut("ancestor") {
-            *value = self.image(value).await?;
+            match self.image(value).await {
+                // The engine lists none then, too.
+                Err(failure) if failure.kind == Kind::NotFound => {
+                    return reply(200, &json!([]));
+                }
+                id => *value = id?,
+            }
         }
         let limit: usize = self.one("limit").and_then(|n| n.parse().ok()).unwrap_or(0);
         let all = self.is_set("all") || limit > 0;
@@ -106,9 +112,12 @@ impl Call<'_> {
         if let Some(image) = container["Image"].as_str() {
             container["Image"] = json!(self.shown_image(image));
         }
-        let mode = &mut container["HostConfig"]["NetworkMode"];
-        if let Some(name) = mode.as_str() {
-            *mode = json!(self.shown_name(name));
+        let networks = container["NetworkSettings"]["Networks"].as_object();
+        let mut named = networks.into_iter().flatten();
+        let mode = &container["HostConfig"]["NetworkMode"];
+        // The engine was given its id.
+        if let Some((name, _)) = named.find(|(_, network)| network["NetworkID"] == *mode) {
+            container["HostConfig"]["NetworkMode"] = json!(self.shown_name(name));
         }
         if let Some(networks) = container["NetworkSettings"]["Networks"].as_object_mut() {
             let named = std::mem::take(networks).into_iter();
@@ -160,6 +169,15 @@ impl Call<'_> {
                 mount["Source"] = json!(bind.source);
             }
         }
+        for bind in seen["HostConfig"]["Binds"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+        {
+            if let Some((name, rest)) = bind.as_str().and_then(|bind| bind.split_once(':')) {
+                *bind = json!(format!("{}:{rest}", self.shown_name(name)));
+            }
+        }
         for mount in seen["HostConfig"]["Mounts"]
             .as_array_mut()
             .into_iter()
@@ -186,6 +204,14 @@ impl Call<'_> {
     pub(super) async fn container_top(&self) -> Result<Outcome, Failure> {
         docker::ps_args(self.one("ps_args").unwrap_or_default())?;
         self.container_as_it_is().await
+    }
+
+    /// The numbers, and the caller's name for the container among them.
+    pub(super) async fn container_stats(&self) -> Result<Outcome, Failure> {
+        let owned = self.container(self.target()).await?;
+        let path = format!("/containers/{}/stats", owned.id.0);
+        self.lines(&path, &self.route.query, Shown::Stats(self.shown(&owned)))
+            .await
     }
 
     pub(super) async fn container_start(&self) -> Result<Outcome, Failure> {

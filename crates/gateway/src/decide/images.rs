@@ -156,6 +156,25 @@ impl Call<'_> {
         }
     }
 
+    /// Images in one archive: each by the one name that the caller means, or by its id.
+    pub(super) async fn image_save(&self) -> Result<Outcome, Failure> {
+        let mut query = self.route.query.clone();
+        let names = query
+            .get_mut("names")
+            .map(std::mem::take)
+            .unwrap_or_default();
+        if names.is_empty() {
+            return Err(Failure::new(Kind::Usage, "name the images that are saved"));
+        }
+        let mut engine_names = Vec::new();
+        for name in &names {
+            let found = self.found(name).await?;
+            engine_names.push(found.name.unwrap_or(found.id));
+        }
+        query.insert("names".into(), engine_names);
+        self.forward_as("/images/get", &query, None).await
+    }
+
     /// The name in the engine of an image that the caller makes.
     pub(super) fn own_image(&self, name: &str) -> Result<String, Failure> {
         image::own_name(name, self.caller.uid).map_err(Failure::from)
@@ -185,7 +204,14 @@ impl Call<'_> {
                 );
             }
         };
-        self.forward(&format!("/images/{path}")).await
+        let path = format!("/images/{path}{}", write_query(&self.route.query));
+        let mut removed = self.engine("DELETE", &path, None).await?;
+        for entry in removed.as_array_mut().into_iter().flatten() {
+            if let Some(name) = entry["Untagged"].as_str() {
+                entry["Untagged"] = json!(self.shown_image(name));
+            }
+        }
+        reply(200, &removed)
     }
 
     pub(super) async fn image_create(&self) -> Result<Outcome, Failure> {
@@ -229,12 +255,20 @@ impl Call<'_> {
         reply(200, &json!({ "ImagesDeleted": [], "SpaceReclaimed": 0 }))
     }
 
+    pub(super) fn build_prune(&self) -> Result<Outcome, Failure> {
+        reply(200, &json!({ "CachesDeleted": [], "SpaceReclaimed": 0 }))
+    }
+
     pub(super) async fn commit(&self) -> Result<Outcome, Failure> {
         let owned = self
             .container(self.one("container").unwrap_or_default())
             .await?;
         let mut query = self.route.query.clone();
-        let usage = || Failure::new(Kind::Usage, "name the image that is made");
+        let usage = || {
+            let message = "an image without a name would have no owner";
+            let hint = "name it: docker commit CONTAINER my-image";
+            Failure::new(Kind::Usage, message).with_hint(hint)
+        };
         let repo = self
             .one("repo")
             .filter(|repo| !repo.is_empty())

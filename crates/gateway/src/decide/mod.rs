@@ -9,6 +9,7 @@ mod create;
 mod events;
 mod execs;
 mod images;
+mod lines;
 mod networks;
 mod system;
 mod volumes;
@@ -51,8 +52,8 @@ enum Outcome {
     Reply(u16, Vec<(String, String)>, Vec<u8>),
     /// The engine's answer, as it comes.
     Engine(UnixStream),
-    /// The engine's events, those that this uid may see.
-    Events(UnixStream, u32),
+    /// The engine's lines of JSON as they come, in the caller's words.
+    Lines(UnixStream, lines::Shown),
 }
 
 /// What comes after the head of a request to the engine.
@@ -107,8 +108,8 @@ pub(crate) async fn serve(
             channel::write(&mut channel, &Answer::Engine).await?;
             channel::send_on(&channel, &[engine.as_raw_fd()]).await?;
         }
-        Outcome::Events(engine, uid) => {
-            events::relay(uid, engine, &mut channel).await?;
+        Outcome::Lines(engine, shown) => {
+            lines::relay(engine, shown, &mut channel).await?;
             // So ends an answer whose length nobody knew.
             channel.shutdown().await?;
         }
@@ -177,17 +178,20 @@ impl<'a> Call<'a> {
             Action::ContainerWrite => self.container_files("written").await,
             Action::ContainerExec => self.container_exec().await,
             Action::ContainerTop => self.container_top().await,
+            Action::ContainerStats => self.container_stats().await,
             Action::Container => self.container_as_it_is().await,
             Action::ContainerPrune => self.container_prune().await,
             Action::Exec => self.exec_as_it_is().await,
             Action::ExecStart => self.exec_start().await,
             Action::ImageList => self.image_list().await,
             Action::Image => self.image_as_it_is().await,
+            Action::ImageSave => self.image_save().await,
             Action::ImageTag => self.image_tag().await,
             Action::ImageRemove => self.image_remove().await,
             Action::ImageCreate => self.image_create().await,
             Action::ImagePrune => self.image_prune(),
             Action::Build => self.build(channel).await,
+            Action::BuildPrune => self.build_prune(),
             Action::Commit => self.commit().await,
             Action::VolumeList => self.volume_list().await,
             Action::VolumeCreate => self.volume_create().await,

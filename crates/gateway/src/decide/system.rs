@@ -1,6 +1,6 @@
 //! What the engine tells of itself.
 
-use ds01_core::failure::Failure;
+use ds01_core::{failure::Failure, route::OLDEST};
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply};
@@ -33,9 +33,11 @@ impl Call<'_> {
         let mut version = self.engine("GET", "/version", None).await?;
         let advertised = self.gateway.version().await?.to_string();
         version["ApiVersion"] = json!(advertised);
+        version["MinAPIVersion"] = json!(OLDEST.to_string());
         for component in version["Components"].as_array_mut().into_iter().flatten() {
             if component["Details"]["ApiVersion"].is_string() {
                 component["Details"]["ApiVersion"] = json!(advertised);
+                component["Details"]["MinAPIVersion"] = json!(OLDEST.to_string());
             }
         }
         reply(200, &version)
