@@ -8,6 +8,7 @@
 
 mod attach;
 mod build;
+mod clients;
 mod conventions;
 mod crashes;
 mod create;

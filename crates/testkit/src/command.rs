@@ -10,6 +10,7 @@ use std::{
 };
 
 use nix::{
+    libc,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -132,6 +133,26 @@ impl<'h> As<'h> {
         let mut prepared = self.prepared(command, args);
         prepared.env("TERM", "xterm");
         Pty::spawn(prepared, self.limit)
+    }
+
+    /// Does this in a thread of the test that has the user's uid and gid: a library's calls, by
+    /// which the gateway knows their caller as it does a command.
+    #[track_caller]
+    pub fn in_thread<T: Send>(self, work: impl FnOnce() -> T + Send) -> T {
+        let (uid, gid) = (self.user.uid.as_raw(), self.user.gid.as_raw());
+        let work = || {
+            let call = |number, id: u32| {
+                // SAFETY: it takes three numbers, and changes this thread alone, unlike libc's own.
+                if unsafe { libc::syscall(number, id, id, id) } != 0 {
+                    fail("cannot become another user");
+                }
+            };
+            call(libc::SYS_setresgid, gid);
+            call(libc::SYS_setresuid, uid);
+            work()
+        };
+        let done = thread::scope(|scope| scope.spawn(work).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     pub(crate) fn prepared(&self, command: &str, args: &[&str]) -> Command {

@@ -1,0 +1,84 @@
+//! docker-compose 1.29, as Debian has it.
+
+use ds01_testkit::TestHost;
+
+use super::{alice, installed};
+use crate::support::expect::done;
+
+const COMPOSE: &str = "/usr/bin/docker-compose";
+
+const FILE: &str = r#"
+version: "2.4"
+services:
+  db:
+    image: ds01-base
+    command: sh -c 'trap "exit 0" TERM; echo up; echo kept >>/data/f; while :; do sleep 0.1; done'
+    volumes: ["data:/data", "/anonymous"]
+    networks: [back]
+  web:
+    image: ds01-base
+    command: sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done'
+    environment: {EDITED: "0"}
+    depends_on: [db]
+    networks: [back]
+    volumes: ["./src:/src:ro"]
+volumes: {data: {}}
+networks: {back: {}}
+"#;
+
+/// Everything after the first `up` runs on what it made; the edit makes both containers anew, for
+/// which compose renames the old ones, and lets the new ones have their volumes.
+const SCRIPT: &str = r#"
+mkdir -p proj/src; echo code >proj/src/f; cd proj; cat >docker-compose.yml
+c() { docker-compose --no-ansi "$@" >said 2>errors; status=$?; cat said; grep -i 'error\|changed' errors; echo "$1 $status"; }
+c up -d
+c logs --no-color db
+c exec -T db sh -c 'echo whole >/anonymous/x'
+c exec -T web sh -c 'cat /src/f; exit 5'
+c up -d
+sed -i 's/EDITED: "0"/EDITED: "1"/; s/echo up/echo up again/' docker-compose.yml
+c up -d
+c exec -T web sh -c 'echo $EDITED'
+c exec -T db cat /data/f /anonymous/x
+docker ps -a --format '{{.Names}}' | sort
+c run --rm web echo once
+c stop -t 5
+c down -v
+docker ps -aq; docker volume ls -q -f name=proj; docker network ls -q -f name=proj
+"#;
+
+/// As on the engine's own socket.
+const SAID: &str = "\
+up 0
+Attaching to proj_db_1
+db_1   | up
+logs 0
+exec 0
+code
+exec 5
+up 0
+up 0
+1
+exec 0
+kept
+kept
+whole
+exec 0
+proj_db_1
+proj_web_1
+once
+run 0
+stop 0
+down 0
+";
+
+#[test]
+fn compose_makes_recreates_and_removes_a_project() {
+    if !installed(COMPOSE) {
+        return;
+    }
+    let host = TestHost::behind_gateway(1);
+    host.limits_yaml(&host.limits_text().replace("per_user: 3", "per_user: 9"));
+    let said = alice(&host).stdin(FILE).run("bash", &["-c", SCRIPT]);
+    assert_eq!(said, done(SAID, ""));
+}
