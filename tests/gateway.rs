@@ -12,8 +12,11 @@ use std::{
 
 use ds01_testkit::{As, Outcome, TestHost};
 
+mod bodies;
+mod folders;
 mod gpus;
 mod identity;
+mod images;
 mod isolation;
 mod names;
 mod not_root;

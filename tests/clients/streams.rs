@@ -1,5 +1,7 @@
 //! Streams: long ones, endless ones, and signals.
 
+use std::fs;
+
 use ds01_testkit::{Signal, TestHost};
 
 use super::{alice, docker};
@@ -29,19 +31,22 @@ fn a_stream_ends_with_its_client_and_signals_go_through() {
         let said = alice(&host).run("sh", &["-c", &script]).ok();
         assert_eq!(said, "tick\ntick\ntick\n", "{command}");
     }
-    let events = ["events", "--filter=container=c", "--filter=event=kill"];
-    let format = "--format={{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.image}}";
-    let watching = alice(&host).spawn("docker", &[&events[..], &[format]].concat());
+    let events = "exec docker events --since=1 --filter=container=c --filter=event=kill \
+                  --format='{{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.image}}' >seen";
+    let watching = alice(&host).spawn("sh", &["-c", events]);
     let followed = alice(&host).spawn("docker", &["logs", "-f", "c"]);
-    // Until it listens, the event would be missed.
-    std::thread::sleep(std::time::Duration::from_millis(500));
     docker(&host, &["stop", "c"]).ok();
     assert!(
         followed.wait().ok().ends_with("tick\n"),
         "the log ends with the container"
     );
+    let seen = || fs::read_to_string(host.home("alice").join("seen")).unwrap_or_default();
+    while !seen().ends_with('\n') {
+        std::thread::yield_now();
+    }
     watching.signal(Signal::SIGTERM);
-    assert_eq!(watching.wait().stdout, "kill c ds01-base\n");
+    watching.wait();
+    assert_eq!(seen().lines().next(), Some("kill c ds01-base"));
     a_signal_to_the_client_goes_to_the_container(&host);
 }
 

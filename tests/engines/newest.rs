@@ -154,16 +154,7 @@ fn where_its_cgroups_are_systemds_a_container_is_in_its_owners_slice() {
         engine.on("GET", "/info", [answer(200, &info)]);
         host.run("container-create", &["thesis", "pytorch:2.8"])
             .ok();
-        let requests = engine.requests();
-        let create = requests
-            .iter()
-            .find(|r| r.path.contains("/containers/create"))
-            .unwrap();
-        assert_eq!(
-            create.json()["HostConfig"]["CgroupParent"],
-            parent,
-            "{driver}"
-        );
+        assert_eq!(limits_asked(&engine)["CgroupParent"], parent, "{driver}");
     }
 }
 
@@ -179,12 +170,16 @@ fn no_limit_on_swap_is_told_to_the_engine() {
     );
     host.run("container-create", &["thesis", "pytorch:2.8"])
         .ok();
+    let asked = limits_asked(&engine);
+    assert_eq!(asked["Memory"], 256 << 20);
+    assert_eq!(asked["MemorySwap"], -1);
+}
+
+/// The `HostConfig` of the container that the engine was asked for.
+fn limits_asked(engine: &ScriptedEngine) -> Value {
     let requests = engine.requests();
-    let create = requests
+    let mut creates = requests
         .iter()
-        .find(|r| r.path.contains("/containers/create"))
-        .unwrap();
-    let host_config = &create.json()["HostConfig"];
-    assert_eq!(host_config["Memory"], 256 << 20);
-    assert_eq!(host_config["MemorySwap"], -1);
+        .filter(|r| r.path.contains("/containers/create"));
+    creates.next().unwrap().json()["HostConfig"].clone()
 }

@@ -9,7 +9,7 @@ use std::{
 
 use ds01_testkit::TestHost;
 
-use super::{as_root, call, docker, done, sleeper};
+use super::{as_root, call, docker, done, refused, sleeper};
 use crate::support::expect::inspect;
 
 /// Waits for what comes in its own time.
@@ -252,4 +252,31 @@ fn clients_that_are_gone_are_not_counted_and_slow_ones_hold_up_nobody() {
                curl -s --unix-socket $SOCKET http://d/containers/json; done; true";
     as_root(&host, die);
     assert_eq!(call(&host, "alice", "GET /_ping", "").body, "OK");
+}
+
+#[test]
+fn top_shows_the_containers_own_processes() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "alice", "mine", &[]);
+    let top = |args: &[&str]| done(&host, "alice", &[&["top", "mine"], args].concat());
+    for args in [&[][..], &["-ef"], &["aux"], &["-eo", "pid,user,args"]] {
+        let shown = top(args);
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        assert!(shown.contains("sleep 1000"));
+    }
+    for args in [
+        &["-eouid=PID,args"][..],
+        &["-eo", "lstart,uid,pid"],
+        &["-o", "ppid=PID"],
+        &["--pid", "1"],
+        &["e", "-olstart"],
+    ] {
+        let said = refused(&host, "alice", &[&["top", "mine"], args].concat());
+        let text = format!(
+            "wrong value: ps_args={} (here: plain options like -ef or aux, or -o with a list that begins \
+            with pid); correct ps_args and try again",
+            args.join(" ")
+        );
+        assert_eq!(said, text);
+    }
 }

@@ -32,6 +32,7 @@ use tokio::{
     process::Command,
     signal::unix::{SignalKind, signal},
     sync::Notify,
+    time::timeout,
 };
 
 use crate::{
@@ -56,6 +57,10 @@ const DESCRIPTORS: u64 = 4 * IN_ALL as u64;
 /// What calls that are under way have to end when the gateway is told to.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// After a connection that could not be accepted, the next is tried at the latest after this:
+/// other processes of the host may have had the descriptors.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// A client that has too many connections is told so, if it takes it at once.
 const BUSY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\n\
     Connection: close\r\nContent-Length: 57\r\n\r\n\
@@ -79,7 +84,8 @@ pub(crate) struct Gateway {
     creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
     workers: Mutex<Workers>,
     open: Mutex<HashMap<Who, usize>>,
-    all_closed: Notify,
+    /// A connection has closed.
+    closed: Notify,
     empty: PathBuf,
 }
 
@@ -129,7 +135,7 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
         creates: Mutex::default(),
         workers: Mutex::default(),
         open: Mutex::default(),
-        all_closed: Notify::new(),
+        closed: Notify::new(),
         empty,
         config,
     });
@@ -169,8 +175,8 @@ impl Gateway {
                 loop {
                     match listener.accept().await {
                         Ok((client, _)) => gateway.accept(client),
-                        // Out of descriptors: those that are open will close.
-                        Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                        // Out of descriptors, of which the next to close has some.
+                        Err(_) => drop(timeout(RETRY, gateway.closed.notified()).await),
                     }
                 }
             })
@@ -185,11 +191,11 @@ impl Gateway {
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
         let drained = async {
             while self.open.lock().is_ok_and(|open| !open.is_empty()) {
-                self.all_closed.notified().await;
+                self.closed.notified().await;
             }
         };
         // Streams that go on, as logs and shells, are cut then; the containers are not touched.
-        let _ = tokio::time::timeout(DRAIN, drained).await;
+        let _ = timeout(DRAIN, drained).await;
         Ok(())
     }
 
@@ -284,8 +290,6 @@ impl Gateway {
                 open.remove(who);
             }
         }
-        if open.is_empty() {
-            self.all_closed.notify_one();
-        }
+        self.closed.notify_waiters();
     }
 }

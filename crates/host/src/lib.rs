@@ -3,6 +3,7 @@
 //! [`Host::open`] finds out how the caller reaches it; [`Host::ask`] runs an operation of
 //! [`ops`]. Everything else is what those are made of.
 
+mod abilities;
 pub mod clock;
 pub mod config;
 pub mod doctor;

@@ -4,11 +4,11 @@ use std::{
     env,
     fs::{self, File},
     io,
-    os::unix::net::UnixStream,
+    os::unix::net::{UnixDatagram, UnixStream},
     path::PathBuf,
     process::Stdio,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
@@ -35,7 +35,7 @@ impl TestHost {
         self.root().join("run/docker.sock")
     }
 
-    /// Starts the gateway, and waits until it answers.
+    /// Starts the gateway as a service manager would, and waits until it says that it is ready.
     pub fn start_gateway(&self) {
         let config = self.root().join("etc/ds01.toml");
         let mut command = self
@@ -46,17 +46,23 @@ impl TestHost {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        let told = self.root().join("notify.sock");
+        // Left by one that was started before.
+        let _ = fs::remove_file(&told);
+        let ready = UnixDatagram::bind(&told).or_fail("make the socket of the service manager");
+        ready
+            .set_read_timeout(Some(LIMIT))
+            .or_fail("set a time limit");
+        command.env("NOTIFY_SOCKET", &told);
         let child = command.spawn().or_fail("start the gateway");
         *self.gateway.lock().or_fail("lock the gateway") = Some(child);
-        let deadline = Instant::now() + LIMIT;
-        while UnixStream::connect(self.gateway_socket()).is_err() {
-            if Instant::now() > deadline {
-                fail(format_args!(
-                    "the gateway does not listen: {}",
-                    self.gateway_log()
-                ));
-            }
-            thread::sleep(Duration::from_millis(5));
+        let mut state = [0; 64];
+        let length = ready.recv(&mut state).or_fail("hear from the gateway");
+        if &state[..length] != b"READY=1" {
+            fail(format_args!(
+                "the gateway is not ready: {}",
+                self.gateway_log()
+            ));
         }
     }
 

@@ -13,6 +13,7 @@ mod engine;
 mod gateway;
 mod gpus;
 mod host;
+mod images;
 mod ledger;
 mod namespace;
 mod pty;

@@ -12,19 +12,18 @@ mod images;
 mod lines;
 mod networks;
 mod system;
+mod to_engine;
 mod volumes;
+mod who;
 
-use std::{
-    io,
-    time::{Duration, Instant},
-};
+use std::{io, time::Duration};
 
 use ds01_core::{
     failure::{Failure, Kind},
     label,
-    route::{self, Action, NEWEST, Query, Route, Version, write_query},
+    route::{self, Action, NEWEST, Route, Version},
 };
-use ds01_host::{Caller, Site, config::Config, ops, users};
+use ds01_host::{Caller, ops};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -34,17 +33,13 @@ use tokio::{
 use crate::{
     channel::{self, Answer, Ask, AskBody},
     docker_error,
-    engine::header,
     keeper::Gateway,
-    peer::{self, Peer},
+    peer::Peer,
     records::{self, All, Owned},
 };
 
 /// How long it is remembered who is an admin, and what the engine speaks.
 const REMEMBERED: Duration = Duration::from_secs(10);
-
-/// What the name service has to tell who is an admin.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What becomes of a request.
 enum Outcome {
@@ -54,14 +49,6 @@ enum Outcome {
     Engine(UnixStream),
     /// The engine's lines of JSON as they come, in the caller's words.
     Lines(UnixStream, lines::Shown),
-}
-
-/// What comes after the head of a request to the engine.
-enum Framing<'a> {
-    /// This.
-    Json(&'a str),
-    /// So many bytes from the parser, or until they end.
-    Tar(Option<u64>),
 }
 
 /// One request, and who asks.
@@ -122,7 +109,7 @@ pub(crate) async fn serve(
 
 impl<'a> Call<'a> {
     async fn of(gateway: &'a Gateway, peer: &Peer, ask: &'a Ask) -> Result<Self, Failure> {
-        let caller = caller(gateway, peer).await?;
+        let caller = who::caller(gateway, peer).await?;
         let route = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
         // Operations do not depend on what the engine speaks.
         let advertised = match route.action {
@@ -251,94 +238,6 @@ impl<'a> Call<'a> {
             .is_some_and(|value| !no.contains(&value.to_ascii_lowercase().trim()))
     }
 
-    /// A path of the engine's, with the version that is spoken.
-    fn path(&self, path: &str) -> String {
-        format!("/v{}{path}", self.version)
-    }
-
-    /// Asks the engine, and reads its answer as JSON.
-    async fn engine(
-        &self,
-        method: &str,
-        path: &str,
-        body: Option<String>,
-    ) -> Result<Value, Failure> {
-        let said = self
-            .gateway
-            .engine
-            .ask(method, &self.path(path), body)
-            .await?;
-        crate::engine::json(&said)
-    }
-
-    /// Hands the request on to the engine, with this path.
-    async fn forward(&self, path: &str) -> Result<Outcome, Failure> {
-        self.forward_as(path, &self.route.query, None).await
-    }
-
-    /// Hands the request on to the engine, with this path, query, and JSON in place of the body.
-    async fn forward_as(
-        &self,
-        path: &str,
-        query: &Query,
-        json: Option<&str>,
-    ) -> Result<Outcome, Failure> {
-        let framing = match (&self.ask.body, json) {
-            (AskBody::Json(text), None) => Framing::Json(text),
-            (_, Some(json)) => Framing::Json(json),
-            (AskBody::Stream(length), None) => Framing::Tar(*length),
-            (AskBody::None, None) => Framing::Tar(Some(0)),
-        };
-        self.begin(path, query, framing).await
-    }
-
-    /// Hands the request on to the engine, with a body of this length that the parser has.
-    async fn forward_sized(
-        &self,
-        path: &str,
-        query: &Query,
-        length: u64,
-    ) -> Result<Outcome, Failure> {
-        self.begin(path, query, Framing::Tar(Some(length))).await
-    }
-
-    async fn begin(
-        &self,
-        path: &str,
-        query: &Query,
-        framing: Framing<'_>,
-    ) -> Result<Outcome, Failure> {
-        let path = format!("{}{}", self.path(path), write_query(query));
-        let mut head = format!(
-            "{} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n",
-            self.ask.method
-        );
-        if self.ask.upgrade {
-            head.push_str("Upgrade: tcp\r\n");
-        }
-        if let Some(registry) = &self.ask.registry {
-            let name = match self.route.action {
-                Action::Build => "X-Registry-Config",
-                _ => "X-Registry-Auth",
-            };
-            head.push_str(&format!("{name}: {registry}\r\n"));
-        }
-        head.push_str(&match framing {
-            Framing::Json(text) => format!(
-                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
-                text.len()
-            ),
-            Framing::Tar(Some(0)) => "Content-Length: 0\r\n\r\n".into(),
-            Framing::Tar(Some(length)) => {
-                format!("Content-Type: application/x-tar\r\nContent-Length: {length}\r\n\r\n")
-            }
-            Framing::Tar(None) => {
-                "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n".into()
-            }
-        });
-        Ok(Outcome::Engine(self.gateway.engine.begin(&head).await?))
-    }
-
     /// The container that the caller means. Somebody else's is none, unless an admin asks.
     async fn container(&self, text: &str) -> Result<Owned, Failure> {
         let all = self.gateway.records.all()?;
@@ -393,37 +292,6 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Who asks: the uid that the kernel gives, or the owner of the container that the call is from.
-async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Failure> {
-    let Some(inside) = &peer.inside else {
-        return Ok(Caller {
-            uid: peer.uid,
-            gid: peer.gid,
-            may_be_admin: peer.uid != 0,
-        });
-    };
-    let nobodys = || {
-        let message = "this container is not one of DS01's: nobody knows whose it is";
-        Failure::new(Kind::Forbidden, message)
-    };
-    let all = gateway.records.all()?;
-    let owned = all.iter().find(|owned| owned.id == inside.container);
-    let uid = owned.ok_or_else(nobodys)?.container.uid;
-    let path = format!("/containers/{}/json", inside.container.0);
-    let seen = gateway.engine.ask("GET", &path, None).await?;
-    let seen = crate::engine::json(&seen).map_err(|_| nobodys())?;
-    // One that does not run has the pid 0, which no process has.
-    let first = seen["State"]["Pid"].as_u64().unwrap_or_default();
-    if peer::namespace(&first.to_string()).ok() != Some(inside.namespace) {
-        return Err(nobodys());
-    }
-    Ok(Caller {
-        uid,
-        gid: users::person(uid)?.gid,
-        may_be_admin: false,
-    })
-}
-
 fn reply(status: u16, value: &Value) -> Result<Outcome, Failure> {
     let text = format!("{value}\n");
     Ok(Outcome::Reply(status, Vec::new(), text.into()))
@@ -439,50 +307,4 @@ fn hide_managed(labels: &mut Value) {
 /// Done, with nothing to say.
 fn done() -> Outcome {
     Outcome::Reply(204, Vec::new(), Vec::new())
-}
-
-impl Gateway {
-    /// The version that is advertised: the lower of the engine's and the newest of the table.
-    async fn version(&self) -> Result<Version, Failure> {
-        let known = |known: &Option<(Instant, Version)>| {
-            known
-                .filter(|(at, _)| at.elapsed() < REMEMBERED)
-                .map(|(_, version)| version)
-        };
-        if let Some(version) = self.version.lock().ok().and_then(|version| known(&version)) {
-            return Ok(version);
-        }
-        let said = self.engine.ask("GET", "/_ping", None).await?;
-        let version = header(&said.headers, "api-version").and_then(|text| text.parse().ok());
-        let version = version.ok_or_else(|| {
-            Failure::new(Kind::Unreachable, "the engine does not tell what it speaks")
-        })?;
-        let version = NEWEST.min(version);
-        if let Ok(mut known) = self.version.lock() {
-            *known = Some((Instant::now(), version));
-        }
-        Ok(version)
-    }
-
-    /// Whether a caller is an admin. Where nobody can tell in time, they are not.
-    async fn is_admin(&self, caller: Caller) -> bool {
-        let known = self
-            .admins
-            .lock()
-            .ok()
-            .and_then(|admins| admins.get(&caller.uid).copied());
-        if let Some((_, admin)) = known.filter(|(at, _)| at.elapsed() < REMEMBERED) {
-            return admin;
-        }
-        let config: Config = self.config.clone();
-        let asked = tokio::task::spawn_blocking(move || {
-            Site::new(config, "gateway").and_then(|site| site.is_admin(caller))
-        });
-        let admin = tokio::time::timeout(PATIENCE, asked).await;
-        let admin = matches!(admin, Ok(Ok(Ok(true))));
-        if let Ok(mut admins) = self.admins.lock() {
-            admins.insert(caller.uid, (Instant::now(), admin));
-        }
-        admin
-    }
 }

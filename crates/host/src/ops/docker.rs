@@ -14,7 +14,6 @@ use ds01_core::{
     docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
     failure::Failure,
-    label,
     limits::Limits,
     name::{ContainerName, EngineName},
     record::Bind,
@@ -271,23 +270,14 @@ fn labels(
     found: &DockerFound,
     interface: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let mut labels = label::labels(&label::Facts {
-        container: &order.container,
-        login: &order.person.login,
-        group: &order.limits.group,
-        slice: &order.slice,
-        project: &order.project,
-        image: &order.image,
-        workspace: &order.workspace.to_string_lossy(),
-        data: None,
-        devices,
-        interface: (interface, interface),
-        created: clock::now(),
-    });
     let image = site.engine()?.image(&found.image)?;
     let of_image = image.map(|image| image.labels).unwrap_or_default();
-    labels.extend(label::overriding(of_image, &labels));
-    Ok(labels)
+    Ok(order.labels(
+        devices,
+        (&order.workspace, None),
+        (interface, interface),
+        of_image,
+    ))
 }
 
 /// Notes that an admin has used somebody else's container.

@@ -1,10 +1,15 @@
 //! Everything about a container to be made that needs no device.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
 
 use ds01_core::{
     account::Account,
+    device::Held,
     failure::{Failure, Kind},
+    label,
     limits::Limits,
     name::{ContainerName, EngineName},
     user,
@@ -12,7 +17,7 @@ use ds01_core::{
 
 use super::{Create, account, folders};
 use crate::{
-    Site,
+    Site, clock,
     engine::Image,
     site::fail,
     users::{Caller, Person, is_login, person},
@@ -29,6 +34,34 @@ pub(super) struct Order {
     pub(super) project: String,
     /// The folder on the host that is its workspace; empty if it has none.
     pub(super) workspace: PathBuf,
+}
+
+impl Order {
+    /// Its labels: all managed ones, and what keeps the image's own from misleading anybody.
+    /// `folders` are those at `/workspace` and `/data`, `interface` is as in [`label::Facts`].
+    pub(super) fn labels(
+        &self,
+        devices: &[Held],
+        folders: (&Path, Option<&Path>),
+        interface: (&str, &str),
+        of_image: HashMap<String, String>,
+    ) -> BTreeMap<String, String> {
+        let mut labels = label::labels(&label::Facts {
+            container: &self.container,
+            login: &self.person.login,
+            group: &self.limits.group,
+            slice: &self.slice,
+            project: &self.project,
+            image: &self.image,
+            workspace: &folders.0.to_string_lossy(),
+            data: folders.1.map(Path::to_string_lossy).as_deref(),
+            devices,
+            interface,
+            created: clock::now(),
+        });
+        labels.extend(label::overriding(of_image, &labels));
+        labels
+    }
 }
 
 /// Everything about the container but its devices.

@@ -5,14 +5,13 @@ use std::path::Path;
 use ds01_core::{
     device::Held,
     failure::{Failure, Kind},
-    label,
     name::EngineName,
     record::Bind,
     spec::{Mount, Plan, spec},
 };
 
 use super::{create::Made, draft::Draft, folders};
-use crate::{Site, clock, engine::EngineError, site::fail};
+use crate::{Site, engine::EngineError, site::fail};
 
 /// A container that did not come about.
 pub(super) struct Unmade {
@@ -89,21 +88,8 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made,
         target: bind.target.clone(),
     });
     let mounts: Vec<_> = mounts.collect();
-    let mut labels = label::labels(&label::Facts {
-        container: &order.container,
-        login: &order.person.login,
-        group: &order.limits.group,
-        slice: &order.slice,
-        project: &order.project,
-        image: &order.image,
-        workspace: &text(&workspace),
-        data: draft.data.as_deref().map(text).as_deref(),
-        devices,
-        interface: ("atomic", "ds01"),
-        created: clock::now(),
-    });
-    // The image's own are on the container too: those that AIME could not list are replaced.
-    labels.extend(label::overriding(draft.base.labels.clone(), &labels));
+    let (data, of_image) = (draft.data.as_deref(), draft.base.labels.clone());
+    let labels = order.labels(devices, (&workspace, data), ("atomic", "ds01"), of_image);
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
     if order
         .limits

@@ -1,0 +1,134 @@
+//! Requests to the engine: asked and read here, or begun here and handed to the parser.
+
+use std::time::Instant;
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    route::{Action, NEWEST, Query, Version, write_query},
+};
+use serde_json::Value;
+
+use super::{Call, Outcome, REMEMBERED};
+use crate::{channel::AskBody, engine::header, keeper::Gateway};
+
+/// What comes after the head of a request to the engine.
+enum Framing<'a> {
+    /// This.
+    Json(&'a str),
+    /// So many bytes from the parser, or until they end.
+    Tar(Option<u64>),
+}
+
+impl Call<'_> {
+    /// A path of the engine's, with the version that is spoken.
+    pub(super) fn path(&self, path: &str) -> String {
+        format!("/v{}{path}", self.version)
+    }
+
+    /// Asks the engine, and reads its answer as JSON.
+    pub(super) async fn engine(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<Value, Failure> {
+        let said = self
+            .gateway
+            .engine
+            .ask(method, &self.path(path), body)
+            .await?;
+        crate::engine::json(&said)
+    }
+
+    /// Hands the request on to the engine, with this path.
+    pub(super) async fn forward(&self, path: &str) -> Result<Outcome, Failure> {
+        self.forward_as(path, &self.route.query, None).await
+    }
+
+    /// Hands the request on to the engine, with this path, query, and JSON in place of the body.
+    pub(super) async fn forward_as(
+        &self,
+        path: &str,
+        query: &Query,
+        json: Option<&str>,
+    ) -> Result<Outcome, Failure> {
+        let framing = match (&self.ask.body, json) {
+            (AskBody::Json(text), None) => Framing::Json(text),
+            (_, Some(json)) => Framing::Json(json),
+            (AskBody::Stream(length), None) => Framing::Tar(*length),
+            (AskBody::None, None) => Framing::Tar(Some(0)),
+        };
+        self.begin(path, query, framing).await
+    }
+
+    /// Hands the request on to the engine, with a body of this length that the parser has.
+    pub(super) async fn forward_sized(
+        &self,
+        path: &str,
+        query: &Query,
+        length: u64,
+    ) -> Result<Outcome, Failure> {
+        self.begin(path, query, Framing::Tar(Some(length))).await
+    }
+
+    async fn begin(
+        &self,
+        path: &str,
+        query: &Query,
+        framing: Framing<'_>,
+    ) -> Result<Outcome, Failure> {
+        let path = format!("{}{}", self.path(path), write_query(query));
+        let mut head = format!(
+            "{} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n",
+            self.ask.method
+        );
+        if self.ask.upgrade {
+            head.push_str("Upgrade: tcp\r\n");
+        }
+        if let Some(registry) = &self.ask.registry {
+            let name = match self.route.action {
+                Action::Build => "X-Registry-Config",
+                _ => "X-Registry-Auth",
+            };
+            head.push_str(&format!("{name}: {registry}\r\n"));
+        }
+        head.push_str(&match framing {
+            Framing::Json(text) => format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
+                text.len()
+            ),
+            Framing::Tar(Some(0)) => "Content-Length: 0\r\n\r\n".into(),
+            Framing::Tar(Some(length)) => {
+                format!("Content-Type: application/x-tar\r\nContent-Length: {length}\r\n\r\n")
+            }
+            Framing::Tar(None) => {
+                "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n".into()
+            }
+        });
+        Ok(Outcome::Engine(self.gateway.engine.begin(&head).await?))
+    }
+}
+
+impl Gateway {
+    /// The version that is advertised: the lower of the engine's and the newest of the table.
+    pub(super) async fn version(&self) -> Result<Version, Failure> {
+        let known = |known: &Option<(Instant, Version)>| {
+            known
+                .filter(|(at, _)| at.elapsed() < REMEMBERED)
+                .map(|(_, version)| version)
+        };
+        if let Some(version) = self.version.lock().ok().and_then(|version| known(&version)) {
+            return Ok(version);
+        }
+        let said = self.engine.ask("GET", "/_ping", None).await?;
+        let version = header(&said.headers, "api-version").and_then(|text| text.parse().ok());
+        let version = version.ok_or_else(|| {
+            Failure::new(Kind::Unreachable, "the engine does not tell what it speaks")
+        })?;
+        let version = NEWEST.min(version);
+        if let Ok(mut known) = self.version.lock() {
+            *known = Some((Instant::now(), version));
+        }
+        Ok(version)
+    }
+}

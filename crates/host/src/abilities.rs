@@ -1,0 +1,52 @@
+//! What the engine of this host can do.
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
+
+use ds01_core::failure::Failure;
+
+use crate::{Site, engine::Abilities, ledger_file::write_new};
+
+/// The engine's configuration, which can name another cgroup driver.
+const DAEMON: &str = "/etc/docker/daemon.json";
+
+impl Site {
+    /// What the engine can do, asked once for each time that it was started: telling costs it
+    /// more than creating a container. What it said is kept beside the ledger, but where it gives
+    /// GPUs by CDI, whose list changes while it runs.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not answer.
+    pub(crate) fn abilities(&self) -> Result<Abilities, Failure> {
+        let files = [
+            self.config().engine.socket.as_path(),
+            Path::new("/run/docker.pid"),
+            Path::new(DAEMON),
+        ];
+        let stamp = files.map(|file| match fs::metadata(file) {
+            Ok(file) => format!("{}:{}:{}", file.dev(), file.ino(), file.mtime_nsec()),
+            Err(_) => "-".to_string(),
+        });
+        let stamp = stamp.join(" ");
+        let kept = self.config().paths.state.join("engine");
+        let known = fs::read_to_string(&kept).unwrap_or_default();
+        if let Some((_, driver)) = known.split_once('\n').filter(|(of, _)| *of == stamp) {
+            let slices = driver == "systemd";
+            return Ok(Abilities {
+                slices,
+                ..Abilities::default()
+            });
+        }
+        let abilities = self.engine()?.abilities()?;
+        if abilities.cdi_gpus.is_empty() {
+            let driver = if abilities.slices {
+                "systemd"
+            } else {
+                "cgroupfs"
+            };
+            // Not kept, it is asked again.
+            let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
+        }
+        Ok(abilities)
+    }
+}
