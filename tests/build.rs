@@ -178,8 +178,12 @@ fn a_build_is_held_to_its_makers_limits() {
     .ok();
     let limit = docker(&host, "alice", &["run", "--rm", "app"]).ok();
     assert_eq!(limit.trim(), (256 << 20).to_string());
+    let hosts = host.docker(&["network", "inspect", "-f", "--network={{.Id}}", "host"]);
+    let hosts = hosts.ok();
     for refused in [
         "--network=host",
+        hosts.trim(),
+        "--network=container:x",
         "--cgroup-parent=/x",
         "--security-opt=seccomp=unconfined",
         "--ulimit=nproc=1",

@@ -54,7 +54,7 @@ fn a_refusal_says_what_to_do_instead() {
         (vec!["ps", "-f", "name=c[12]"], "use a part of the name"),
         (
             vec!["container", "prune", "-f", "--filter", "until=1h"],
-            "container-cleanup --older-than",
+            "leave until out",
         ),
         (vec!["swarm", "init"], "it would change the whole host"),
         (

@@ -87,10 +87,7 @@ impl Call<'_> {
         match self.one("networkmode").unwrap_or_default() {
             "" | "default" | "bridge" | "none" => {}
             name => {
-                let id = self.network(name).await?;
-                if name == "host" || name.starts_with("container:") {
-                    return Err(self.no_such("network", name));
-                }
+                let id = self.network_to_join(name).await?;
                 query.insert("networkmode".into(), vec![id]);
             }
         }

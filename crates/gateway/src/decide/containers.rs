@@ -274,7 +274,7 @@ impl Call<'_> {
         if !filters.take("until").is_empty() {
             let message = "containers are pruned by label here, not by until";
             return Err(Failure::new(Kind::Usage, message)
-                .with_hint("container-cleanup --older-than does that"));
+                .with_hint("leave until out; all that have stopped are removed then"));
         }
         let query = Query::from([
             ("all".to_string(), vec!["1".to_string()]),

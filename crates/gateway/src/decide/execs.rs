@@ -48,9 +48,4 @@ impl Call<'_> {
         self.exec().await?;
         self.forward(&self.route.path).await
     }
-
-    pub(super) async fn exec_start(&self) -> Result<Outcome, Failure> {
-        self.exec().await?;
-        self.forward(&self.route.path).await
-    }
 }
