@@ -106,7 +106,7 @@ const SCRIPTS: &[(&str, &str)] = &[
          docker run --rm --network net ds01-base nslookup cc 127.0.0.11 | grep Name
          docker run --rm --network container:cc ds01-base hostname; docker network rm net; echo $?
          docker network create net2; docker network connect net2 cc; docker network disconnect net2 cc
-         docker network disconnect net2 cc; echo $?; docker rm -f cc; docker network prune -f
+         docker network disconnect net2 cc; echo $?; docker rm -f cc; docker network prune -f | sort
          docker run --rm --network net ds01-base true >/dev/null 2>&1; echo $?",
     ),
     (

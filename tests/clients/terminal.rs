@@ -1,5 +1,10 @@
 //! A terminal.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use ds01_testkit::TestHost;
 
 use super::{alice, docker};
@@ -13,8 +18,16 @@ fn a_terminal_is_the_containers_own() {
     shell.expect(PROMPT);
     shell.send("until [ \"$(stty size)\" = '24 80' ]; do :; done; echo si''zed\r");
     shell.expect("\r\nsized\r\n");
-    shell.resize(50, 100);
-    shell.send("until [ \"$(stty size)\" = '50 100' ]; do :; done; echo re''sized\r");
+    shell.send("until stty size | grep -q '^50 10.$'; do :; done; echo re''sized\r");
+    // Docker's client looks for changes only after it has told the first size: one may come too early.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for columns in (100..110).cycle() {
+        shell.resize(50, columns);
+        if shell.output().contains("\r\nresized\r\n") || Instant::now() > deadline {
+            break;
+        }
+        thread::yield_now();
+    }
     shell.expect("\r\nresized\r\n");
     shell.send("sh -c 'echo u''p; exec sleep 1000'\r");
     shell.expect("\r\nup\r\n");
