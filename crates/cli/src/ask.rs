@@ -6,8 +6,9 @@ use std::{
     os::fd::AsFd,
 };
 
-use dialoguer::{Select, console::Term};
+use console::Term;
 use ds01_core::failure::{Failure, Kind};
+use inquire::{InquireError, Select, ui::RenderConfig};
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
@@ -16,12 +17,12 @@ use nix::{
 use crate::{
     printable,
     table::layout,
-    ui::{Ui, cells, width},
+    ui::{Ui, cells, styled, width},
 };
 
-/// A menu that is moved through with the arrow keys needs this many lines: the question and an
-/// item, and one to spare.
-const LINES: u16 = 3;
+/// A menu that is moved through with the arrow keys needs this many lines: the question, an item,
+/// the help, and one to spare.
+const LINES: u16 = 4;
 
 impl Ui {
     /// Refuses to go on without `argument` (as in the usage) where it cannot be asked for.
@@ -106,31 +107,45 @@ impl Ui {
         let terminal = Term::stderr();
         let prompt = printable(prompt);
         let rows: Vec<_> = rows.iter().map(cells).collect();
-        // Two columns for the mark, or four for the number, and one so that the line never wraps.
-        let items = layout(&rows, Some(width(&terminal).saturating_sub(5)));
+        // Two columns for the mark, and one so that the line never wraps; a number goes before each.
+        let digits = rows.len().to_string().len();
+        let mut items = layout(&rows, Some(width(&terminal).saturating_sub(digits + 5)));
+        for (index, item) in items.iter_mut().enumerate() {
+            *item = format!("{:digits$}) {item}", index + 1);
+        }
         let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
         if dumb || terminal.size().0 < LINES {
             return self.choose_by_number(&prompt, &items);
         }
         self.show("");
         let _guard = Interruptible::new()?;
-        let menu = Select::new().with_prompt(prompt).items(&items).default(0);
-        let chosen = menu
-            .interact_on_opt(&terminal)
-            .map_err(|dialoguer::Error::IO(error)| {
+        let menu = Select::new(&prompt, items)
+            .with_help_message("arrows and Enter, or type a number or part of a name")
+            .with_page_size(usize::from(terminal.size().0 - LINES).clamp(1, 15))
+            .with_render_config(match styled(true) {
+                true => RenderConfig::default_colored(),
+                false => RenderConfig::empty(),
+            })
+            .with_scorer(&|typed, _, item, _| score(typed, item));
+        menu.raw_prompt()
+            .map(|chosen| chosen.index)
+            .map_err(|error| {
                 // The menu hides the cursor, and gives it back only if it ends well.
                 let _ = terminal.show_cursor();
-                failed(&error)
-            });
-        chosen?.ok_or_else(nothing_chosen)
+                match error {
+                    InquireError::OperationCanceled => nothing_chosen(),
+                    InquireError::OperationInterrupted => {
+                        Failure::new(Kind::Interrupted, "interrupted")
+                    }
+                    InquireError::IO(error) => failed(&error),
+                    other => failed(&io::Error::other(other)),
+                }
+            })
     }
 
     /// The same on a terminal that cannot move its cursor.
     fn choose_by_number(&mut self, prompt: &str, items: &[String]) -> Result<usize, Failure> {
-        let list = items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| format!("{:3}) {item}\n", index + 1));
+        let list = items.iter().map(|item| format!("  {item}\n"));
         self.show(&format!("{prompt}:\n{}", list.collect::<String>()));
         loop {
             let answer = self.answer(&format!("Choice [1-{}]: ", items.len()))?;
@@ -180,6 +195,28 @@ impl Ui {
     }
 }
 
+/// How well what was typed means `item`: as its number, as the beginning of its text or of its
+/// number, as part of its text; or not at all.
+fn score(typed: &str, item: &str) -> Option<i64> {
+    let (number, text) = item.split_once(") ")?;
+    let (number, text, typed) = (
+        number.trim_start(),
+        text.to_lowercase(),
+        typed.to_lowercase(),
+    );
+    if typed.is_empty() {
+        Some(0)
+    } else if number == typed {
+        Some(3)
+    } else if text.starts_with(&typed) {
+        Some(2)
+    } else if number.starts_with(&typed) {
+        Some(1)
+    } else {
+        text.contains(&typed).then_some(0)
+    }
+}
+
 fn nothing_chosen() -> Failure {
     Failure::new(Kind::Failed, "nothing was chosen")
 }
@@ -219,3 +256,28 @@ impl Drop for Interruptible {
 }
 
 extern "C" fn ignore(_signal: c_int) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_menu_is_narrowed_by_number_or_name() {
+        let (first, twelfth) = (" 1) thesis-2", "12) 2024");
+        for (typed, scores) in [
+            ("", [Some(0), Some(0)]),
+            ("1", [Some(3), Some(1)]),
+            ("12", [None, Some(3)]),
+            ("2", [Some(0), Some(2)]),
+            ("SIS", [Some(0), None]),
+            ("The", [Some(2), None]),
+            ("x", [None, None]),
+        ] {
+            assert_eq!(
+                [score(typed, first), score(typed, twelfth)],
+                scores,
+                "{typed}"
+            );
+        }
+    }
+}

@@ -235,9 +235,7 @@ fn signals() -> nix::Result<SignalFd> {
 
 /// The terminal's size, or the size that terminals used to have.
 fn size() -> (u16, u16) {
-    dialoguer::console::Term::stdout()
-        .size_checked()
-        .unwrap_or((24, 80))
+    console::Term::stdout().size_checked().unwrap_or((24, 80))
 }
 
 /// While this lives, the terminal passes on every key.

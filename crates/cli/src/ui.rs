@@ -6,7 +6,7 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use dialoguer::console::Term;
+use console::Term;
 use ds01_core::failure::{Failure, Kind};
 use owo_colors::OwoColorize;
 use serde::Serialize;
@@ -334,7 +334,7 @@ pub(crate) fn width(terminal: &Term) -> usize {
 /// Whether text on a stream may be coloured or bold.
 ///
 /// Source: no-color.org, "when present and not an empty string".
-fn styled(is_terminal: bool) -> bool {
+pub(crate) fn styled(is_terminal: bool) -> bool {
     let plain = |name, plain: fn(&str) -> bool| env::var(name).is_ok_and(|value| plain(&value));
     is_terminal
         && !plain("NO_COLOR", |value| !value.is_empty())

@@ -127,11 +127,13 @@ impl<'h> As<'h> {
         running
     }
 
-    /// Starts a command on a terminal of its own.
+    /// Starts a command on a terminal of its own, an xterm unless TERM was set.
     #[track_caller]
     pub fn pty(self, command: &str, args: &[&str]) -> Pty {
         let mut prepared = self.prepared(command, args);
-        prepared.env("TERM", "xterm");
+        if !prepared.get_envs().any(|(name, _)| name == "TERM") {
+            prepared.env("TERM", "xterm");
+        }
         Pty::spawn(prepared, self.limit)
     }
 

@@ -166,6 +166,24 @@ impl Pty {
         String::from_utf8_lossy(&self.written.lock().bytes).into_owned()
     }
 
+    /// Waits for the command's end, and for all that it and what it left behind write; that, with
+    /// its exit status.
+    #[track_caller]
+    pub fn rest(&mut self) -> (Option<i32>, String) {
+        let status = self.wait();
+        let deadline = Instant::now() + self.limit;
+        let mut output = self.written.lock();
+        while !output.ended {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                fail("something keeps the terminal open");
+            }
+            let waited = self.written.grown.wait_timeout(output, left);
+            output = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (status, String::from_utf8_lossy(&output.bytes).into_owned())
+    }
+
     /// The process id of the command.
     pub fn pid(&self) -> u32 {
         self.child.id()

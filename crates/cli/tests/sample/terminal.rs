@@ -157,9 +157,9 @@ fn only_yes_confirms() {
 fn a_container_is_chosen_with_the_arrow_keys() {
     let mut session = Session::start(sample(&[]));
     session.see("Which container");
-    session.see("> thesis  running");
+    session.see("1) thesis  running");
     session.press("\x1b[B");
-    session.see("> 名前");
+    session.see("2) 名前");
     session.press("\r");
     session.see("\x1b[?25h");
     session.see("名前\r\n");
@@ -167,8 +167,21 @@ fn a_container_is_chosen_with_the_arrow_keys() {
 }
 
 #[test]
+fn a_container_is_chosen_by_its_number_or_part_of_its_name() {
+    for typed in ["2", "前"] {
+        let mut session = Session::start(sample(&[]));
+        session.see("Which container");
+        session.press(typed);
+        session.press("\r");
+        session.see("\x1b[?25h");
+        session.see("名前\r\n");
+        assert_eq!(session.end().code(), Some(0));
+    }
+}
+
+#[test]
 fn a_question_can_be_left_with_the_terminal_as_it_was() {
-    for (args, shown) in [(&[][..], "> thesis"), (&["x", "--ask"], "[y/N] ")] {
+    for (args, shown) in [(&[][..], "1) thesis"), (&["x", "--ask"], "[y/N] ")] {
         let mut session = Session::start(sample(args));
         session.see(shown);
         session.waits();
@@ -180,8 +193,9 @@ fn a_question_can_be_left_with_the_terminal_as_it_was() {
         assert_eq!(session.end().code(), Some(130), "{args:?}");
     }
     let mut session = Session::start(sample(&[]));
-    session.see("> thesis");
-    session.press("q");
+    session.see("1) thesis");
+    session.waits();
+    session.press("\x1b");
     session.see("sample: nothing was chosen\r\n");
     assert_eq!(session.end().code(), Some(1));
 }
