@@ -323,6 +323,19 @@ mod tests {
     }
 
     #[test]
+    fn the_example_of_the_manual_page_has_every_key() {
+        let page = include_str!("../../../man/ds01.toml.5");
+        let example = page.split(".EX\n").nth(1).unwrap();
+        let example = example.split(".EE").next().unwrap().replace("\\-", "-");
+        toml::from_str::<Config>(&example).unwrap();
+        let lines: Vec<_> = page.lines().collect();
+        let keys = lines.windows(2).filter(|pair| pair[0] == ".TP");
+        for key in keys.filter_map(|pair| pair[1].strip_prefix(".B ")) {
+            assert!(example.contains(&format!("\n{key} = ")), "{key}");
+        }
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error() {
         assert!(toml::from_str::<Config>("[engine]\nsockt = '/x'\n").is_err());
     }

@@ -9,6 +9,7 @@ mod claim;
 mod create;
 mod error;
 mod exec;
+mod images;
 mod read;
 
 use std::{
@@ -34,6 +35,7 @@ use tokio::{runtime::Runtime, time::timeout};
 pub use about::{About, Part};
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
+pub use images::ImageSummary;
 pub use read::{Abilities, Image, Inspected, Query};
 
 /// A connection to the engine. Making one asks it nothing.

@@ -34,6 +34,8 @@ pub enum Query {
     NewerThan(ContainerId),
     /// The one of this name.
     Name(String),
+    /// Those made from the image of this id, or from one on top of it.
+    MadeFrom(String),
 }
 
 /// Before the name of a GPU in NVIDIA's CDI specification.
@@ -117,6 +119,7 @@ impl Engine {
             Query::Ids(ids) => Some(("id", ids.iter().map(|id| id.0.clone()).collect())),
             Query::NewerThan(id) => Some(("since", vec![id.0.clone()])),
             // Docker matches names as regular expressions; ours have no special character but '.'.
+            Query::MadeFrom(image) => Some(("ancestor", vec![image.clone()])),
             Query::Name(name) => Some(("name", vec![format!("^/{}$", name.replace('.', "\\."))])),
         };
         let options = ListContainersOptions {

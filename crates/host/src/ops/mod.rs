@@ -9,6 +9,7 @@ mod draft;
 mod folders;
 mod freeze;
 mod gpus;
+mod images;
 mod limits;
 mod list;
 mod locate;
@@ -30,6 +31,7 @@ pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, 
 pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
+pub use images::{DeleteImage, ImageListed, Images};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
@@ -40,7 +42,7 @@ pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 13] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -52,6 +54,8 @@ pub const COMMANDS: [&str; 11] = [
     List::NAME,
     Gpus::NAME,
     MyLimits::NAME,
+    Images::NAME,
+    DeleteImage::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -82,6 +86,8 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         List::NAME => one::<List>,
         Gpus::NAME => one::<Gpus>,
         MyLimits::NAME => one::<MyLimits>,
+        Images::NAME => one::<Images>,
+        DeleteImage::NAME => one::<DeleteImage>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -141,6 +147,9 @@ mod tests {
         );
         round(Gpus {}, "gpus");
         round(MyLimits {}, "my-limits");
+        round(Images { shared: true }, "images");
+        let name = "thesis".into();
+        round(DeleteImage { name }, "delete-image");
     }
 
     #[test]
