@@ -6,6 +6,7 @@ use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
+    no_names,
 };
 use ds01_core::failure::Failure;
 
@@ -20,7 +21,7 @@ impl Command for Args {
 }
 
 fn main() -> ExitCode {
-    ds01_cli::main(run)
+    ds01_cli::main(run, no_names)
 }
 
 fn run(_: Args, ui: &mut Ui) -> Result<(), Failure> {

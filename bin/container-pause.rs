@@ -35,7 +35,7 @@ impl Command for Args {
 }
 
 fn main() -> ExitCode {
-    ds01_cli::main(run)
+    ds01_command::main(run)
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {

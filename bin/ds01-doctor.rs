@@ -26,7 +26,7 @@ use ds01_host::doctor::{self, Finding, Verdict};
 )]
 struct Args {
     /// another configuration to check, and the host as it describes it
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "path")]
     config: Option<PathBuf>,
     /// only problems, not what is ok
     #[argh(switch, short = 'q')]
@@ -50,7 +50,7 @@ impl Command for Args {
 }
 
 fn main() -> ExitCode {
-    ds01_cli::main(run)
+    ds01_command::main(run)
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {

@@ -6,6 +6,7 @@ use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
+    no_names,
 };
 use ds01_core::failure::Failure;
 
@@ -21,7 +22,7 @@ use ds01_core::failure::Failure;
 )]
 struct Args {
     /// the configuration of this host (default: /etc/ds01/ds01.toml)
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "path")]
     config: Option<PathBuf>,
 }
 
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     match ds01_gateway::part(&args) {
         Some(ended) => ended,
-        None => ds01_cli::main(run),
+        None => ds01_cli::main(run, no_names),
     }
 }
 

@@ -216,6 +216,55 @@ fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
 }
 
 #[test]
+fn no_command_needs_a_terminal_or_marks_what_it_prints_elsewhere() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    for command in commands() {
+        for script in [
+            "\"$0\" <&-",
+            "\"$0\" </dev/null | cat; exit ${PIPESTATUS[0]}",
+        ] {
+            let ended = host.run("bash", &["-c", script, &command]);
+            let all = format!("{}{}", ended.stdout, ended.stderr);
+            assert!(matches!(ended.status, Some(0..=8)), "{command}: {ended:?}");
+            assert!(!all.contains('\x1b'), "{command}: {all}");
+            assert!(!all.contains("[y/N]"), "{command}: {all}");
+            assert_ne!(all, "", "{command} says something");
+        }
+    }
+}
+
+#[test]
+fn on_a_narrow_or_plain_terminal_all_can_be_read() {
+    let host = TestHost::new();
+    created(&host, "a-container-with-quite-a-long-name");
+    let on = |name: &str, value: &str, command: &str, option: &str| {
+        let alice = host.as_user("alice").env(name, value);
+        let (status, shown) = alice.pty(command, &[option]).rest();
+        assert!(matches!(status, Some(0..=2)), "{command} {option}");
+        shown
+    };
+    for command in commands() {
+        for option in ["--help", "--info", "--concepts", "--frobnicate"] {
+            for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+                let text = on(name, value, &command, option);
+                assert!(!text.contains('\x1b'), "{name} {command} {option}: {text}");
+            }
+        }
+        let concepts = on("COLUMNS", "40", &command, "--concepts");
+        let plain = concepts.replace("\x1b[1m", "").replace("\x1b[0m", "");
+        for line in plain.lines() {
+            assert!(line.chars().count() <= 40, "{command}: {line}");
+        }
+    }
+    let list = on("COLUMNS", "40", "container-list", "--all");
+    assert!(list.contains('…'), "{list}");
+    for line in list.lines().skip(1) {
+        assert!(line.chars().count() <= 40, "{line}");
+    }
+}
+
+#[test]
 fn a_shell_without_standard_input_ends_at_once() {
     let host = TestHost::new();
     running(&host, "thesis");

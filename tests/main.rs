@@ -9,14 +9,17 @@
 mod attach;
 mod build;
 mod clients;
+mod completion;
 mod conventions;
 mod crashes;
 mod create;
 mod doctor;
 mod ds01_docker;
 mod engines;
+mod families;
 mod gateway;
 mod gpu_status;
+mod images;
 mod ledger_faults;
 mod ledger_reach;
 mod lifecycle;

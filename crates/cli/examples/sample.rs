@@ -67,7 +67,7 @@ impl Command for Args {
 }
 
 fn main() -> ExitCode {
-    ds01_cli::main(run)
+    ds01_cli::main(run, ds01_cli::no_names)
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {

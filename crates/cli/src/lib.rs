@@ -25,7 +25,7 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     ds01_cli::main(run)
+//!     ds01_cli::main(run, ds01_cli::no_names)
 //! }
 //!
 //! fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
@@ -34,7 +34,9 @@
 //! ```
 
 mod ask;
+mod complete;
 pub mod concepts;
+mod family;
 mod format;
 pub mod human;
 mod man;
@@ -53,12 +55,18 @@ use argh::{ArgsInfo, TopLevelCommand};
 use argh_shared::CommandInfoWithArgs;
 use ds01_core::failure::{Failure, Kind};
 
+pub use crate::{
+    complete::{Candidate, Names, no_names},
+    format::Format,
+    nearest::nearest,
+    printable::printable,
+    ui::Ui,
+};
 use crate::{
     concepts::Concept,
     page::Page,
     shim::{Ask, Asked, Line},
 };
-pub use crate::{format::Format, nearest::nearest, printable::printable, ui::Ui};
 
 /// The arguments of a command, and what its pages say beyond them.
 pub trait Command: TopLevelCommand + ArgsInfo {
@@ -70,6 +78,9 @@ pub trait Command: TopLevelCommand + ArgsInfo {
 
     /// Paths that the command reads or writes, and what they hold.
     const FILES: &'static [(&'static str, &'static str)] = &[];
+
+    /// The first word of the commands that this one becomes, by [`Ui::dispatch`].
+    const FAMILY: Option<&'static str> = None;
 }
 
 /// What a command that did its work says to its caller.
@@ -84,6 +95,12 @@ impl Outcome for () {
     }
 }
 
+impl Outcome for Infallible {
+    fn status(self) -> u8 {
+        match self {}
+    }
+}
+
 /// An exit status that is not ours to choose: of a shell in a container, or of the first target that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitStatus(pub u8);
@@ -94,11 +111,15 @@ impl Outcome for ExitStatus {
     }
 }
 
-/// Runs a command as this process: reads its arguments, calls `run`, reports, and ends with the status.
-pub fn main<C: Command, O: Outcome>(run: fn(C, &mut Ui) -> Result<O, Failure>) -> ExitCode {
+/// Runs a command as this process: reads its arguments, calls `run`, reports, and ends with the
+/// status. `names` is what a shell is offered for its arguments.
+pub fn main<C: Command, O: Outcome>(
+    run: fn(C, &mut Ui) -> Result<O, Failure>,
+    names: Names,
+) -> ExitCode {
     let (mut ui, args) = begin();
     let info = C::get_args_info();
-    let result = match arguments::<C>(args, &info, &mut ui) {
+    let result = match arguments::<C>(args, &info, names, &mut ui) {
         Ok(Some(args)) => run(args, &mut ui).map(Outcome::status),
         Ok(None) => Ok(0),
         Err(Refused::Line(mistake)) => {
@@ -141,11 +162,12 @@ enum Refused {
 fn arguments<C: Command>(
     args: Vec<OsString>,
     info: &CommandInfoWithArgs<'static>,
+    names: Names,
     ui: &mut Ui,
 ) -> Result<Option<C>, Refused> {
     let name = ui.name().to_owned();
     let page = Page::of::<C>(&name, info);
-    let Some(line) = line(args, &page, C::CONCEPTS, ui)? else {
+    let Some(line) = line(args, &page, C::CONCEPTS, names, ui)? else {
         return Ok(None);
     };
     ui.set_guided(line.guided);
@@ -161,6 +183,7 @@ fn line(
     args: Vec<OsString>,
     page: &Page<'_>,
     concepts: &[Concept],
+    names: Names,
     ui: &mut Ui,
 ) -> Result<Option<Line>, Refused> {
     let args = args
@@ -168,13 +191,28 @@ fn line(
         .map(OsString::into_string)
         .collect::<Result<Vec<_>, _>>();
     let args = args.map_err(|odd| Refused::Line(format!("argument is not UTF-8: {odd:?}")))?;
+    if let [ask, words @ ..] = args.as_slice()
+        && ask == "--complete"
+    {
+        let lines = match (page.family, words) {
+            (Some(family), [_, _, ..]) => {
+                family::complete(family, words).map_err(Refused::Failed)?
+            }
+            (Some(family), _) => {
+                complete::candidates(page.info, words, &|_| family::candidates(family))
+            }
+            (None, _) => complete::candidates(page.info, words, &names),
+        };
+        return ui.text(&lines).map(|()| None).map_err(Refused::Failed);
+    }
     if let [generate] = args.as_slice()
         && let Some(form) = generate.strip_prefix("--generate=")
     {
         let written = match form {
             "man" => ui.text(&man::roff(page)),
             "json" => ui.json(&man::described(page)),
-            _ => return Err(Refused::Line("--generate makes man or json".into())),
+            "index" => ui.text(&format!("{}\t{}\n", page.name, page.summary())),
+            _ => return Err(Refused::Line("--generate makes man, json or index".into())),
         };
         return written.map(|()| None).map_err(Refused::Failed);
     }

@@ -2,7 +2,7 @@
 
 use argh_shared::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality, PositionalInfo};
 
-use crate::Command;
+use crate::{Command, family};
 
 /// Options that every command has; the shim answers them, `Args` never holds them.
 pub(crate) const COMMON: [FlagInfo<'static>; 5] = [
@@ -95,6 +95,7 @@ pub(crate) struct Page<'a> {
     pub(crate) info: &'a CommandInfoWithArgs<'static>,
     see_also: &'static [&'static str],
     files: &'static [(&'static str, &'static str)],
+    pub(crate) family: Option<&'static str>,
 }
 
 impl<'a> Page<'a> {
@@ -105,6 +106,7 @@ impl<'a> Page<'a> {
             info,
             see_also: C::SEE_ALSO,
             files: C::FILES,
+            family: C::FAMILY,
         }
     }
 
@@ -118,6 +120,7 @@ impl<'a> Page<'a> {
         let mut sections = vec![
             Section::new("", vec![Block::Code(usage)]),
             self.examples(),
+            self.commands(),
             self.arguments(),
             Section::new(
                 "Options",
@@ -141,6 +144,7 @@ impl<'a> Page<'a> {
                 "Description",
                 vec![Block::Text(self.info.description.into())],
             ),
+            self.commands(),
             self.arguments(),
             Section::new("Options", self.flags().chain(&COMMON).map(option).collect()),
             Section::new("Exit status", self.statuses()),
@@ -176,7 +180,7 @@ impl<'a> Page<'a> {
     }
 
     /// The same as manual pages have it after the name: no capital, no full stop.
-    fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let mut letters = self.sentence().trim_end_matches('.').chars();
         letters.next().map_or_else(String::new, |first| {
             first.to_lowercase().chain(letters).collect()
@@ -215,6 +219,12 @@ impl<'a> Page<'a> {
             });
         }
         usage
+    }
+
+    /// What this command becomes, word by word.
+    fn commands(&self) -> Section {
+        let family = self.family.into_iter().flat_map(family::members);
+        Section::new("Commands", entries(&family.collect::<Vec<_>>()))
     }
 
     fn arguments(&self) -> Section {

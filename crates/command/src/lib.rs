@@ -1,6 +1,10 @@
 //! What several commands share: the host as they open it, and the container that is meant.
 
-use ds01_cli::{ExitStatus, Ui, shell};
+mod names;
+
+use std::process::ExitCode;
+
+use ds01_cli::{Command, ExitStatus, Outcome, Ui, shell};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
@@ -11,6 +15,12 @@ use ds01_host::{
     engine::Terminal,
     ops::{List, Listed, open_shell},
 };
+
+/// Runs a command as this process, as [`ds01_cli::main`] does; a shell is offered the user's own
+/// containers, projects and images for its arguments.
+pub fn main<C: Command, O: Outcome>(run: fn(C, &mut Ui) -> Result<O, Failure>) -> ExitCode {
+    ds01_cli::main(run, names::names)
+}
 
 /// Opens the host for the user who runs this command.
 ///

@@ -172,7 +172,7 @@ fn a_wrong_command_line_is_refused_in_two_lines() {
     );
     assert_eq!(
         run(&["--generate=xml"]),
-        said("--generate makes man or json")
+        said("--generate makes man, json or index")
     );
     let odd: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"caf\xe9");
     let output = sample(&[]).arg(odd).output().unwrap();

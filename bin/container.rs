@@ -1,0 +1,39 @@
+//! `container`: its documentation is that of `Args`, which `container --info` and its manual page print.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use argh::{ArgsInfo, FromArgs};
+use ds01_cli::{
+    Command, Ui,
+    concepts::{self, Concept},
+    no_names,
+};
+use ds01_core::failure::Failure;
+
+/// Make containers, use and remove them. What follows is the command.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} list --all",
+    example = "{command_name} stop thesis",
+    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} list is {command_name}-list.",
+    error_code(2, "there is no such command, or none was named without a terminal")
+)]
+struct Args {
+    /// what to do, and its arguments; without it a menu
+    #[argh(positional, greedy, arg_name = "command")]
+    words: Vec<String>,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[concepts::CONTAINER, concepts::STATES];
+    const SEE_ALSO: &'static [&'static str] = &["image", "project", "gpu"];
+    const FAMILY: Option<&'static str> = Some("container");
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run, no_names)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<Infallible, Failure> {
+    ui.dispatch("container", args.words)
+}

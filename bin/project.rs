@@ -1,0 +1,39 @@
+//! `project`: its documentation is that of `Args`, which `project --info` and its manual page print.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use argh::{ArgsInfo, FromArgs};
+use ds01_cli::{
+    Command, Ui,
+    concepts::{self, Concept},
+    no_names,
+};
+use ds01_core::failure::Failure;
+
+/// Work in a project: a folder in ~/workspace with an image and a container of its own. What follows is the command.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} launch thesis --open",
+    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} launch is {command_name}-launch.",
+    error_code(2, "there is no such command, or none was named without a terminal")
+)]
+struct Args {
+    /// what to do, and its arguments; without it a menu
+    #[argh(positional, greedy, arg_name = "command")]
+    words: Vec<String>,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] =
+        &[concepts::WORKSPACE, concepts::IMAGE, concepts::CONTAINER];
+    const SEE_ALSO: &'static [&'static str] = &["container", "image"];
+    const FAMILY: Option<&'static str> = Some("project");
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run, no_names)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<Infallible, Failure> {
+    ui.dispatch("project", args.words)
+}

@@ -1,0 +1,55 @@
+//! The names that a shell is offered for an argument.
+
+use ds01_cli::Candidate;
+use ds01_host::{
+    Host,
+    ops::{Images, List},
+};
+
+/// What can stand for the argument of this name, as the usage has it. Nothing where the host
+/// cannot be asked: a shell has no place for an error.
+pub(crate) fn names(argument: &str) -> Vec<Candidate> {
+    let Ok(host) = Host::open("completion") else {
+        return Vec::new();
+    };
+    let found = match argument {
+        "container" => containers(&host),
+        "image" => images(&host),
+        "name" | "project" => projects(&host),
+        _ => None,
+    };
+    found.unwrap_or_default()
+}
+
+fn containers(host: &Host) -> Option<Vec<Candidate>> {
+    let list = List {
+        stopped: true,
+        all_users: false,
+    };
+    let listed = host.ask(&list).ok()?.value.into_iter();
+    let candidate = |container: ds01_host::ops::Listed| Candidate {
+        word: container.name.to_string(),
+        about: format!("{}, {}", container.state, container.image),
+    };
+    Some(listed.map(candidate).collect())
+}
+
+fn images(host: &Host) -> Option<Vec<Candidate>> {
+    let images = host.ask(&Images { shared: true }).ok()?.value.into_iter();
+    let candidate = |image: ds01_host::ops::ImageListed| Candidate {
+        about: match image.shared {
+            true => "shared".into(),
+            false => "yours".into(),
+        },
+        word: image.name(),
+    };
+    Some(images.map(candidate).collect())
+}
+
+fn projects(host: &Host) -> Option<Vec<Candidate>> {
+    let candidate = |project: ds01_core::name::ContainerName| Candidate {
+        word: project.to_string(),
+        about: "project".into(),
+    };
+    Some(host.projects().ok()?.into_iter().map(candidate).collect())
+}

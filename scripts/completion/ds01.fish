@@ -1,0 +1,20 @@
+# Completion of DS01's commands for fish: each command says itself what can stand at the cursor.
+# `make man` writes the line with their names.
+
+function __ds01_candidates
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    set -l lines ($words[1] --complete $words[2..] "$current" 2>/dev/null)
+    if test "$lines" = ":files"
+        set -l option (string match -r '^--[^=]*=' -- $current)
+        for path in (__fish_complete_path (string replace -r '^--[^=]*=' '' -- $current))
+            echo $option$path
+        end
+        return
+    end
+    string collect -- $lines
+end
+
+for command in check check-limits container container-attach container-create container-exit container-list container-pause container-remove container-run container-start container-stop container-unpause ds01-doctor ds01-gateway gpu gpu-status image image-delete image-list project
+    complete -c $command -f -a '(__ds01_candidates)'
+end

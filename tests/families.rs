@@ -1,0 +1,107 @@
+//! Commands in two words: `container list` is `container-list`.
+
+use ds01_testkit::TestHost;
+
+use crate::support::expect::{created, done, failed, state};
+
+#[test]
+fn two_words_are_the_command_of_one() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let list = host.run("container-list", &["--all", "--format=simple"]);
+    for word in ["list", "ls", "ps"] {
+        let args = [word, "--all", "--format=simple"];
+        assert_eq!(host.run("container", &args), list, "{word}");
+    }
+    for (family, args, command, rest) in [
+        (
+            "container",
+            &["stop", "--frob"][..],
+            "container-stop",
+            &["--frob"][..],
+        ),
+        (
+            "container",
+            &["attach", "thesis"],
+            "container-attach",
+            &["thesis"],
+        ),
+        (
+            "container",
+            &["create", "--help"],
+            "container-create",
+            &["--help"],
+        ),
+        ("gpu", &["status"], "gpu-status", &[]),
+        (
+            "check",
+            &["limits", "--format=json"],
+            "check-limits",
+            &["--format=json"],
+        ),
+        ("image", &["ls", "-a"], "image-list", &["-a"]),
+        ("image", &["rm", "none"], "image-delete", &["none"]),
+    ] {
+        assert_eq!(host.run(family, args), host.run(command, rest), "{args:?}");
+    }
+    assert_eq!(
+        host.run("container", &["rm", "thesis"]),
+        done("", "thesis removed, GPU 0 is free\n"),
+        "an alias of remove"
+    );
+}
+
+#[test]
+fn a_word_that_is_none_suggests_the_nearest() {
+    let host = TestHost::new();
+    for (family, word, meant) in [
+        ("container", "lsit", "; did you mean 'list'?"),
+        ("container", "stpo", "; did you mean 'stop'?"),
+        ("container", "frobnicate", ""),
+        ("container", "../sh", ""),
+        ("gpu", "statsu", "; did you mean 'status'?"),
+    ] {
+        let expected = format!(
+            "{family}: no command '{family} {word}'{meant}\n\
+             hint: see what there is with {family} --help\n"
+        );
+        assert_eq!(host.run(family, &[word]), failed(2, &expected));
+    }
+    let missing = "gpu: missing argument <command>\n\
+                   hint: without a terminal it must be given: see gpu --help\n";
+    assert_eq!(host.run("gpu", &[]), failed(2, missing));
+}
+
+#[test]
+fn alone_on_a_terminal_it_is_a_menu_of_what_there_is() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let menu = |family: &str| host.as_user("alice").pty(family, &[]);
+    let mut container = menu("container");
+    container.expect("What shall be done?");
+    container.send("start\r");
+    container.expect("Start which container?");
+    container.expect("thesis");
+    container.send("1\r");
+    assert_eq!(container.wait(), Some(0), "{}", container.output());
+    assert_eq!(state(&host, "thesis"), "running");
+
+    let mut left = menu("image");
+    left.expect("What shall be done?");
+    left.send("\x1b");
+    assert_eq!(left.wait(), Some(1), "{}", left.output());
+}
+
+#[test]
+fn a_family_lists_its_commands_in_its_help() {
+    let host = TestHost::new();
+    let help = host.run("container", &["--help"]).ok();
+    for line in [
+        "Usage: container [options] [<command>...]",
+        "  create ",
+        "  list ",
+        "  unpause ",
+    ] {
+        assert!(help.contains(line), "{line}: {help}");
+    }
+}
