@@ -87,10 +87,22 @@ fn one_deletes_ones_own_when_no_container_uses_it() {
     host.run("container-remove", &["one", "two"]).ok();
     assert_eq!(delete("thesis"), done("", &format!("{own} is deleted\n")));
     assert_eq!(names(host.as_user("alice"), &[]), "");
-    assert_eq!(
-        names(host.as_user("bob"), &["--all"]).contains("ds01-base"),
-        true
-    );
+    assert!(names(host.as_user("bob"), &["--all"]).contains("ds01-base"));
+}
+
+#[test]
+fn ones_login_can_stand_for_ones_uid() {
+    let host = TestHost::new();
+    named(&host, &format!("ds01-{ALICE}/thesis:latest"));
+    named(&host, "ds01-20002/theirs:latest");
+    let create =
+        |name: &str, image: &str| host.run("container-create", &[name, image, "--cpu-only"]);
+    assert_eq!(create("one", "ds01-alice/thesis").status, Some(0));
+    assert_eq!(create("two", "ds01-bob/theirs").status, Some(3));
+    host.run("container-remove", &["one"]).ok();
+    let deleted = format!("ds01-{ALICE}/thesis:latest is deleted\n");
+    let delete = host.run("image-delete", &["ds01-alice/thesis"]);
+    assert_eq!(delete, done("", &deleted));
 }
 
 #[test]

@@ -50,6 +50,13 @@ pub fn owner(name: &str) -> Option<u32> {
     name.strip_prefix("ds01-")?.split_once('/')?.0.parse().ok()
 }
 
+/// The login and the rest, of a name like `ds01-<login>/<project>`. None where a uid stands in that
+/// place, though a login may look like one.
+pub fn by_login(name: &str) -> Option<(&str, &str)> {
+    let (login, rest) = short(name).strip_prefix("ds01-")?.split_once('/')?;
+    (login.parse::<u32>().is_err() && !login.is_empty()).then_some((login, rest))
+}
+
 /// The engine's names to try for what a user calls `text`, in this order.
 ///
 /// None for what could be more than a name in a path of the API, as `a/get?x` could.
@@ -153,6 +160,14 @@ mod tests {
             "", "a/get?b", "a#b", "../b", "a//b", "a b", "a%2fb", "a\r\nb",
         ] {
             assert!(candidates(odd, 1001).is_empty(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_login_can_stand_for_a_uid_unless_it_looks_like_one() {
+        assert_eq!(by_login("ds01-a.b@dom/app:1"), Some(("a.b@dom", "app:1")));
+        for other in ["ds01-1002/app", "ds01-/app", "ds01-alice", "pytorch:2.8"] {
+            assert_eq!(by_login(other), None, "{other}");
         }
     }
 

@@ -1,8 +1,11 @@
 //! Unix users and groups, from the name service.
 
-use std::{ffi::CString, path::PathBuf};
+use std::{borrow::Cow, ffi::CString, path::PathBuf};
 
-use ds01_core::failure::{Failure, Kind, UserError};
+use ds01_core::{
+    failure::{Failure, Kind, UserError},
+    image,
+};
 use nix::{
     errno::Errno,
     unistd::{
@@ -129,6 +132,17 @@ pub fn person(uid: u32) -> Result<Person, UnknownUser> {
 /// A user's login for people to read; the uid where it has none.
 pub fn login(uid: u32) -> String {
     person(uid).map_or_else(|_| uid.to_string(), |person| person.login)
+}
+
+/// The name of an image as the engine has it, where users wrote their own login: `ds01-alice/app`
+/// is `ds01-1001/app`.
+pub fn image_with_uid(name: &str, uid: u32) -> Cow<'_, str> {
+    match image::by_login(name) {
+        Some((owner, rest)) if owner == login(uid) => {
+            Cow::Owned(format!("{}{rest}", image::own(uid)))
+        }
+        _ => Cow::Borrowed(name),
+    }
 }
 
 /// The names of all groups that a user is in, the primary one among them.

@@ -6,6 +6,7 @@ use ds01_core::{
     image, label,
     route::{Query, write_query},
 };
+use ds01_host::users::image_with_uid;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply};
@@ -29,7 +30,8 @@ impl Call<'_> {
     /// Status 404 if there is none, or it is another's.
     pub(super) async fn found(&self, text: &str) -> Result<Found, Failure> {
         let none = || Failure::new(Kind::NotFound, format!("No such image: {text}"));
-        for name in image::candidates(text, self.caller.uid) {
+        let with_uid = image_with_uid(text, self.caller.uid);
+        for name in image::candidates(&with_uid, self.caller.uid) {
             let seen = match self
                 .engine("GET", &format!("/images/{name}/json"), None)
                 .await
@@ -177,7 +179,8 @@ impl Call<'_> {
 
     /// The name in the engine of an image that the caller makes.
     pub(super) fn own_image(&self, name: &str) -> Result<String, Failure> {
-        image::own_name(name, self.caller.uid).map_err(Failure::from)
+        let uid = self.caller.uid;
+        image::own_name(&image_with_uid(name, uid), uid).map_err(Failure::from)
     }
 
     pub(super) async fn image_tag(&self) -> Result<Outcome, Failure> {

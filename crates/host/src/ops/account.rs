@@ -21,6 +21,7 @@ use crate::{
     engine::{Engine, EngineError, Image},
     lock::lock,
     site::fail,
+    users::image_with_uid,
 };
 
 /// The author of an image that has an account begins so; `uid:gid:login` follows. A label would be
@@ -42,6 +43,7 @@ const EXIT: &str =
 /// Status 3 without the image; the engine's own.
 pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image), Failure> {
     let engine = site.engine()?;
+    let name = &*image_with_uid(name, uid);
     let seen = |image: &Image| {
         let names = image.names.iter().map(String::as_str);
         !site.is_for_others() || image::is_visible(names, uid)

@@ -8,7 +8,12 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::account;
-use crate::{Operation, Site, engine::Query, site::fail, users::Caller};
+use crate::{
+    Operation, Site,
+    engine::Query,
+    site::fail,
+    users::{Caller, image_with_uid},
+};
 
 /// Asks for the caller's images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +94,7 @@ impl Operation for DeleteImage {
     type Answer = String;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<String, Failure> {
-        let mut name = image::own_name(&self.name, caller.uid)?;
+        let mut name = image::own_name(&image_with_uid(&self.name, caller.uid), caller.uid)?;
         if !name.contains(':') {
             name.push_str(":latest");
         }
