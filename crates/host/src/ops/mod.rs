@@ -9,6 +9,7 @@ mod draft;
 mod folders;
 mod freeze;
 mod gpus;
+mod installed;
 mod limits;
 mod list;
 mod locate;
@@ -30,6 +31,7 @@ pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, 
 pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
+pub use installed::{HandInstalled, Installed};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
@@ -40,7 +42,7 @@ pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 12] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -50,6 +52,7 @@ pub const COMMANDS: [&str; 11] = [
     Unpause::NAME,
     Remove::NAME,
     List::NAME,
+    Installed::NAME,
     Gpus::NAME,
     MyLimits::NAME,
 ];
@@ -80,6 +83,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Unpause::NAME => one::<Unpause>,
         Remove::NAME => one::<Remove>,
         List::NAME => one::<List>,
+        Installed::NAME => one::<Installed>,
         Gpus::NAME => one::<Gpus>,
         MyLimits::NAME => one::<MyLimits>,
         DockerCreate::NAME => one::<DockerCreate>,
@@ -124,6 +128,7 @@ mod tests {
         round(Describe { name: name.clone() }, "describe");
         round(Pause { name: name.clone() }, "pause");
         round(Unpause { name: name.clone() }, "unpause");
+        round(Installed { name: name.clone() }, "installed");
         let remove = Remove {
             name,
             stop_seconds: Some(10),
