@@ -37,10 +37,12 @@ mod ask;
 pub mod concepts;
 mod format;
 pub mod human;
+mod interrupt;
 mod man;
 mod nearest;
 mod page;
 mod printable;
+mod progress;
 pub mod shell;
 mod shim;
 mod table;
@@ -58,7 +60,9 @@ use crate::{
     page::Page,
     shim::{Ask, Asked, Line},
 };
-pub use crate::{format::Format, nearest::nearest, printable::printable, ui::Ui};
+pub use crate::{
+    format::Format, interrupt::Interruptions, nearest::nearest, printable::printable, ui::Ui,
+};
 
 /// The arguments of a command, and what its pages say beyond them.
 pub trait Command: TopLevelCommand + ArgsInfo {

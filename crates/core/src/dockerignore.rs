@@ -81,7 +81,7 @@ impl Ignore {
     /// Whether something in `folder` may be kept although the folder is left out.
     pub fn may_keep_in(&self, folder: &str) -> bool {
         let keeping = self.0.iter().filter(|pattern| pattern.keeps);
-        let texts = keeping.map(|pattern| pattern.text.iter().collect::<String>());
+        let mut texts = keeping.map(|pattern| pattern.text.iter().collect::<String>());
         let reaches = |text: String| {
             // Beyond a part that has `**` nothing can be told.
             let parts = text.split('/').zip(folder.split('/'));
@@ -92,7 +92,7 @@ impl Ignore {
             };
             known.all(|(part, name)| fits(part, name))
         };
-        texts.map(reaches).any(|reaches| reaches)
+        texts.any(reaches)
     }
 }
 
@@ -115,7 +115,7 @@ fn clean(path: &str) -> String {
 fn is_valid(pattern: &[char]) -> bool {
     match pattern {
         [] => true,
-        ['\\', rest @ ..] => rest.len() > 0 && is_valid(&rest[1..]),
+        ['\\', rest @ ..] => !rest.is_empty() && is_valid(&rest[1..]),
         ['[', rest @ ..] => class(rest, ' ').is_some_and(|(_, rest)| is_valid(rest)),
         [_, rest @ ..] => is_valid(rest),
     }
