@@ -47,7 +47,14 @@ pub fn deploy(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Fail
     });
     match started {
         Ok(()) => Ok(made),
-        Err(failure) => Err(undo(host, ui, create, &made, name, failure)),
+        Err(failure) => {
+            let failure = undo(host, ui, create, &made, name, failure);
+            // Interrupted while it failed, it is both.
+            let kind = interruptions
+                .check()
+                .map_or_else(|i| i.kind, |()| failure.kind);
+            Err(Failure { kind, ..failure })
+        }
     }
 }
 

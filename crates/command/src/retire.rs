@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use ds01_host::{
     Host,
-    ops::{Installed, List, Listed, Remove},
+    ops::{Describe, Installed, List, Remove},
     requirements::Requirements,
 };
 
@@ -33,6 +33,15 @@ pub struct Retire {
     pub save_packages: bool,
     /// Only say what would be done.
     pub dry_run: bool,
+}
+
+/// A container that is to go.
+struct Seen {
+    image: String,
+    /// Its devices as users read them.
+    slots: String,
+    /// Another of the caller's containers has the same image.
+    shares_image: bool,
 }
 
 /// Packages that were installed by hand, and the file that does not name them yet.
@@ -75,25 +84,18 @@ fn one(
     how: Retire,
     asks: bool,
 ) -> Result<(), Failure> {
-    let list = List {
-        stopped: true,
-        all_users: !is_own(host, &name),
-    };
-    let all = ask(host, ui, &list)?;
-    let found = |container: &&Listed| is_meant(host, &name, container);
-    // One that the engine has lost is removed all the same, but has nothing to tell.
-    let found = all.iter().find(found);
+    let seen = seen(host, ui, &name)?;
     // Every question first: who leaves at one of them has everything as it was.
     let unsaved = match how.save_packages || asks {
         true => unsaved(host, ui, &name, how)?,
         false => None,
     };
-    let image = match found {
-        Some(found) => image_to_remove(host, ui, &name, found, &all, how, asks)?,
+    let image = match &seen {
+        Some(seen) => image_to_remove(host, ui, &name, seen, how, asks)?,
         None => false,
     };
     if how.dry_run {
-        return would(host, ui, &name, found, unsaved, image);
+        return would(host, ui, &name, seen, unsaved, image);
     }
     if let Some(unsaved) = unsaved {
         save(ui, &name, &unsaved)?;
@@ -127,9 +129,30 @@ fn is_own(host: &Host, name: &ContainerArg) -> bool {
     name.uid.unwrap_or(caller) == caller
 }
 
-fn is_meant(host: &Host, name: &ContainerArg, container: &Listed) -> bool {
-    let uid = name.uid.unwrap_or(host.caller().uid);
-    container.name == name.name && container.uid == uid
+/// What is told of a container; nothing of one that does not exist, or that the engine has lost:
+/// whether it can be removed all the same is not decided here.
+fn seen(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<Option<Seen>, Failure> {
+    if !is_own(host, name) {
+        let about = ask(host, ui, &Describe { name: name.clone() }).ok();
+        return Ok(about.map(|about| Seen {
+            image: about.image,
+            slots: about.slots,
+            shares_image: false,
+        }));
+    }
+    let list = List {
+        stopped: true,
+        all_users: false,
+    };
+    let all = ask(host, ui, &list)?;
+    let found = all.iter().find(|container| container.name == name.name);
+    Ok(found.map(|found| Seen {
+        image: found.image.clone(),
+        slots: found.slots.join(" "),
+        shares_image: all
+            .iter()
+            .any(|other| other.image == found.image && other.id != found.id),
+    }))
 }
 
 /// The packages to save, if that is wanted and there are any.
@@ -224,19 +247,15 @@ fn image_to_remove(
     host: &Host,
     ui: &mut Ui,
     name: &ContainerArg,
-    found: &Listed,
-    all: &[Listed],
+    seen: &Seen,
     how: Retire,
     asks: bool,
 ) -> Result<bool, Failure> {
-    let image = &found.image;
+    let image = &seen.image;
     let uid = host.caller().uid;
-    let used = all
-        .iter()
-        .any(|other| other.image == *image && other.id != found.id);
     let stays = match image::owner(image) {
         _ if !is_own(host, name) => Some("it is its owner's to remove"),
-        Some(owner) if owner == uid && !used => None,
+        Some(owner) if owner == uid && !seen.shares_image => None,
         Some(owner) if owner == uid => Some("another container of yours uses it"),
         Some(_) => Some("it is somebody else's"),
         None => Some("it is shared"),
@@ -259,7 +278,7 @@ fn would(
     host: &Host,
     ui: &mut Ui,
     name: &ContainerArg,
-    found: Option<&Listed>,
+    seen: Option<Seen>,
     unsaved: Option<Unsaved>,
     image: bool,
 ) -> Result<(), Failure> {
@@ -275,16 +294,15 @@ fn would(
         let (packages, file) = (lines(&unsaved.packages), unsaved.shown.display());
         ui.line(format_args!("{packages} would be saved in {file}"))?;
     }
-    let slots = found.map_or(String::new(), |found| found.slots.join(" "));
-    match slots.as_str() {
+    match seen.as_ref().map_or("", |seen| &seen.slots) {
         "" => ui.line(format_args!("{} would be retired", removed.name))?,
         slots => ui.line(format_args!(
             "{} would be retired, GPU {slots} would be free",
             removed.name
         ))?,
     }
-    match (image, found) {
-        (true, Some(found)) => ui.line(format_args!("image {} would be removed", found.image)),
+    match (image, seen) {
+        (true, Some(seen)) => ui.line(format_args!("image {} would be removed", seen.image)),
         _ => Ok(()),
     }
 }

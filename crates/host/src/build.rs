@@ -122,11 +122,24 @@ impl Lines {
                     self.step = number;
                     watch(Progress::Step(line))?;
                 }
+                None if is_of_ids(line) => {}
                 None => watch(Progress::Line(line))?,
             }
         }
         Ok(())
     }
+}
+
+/// Whether a line tells the ids of images and containers on the way, which are nobody's.
+fn is_of_ids(line: &str) -> bool {
+    let before = [
+        " ---> Running in ",
+        " ---> ",
+        "Removing intermediate container ",
+    ];
+    let id = before.iter().find_map(|before| line.strip_prefix(before));
+    let digit = |c: char| c.is_ascii_hexdigit();
+    id.is_some_and(|id| id.len() == 12 && id.chars().all(digit))
 }
 
 /// The 2 of `Step 2/5 : RUN make`.
@@ -148,6 +161,8 @@ mod tests {
             "Step 1/2 : FROM x",
             "\n",
             "\x1b[91ma\x1b[0mb\r\nc 1%\rc 2%\n",
+            " ---> Using cache\n ---> 0123456789ab\n ---> Running in 0123456789ab\n",
+            "Removing intermediate container 0123456789ab\n",
             "Step 9/x : \n\nSt",
             "ep 2/2 : RUN y\nrest",
         ] {
@@ -161,6 +176,7 @@ mod tests {
             "Step(\"Step 1/2 : FROM x\")",
             "Line(\"ab\")",
             "Line(\"c 2%\")",
+            "Line(\" ---> Using cache\")",
             "Line(\"Step 9/x :\")",
             "Line(\"\")",
             "Step(\"Step 2/2 : RUN y\")",

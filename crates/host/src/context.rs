@@ -194,3 +194,24 @@ impl Read for Exactly {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_as_long_as_it_was_or_an_error() {
+        let path = std::env::temp_dir().join(format!("ds01-exactly-{}", std::process::id()));
+        fs::write(&path, "12345").unwrap();
+        let read = |left| {
+            let file = File::open(&path).unwrap();
+            let mut text = String::new();
+            let read = Exactly { file, left }.read_to_string(&mut text);
+            read.map(|_| text).map_err(|error| error.to_string())
+        };
+        let (grown, shrunk) = (read(3), read(6));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(grown.as_deref(), Ok("123"));
+        assert_eq!(shrunk.unwrap_err(), "it was cut short while it was read");
+    }
+}
