@@ -10,7 +10,7 @@ use ds01_cli::{
 use ds01_command::{launch, open, opens};
 use ds01_core::{failure::Failure, name::ContainerArg};
 
-/// Work on a project: build its image if it has none, make its container or start it, open a shell.
+/// Work on a project: its image is built if it has none, its container made or started.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} my-thesis --open",

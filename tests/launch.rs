@@ -174,19 +174,18 @@ fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     project(&host, "alice", "thesis", &files);
     host.run(LAUNCH, &["thesis"]).ok();
     let first = id_of_image(&host);
-    let note = |files: &str| {
-        format!(
-            "{files} newer than the image: to take it in, container-retire thesis if it runs, \
-             then project-launch thesis --rebuild\n"
-        )
-    };
+    let note =
+        |newer: &str, first: &str| format!("{newer} in: {first}project-launch thesis --rebuild\n");
     change_later(&host, "requirements.txt");
     let stale = host.run(LAUNCH, &["thesis"]);
     assert_eq!(
         stale,
         done(
             "thesis runs already with GPU 0\n",
-            &note("requirements.txt is")
+            &note(
+                "requirements.txt is newer than the image; a rebuild takes it",
+                "container-retire thesis && "
+            )
         )
     );
     let exists = "project-launch: container thesis exists, running: a new image would not reach it\n\
@@ -201,14 +200,16 @@ fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     host.run("container-retire", &["thesis"]).ok();
     change_later(&host, "Dockerfile");
     let stale = host.run(LAUNCH, &["thesis"]);
-    let both = note("Dockerfile, requirements.txt are");
+    let newer = "Dockerfile, requirements.txt are newer than the image; a rebuild takes them";
+    let both = note(newer, "");
     assert_eq!(stale, done("thesis runs with GPU 0\n", &both));
     host.run("container-retire", &["thesis"]).ok();
-    // Of today again, though in the image as they were: the engine finds it in its cache.
-    host.run("sh", &["-c", "touch -d '2000-01-01' workspace/thesis/*"])
-        .ok();
+    // Written anew, though as they were: the engine gives the image that it has its name again.
+    host.run("sh", &["-c", "touch workspace/thesis/*"]).ok();
     host.run(LAUNCH, &["thesis", "--rebuild"]).ok();
     assert_eq!(id_of_image(&host), first);
+    let fresh = done("thesis runs already with GPU 0\n", "");
+    assert_eq!(host.run(LAUNCH, &["thesis"]), fresh);
     host.run("container-retire", &["thesis"]).ok();
     project(&host, "alice", "thesis", &[("requirements.txt", "b\n")]);
     let rebuilt = host.run(LAUNCH, &["thesis", "--rebuild"]);

@@ -43,7 +43,7 @@ pub fn launch(
         return again(host, ui, &project, &found, open, rebuild);
     }
     match host.image_of(&name)? {
-        Some(image) if !rebuild => tell_stale(ui, &project, &image),
+        Some(image) if !rebuild => tell_stale(ui, &project, &image, false),
         found => {
             if project.dockerfile()?.is_none() {
                 return Err(no_dockerfile(&name, found.is_some()));
@@ -96,7 +96,7 @@ fn again(
         return Err(Failure::new(Kind::State, message).with_hint(hint));
     }
     if let Some(image) = host.image_of(name)? {
-        tell_stale(ui, project, &image);
+        tell_stale(ui, project, &image, true);
     }
     ui.explain("the container exists: it is started, as docker start does, unless it runs");
     let start = Start {
@@ -113,17 +113,24 @@ fn again(
     shell(host, ui, name, &runs, open)
 }
 
-/// Says which files of a project its image does not know as they are now.
-fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
+/// Says which files of a project its image does not know as they are now. A container of the
+/// project is in the way of another image.
+fn tell_stale(ui: &mut Ui, project: &Project, image: &Image, container: bool) {
     let newer = project.newer_than(image);
-    if !newer.is_empty() {
-        let (name, are) = (&project.name, if newer.len() == 1 { "is" } else { "are" });
-        ui.note(format_args!(
-            "{} {are} newer than the image: to take it in, container-retire {name} if it runs, \
-             then project-launch {name} --rebuild",
-            newer.join(", ")
-        ));
-    }
+    let (are, them) = match newer.len() {
+        0 => return,
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let name = &project.name;
+    let first = match container {
+        true => format!("container-retire {name} && "),
+        false => String::new(),
+    };
+    ui.note(format_args!(
+        "{} {are} newer than the image; a rebuild takes {them} in: {first}project-launch {name} --rebuild",
+        newer.join(", ")
+    ));
 }
 
 /// Status 3.

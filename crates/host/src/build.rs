@@ -13,7 +13,7 @@ use ds01_core::{
 
 use crate::{
     Host,
-    context::{Context, IGNORE},
+    context::{Context, IGNORE, Unsent},
     engine::{Heard, Unbuilt},
     projects::{DOCKERFILE, read},
 };
@@ -71,7 +71,7 @@ impl Host {
             Ok(()) => Ok(()),
             Err(unbuilt) => {
                 // A folder that could not be read comes first: the engine only saw it end.
-                if let Some(Err(unread)) = ended.get() {
+                if let Some(Err(Unsent::Unread(unread))) = ended.get() {
                     return Err(unread.clone());
                 }
                 Err(match unbuilt {

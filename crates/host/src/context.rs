@@ -27,12 +27,21 @@ const AT_A_TIME: usize = 256 << 10;
 /// What is left out of an image's folder.
 pub(crate) const IGNORE: &str = ".dockerignore";
 
+/// Why an archive is not whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unsent {
+    /// Nobody reads it any more: why is known where it was read.
+    Unwanted,
+    /// Something could not be read.
+    Unread(Failure),
+}
+
 /// An archive on its way.
 pub(crate) struct Context {
     /// Where it comes out.
     pub(crate) archive: UnixStream,
-    /// How it ended: it is whole only then.
-    pub(crate) ended: Arc<OnceLock<Result<(), Failure>>>,
+    /// How it ended, which is before the last of it is read.
+    pub(crate) ended: Arc<OnceLock<Result<(), Unsent>>>,
     /// Bytes so far.
     pub(crate) sent: Arc<AtomicU64>,
 }
@@ -85,7 +94,7 @@ impl Write for Counted<'_> {
     }
 }
 
-fn pack(folder: &Path, ignore: &Ignore, out: impl Write) -> Result<(), Failure> {
+fn pack(folder: &Path, ignore: &Ignore, out: impl Write) -> Result<(), Unsent> {
     let mut packer = Packer {
         root: folder,
         ignore,
@@ -97,9 +106,13 @@ fn pack(folder: &Path, ignore: &Ignore, out: impl Write) -> Result<(), Failure> 
 }
 
 /// The failure that names what could not be read.
-fn unread(path: &Path, error: &io::Error) -> Failure {
+fn unread(path: &Path, error: &io::Error) -> Unsent {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Unsent::Unwanted;
+    }
     let message = format!("cannot send {} to the engine: {error}", path.display());
-    Failure::new(Kind::Failed, message).with_hint(format!("leave it out with {IGNORE}"))
+    let hint = format!("leave it out with {IGNORE}");
+    Unsent::Unread(Failure::new(Kind::Failed, message).with_hint(hint))
 }
 
 struct Packer<'a, W: Write> {
@@ -110,7 +123,7 @@ struct Packer<'a, W: Write> {
 
 impl<W: Write> Packer<'_, W> {
     /// Adds what is in a folder, which is relative to the root.
-    fn folder(&mut self, folder: &Path) -> Result<(), Failure> {
+    fn folder(&mut self, folder: &Path) -> Result<(), Unsent> {
         let entries = fs::read_dir(self.root.join(folder)).and_then(Iterator::collect);
         let mut entries: Vec<fs::DirEntry> = entries.map_err(|error| unread(folder, &error))?;
         entries.sort_by_key(fs::DirEntry::file_name);
@@ -198,6 +211,22 @@ impl Read for Exactly {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn that_nobody_reads_on_is_no_fault_of_the_folder() {
+        let folder = std::env::temp_dir().join(format!("ds01-unwanted-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        // More than any buffer on the way takes.
+        let large = File::create(folder.join("large")).unwrap();
+        large.set_len(64 << 20).unwrap();
+        let context = Context::begin(folder.clone(), Ignore::default()).unwrap();
+        drop(context.archive);
+        while context.ended.get().is_none() {
+            thread::yield_now();
+        }
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(context.ended.get(), Some(&Err(Unsent::Unwanted)));
+    }
 
     #[test]
     fn a_file_is_as_long_as_it_was_or_an_error() {
