@@ -182,7 +182,8 @@ fn ctrl_c_ends_the_build_and_what_it_runs() {
     let modes = build.modes();
     // Not the step itself, which has the word too.
     build.expect("\r\x1b[Kbegun");
-    assert_eq!(host.docker(&["ps", "-q"]).ok().lines().count(), 1);
+    // It prints a moment before the engine lists it.
+    while all_containers(&host).is_empty() {}
     build.send("\x03");
     build.expect("project-launch: interrupted\r\n");
     assert_eq!(build.wait(), Some(130));
