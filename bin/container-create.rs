@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, open, project};
+use ds01_command::{ask, gpus, open, own, project, with_gpu};
 use ds01_core::{
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
@@ -95,14 +95,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
-    let gpus = match (args.gpu, args.cpu_only) {
-        (None | Some(0), true) => 0,
-        (gpu, false) => gpu.unwrap_or(1),
-        (Some(_), true) => {
-            let message = "--gpu and --cpu-only exclude each other";
-            return Err(Failure::new(Kind::Usage, message).with_hint("leave one of them out"));
-        }
-    };
+    let gpus = gpus(args.gpu, args.cpu_only)?;
     let mut words = args.words.into_iter();
     let name = words
         .next()
@@ -117,16 +110,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     }
     let host = open(ui)?;
     let name = project(&host, ui, name, "Make a container for which project?")?;
-    if name.uid.is_some_and(|uid| uid != host.caller().uid) {
-        return Err(Failure::new(
-            Kind::Forbidden,
-            "a container is made for its owner by its owner",
-        )
-        .with_hint(format!(
-            "make one of your own: container-create {}",
-            name.name
-        )));
-    }
+    let name = own(&host, ui, name)?;
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
@@ -134,7 +118,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         &host,
         ui,
         &Create {
-            name: name.name,
+            name,
             image,
             project: args.project,
             workspace: args.workspace,
@@ -147,15 +131,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         "as docker create does, with your limits, devices and {} mounted",
         made.workspace.display()
     ));
-    let slots: Vec<_> = made
-        .devices
-        .iter()
-        .map(|held| held.slot.to_string())
-        .collect();
-    let gpu = match slots.as_slice() {
-        [] => "without GPU".to_string(),
-        slots => format!("with GPU {}", slots.join(" ")),
-    };
+    let gpu = with_gpu(&made.devices);
     match args.dry_run {
         true => ui.line(format_args!("{} would be made {gpu}", made.name)),
         false => ui.line(format_args!("{} {gpu}", made.name)),

@@ -8,16 +8,12 @@ use ds01_cli::{
     concepts::{self, Concept},
     human,
 };
-use ds01_command::{ask, containers, is_up, open};
+use ds01_command::{ask, containers, is_up, open, show};
 use ds01_core::{
-    container::State,
     failure::{Failure, Kind},
     name::ContainerArg,
 };
-use ds01_host::{
-    Host,
-    ops::{Describe, Stop},
-};
+use ds01_host::ops::Stop;
 
 /// End the processes of a running container. It keeps its files, and for a while its GPUs.
 #[derive(FromArgs, ArgsInfo)]
@@ -74,7 +70,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     if ask_first {
         let mut up = 0;
         for name in &names {
-            up += usize::from(is_up(show(&host, ui, name)?));
+            up += usize::from(is_up(show(&host, ui, name)?.state));
         }
         let question = match up {
             0 => None,
@@ -112,23 +108,4 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         }
         Ok(())
     }))
-}
-
-/// Shows what a stop would end; its state.
-fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<State, Failure> {
-    let about = ask(host, ui, &Describe { name: name.clone() })?;
-    let up = about.started.map_or(String::new(), |since| {
-        format!(
-            ", up {}",
-            human::duration(ds01_host::clock::now().since(since))
-        )
-    });
-    let processes = about
-        .processes
-        .map_or(String::new(), |count| format!(", {count} processes"));
-    ui.note(format_args!(
-        "{}: {}{up}, image {}{processes}",
-        about.name, about.state, about.image
-    ));
-    Ok(about.state)
 }

@@ -7,10 +7,11 @@ use ds01_testkit::TestHost;
 use crate::support::expect::{created, done, failed, running, state};
 
 /// Those that act on a container that is named or chosen.
-const ON_A_CONTAINER: [&str; 7] = [
+const ON_A_CONTAINER: [&str; 8] = [
     "container-attach",
     "container-pause",
     "container-remove",
+    "container-retire",
     "container-run",
     "container-start",
     "container-stop",

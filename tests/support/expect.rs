@@ -111,3 +111,32 @@ pub(crate) fn image(
     host.docker(&[&commit[..], &[draft, name]].concat()).ok();
     host.docker(&["rm", draft]).ok();
 }
+
+/// Makes files of a user's project, as that user: paths in its folder, and what they hold.
+#[track_caller]
+pub(crate) fn project(host: &TestHost, user: &str, name: &str, files: &[(&str, &str)]) {
+    for (path, text) in [&[(".made", "")], files].concat() {
+        let path = format!("workspace/{name}/{path}");
+        let script = "mkdir -p \"$(dirname \"$0\")\" && cat >\"$0\"";
+        let writer = host.as_user(user).stdin(text);
+        writer.run("sh", &["-c", script, &path]).ok();
+    }
+}
+
+/// Puts a script in the place of the hook that gives GPUs to containers which start.
+pub(crate) fn with_hook(host: &TestHost, script: &str) {
+    let hook = host
+        .root()
+        .join("engine/hook/nvidia-container-runtime-hook");
+    let new = hook.with_extension("new");
+    std::fs::write(&new, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&new, mode).unwrap();
+    std::fs::rename(&new, hook).unwrap();
+}
+
+/// The containers that the engine has, by name.
+#[track_caller]
+pub(crate) fn all_containers(host: &TestHost) -> String {
+    host.docker(&["ps", "-a", "--format", "{{.Names}}"]).ok()
+}

@@ -39,10 +39,12 @@ pub mod concepts;
 mod family;
 mod format;
 pub mod human;
+mod interrupt;
 mod man;
 mod nearest;
 mod page;
 mod printable;
+mod progress;
 pub mod shell;
 mod shim;
 mod table;
@@ -58,6 +60,7 @@ use ds01_core::failure::{Failure, Kind};
 pub use crate::{
     complete::{Candidate, Names, no_names},
     format::Format,
+    interrupt::Interruptions,
     nearest::nearest,
     printable::printable,
     ui::Ui,

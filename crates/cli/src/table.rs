@@ -59,7 +59,7 @@ fn line(row: &[String], widths: &[usize]) -> String {
 }
 
 /// `text` in at most `width` columns; what had to be cut ends in an ellipsis.
-fn cut(text: &str, width: usize) -> String {
+pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

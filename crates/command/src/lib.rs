@@ -1,20 +1,30 @@
-//! What several commands share: the host as they open it, and the container that is meant.
+//! What several commands share: the host as they open it, the container that is meant, and steps
+//! that are more than one operation.
 
+mod build;
+mod deploy;
+mod launch;
 mod names;
+mod retire;
 
 use std::process::ExitCode;
 
-use ds01_cli::{Command, ExitStatus, Outcome, Ui, shell};
+use ds01_cli::{Command, ExitStatus, Outcome, Ui, human, shell};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
-    name::ContainerArg,
+    name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
-    Answered, Host, Operation,
+    Answered, Host, Operation, clock,
     engine::Terminal,
-    ops::{List, Listed, open_shell},
+    ops::{Describe, Described, List, Listed, open_shell},
 };
+
+pub use build::build;
+pub use deploy::{deploy, shell, with_gpu};
+pub use launch::launch;
+pub use retire::{Retire, retire};
 
 /// Runs a command as this process, as [`ds01_cli::main`] does; a shell is offered the user's own
 /// containers, projects and images for its arguments.
@@ -159,6 +169,73 @@ pub fn containers(
         ui.note("you have no container that fits");
     }
     Ok(fitting)
+}
+
+/// The name of a container that is to be made: one's own, whoever one is.
+///
+/// # Errors
+///
+/// Status 7 if another's was named.
+pub fn own(host: &Host, ui: &Ui, named: ContainerArg) -> Result<ContainerName, Failure> {
+    let ContainerArg { name, uid } = named;
+    if uid.is_some_and(|uid| uid != host.caller().uid) {
+        let message = "a container is made for its owner by its owner";
+        let hint = format!("make one of your own: {} {name}", ui.name());
+        return Err(Failure::new(Kind::Forbidden, message).with_hint(hint));
+    }
+    Ok(name)
+}
+
+/// How many GPUs `--gpu` and `--cpu-only` ask for.
+///
+/// # Errors
+///
+/// Status 2 if they contradict each other.
+pub fn gpus(gpu: Option<u32>, cpu_only: bool) -> Result<u32, Failure> {
+    match (gpu, cpu_only) {
+        (None | Some(0), true) => Ok(0),
+        (gpu, false) => Ok(gpu.unwrap_or(1)),
+        (Some(_), true) => Err(exclude_each_other("--gpu", "--cpu-only")),
+    }
+}
+
+/// Whether `--open` or `--background` asks for a shell, or for lack of both the terminal does.
+///
+/// # Errors
+///
+/// Status 2 if both are given.
+pub fn opens(ui: &Ui, open: bool, background: bool) -> Result<bool, Failure> {
+    match (open, background) {
+        (true, true) => Err(exclude_each_other("--open", "--background")),
+        (false, false) => Ok(ui.interactive()),
+        (open, _) => Ok(open),
+    }
+}
+
+/// Status 2, for two options of which one can be given.
+pub fn exclude_each_other(one: &str, other: &str) -> Failure {
+    let message = format!("{one} and {other} exclude each other");
+    Failure::new(Kind::Usage, message).with_hint("leave one of them out")
+}
+
+/// Shows what would end with a container.
+///
+/// # Errors
+///
+/// Status 3 without the container.
+pub fn show(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<Described, Failure> {
+    let about = ask(host, ui, &Describe { name: name.clone() })?;
+    let up = about.started.map_or(String::new(), |since| {
+        format!(", up {}", human::duration(clock::now().since(since)))
+    });
+    let processes = about
+        .processes
+        .map_or(String::new(), |count| format!(", {count} processes"));
+    ui.note(format_args!(
+        "{}: {}{up}, image {}{processes}",
+        about.name, about.state, about.image
+    ));
+    Ok(about)
 }
 
 /// What to choose a container by.

@@ -92,6 +92,25 @@ pub fn images(
     Ok(found)
 }
 
+/// The line at which the step of this number begins, from 1, and what stands there: the classic
+/// builder counts instructions, and names no lines.
+pub fn step(text: &str, number: usize) -> Option<(usize, &str)> {
+    let text = text.trim_start_matches('\u{feff}');
+    let escape = escape(text);
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let mut lines = lines.filter(|(_, line)| !line.starts_with('#') && !line.is_empty());
+    let mut steps = std::iter::from_fn(|| {
+        let first = lines.next()?;
+        let mut line = first.1;
+        while line.ends_with(escape) {
+            line = lines.next().map_or("", |(_, line)| line);
+        }
+        Some(first)
+    });
+    let (line, found) = steps.nth(number.checked_sub(1)?)?;
+    Some((line, found.strip_suffix(escape).unwrap_or(found).trim_end()))
+}
+
 /// The instructions, each on one line. What a line continues is also there without it, so that
 /// nothing is hidden by an end of line that the builder sees and this does not.
 fn instructions(text: &str) -> Vec<String> {
@@ -230,6 +249,29 @@ mod tests {
         ] {
             assert_eq!(of(text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_step_is_found_where_it_begins() {
+        let text = "# escape=\\\n\nARG A=1\nFROM a\nRUN one && \\ \n  # why\n\n  two\n  \
+                    COPY . .\nRUN three \\";
+        let steps: Vec<_> = (0..7).map(|number| step(text, number)).collect();
+        assert_eq!(
+            steps,
+            [
+                None,
+                Some((3, "ARG A=1")),
+                Some((4, "FROM a")),
+                Some((5, "RUN one &&")),
+                Some((9, "COPY . .")),
+                Some((10, "RUN three")),
+                None
+            ]
+        );
+        assert_eq!(
+            step("# escape=`\nRUN a `\n b\nRUN c\\", 2),
+            Some((4, "RUN c\\"))
+        );
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! `myapp` of user 1001 is `ds01-1001/myapp` to the engine. Every other name is shared: it can be
 //! used by all, and only admins give or take it.
 
-use crate::failure::{Kind, UserError};
+use crate::{
+    failure::{Kind, UserError},
+    name::{ContainerName, InvalidName},
+};
 
 /// Holds an account of its owner's, on top of a shared image; made and named by DS01.
 pub const WITH_ACCOUNT: &str = "with.account";
@@ -35,6 +38,11 @@ impl UserError for NotOwn {
 /// What the names of a user's own images begin with.
 pub fn own(uid: u32) -> String {
     format!("ds01-{uid}/")
+}
+
+/// The image of a user's project, as the engine has it.
+pub fn of_project(uid: u32, project: &ContainerName) -> String {
+    format!("{}{project}:latest", own(uid))
 }
 
 /// As people write it: clients write out where a name without a registry would be looked for.
@@ -119,6 +127,23 @@ pub fn is_listed(name: &str, uid: u32) -> bool {
 /// The user's own name for an image.
 pub fn shown(name: &str, uid: u32) -> &str {
     name.strip_prefix(&own(uid)).unwrap_or(name)
+}
+
+/// The name of a container that is made from an image, where none was given: the last part of the
+/// image's, without tag.
+///
+/// # Errors
+///
+/// [`InvalidName`] if nothing is left of it.
+pub fn container_name(image: &str) -> Result<ContainerName, InvalidName> {
+    let path = image.split('@').next().unwrap_or(image);
+    let last = path.rsplit('/').next().unwrap_or(path);
+    let name = last.split(':').next().unwrap_or(last);
+    name.parse().or_else(|_| {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+        words.join("-").parse()
+    })
 }
 
 /// Whether `name` is the image's id or a beginning of it, and no name.
@@ -218,6 +243,23 @@ mod tests {
         assert!(!seen(&["ds01-1002/a:1"]) && !seen(&[]));
         assert!(is_listed("ds01-1001/a:1", 1001) && !is_listed("ds01-1001/with.account:0", 1001));
         assert_eq!(shown("ds01-1001/a:1", 1001), "a:1");
+    }
+
+    #[test]
+    fn a_container_is_named_after_its_image() {
+        let name = |image| container_name(image).map(String::from);
+        for (image, expected) in [
+            ("ds01-alice/project:experiment-42", "project"),
+            ("aime/pytorch:2.8.0", "pytorch"),
+            ("host:5000/Lab/my.Image__x@sha256:0", "my-image-x"),
+            ("ubuntu", "ubuntu"),
+        ] {
+            assert_eq!(name(image).as_deref(), Ok(expected));
+        }
+        for none in ["", "a/", ":1", "a/_"] {
+            assert_eq!(name(none), Err(InvalidName::Empty), "{none}");
+        }
+        assert_eq!(name("my_app").as_deref(), Ok("my_app"));
     }
 
     #[test]

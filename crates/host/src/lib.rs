@@ -4,8 +4,10 @@
 //! [`ops`]. Everything else is what those are made of.
 
 mod abilities;
+pub mod build;
 pub mod clock;
 pub mod config;
+mod context;
 pub mod doctor;
 pub mod engine;
 pub mod events;
@@ -18,16 +20,15 @@ pub mod look;
 pub mod metadata;
 pub mod nvml;
 pub mod ops;
+pub mod projects;
+pub mod requirements;
 pub mod site;
 pub mod staging;
 pub mod users;
 
 use std::time::Duration;
 
-use ds01_core::{
-    failure::{Failure, Kind},
-    name::ContainerName,
-};
+use ds01_core::failure::{Failure, Kind};
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, access},
@@ -140,27 +141,6 @@ impl Host {
             Way::Direct(site) => site.engine(),
             Way::Gateway(gateway) => gateway.engine(),
         }
-    }
-
-    /// The caller's projects: the folders of `~/workspace` whose names a container can have.
-    ///
-    /// # Errors
-    ///
-    /// If the caller has no login, or the folder cannot be read.
-    pub fn projects(&self) -> Result<Vec<ContainerName>, Failure> {
-        let workspace = users::person(self.caller.uid)?.home.join("workspace");
-        let folders = match std::fs::read_dir(&workspace) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            folders => folders.map_err(|error| {
-                let message = format!("cannot read {}: {error}", workspace.display());
-                Failure::new(Kind::Failed, message)
-            })?,
-        };
-        let folders = folders.flatten().filter(|folder| folder.path().is_dir());
-        let name = |folder: std::fs::DirEntry| folder.file_name().to_str()?.parse().ok();
-        let mut names: Vec<ContainerName> = folders.filter_map(name).collect();
-        names.sort();
-        Ok(names)
     }
 }
 

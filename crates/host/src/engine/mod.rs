@@ -5,6 +5,7 @@
 
 mod about;
 mod account;
+mod build;
 mod claim;
 mod create;
 mod error;
@@ -33,6 +34,7 @@ use ds01_core::{
 use tokio::{runtime::Runtime, time::timeout};
 
 pub use about::{About, Part};
+pub(crate) use build::{Heard, Unbuilt};
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use images::ImageSummary;

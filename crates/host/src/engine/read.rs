@@ -7,7 +7,7 @@ use std::{
 
 use bollard::{
     errors::Error as Bollard,
-    models::{ContainerInspectResponse, ContainerSummary},
+    models::{ChangeType, ContainerInspectResponse, ContainerSummary},
     query_parameters::{ListContainersOptions, RemoveImageOptions, TopOptions},
 };
 use ds01_core::{
@@ -76,6 +76,9 @@ pub struct Image {
     pub author: String,
     /// Its labels.
     pub labels: HashMap<String, String>,
+    /// When it was built, or got a name: a build that changes nothing gives the old image its
+    /// name anew.
+    pub built: Option<Timestamp>,
 }
 
 impl Engine {
@@ -170,6 +173,13 @@ impl Engine {
         let call = async {
             match self.docker.inspect_image(name).await {
                 Ok(image) => Ok(Some(Image {
+                    built: [
+                        image.created,
+                        image.metadata.and_then(|about| about.last_tag_time),
+                    ]
+                    .into_iter()
+                    .filter_map(|time| Timestamp::parse(&time?))
+                    .max(),
                     names: [image.repo_tags, image.repo_digests]
                         .into_iter()
                         .flatten()
@@ -203,6 +213,21 @@ impl Engine {
             .docker
             .remove_image(name, None::<RemoveImageOptions>, None);
         self.wait("remove the image", call).map(drop)
+    }
+
+    /// The paths that a container has and its image has not.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn added(&self, id: &ContainerId) -> Result<Vec<String>, EngineError> {
+        let changes = self.wait(
+            "tell what changed in the container",
+            self.docker.container_changes(&id.0),
+        )?;
+        let changes = changes.unwrap_or_default().into_iter();
+        let added = changes.filter(|change| change.kind == ChangeType::_1);
+        Ok(added.map(|change| change.path).collect())
     }
 
     /// How many processes a running container has.

@@ -9,7 +9,7 @@ use ds01_core::{
     account::Account,
     device::Held,
     failure::{Failure, Kind},
-    label,
+    image, label,
     limits::Limits,
     name::{ContainerName, EngineName},
     user,
@@ -155,7 +155,7 @@ fn image_name(
         }
         return Ok(own_image(image, uid));
     }
-    let own = format!("ds01-{uid}/{project}:latest");
+    let own = image::of_project(uid, project);
     if site.engine()?.image(&own)?.is_some() {
         return Ok(own);
     }

@@ -10,6 +10,7 @@ mod folders;
 mod freeze;
 mod gpus;
 mod images;
+mod installed;
 mod limits;
 mod list;
 mod locate;
@@ -32,6 +33,7 @@ pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
 pub use images::{DeleteImage, ImageListed, Images};
+pub use installed::{HandInstalled, Installed};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
@@ -42,7 +44,7 @@ pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 13] = [
+pub const COMMANDS: [&str; 14] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -52,6 +54,7 @@ pub const COMMANDS: [&str; 13] = [
     Unpause::NAME,
     Remove::NAME,
     List::NAME,
+    Installed::NAME,
     Gpus::NAME,
     MyLimits::NAME,
     Images::NAME,
@@ -84,6 +87,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Unpause::NAME => one::<Unpause>,
         Remove::NAME => one::<Remove>,
         List::NAME => one::<List>,
+        Installed::NAME => one::<Installed>,
         Gpus::NAME => one::<Gpus>,
         MyLimits::NAME => one::<MyLimits>,
         Images::NAME => one::<Images>,
@@ -130,6 +134,7 @@ mod tests {
         round(Describe { name: name.clone() }, "describe");
         round(Pause { name: name.clone() }, "pause");
         round(Unpause { name: name.clone() }, "unpause");
+        round(Installed { name: name.clone() }, "installed");
         let remove = Remove {
             name,
             stop_seconds: Some(10),

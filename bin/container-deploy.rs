@@ -1,0 +1,118 @@
+//! `container-deploy`: its documentation is that of `Args`, which `container-deploy --info` and its manual page print.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use argh::{ArgsInfo, FromArgs};
+use ds01_cli::{
+    Command, ExitStatus, Ui,
+    concepts::{self, Concept},
+};
+use ds01_command::{deploy, gpus, open, opens, own, project, shell, with_gpu};
+use ds01_core::{
+    failure::Failure,
+    image,
+    name::{ContainerArg, ContainerName},
+};
+use ds01_host::ops::Create;
+
+/// Create a container with a GPU from your quota, start it, and open a shell in it.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} thesis",
+    example = "{command_name} thesis --image=pytorch:2.8 --background",
+    example = "{command_name} --image=ds01-alice/thesis:experiment-42",
+    note = "If it does not start it is removed again, and its devices are free.",
+    note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
+    note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
+    error_code(3, "no such image"),
+    error_code(4, "you have a container of that name"),
+    error_code(5, "a limit of yours would be passed"),
+    error_code(6, "no device is free"),
+    error_code(8, "the engine, the driver or the ledger cannot be reached")
+)]
+struct Args {
+    /// name of the container (default with --image: the image's)
+    #[argh(positional, arg_name = "name")]
+    name: Option<ContainerArg>,
+
+    /// open a shell in it (the default on a terminal)
+    #[argh(switch)]
+    open: bool,
+
+    /// open no shell (the default elsewhere)
+    #[argh(switch)]
+    background: bool,
+
+    /// image to make it from
+    #[argh(option, arg_name = "image")]
+    image: Option<String>,
+
+    /// project whose workspace is mounted (default: that of the container's name)
+    #[argh(option, arg_name = "project")]
+    project: Option<ContainerName>,
+
+    /// folder to mount at /workspace, instead of the project's
+    #[argh(option, short = 'w', arg_name = "path")]
+    workspace: Option<PathBuf>,
+
+    /// folder to mount at /data
+    #[argh(option, short = 'd', arg_name = "path")]
+    data: Option<PathBuf>,
+
+    /// GPUs or MIG devices to give it (default 1)
+    #[argh(option, arg_name = "count")]
+    gpu: Option<u32>,
+
+    /// give it no GPU
+    #[argh(switch)]
+    cpu_only: bool,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[
+        concepts::CONTAINER,
+        concepts::IMAGE,
+        concepts::WORKSPACE,
+        concepts::GPU,
+    ];
+    const SEE_ALSO: &'static [&'static str] = &[
+        "project-launch",
+        "container-retire",
+        "container-create",
+        "container-start",
+        "container-attach",
+    ];
+    const FILES: &'static [(&'static str, &'static str)] = &[(
+        "~/workspace/<project>",
+        "the folder that is /workspace inside; made if missing",
+    )];
+}
+
+fn main() -> ExitCode {
+    ds01_command::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    let opens = opens(ui, args.open, args.background)?;
+    let gpus = gpus(args.gpu, args.cpu_only)?;
+    let host = open(ui)?;
+    let name = match (args.name, &args.image) {
+        (None, Some(image)) => image::container_name(image)?,
+        (name, _) => {
+            let name = project(&host, ui, name, "Deploy a container for which project?")?;
+            own(&host, ui, name)?
+        }
+    };
+    let create = Create {
+        name,
+        image: args.image,
+        project: args.project,
+        workspace: args.workspace,
+        data: args.data,
+        gpus,
+        dry_run: false,
+    };
+    let made = deploy(&host, ui, &create)?;
+    let runs = format!("runs {}", with_gpu(&made.devices));
+    shell(&host, ui, &made.name, &runs, opens)
+}

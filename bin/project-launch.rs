@@ -1,0 +1,75 @@
+//! `project-launch`: its documentation is that of `Args`, which `project-launch --info` and its manual page print.
+
+use std::process::ExitCode;
+
+use argh::{ArgsInfo, FromArgs};
+use ds01_cli::{
+    Command, ExitStatus, Ui,
+    concepts::{self, Concept},
+};
+use ds01_command::{launch, open, opens};
+use ds01_core::{failure::Failure, name::ContainerArg};
+
+/// Work on a project: its image is built if it has none, its container made or started.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} my-thesis --open",
+    example = "{command_name} my-thesis --rebuild --background",
+    note = "A project is a folder ~/workspace/<project>. Its image, ds01-<uid>/<project>:latest, is built from its Dockerfile if there is none: on a terminal it asks first, elsewhere it builds unasked.",
+    note = "The whole folder is sent to the engine: what the image does not need, such as data, belongs into .dockerignore.",
+    note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
+    error_code(1, "the build failed, or you thought better of it"),
+    error_code(3, "no such project, or it has neither image nor Dockerfile"),
+    error_code(4, "its container is paused; or it exists, and --rebuild was given"),
+    error_code(5, "a limit of yours would be passed"),
+    error_code(6, "no device is free, or its own went to another container"),
+    error_code(8, "the engine, the driver or the ledger cannot be reached")
+)]
+struct Args {
+    /// the project
+    #[argh(positional, arg_name = "project")]
+    name: Option<ContainerArg>,
+
+    /// open a shell in its container (the default on a terminal)
+    #[argh(switch)]
+    open: bool,
+
+    /// open no shell (the default elsewhere)
+    #[argh(switch)]
+    background: bool,
+
+    /// build the image even if there is one
+    #[argh(switch)]
+    rebuild: bool,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] = &[
+        concepts::CONTAINER,
+        concepts::IMAGE,
+        concepts::WORKSPACE,
+        concepts::GPU,
+    ];
+    const SEE_ALSO: &'static [&'static str] =
+        &["container-deploy", "container-retire", "container-attach"];
+    const FILES: &'static [(&'static str, &'static str)] = &[
+        (
+            "~/workspace/<project>/Dockerfile",
+            "what the image is built from",
+        ),
+        (
+            "~/workspace/<project>/.dockerignore",
+            "what is not sent to the engine, in Docker's patterns",
+        ),
+    ];
+}
+
+fn main() -> ExitCode {
+    ds01_command::main(run)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    let opens = opens(ui, args.open, args.background)?;
+    let host = open(ui)?;
+    launch(&host, ui, args.name, opens, args.rebuild)
+}

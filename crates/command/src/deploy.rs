@@ -1,0 +1,201 @@
+//! A container is made and started, or there is none.
+
+use ds01_cli::{ExitStatus, Interruptions, Ui};
+use ds01_core::{
+    container::State,
+    device::Held,
+    failure::{Failure, Kind},
+    name::{ContainerArg, ContainerName},
+};
+use ds01_host::{
+    Host,
+    ops::{Create, Created, List, Listed, Locate, Remove, Start},
+};
+
+use crate::{ask, attach};
+
+/// Makes a container and starts it. If it does not start, or the user interrupts it, it is removed
+/// again.
+///
+/// # Errors
+///
+/// Those of its steps; status 4 if there is such a container.
+pub fn deploy(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Failure> {
+    if let Some(found) = existing(host, ui, &create.name)? {
+        return Err(exists(&found));
+    }
+    let interruptions = Interruptions::held()?;
+    ui.explain(
+        "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
+    );
+    let made = ask(host, ui, create).map_err(|failure| match (failure.kind, &create.image) {
+        (Kind::NotFound, None) => failure.with_hint(format!(
+            "build it with project-launch {}, or name one with --image",
+            create.project.as_ref().unwrap_or(&create.name)
+        )),
+        _ => failure,
+    })?;
+    explain_create(host, ui, &made);
+    let name = ContainerArg {
+        name: made.name.clone(),
+        uid: None,
+    };
+    let started = interruptions.check().and_then(|()| {
+        ui.explain("it is started, as docker start does");
+        ask(host, ui, &Start { name: name.clone() })?;
+        interruptions.check()
+    });
+    match started {
+        Ok(()) => Ok(made),
+        Err(failure) => {
+            let failure = undo(host, ui, create, &made, name, failure);
+            // Interrupted while it failed, it is both.
+            let kind = interruptions
+                .check()
+                .map_or_else(|i| i.kind, |()| failure.kind);
+            Err(Failure { kind, ..failure })
+        }
+    }
+}
+
+/// The caller's container of this name, in whatever state.
+pub(crate) fn existing(
+    host: &Host,
+    ui: &mut Ui,
+    name: &ContainerName,
+) -> Result<Option<Listed>, Failure> {
+    let all = List {
+        stopped: true,
+        all_users: false,
+    };
+    let mut all = ask(host, ui, &all)?.into_iter();
+    Ok(all.find(|container| container.name == *name))
+}
+
+/// Status 4, with the command for the state that it is in.
+fn exists(found: &Listed) -> Failure {
+    let (name, state) = (&found.name, found.state);
+    let hint = match state {
+        State::Running | State::Restarting => {
+            format!("open a shell in it with container-attach {name}")
+        }
+        State::Paused => format!("let it go on with container-unpause {name}"),
+        State::Created | State::Exited => {
+            format!("start it with container-start {name}, or container-run {name} for a shell")
+        }
+        State::Removing | State::Dead => format!("remove it with container-remove {name}"),
+    };
+    let message = format!("container {name} exists already: it is {state}");
+    Failure::new(Kind::State, message).with_hint(hint)
+}
+
+fn explain_create(host: &Host, ui: &mut Ui, made: &Created) {
+    let uuids: Vec<_> = made
+        .devices
+        .iter()
+        .map(|held| held.uuid.to_string())
+        .collect();
+    let gpus = match uuids.as_slice() {
+        [] => String::new(),
+        uuids => format!("--gpus '\"device={}\"' ", uuids.join(",")),
+    };
+    ui.explain(format_args!(
+        "a container is made within your limits, as docker create --name {}._.{} {gpus}-v {}:/workspace {} does",
+        made.name,
+        host.caller().uid,
+        made.workspace.display(),
+        made.image
+    ));
+}
+
+/// Removes what was made; the failure, which says too if that did not work.
+fn undo(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    made: &Created,
+    name: ContainerArg,
+    failure: Failure,
+) -> Failure {
+    let short = &made.name;
+    let remove = Remove {
+        name: name.clone(),
+        stop_seconds: Some(0),
+        volumes: true,
+        image: false,
+        dry_run: false,
+    };
+    let removed = ask(host, ui, &Locate { name }).and_then(|found| {
+        // Another of that name is not ours to remove.
+        match Some(&found.id) == made.id.as_ref() {
+            true => ask(host, ui, &remove).map(drop),
+            false => Ok(()),
+        }
+    });
+    match removed {
+        Err(why) if why.kind != Kind::NotFound => {
+            let mut failure =
+                failure.with_hint(format!("remove it with container-remove {short} --stop"));
+            let why = [vec![why.message], why.causes].concat().join(": ");
+            failure.notices.push(format!(
+                "{short} was made, and could not be removed again: {why}"
+            ));
+            failure
+        }
+        _ => {
+            ui.note(format_args!("{short} was removed again"));
+            if failure.kind == Kind::Interrupted {
+                return failure;
+            }
+            let image = &made.image;
+            let gpus = create.gpus;
+            failure.with_hint(format!(
+                "to see more, take the steps one by one: container-create {short} --image={image} \
+                 --gpu={gpus} && container-start {short}"
+            ))
+        }
+    }
+}
+
+/// What a container has, in words: `with GPU 0:1`.
+pub fn with_gpu(devices: &[Held]) -> String {
+    let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
+    with_slots(&slots)
+}
+
+pub(crate) fn with_slots(slots: &[String]) -> String {
+    match slots {
+        [] => "without GPU".into(),
+        slots => format!("with GPU {}", slots.join(" ")),
+    }
+}
+
+/// The end of what makes a container run: it is said, `open` gives a shell in it.
+///
+/// # Errors
+///
+/// As [`attach`].
+pub fn shell(
+    host: &Host,
+    ui: &mut Ui,
+    name: &ContainerName,
+    runs: &str,
+    open: bool,
+) -> Result<ExitStatus, Failure> {
+    if !open {
+        ui.line(format_args!("{name} {runs}"))?;
+        return Ok(ExitStatus(0));
+    }
+    // Standard output is the shell's, and a script needs no words.
+    if ui.interactive() {
+        ui.note(format_args!(
+            "{name} {runs}; exit or Ctrl-D leaves it running"
+        ));
+    }
+    ui.explain("a shell is opened, as docker exec -it does");
+    let name = ContainerArg {
+        name: name.clone(),
+        uid: None,
+    };
+    attach(host, &name)
+}

@@ -1,0 +1,206 @@
+//! A project is worked on: its image is built if need be, its container made or started.
+
+use ds01_cli::{ExitStatus, Ui, human, nearest};
+use ds01_core::{
+    dockerfile,
+    failure::{Failure, Kind},
+    name::{ContainerArg, ContainerName},
+};
+use ds01_host::{
+    Host, clock,
+    engine::Image,
+    ops::{Create, List, Listed, Start},
+    projects::Project,
+};
+
+use crate::{
+    ask, build, deploy,
+    deploy::{existing, with_slots},
+    own, shell, with_gpu,
+};
+
+/// Makes a project's container run, and with `open` opens a shell in it. There is never a second
+/// one.
+///
+/// # Errors
+///
+/// Those of its steps; status 3 without the project, or an image and a Dockerfile.
+pub fn launch(
+    host: &Host,
+    ui: &mut Ui,
+    named: Option<ContainerArg>,
+    open: bool,
+    rebuild: bool,
+) -> Result<ExitStatus, Failure> {
+    let name = match named {
+        Some(named) => own(host, ui, named)?,
+        None => choose(host, ui)?,
+    };
+    let Some(project) = host.project(&name)? else {
+        return Err(no_project(host, ui, &name)?);
+    };
+    if let Some(found) = existing(host, ui, &name)? {
+        return again(host, ui, &project, &found, open, rebuild);
+    }
+    match host.image_of(&name)? {
+        Some(image) if !rebuild => tell_stale(ui, &project, &image, false),
+        found => {
+            if project.dockerfile()?.is_none() {
+                return Err(no_dockerfile(&name, found.is_some()));
+            }
+            let question =
+                format!("Project {name} has no image yet. Build it from its Dockerfile?");
+            if !rebuild && ui.interactive() && !ui.confirm(&question)? {
+                return Err(Failure::new(Kind::Failed, "nothing was built"));
+            }
+            let again = match found {
+                Some(_) => {
+                    format!("project-launch {name} --rebuild; the image of before is still there")
+                }
+                None => format!("project-launch {name}"),
+            };
+            build(host, ui, &project, &again)?;
+        }
+    }
+    let create = Create {
+        name: name.clone(),
+        image: None,
+        project: None,
+        workspace: None,
+        data: None,
+        gpus: 1,
+        dry_run: false,
+    };
+    let made = deploy(host, ui, &create)?;
+    let runs = format!("runs {}", with_gpu(&made.devices));
+    shell(host, ui, &name, &runs, open)
+}
+
+/// The same with a container that exists.
+fn again(
+    host: &Host,
+    ui: &mut Ui,
+    project: &Project,
+    found: &Listed,
+    open: bool,
+    rebuild: bool,
+) -> Result<ExitStatus, Failure> {
+    let name = &found.name;
+    if rebuild {
+        let message = format!(
+            "container {name} exists, {}: a new image would not reach it",
+            found.state
+        );
+        let hint =
+            format!("retire it first: container-retire {name} && project-launch {name} --rebuild");
+        return Err(Failure::new(Kind::State, message).with_hint(hint));
+    }
+    if let Some(image) = host.image_of(name)? {
+        tell_stale(ui, project, &image, true);
+    }
+    ui.explain("the container exists: it is started, as docker start does, unless it runs");
+    let start = Start {
+        name: ContainerArg {
+            name: name.clone(),
+            uid: None,
+        },
+    };
+    let already = match ask(host, ui, &start)?.already {
+        true => "runs already",
+        false => "runs",
+    };
+    let runs = format!("{already} {}", with_slots(&found.slots));
+    shell(host, ui, name, &runs, open)
+}
+
+/// Says which files of a project its image does not know as they are now. A container of the
+/// project is in the way of another image.
+fn tell_stale(ui: &mut Ui, project: &Project, image: &Image, container: bool) {
+    let newer = project.newer_than(image);
+    let (are, them) = match newer.len() {
+        0 => return,
+        1 => ("is", "it"),
+        _ => ("are", "them"),
+    };
+    let name = &project.name;
+    let first = match container {
+        true => format!("container-retire {name} && "),
+        false => String::new(),
+    };
+    ui.note(format_args!(
+        "{} {are} newer than the image; a rebuild takes {them} in: {first}project-launch {name} --rebuild",
+        newer.join(", ")
+    ));
+}
+
+/// Status 3.
+fn no_dockerfile(name: &ContainerName, image: bool) -> Failure {
+    let message = match image {
+        true => format!("project {name} has no Dockerfile to build its image from"),
+        false => format!("project {name} has no image, and no Dockerfile to build one from"),
+    };
+    let hint = match image {
+        true => format!("leave --rebuild out, or write ~/workspace/{name}/Dockerfile"),
+        false => format!(
+            "write ~/workspace/{name}/Dockerfile, or do without: container-deploy {name} --image=<image>"
+        ),
+    };
+    Failure::new(Kind::NotFound, message).with_hint(hint)
+}
+
+/// Status 3, with the project that may be meant.
+fn no_project(host: &Host, ui: &Ui, name: &ContainerName) -> Result<Failure, Failure> {
+    let projects = host.projects()?;
+    let meant = nearest(name.as_ref(), projects.iter().map(AsRef::as_ref));
+    let hint = match meant {
+        Some(meant) => format!("did you mean {meant}? {} {meant}", ui.name()),
+        None => format!(
+            "make the folder first: mkdir -p ~/workspace/{name}; or container-deploy {name} --image=<image>"
+        ),
+    };
+    let message = format!("you have no project {name}: there is no folder ~/workspace/{name}");
+    Ok(Failure::new(Kind::NotFound, message).with_hint(hint))
+}
+
+/// The project that is chosen from all.
+fn choose(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failure> {
+    ui.may_ask("project")?;
+    let mut projects = host.projects()?;
+    if projects.is_empty() {
+        let message = "you have no project in ~/workspace";
+        return Err(Failure::new(Kind::NotFound, message).with_hint(
+            "make the first with a container: container-deploy <name> --image=<image>",
+        ));
+    }
+    let all = List {
+        stopped: true,
+        all_users: false,
+    };
+    let containers = ask(host, ui, &all)?;
+    let rows = projects.iter().map(|name| facts(host, name, &containers));
+    let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+    Ok(projects.swap_remove(ui.choose("Launch which project?", &rows)?))
+}
+
+/// What to choose a project by: its name, what it is made from, its image's age, its container.
+fn facts(host: &Host, name: &ContainerName, containers: &[Listed]) -> Result<[String; 4], Failure> {
+    // One that cannot be read is told of when it is chosen.
+    let dockerfile = host
+        .project(name)?
+        .and_then(|project| project.dockerfile().ok()?);
+    let bases = dockerfile
+        .as_ref()
+        .map(|text| dockerfile::images(text, &Default::default()));
+    let base = bases.and_then(|bases| bases.ok()?.into_iter().next());
+    let image = match host.image_of(name)?.map(|image| image.built) {
+        Some(built) => {
+            let age = built.map(|built| human::duration(clock::now().since(built)));
+            format!("image {} old", age.unwrap_or_default())
+        }
+        None if dockerfile.is_some() => "no image yet".into(),
+        None => "no Dockerfile".into(),
+    };
+    let container = containers.iter().find(|container| container.name == *name);
+    let state = container.map_or("no container".into(), |found| found.state.to_string());
+    Ok([name.to_string(), base.unwrap_or_default(), image, state])
+}

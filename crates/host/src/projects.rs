@@ -1,0 +1,120 @@
+//! The projects of a user: the folders of their `~/workspace`.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    image,
+    name::ContainerName,
+    time::Timestamp,
+};
+
+use crate::{Host, engine::Image, users};
+
+/// What an image is made from.
+pub const DOCKERFILE: &str = "Dockerfile";
+
+/// Files whose change an image does not have before it is built again.
+const SOURCES: [&str; 4] = [
+    DOCKERFILE,
+    "requirements.txt",
+    "pyproject.toml",
+    "environment.yml",
+];
+
+/// A folder of `~/workspace`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Its name, which its container and its image have too.
+    pub name: ContainerName,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl Host {
+    /// The caller's projects: the folders of `~/workspace` whose names a container can have.
+    ///
+    /// # Errors
+    ///
+    /// If the caller has no login, or the folder cannot be read.
+    pub fn projects(&self) -> Result<Vec<ContainerName>, Failure> {
+        let workspace = self.workspace()?;
+        let folders = match fs::read_dir(&workspace) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            folders => folders.map_err(|error| unreadable(&workspace, &error))?,
+        };
+        let folders = folders.flatten().filter(|folder| folder.path().is_dir());
+        let name = |folder: fs::DirEntry| folder.file_name().to_str()?.parse().ok();
+        let mut names: Vec<ContainerName> = folders.filter_map(name).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The caller's project of this name; `None` if there is no such folder.
+    ///
+    /// # Errors
+    ///
+    /// If the caller has no login.
+    pub fn project(&self, name: &ContainerName) -> Result<Option<Project>, Failure> {
+        let folder = self.workspace()?.join(name.as_ref());
+        let project = || Project {
+            name: name.clone(),
+            folder: folder.clone(),
+        };
+        Ok(folder.is_dir().then(project))
+    }
+
+    /// The image that was built for a project of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// The engine's.
+    pub fn image_of(&self, project: &ContainerName) -> Result<Option<Image>, Failure> {
+        let name = image::of_project(self.caller().uid, project);
+        Ok(self.engine()?.image(&name)?)
+    }
+
+    fn workspace(&self) -> Result<PathBuf, Failure> {
+        Ok(users::person(self.caller().uid)?.home.join("workspace"))
+    }
+}
+
+impl Project {
+    /// Its Dockerfile, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn dockerfile(&self) -> Result<Option<String>, Failure> {
+        read(&self.folder.join(DOCKERFILE))
+    }
+
+    /// Its files that an image of this age does not know as they are now.
+    pub fn newer_than(&self, image: &Image) -> Vec<&'static str> {
+        let changed = |file: &&str| {
+            let about = fs::metadata(self.folder.join(file)).ok()?;
+            about.modified().ok().map(Timestamp::from)
+        };
+        let newer = |file: &&str| changed(file).is_some_and(|at| Some(at) > image.built);
+        SOURCES.into_iter().filter(newer).collect()
+    }
+}
+
+/// A file's text; `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        Kind::Failed,
+        format!("cannot read {}: {error}", path.display()),
+    )
+}
