@@ -16,7 +16,7 @@ use nix::{
 use crate::{
     printable,
     table::layout,
-    ui::{Ui, cells, width},
+    ui::{Ui, cells, is_dumb, width},
 };
 
 /// A menu that is moved through with the arrow keys needs this many lines: the question and an
@@ -108,8 +108,7 @@ impl Ui {
         let rows: Vec<_> = rows.iter().map(cells).collect();
         // Two columns for the mark, or four for the number, and one so that the line never wraps.
         let items = layout(&rows, Some(width(&terminal).saturating_sub(5)));
-        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        if dumb || terminal.size().0 < LINES {
+        if is_dumb() || terminal.size().0 < LINES {
             return self.choose_by_number(&prompt, &items);
         }
         self.show("");

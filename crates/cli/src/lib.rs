@@ -37,10 +37,12 @@ mod ask;
 pub mod concepts;
 mod format;
 pub mod human;
+mod live;
 mod man;
 mod nearest;
 mod page;
 mod printable;
+mod section;
 pub mod shell;
 mod shim;
 mod table;
@@ -58,7 +60,10 @@ use crate::{
     page::Page,
     shim::{Ask, Asked, Line},
 };
-pub use crate::{format::Format, nearest::nearest, printable::printable, ui::Ui};
+pub use crate::{
+    format::Format, live::Interval, nearest::nearest, printable::printable, section::Section,
+    ui::Ui,
+};
 
 /// The arguments of a command, and what its pages say beyond them.
 pub trait Command: TopLevelCommand + ArgsInfo {

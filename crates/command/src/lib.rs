@@ -1,5 +1,8 @@
 //! What several commands share: the host as they open it, and the container that is meant.
 
+pub mod dashboard;
+pub mod usage;
+
 use ds01_cli::{ExitStatus, Ui, shell};
 use ds01_core::{
     container::State,
@@ -9,7 +12,7 @@ use ds01_core::{
 use ds01_host::{
     Answered, Host, Operation,
     engine::Terminal,
-    ops::{List, Listed, open_shell},
+    ops::{DeviceStatus, List, Listed, open_shell},
 };
 
 /// Opens the host for the user who runs this command.
@@ -34,7 +37,7 @@ pub fn ask<O: Operation>(host: &Host, ui: &mut Ui, operation: &O) -> Result<O::A
 
 /// Whether a container's processes exist.
 pub fn is_up(state: State) -> bool {
-    matches!(state, State::Running | State::Paused | State::Restarting)
+    state.is_up()
 }
 
 /// The container that was named; without a name, one that is chosen from those that `fit`.
@@ -163,6 +166,32 @@ fn facts(container: &Listed) -> [String; 4] {
         gpu,
         container.image.clone(),
     ]
+}
+
+/// Who holds a device, as users read it: the owners and the containers.
+pub fn holders(status: &DeviceStatus) -> [String; 2] {
+    let users = status
+        .holders
+        .iter()
+        .map(|h| h.user.clone().unwrap_or("unmanaged".into()));
+    let containers = status.holders.iter().map(|holder| {
+        let short = holder
+            .container
+            .rsplit_once("._.")
+            .map_or(&*holder.container, |(name, _)| name);
+        match holder.state.as_str() {
+            "live" | "unmanaged" => short.to_string(),
+            state => format!("{short} ({state})"),
+        }
+    });
+    match (status.holders.is_empty(), status.in_use_outside) {
+        (true, false) => ["free".into(), "-".into()],
+        (true, true) => ["in use outside containers".into(), "-".into()],
+        _ => [
+            users.collect::<Vec<_>>().join(","),
+            containers.collect::<Vec<_>>().join(","),
+        ],
+    }
 }
 
 /// A shell in a running container, joined to this terminal or these pipes; its exit status.

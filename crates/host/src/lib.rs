@@ -4,6 +4,7 @@
 //! [`ops`]. Everything else is what those are made of.
 
 mod abilities;
+mod cgroup;
 pub mod clock;
 pub mod config;
 pub mod doctor;
@@ -20,6 +21,7 @@ pub mod nvml;
 pub mod ops;
 pub mod site;
 pub mod staging;
+pub mod system;
 pub mod users;
 
 use std::time::Duration;

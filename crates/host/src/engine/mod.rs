@@ -10,6 +10,7 @@ mod create;
 mod error;
 mod exec;
 mod read;
+mod usage;
 
 use std::{
     future::Future,

@@ -3,6 +3,7 @@
 //! Gather, decide under the lock, record, act, record.
 
 mod account;
+mod cleanup;
 mod create;
 mod docker;
 mod draft;
@@ -13,11 +14,14 @@ mod limits;
 mod list;
 mod locate;
 mod make;
+mod overview;
 mod remove;
 mod rename;
+mod sample;
 mod shell;
 mod start;
 mod stop;
+mod sweep;
 mod target;
 
 use ds01_core::failure::{Failure, Kind};
@@ -25,6 +29,7 @@ use serde_json::Value;
 
 use crate::{Operation, Site, users::Caller};
 
+pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
 pub use folders::restore_mounts;
@@ -33,14 +38,17 @@ pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
+pub use overview::{Allocated, Contained, HostStatus, Overview};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
+pub use sample::Sample;
 pub use shell::{Shell, open_shell};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
+pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 11] = [
+pub const COMMANDS: [&str; 15] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -52,6 +60,10 @@ pub const COMMANDS: [&str; 11] = [
     List::NAME,
     Gpus::NAME,
     MyLimits::NAME,
+    Sample::NAME,
+    Leftovers::NAME,
+    Discard::NAME,
+    Overview::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -82,6 +94,10 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         List::NAME => one::<List>,
         Gpus::NAME => one::<Gpus>,
         MyLimits::NAME => one::<MyLimits>,
+        Sample::NAME => one::<Sample>,
+        Leftovers::NAME => one::<Leftovers>,
+        Discard::NAME => one::<Discard>,
+        Overview::NAME => one::<Overview>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -94,7 +110,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
 
 #[cfg(test)]
 mod tests {
-    use ds01_core::name::ContainerArg;
+    use ds01_core::{container::ContainerId, name::ContainerArg, time::Timestamp};
     use serde_json::json;
 
     use super::*;
@@ -124,6 +140,22 @@ mod tests {
         round(Describe { name: name.clone() }, "describe");
         round(Pause { name: name.clone() }, "pause");
         round(Unpause { name: name.clone() }, "unpause");
+        let sample = Sample {
+            name: Some(name.clone()),
+            all_users: true,
+        };
+        round(sample, "sample");
+        let leftovers = Leftovers {
+            created: true,
+            older_than: Some(std::time::Duration::from_secs(90)),
+        };
+        round(leftovers, "leftovers");
+        let discard = Discard {
+            name: name.clone(),
+            id: ContainerId("0f".into()),
+            since: Timestamp(1),
+        };
+        round(discard, "discard");
         let remove = Remove {
             name,
             stop_seconds: Some(10),
@@ -141,6 +173,7 @@ mod tests {
         );
         round(Gpus {}, "gpus");
         round(MyLimits {}, "my-limits");
+        round(Overview {}, "overview");
     }
 
     #[test]
