@@ -8,10 +8,12 @@
 
 mod attach;
 mod build;
+mod cleanup;
 mod clients;
 mod conventions;
 mod crashes;
 mod create;
+mod dashboard;
 mod doctor;
 mod ds01_docker;
 mod engines;
@@ -26,4 +28,5 @@ mod races;
 mod scripts;
 mod service;
 mod smoke;
+mod stats;
 mod support;
