@@ -320,15 +320,17 @@ fn one_that_cannot_be_removed_does_not_keep_the_others() {
         stopped(&host, "alice", name);
     }
     impatient(&host);
-    // Its files are in use: something is mounted among them.
+    // One of its files cannot be deleted, by root either.
     let id = crate::support::expect::inspect(&host, &engine_name("stuck"), "{{.Id}}");
-    let dir = host.root().join("engine/data/containers").join(id);
-    let dir = dir.to_string_lossy().into_owned();
-    host.as_user("root")
-        .run("mount", &["--bind", &dir, &dir])
-        .ok();
+    let file = host
+        .root()
+        .join("engine/data/containers")
+        .join(id)
+        .join("hostname");
+    let file = file.to_string_lossy().into_owned();
+    host.as_user("root").run("chattr", &["+i", &file]).ok();
     let swept = sweep(&host, &[]);
-    host.as_user("root").run("umount", &[&dir]).ok();
+    host.as_user("root").run("chattr", &["-i", &file]).ok();
     assert_eq!(swept.status, Some(1), "{swept:?}");
     assert_eq!(swept.stdout.lines().count(), 2, "{swept:?}");
     assert!(

@@ -1,6 +1,6 @@
 //! `dashboard`.
 
-use ds01_testkit::TestHost;
+use ds01_testkit::{Pty, TestHost};
 use serde_json::{Value, json};
 
 use crate::support::expect::{created, engine_name, failed, inspect, running, uuid, with_limit};
@@ -94,7 +94,7 @@ fn of_others_only_the_sum_is_seen() {
     let cells: Vec<_> = mine.trim_end().split('\t').collect();
     assert_eq!(cells[..2], ["thesis", "running"], "{mine}");
     assert!(
-        cells[2].ends_with('%') && cells[3].ends_with("MB/256MB"),
+        cells[2].ends_with('%') && cells[3].ends_with("/256MB"),
         "{mine}"
     );
     assert_eq!(cells[5..8], ["8GB/80GB", "85%", "1"]);
@@ -198,7 +198,7 @@ fn json_is_the_documented_shape() {
     let thesis = json!({ "slot": "0", "user": "alice", "container": "thesis._.20001",
         "state": "live", "until": null });
     assert_eq!(whole["allocations"][0], thesis);
-    let wrong = "dashboard: invalid value 'cpu' for part: expected gpu, containers, users, system or \
+    let wrong = "dashboard: invalid argument 'cpu': expected gpu, containers, users, system or \
                  allocations\nTry 'dashboard --help' for more information.\n";
     assert_eq!(host.run(DASHBOARD, &["cpu"]), failed(2, wrong));
 }
@@ -280,9 +280,9 @@ fn on_a_narrow_plain_terminal_it_can_be_read() {
     for plain in ["NO_COLOR=1", "TERM=dumb"] {
         let args = [plain, "COLUMNS=40", DASHBOARD];
         let mut pty = host.as_user("alice").pty("env", &args);
-        pty.expect("GPUs\r\n  GPU  USER   CONTAINER    MEMORY\r\n");
-        pty.expect("  0    alice  thesis       8GB/80GB\r\n");
-        pty.expect("  1    bob    secret-wo…   0B/80GB\r\n");
+        pty.expect("GPUs\r\n  GPU  USER   CONTAINER         MEMORY\r\n");
+        pty.expect("  0    alice  thesis            8GB/80GB\r\n");
+        pty.expect("  1    bob    secret-work (st…  0B/80GB\r\n");
         pty.expect("Your containers\r\n  NAME    STATUS   CPU%");
         assert_eq!(pty.wait(), Some(0));
         let output = pty.output();
@@ -299,9 +299,7 @@ fn on_a_narrow_plain_terminal_it_can_be_read() {
 fn watched_it_fits_the_terminal_and_gives_it_back() {
     let host = populated();
     for (keys, status) in [("q", 0), ("\x03", 130)] {
-        let mut pty = host
-            .as_user("alice")
-            .pty(DASHBOARD, &["gpu", "--watch", "-i", "0.2"]);
+        let mut pty = watched(&host);
         let before = pty.modes();
         pty.expect(ENTER);
         pty.expect("\x1b[H");
@@ -325,6 +323,11 @@ fn watched_it_fits_the_terminal_and_gives_it_back() {
     }
 }
 
+fn watched(host: &TestHost) -> Pty {
+    let alice = host.as_user("alice").env("NO_COLOR", "1");
+    alice.pty(DASHBOARD, &["gpu", "--watch", "-i", "0.2"])
+}
+
 fn created_by_carol(host: &TestHost) {
     host.as_user("carol")
         .run("container-create", &["late", "ds01-base"])
@@ -335,9 +338,7 @@ fn created_by_carol(host: &TestHost) {
 fn stopped_and_continued_it_takes_the_terminal_again() {
     let host = TestHost::new();
     created(&host, "thesis");
-    let mut pty = host
-        .as_user("alice")
-        .pty(DASHBOARD, &["gpu", "--watch", "-i", "0.2"]);
+    let mut pty = watched(&host);
     let before = pty.modes();
     pty.expect(ENTER);
     pty.expect("thesis");

@@ -243,16 +243,17 @@ fn watched_on_a_terminal_it_is_drawn_in_place_until_somebody_leaves() {
     let watch = ["thesis", "--watch", "--interval=0.2"];
     for (keys, status) in [("q", 0), ("\x03", 130)] {
         busy_gpu(&host, 0, 12, 1 << 30);
-        let mut pty = host.as_user("alice").pty(STATS, &watch);
+        let alice = host.as_user("alice").env("NO_COLOR", "1");
+        let mut pty = alice.pty(STATS, &watch);
         let before = pty.modes();
         pty.expect(ENTER);
         pty.expect("\x1b[HNAME  ");
         pty.expect("1GB/80GB  12%");
         busy_gpu(&host, 0, 99, 2 << 30);
         pty.expect("2GB/80GB  99%");
-        // Others keep away, and the first stay whole.
+        // The last columns are left out.
         pty.resize(24, 40);
-        pty.expect("MEM%\x1b[K\r\n");
+        pty.expect("MEM-USAGE    MEM%\x1b[K\r\n");
         pty.resize(1, 80);
         pty.expect("\x1b[H… 2 more lines\x1b[K\x1b[J");
         pty.resize(24, 80);

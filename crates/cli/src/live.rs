@@ -139,7 +139,7 @@ fn frame(text: &str, height: usize) -> String {
     let more = (!more.is_empty()).then(|| format!("… {} more lines", more.len()));
     let lines = shown.iter().copied().chain(more.as_deref());
     let lines: Vec<_> = lines.map(|line| format!("{line}\x1b[K")).collect();
-    format!("\x1b[H{}\x1b[J", lines.join("\r\n"))
+    format!("\x1b[H{}\x1b[J", lines.join("\n"))
 }
 
 fn height() -> usize {
@@ -296,10 +296,10 @@ mod tests {
 
     #[test]
     fn a_frame_fills_the_screen_and_no_more() {
-        assert_eq!(frame("a\nb\n", 2), "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J");
+        assert_eq!(frame("a\nb\n", 2), "\x1b[Ha\x1b[K\nb\x1b[K\x1b[J");
         assert_eq!(
             frame("a\nb\nc\n", 2),
-            "\x1b[Ha\x1b[K\r\n… 2 more lines\x1b[K\x1b[J"
+            "\x1b[Ha\x1b[K\n… 2 more lines\x1b[K\x1b[J"
         );
         assert_eq!(frame("", 2), "\x1b[H\x1b[J");
         assert_eq!(frame("a\nb\n", 1), "\x1b[H… 2 more lines\x1b[K\x1b[J");

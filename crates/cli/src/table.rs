@@ -9,7 +9,7 @@ const GAP: usize = 2;
 const LEAST: usize = 4;
 
 /// The width to which a column can be cut and still tells something.
-const READABLE: usize = 10;
+const READABLE: usize = 12;
 
 /// Lays out `rows` of equally many cells as lines without trailing blanks.
 ///
@@ -153,7 +153,7 @@ mod tests {
             &["GPU", "USER", "MEMORY"],
             &["0", "a-long-login-name", "0B/80GB"],
         ]);
-        for (width, count) in [(80, 3), (24, 3), (23, 2), (15, 2), (14, 1), (1, 1)] {
+        for (width, count) in [(80, 3), (26, 3), (25, 2), (17, 2), (16, 1), (1, 1)] {
             assert_eq!(fitting(&rows, width), count, "{width}");
         }
     }
