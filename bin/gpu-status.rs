@@ -8,7 +8,7 @@ use ds01_cli::{
     concepts::{self, Concept},
     human,
 };
-use ds01_command::{ask, open};
+use ds01_command::{ask, holders, open};
 use ds01_core::failure::Failure;
 use ds01_host::ops::{DeviceStatus, Gpus};
 
@@ -58,28 +58,7 @@ fn cells(status: &DeviceStatus) -> [String; 7] {
     let device = &status.device;
     let activity = &device.activity;
     let used = activity.memory_used_bytes.map_or("-".into(), human::bytes);
-    let users = status
-        .holders
-        .iter()
-        .map(|h| h.user.clone().unwrap_or("unmanaged".into()));
-    let containers = status.holders.iter().map(|holder| {
-        let short = holder
-            .container
-            .rsplit_once("._.")
-            .map_or(&*holder.container, |(name, _)| name);
-        match holder.state.as_str() {
-            "live" | "unmanaged" => short.to_string(),
-            state => format!("{short} ({state})"),
-        }
-    });
-    let (user, container) = match (status.holders.is_empty(), status.in_use_outside) {
-        (true, false) => ("free".into(), "-".into()),
-        (true, true) => ("in use outside containers".into(), "-".into()),
-        _ => (
-            users.collect::<Vec<_>>().join(","),
-            containers.collect::<Vec<_>>().join(","),
-        ),
-    };
+    let [user, container] = holders(status);
     [
         device.slot.to_string(),
         device

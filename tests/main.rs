@@ -8,11 +8,13 @@
 
 mod attach;
 mod build;
+mod cleanup;
 mod clients;
 mod completion;
 mod conventions;
 mod crashes;
 mod create;
+mod dashboard;
 mod deploy;
 mod doctor;
 mod ds01_docker;
@@ -32,4 +34,5 @@ mod retire;
 mod scripts;
 mod service;
 mod smoke;
+mod stats;
 mod support;

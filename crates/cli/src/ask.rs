@@ -17,7 +17,7 @@ use nix::{
 use crate::{
     printable,
     table::layout,
-    ui::{Ui, cells, styled, width},
+    ui::{Ui, cells, is_dumb, styled, width},
 };
 
 /// A menu that is moved through with the arrow keys needs this many lines: the question, an item,
@@ -113,8 +113,7 @@ impl Ui {
         for (index, item) in items.iter_mut().enumerate() {
             *item = format!("{:digits$}) {item}", index + 1);
         }
-        let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        if dumb || terminal.size().0 < LINES {
+        if is_dumb() || terminal.size().0 < LINES {
             return self.choose_by_number(&prompt, &items);
         }
         self.show("");

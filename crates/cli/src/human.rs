@@ -52,6 +52,20 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// A part of a hundred: `0.4%`, `85%`; one decimal below ten.
+///
+/// ```
+/// assert_eq!(ds01_cli::human::percent(125.0), "125%");
+/// ```
+pub fn percent(percent: f64) -> String {
+    let tenths = (percent * 10.0).round();
+    if tenths >= 100.0 || tenths % 10.0 == 0.0 {
+        format!("{percent:.0}%")
+    } else {
+        format!("{percent:.1}%")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +84,20 @@ mod tests {
             (3 * 86_400 + 4 * 3600 + 59, "3d 4h"),
         ] {
             assert_eq!(duration(Duration::from_secs(seconds)), text, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_has_a_decimal_below_ten() {
+        for (number, text) in [
+            (0.0, "0%"),
+            (0.04, "0%"),
+            (0.05, "0.1%"),
+            (9.94, "9.9%"),
+            (9.96, "10%"),
+            (99.6, "100%"),
+        ] {
+            assert_eq!(percent(number), text, "{number}");
         }
     }
 

@@ -40,11 +40,13 @@ mod family;
 mod format;
 pub mod human;
 mod interrupt;
+mod live;
 mod man;
 mod nearest;
 mod page;
 mod printable;
 mod progress;
+mod section;
 pub mod shell;
 mod shim;
 mod table;
@@ -61,8 +63,10 @@ pub use crate::{
     complete::{Candidate, Names, no_names},
     format::Format,
     interrupt::Interruptions,
+    live::Interval,
     nearest::nearest,
     printable::printable,
+    section::Section,
     ui::Ui,
 };
 use crate::{

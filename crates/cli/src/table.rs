@@ -8,6 +8,9 @@ const GAP: usize = 2;
 /// The least width to which a column is cut: a letter or two and the ellipsis.
 const LEAST: usize = 4;
 
+/// The width to which a column can be cut and still tells something.
+const READABLE: usize = 12;
+
 /// Lays out `rows` of equally many cells as lines without trailing blanks.
 ///
 /// With a `width`, the widest columns are cut, with an ellipsis, until the lines fit it or every
@@ -27,6 +30,22 @@ pub(crate) fn layout(rows: &[Vec<String>], width: Option<usize>) -> Vec<String> 
         fit(&mut widths, width);
     }
     rows.iter().map(|row| line(row, &widths)).collect()
+}
+
+/// How many of the first columns have room in `width`, if each is cut to [`READABLE`] at most.
+pub(crate) fn fitting(rows: &[Vec<String>], width: usize) -> usize {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widest = |column: usize| {
+        rows.iter()
+            .filter_map(move |row| row.get(column)?.width().into())
+    };
+    let least = |column: usize| widest(column).max().unwrap_or(0).min(READABLE);
+    let mut used = 0;
+    let fits = |column: &usize| {
+        used += least(*column) + if *column > 0 { GAP } else { 0 };
+        used <= width
+    };
+    (0..count).take_while(fits).count().max(1)
 }
 
 /// Narrows the widest of `widths`, one step at a time, until all fit `width` together.
@@ -126,6 +145,17 @@ mod tests {
             layout(&rows, Some(33))[1],
             "thesis  registry/pytorch:2.8  0"
         );
+    }
+
+    #[test]
+    fn columns_without_room_are_left_out_from_the_right() {
+        let rows = rows(&[
+            &["GPU", "USER", "MEMORY"],
+            &["0", "a-long-login-name", "0B/80GB"],
+        ]);
+        for (width, count) in [(80, 3), (26, 3), (25, 2), (17, 2), (16, 1), (1, 1)] {
+            assert_eq!(fitting(&rows, width), count, "{width}");
+        }
     }
 
     #[test]

@@ -30,12 +30,14 @@ const WIDTH: usize = 80;
 pub struct Ui {
     name: String,
     out: Box<dyn Write>,
-    buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
     closed: bool,
     /// A failure to write stdout that no call could return.
     lost: Option<Failure>,
     guided: bool,
-    stdout_is_terminal: bool,
+    /// What is printed is gathered for a view that shows it all at once.
+    pub(crate) captured: bool,
+    pub(crate) stdout_is_terminal: bool,
     interactive: bool,
 }
 
@@ -49,6 +51,7 @@ impl Ui {
             closed: false,
             lost: None,
             guided: false,
+            captured: false,
             stdout_is_terminal: io::stdout().is_terminal(),
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
         }
@@ -100,7 +103,7 @@ impl Ui {
         headings: [&str; N],
         rows: &[[String; N]],
     ) -> Result<(), Failure> {
-        let width = self.stdout_is_terminal.then(|| width(&Term::stdout()));
+        let width = self.columns_to_fill();
         let headings = headings.map(str::to_owned);
         let lines = layout(
             &[std::slice::from_ref(&headings), rows]
@@ -240,11 +243,16 @@ impl Ui {
     ///
     /// Those of [`Ui::line`].
     pub fn flush(&mut self) -> Result<(), Failure> {
-        let written = self
-            .out
-            .write_all(&self.buffer)
-            .and_then(|()| self.out.flush());
-        self.buffer.clear();
+        if self.captured {
+            return Ok(());
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        self.put(&buffer)
+    }
+
+    /// Writes to stdout at once.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.out.write_all(bytes).and_then(|()| self.out.flush());
         match written {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
             Err(error) => {
@@ -265,6 +273,11 @@ impl Ui {
         } else {
             Ok(())
         }
+    }
+
+    /// The columns that tables are cut to: none but a terminal's.
+    pub(crate) fn columns_to_fill(&self) -> Option<usize> {
+        self.stdout_is_terminal.then(|| width(&Term::stdout()))
     }
 
     /// How pages look on this stdout.
@@ -306,6 +319,10 @@ impl Ui {
 
     /// Writes to stderr. If that fails there is nobody left to tell.
     pub(crate) fn show(&mut self, text: &str) {
+        if self.captured {
+            self.buffer.extend_from_slice(text.as_bytes());
+            return;
+        }
         if let Err(failure) = self.flush() {
             self.lost = Some(failure);
         }
@@ -336,9 +353,12 @@ pub(crate) fn width(terminal: &Term) -> usize {
 /// Source: no-color.org, "when present and not an empty string".
 pub(crate) fn styled(is_terminal: bool) -> bool {
     let plain = |name, plain: fn(&str) -> bool| env::var(name).is_ok_and(|value| plain(&value));
-    is_terminal
-        && !plain("NO_COLOR", |value| !value.is_empty())
-        && !plain("TERM", |value| value == "dumb")
+    is_terminal && !plain("NO_COLOR", |value| !value.is_empty()) && !is_dumb()
+}
+
+/// Whether the terminal cannot move its cursor.
+pub(crate) fn is_dumb() -> bool {
+    env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
 /// An error of the system without its number.

@@ -2,10 +2,12 @@
 //! that are more than one operation.
 
 mod build;
+pub mod dashboard;
 mod deploy;
 mod launch;
 mod names;
 mod retire;
+pub mod usage;
 
 use std::process::ExitCode;
 
@@ -18,7 +20,7 @@ use ds01_core::{
 use ds01_host::{
     Answered, Host, Operation, clock,
     engine::Terminal,
-    ops::{Describe, Described, List, Listed, open_shell},
+    ops::{Describe, Described, DeviceStatus, List, Listed, open_shell},
 };
 
 pub use build::build;
@@ -54,7 +56,7 @@ pub fn ask<O: Operation>(host: &Host, ui: &mut Ui, operation: &O) -> Result<O::A
 
 /// Whether a container's processes exist.
 pub fn is_up(state: State) -> bool {
-    matches!(state, State::Running | State::Paused | State::Restarting)
+    state.is_up()
 }
 
 /// The container that was named; without a name, one that is chosen from those that `fit`.
@@ -250,6 +252,32 @@ fn facts(container: &Listed) -> [String; 4] {
         gpu,
         container.image.clone(),
     ]
+}
+
+/// Who holds a device, as users read it: the owners and the containers.
+pub fn holders(status: &DeviceStatus) -> [String; 2] {
+    let users = status
+        .holders
+        .iter()
+        .map(|h| h.user.clone().unwrap_or("unmanaged".into()));
+    let containers = status.holders.iter().map(|holder| {
+        let short = holder
+            .container
+            .rsplit_once("._.")
+            .map_or(&*holder.container, |(name, _)| name);
+        match holder.state.as_str() {
+            "live" | "unmanaged" => short.to_string(),
+            state => format!("{short} ({state})"),
+        }
+    });
+    match (status.holders.is_empty(), status.in_use_outside) {
+        (true, false) => ["free".into(), "-".into()],
+        (true, true) => ["in use outside containers".into(), "-".into()],
+        _ => [
+            users.collect::<Vec<_>>().join(","),
+            containers.collect::<Vec<_>>().join(","),
+        ],
+    }
 }
 
 /// A shell in a running container, joined to this terminal or these pipes; its exit status.

@@ -38,6 +38,11 @@ pub enum State {
 }
 
 impl State {
+    /// Whether its processes exist.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
+
     /// Whether its processes have ended: the time in which its devices are held for it runs.
     pub fn is_stopped(self) -> bool {
         matches!(self, Self::Exited | Self::Dead)

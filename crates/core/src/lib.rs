@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admit;
+pub mod alert;
 pub mod allocate;
 pub mod container;
 pub mod device;
@@ -27,5 +28,7 @@ pub mod record;
 pub mod route;
 pub mod share;
 pub mod spec;
+pub mod sweep;
 pub mod time;
+pub mod usage;
 pub mod user;

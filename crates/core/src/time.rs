@@ -3,6 +3,7 @@
 use std::{
     fmt,
     ops::{Add, Sub},
+    str::FromStr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -60,9 +61,33 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A length of time as people type it: `90s`, `12h`, `2d`, `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age(pub Duration);
+
+impl FromStr for Age {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = humantime::parse_duration(text).map(Self);
+        parsed.map_err(|_| "expected a length of time such as 30m, 12h or 2d")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_of_time_needs_its_unit() {
+        let hours = |hours: u64| Ok(Age(Duration::from_secs(3600 * hours)));
+        for (text, age) in [("2d", hours(48)), ("1d 12h", hours(36)), ("0s", hours(0))] {
+            assert_eq!(text.parse::<Age>(), age);
+        }
+        for odd in ["", "2", "-2d", "two days", "99999999999999999999d"] {
+            assert!(odd.parse::<Age>().is_err(), "{odd}");
+        }
+    }
 
     #[test]
     fn the_engines_times_are_read() {

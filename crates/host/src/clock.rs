@@ -3,11 +3,22 @@
 use std::{fs, os::unix::fs::MetadataExt, sync::OnceLock, time::SystemTime};
 
 use ds01_core::{ledger::Process, time::Timestamp};
-use nix::{errno::Errno, sys::signal::kill, unistd::Pid};
+use nix::{
+    errno::Errno,
+    sys::signal::kill,
+    time::{ClockId, clock_gettime},
+    unistd::Pid,
+};
 
 /// The time.
 pub fn now() -> Timestamp {
     SystemTime::now().into()
+}
+
+/// Nanoseconds of a clock that nobody sets, the same for all processes until the next boot.
+pub fn steady_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(std::time::Duration::from);
+    now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// This process, as others can recognise it.

@@ -5,6 +5,7 @@
 
 mod abilities;
 pub mod build;
+mod cgroup;
 pub mod clock;
 pub mod config;
 mod context;
@@ -24,6 +25,7 @@ pub mod projects;
 pub mod requirements;
 pub mod site;
 pub mod staging;
+pub mod system;
 pub mod users;
 
 use std::time::Duration;

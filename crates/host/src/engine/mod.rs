@@ -12,6 +12,7 @@ mod error;
 mod exec;
 mod images;
 mod read;
+mod usage;
 
 use std::{
     future::Future,

@@ -3,7 +3,8 @@
 use ds01_core::{
     device::Device,
     failure::Failure,
-    ledger::{Holder, Holding},
+    ledger::{Holder, Holding, Ledger},
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,26 +61,30 @@ impl Operation for Gpus {
         let look = site.look(&Scope::Everything)?;
         let inventory = probe.finish()?;
         let ledger = site.view(&look)?;
-        let now = clock::now();
-        let status = |device: Device| {
-            let holders: Vec<_> = ledger.holders_of(&device, now).map(holder).collect();
-            let busy = device
-                .activity
-                .processes
-                .as_ref()
-                .is_some_and(|all| !all.is_empty());
-            DeviceStatus {
-                in_use_outside: busy && holders.is_empty(),
-                holders,
-                device,
-            }
-        };
         Ok(GpusStatus {
             driver: inventory.driver,
-            devices: inventory.devices.into_iter().map(status).collect(),
+            devices: statuses(&ledger, inventory.devices, clock::now()),
             problems: inventory.problems,
         })
     }
+}
+
+/// Each device with its holders at `now`.
+pub(super) fn statuses(ledger: &Ledger, devices: Vec<Device>, now: Timestamp) -> Vec<DeviceStatus> {
+    let status = |device: Device| {
+        let holders: Vec<_> = ledger.holders_of(&device, now).map(holder).collect();
+        let busy = device
+            .activity
+            .processes
+            .as_ref()
+            .is_some_and(|all| !all.is_empty());
+        DeviceStatus {
+            in_use_outside: busy && holders.is_empty(),
+            holders,
+            device,
+        }
+    };
+    devices.into_iter().map(status).collect()
 }
 
 fn holder(holder: Holder<'_>) -> DeviceHolder {

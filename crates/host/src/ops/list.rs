@@ -66,23 +66,9 @@ impl Operation for List {
             true => Query::Label(label::MANAGED, "true".into()),
             false => Query::Label(label::UID, caller.uid.to_string()),
         };
-        let sightings = site.engine()?.list(&query)?;
-        let ledger = match site.ledger.read()? {
-            Stored::Whole(ledger) => Some(ledger),
-            Stored::Damaged(damage) => {
-                site.notice(format!("the ledger cannot be trusted: {damage}"));
-                None
-            }
-        };
-        let mut listed: Vec<_> = sightings
-            .into_iter()
-            .filter_map(|seen| ours(site, ledger.as_ref(), seen))
-            .collect();
+        let mut listed: Vec<Listed> = ours(site, &query)?.into_iter().map(Listed::from).collect();
         listed.retain(|container| {
-            let up = matches!(
-                container.state,
-                State::Running | State::Paused | State::Restarting
-            );
+            let up = container.state.is_up();
             (self.stopped || up) && (self.all_users || container.uid == caller.uid)
         });
         listed.sort_by(|a, b| (&a.name, a.uid).cmp(&(&b.name, b.uid)));
@@ -90,41 +76,102 @@ impl Operation for List {
     }
 }
 
-/// The container as our records have it, the ledger or where that is lost the record of its own.
-/// `None` if it is not ours, whatever its labels say.
-fn ours(site: &Site, ledger: Option<&Ledger>, seen: Sighting) -> Option<Listed> {
-    let slots = |devices: &[Held]| devices.iter().map(|held| held.slot.to_string()).collect();
-    let (container, slots): (EngineName, Vec<String>) = match ledger {
-        Some(ledger) => {
-            let entry = ledger.entry_of(&seen.id, &seen.name)?;
-            let holds = entry.holds(clock::now());
-            let devices = if holds { &entry.devices[..] } else { &[] };
-            (entry.container.clone(), slots(devices))
-        }
-        None => {
-            let name: EngineName = seen.name.parse().ok()?;
-            let record = site.metadata.read(&name);
-            let record = record.filter(|record| record.id == seen.id)?;
-            (name, slots(&record.devices))
+/// A container of ours that the engine lists.
+#[derive(Debug, Clone)]
+pub(super) struct Ours {
+    /// The engine's name: the owner's name for it, and the owner.
+    pub(super) container: EngineName,
+    /// The devices that it holds.
+    pub(super) devices: Vec<Held>,
+    /// As the engine lists it.
+    pub(super) seen: Sighting,
+}
+
+impl Ours {
+    /// What one of its labels says.
+    pub(super) fn label(&self, key: &str) -> String {
+        self.seen.labels.get(key).cloned().unwrap_or_default()
+    }
+
+    /// Its image as the user named it.
+    pub(super) fn image(&self) -> String {
+        let image = Some(self.label(label::IMAGE)).filter(|image| !image.is_empty());
+        image.unwrap_or_else(|| self.seen.image.clone())
+    }
+
+    /// Its devices as users read them.
+    pub(super) fn slots(&self) -> Vec<String> {
+        self.devices
+            .iter()
+            .map(|held| held.slot.to_string())
+            .collect()
+    }
+}
+
+/// Those that the engine lists and our records have.
+pub(super) fn ours(site: &Site, query: &Query) -> Result<Vec<Ours>, Failure> {
+    let sightings = site.engine()?.list(query)?;
+    let ledger = match site.ledger.read()? {
+        Stored::Whole(ledger) => Some(ledger),
+        Stored::Damaged(damage) => {
+            site.notice(format!("the ledger cannot be trusted: {damage}"));
+            None
         }
     };
-    let label = |key: &str| seen.labels.get(key).cloned().unwrap_or_default();
-    let image = Some(label(label::IMAGE)).filter(|image| !image.is_empty());
-    // "Up 2 hours (Paused)": the state is told beside.
-    let uptime = seen
-        .status
-        .strip_prefix("Up ")
-        .map(|up| up.split(" (").next().unwrap_or(up));
-    Some(Listed {
-        name: container.name,
-        uid: container.uid,
-        login: label("ds01.user"),
-        id: seen.id,
-        state: seen.state,
-        image: image.unwrap_or(seen.image),
-        project: label("ds01.project"),
-        slots,
-        created: seen.created,
-        uptime: uptime.unwrap_or_default().into(),
+    let known = |seen| known(site, ledger.as_ref(), seen);
+    Ok(sightings.into_iter().filter_map(known).collect())
+}
+
+/// The container as our records have it, the ledger or where that is lost the record of its own.
+/// `None` if it is not ours, whatever its labels say.
+fn known(site: &Site, ledger: Option<&Ledger>, seen: Sighting) -> Option<Ours> {
+    let Some(ledger) = ledger else {
+        let container: EngineName = seen.name.parse().ok()?;
+        let record = site.metadata.read(&container);
+        let devices = record.filter(|record| record.id == seen.id)?.devices;
+        return Some(Ours {
+            container,
+            devices,
+            seen,
+        });
+    };
+    in_ledger(ledger, seen)
+}
+
+/// Those of `seen` that a ledger which can be trusted has.
+pub(super) fn of_ledger(ledger: &Ledger, seen: &[Sighting]) -> Vec<Ours> {
+    let known = |seen: &Sighting| in_ledger(ledger, seen.clone());
+    seen.iter().filter_map(known).collect()
+}
+
+fn in_ledger(ledger: &Ledger, seen: Sighting) -> Option<Ours> {
+    let entry = ledger.entry_of(&seen.id, &seen.name)?;
+    let holds = entry.holds(clock::now());
+    let devices = if holds { &entry.devices[..] } else { &[] };
+    Some(Ours {
+        container: entry.container.clone(),
+        devices: devices.to_vec(),
+        seen,
     })
+}
+
+impl From<Ours> for Listed {
+    fn from(ours: Ours) -> Self {
+        let (image, slots) = (ours.image(), ours.slots());
+        // "Up 2 hours (Paused)": the state is told beside.
+        let uptime = ours.seen.status.strip_prefix("Up ");
+        let uptime = uptime.map(|up| up.split(" (").next().unwrap_or(up));
+        Self {
+            login: ours.label("ds01.user"),
+            project: ours.label("ds01.project"),
+            uptime: uptime.unwrap_or_default().into(),
+            name: ours.container.name,
+            uid: ours.container.uid,
+            id: ours.seen.id,
+            state: ours.seen.state,
+            created: ours.seen.created,
+            image,
+            slots,
+        }
+    }
 }

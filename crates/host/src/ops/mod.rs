@@ -3,6 +3,7 @@
 //! Gather, decide under the lock, record, act, record.
 
 mod account;
+mod cleanup;
 mod create;
 mod docker;
 mod draft;
@@ -15,11 +16,14 @@ mod limits;
 mod list;
 mod locate;
 mod make;
+mod overview;
 mod remove;
 mod rename;
+mod sample;
 mod shell;
 mod start;
 mod stop;
+mod sweep;
 mod target;
 
 use ds01_core::failure::{Failure, Kind};
@@ -27,6 +31,7 @@ use serde_json::Value;
 
 use crate::{Operation, Site, users::Caller};
 
+pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
 pub use folders::restore_mounts;
@@ -37,14 +42,17 @@ pub use installed::{HandInstalled, Installed};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
+pub use overview::{Allocated, Contained, HostStatus, Overview};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
+pub use sample::Sample;
 pub use shell::{Shell, open_shell};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
+pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 18] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -59,6 +67,10 @@ pub const COMMANDS: [&str; 14] = [
     MyLimits::NAME,
     Images::NAME,
     DeleteImage::NAME,
+    Sample::NAME,
+    Leftovers::NAME,
+    Discard::NAME,
+    Overview::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -92,6 +104,10 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         MyLimits::NAME => one::<MyLimits>,
         Images::NAME => one::<Images>,
         DeleteImage::NAME => one::<DeleteImage>,
+        Sample::NAME => one::<Sample>,
+        Leftovers::NAME => one::<Leftovers>,
+        Discard::NAME => one::<Discard>,
+        Overview::NAME => one::<Overview>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -104,7 +120,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
 
 #[cfg(test)]
 mod tests {
-    use ds01_core::name::ContainerArg;
+    use ds01_core::{container::ContainerId, name::ContainerArg, time::Timestamp};
     use serde_json::json;
 
     use super::*;
@@ -135,6 +151,22 @@ mod tests {
         round(Pause { name: name.clone() }, "pause");
         round(Unpause { name: name.clone() }, "unpause");
         round(Installed { name: name.clone() }, "installed");
+        let sample = Sample {
+            name: Some(name.clone()),
+            all_users: true,
+        };
+        round(sample, "sample");
+        let leftovers = Leftovers {
+            created: true,
+            older_than: Some(std::time::Duration::from_secs(90)),
+        };
+        round(leftovers, "leftovers");
+        let discard = Discard {
+            name: name.clone(),
+            id: ContainerId("0f".into()),
+            since: Timestamp(1),
+        };
+        round(discard, "discard");
         let remove = Remove {
             name,
             stop_seconds: Some(10),
@@ -155,6 +187,7 @@ mod tests {
         round(Images { shared: true }, "images");
         let name = "thesis".into();
         round(DeleteImage { name }, "delete-image");
+        round(Overview {}, "overview");
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ds01_core::{
-    container::State,
+    container::{ContainerId, State},
     event::Event,
     failure::{Failure, Kind},
     label,
-    name::{ContainerArg, ContainerName},
+    name::{ContainerArg, ContainerName, EngineName},
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,17 +79,7 @@ impl Operation for Remove {
             Err(EngineError::Refused { status: 404, .. }) => {}
             other => other?,
         }
-        // Before the entry: whoever dies here leaves an entry of what is gone, which the next
-        // look drops, and no record that nothing would drop.
-        site.forget(&target.container, &target.id);
-        let slots = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
-            let entry = ledger.entry(&target.container);
-            let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(&target.id));
-            let entry = ours.then(|| ledger.remove(&target.container)).flatten();
-            Ok(entry
-                .filter(|entry| entry.holds(now))
-                .map_or(String::new(), |entry| slots(&entry)))
-        })?;
+        let slots = strike(site, &target.container, &target.id)?;
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)
@@ -108,6 +98,26 @@ impl Operation for Remove {
             image: image.filter(|image| remove_image(site, image, target.container.uid)),
         })
     }
+}
+
+/// Takes a container that is no more out of our records. Its devices that are free again, as
+/// users read them.
+pub(super) fn strike(
+    site: &Site,
+    container: &EngineName,
+    id: &ContainerId,
+) -> Result<String, Failure> {
+    // Before the entry: whoever dies here leaves an entry of what is gone, which the next
+    // look drops, and no record that nothing would drop.
+    site.forget(container, id);
+    site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+        let entry = ledger.entry(container);
+        let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(id));
+        let entry = ours.then(|| ledger.remove(container)).flatten();
+        Ok(entry
+            .filter(|entry| entry.holds(now))
+            .map_or(String::new(), |entry| slots(&entry)))
+    })
 }
 
 /// Whether the image went; why not is told.

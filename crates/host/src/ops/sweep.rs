@@ -1,0 +1,179 @@
+//! `container-cleanup --system`: containers of all users that were kept as long as the policy says.
+
+use ds01_core::{
+    container::{ContainerId, Sighting},
+    event::Event,
+    failure::{Failure, Kind},
+    ledger::{Allocation, Holding},
+    name::EngineName,
+    policy::Policy,
+    sweep::{Overdue, overdue},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Operation, Site, clock,
+    engine::EngineError,
+    look::Scope,
+    site::{fail, slots},
+    users::{Caller, UnknownUser, person},
+};
+
+/// Asks for a sweep. For root alone, which the gateway never is: it is not one of its operations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// Only say what would go.
+    pub dry_run: bool,
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Swept {
+    /// What has gone, or would.
+    pub gone: Vec<Gone>,
+    /// What should have, and why it did not.
+    pub failed: Vec<Failure>,
+}
+
+/// A container whose time was over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// The owner's login.
+    pub login: String,
+    /// The owner's name for it.
+    pub name: String,
+    /// Why.
+    pub why: Overdue,
+    /// The devices that are free again, as users read them.
+    pub slots: String,
+}
+
+impl Operation for Sweep {
+    const NAME: &'static str = "sweep";
+    type Answer = Swept;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Swept, Failure> {
+        if caller.uid != 0 || !caller.may_be_admin {
+            return Err(fail(
+                Kind::Forbidden,
+                "only root sweeps the containers of all users".into(),
+                "remove your own with container-cleanup".into(),
+            ));
+        }
+        let policy = site.policy()?;
+        let look = site.look(&Scope::Everything)?;
+        let ledger = site.view(&look)?;
+        let mut swept = Swept::default();
+        for entry in &ledger.allocations {
+            let seen = look.seen.containers.iter();
+            let mut seen = seen.filter(|seen| Some(&seen.id) == entry.id.as_ref());
+            // By id: what only has the name of one of ours is nobody's.
+            let Some(seen) = seen.next() else { continue };
+            match self.one(site, &policy, entry, seen) {
+                Ok(gone) => swept.gone.extend(gone),
+                Err(failure) => {
+                    let message = format!("{}: {}", entry.container, failure.message);
+                    let unreachable = failure.kind == Kind::Unreachable;
+                    swept.failed.push(Failure { message, ..failure });
+                    // Without an engine every other one would wait for it in vain, too.
+                    if unreachable {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(swept)
+    }
+}
+
+impl Sweep {
+    /// Removes one, if its time is over.
+    fn one(
+        &self,
+        site: &Site,
+        policy: &Policy,
+        entry: &Allocation,
+        seen: &Sighting,
+    ) -> Result<Option<Gone>, Failure> {
+        let Some((login, why)) = due(site, policy, entry, seen)? else {
+            return Ok(None);
+        };
+        let mut slots = match entry.holds(clock::now()) {
+            true => slots(entry),
+            false => String::new(),
+        };
+        if !self.dry_run {
+            let Some(freed) = remove(site, &entry.container, &seen.id, &login, why)? else {
+                return Ok(None);
+            };
+            slots = freed;
+        }
+        Ok(Some(Gone {
+            login,
+            name: entry.container.name.to_string(),
+            why,
+            slots,
+        }))
+    }
+}
+
+/// Whose it is, and why it is to go; `None` if it stays.
+fn due(
+    site: &Site,
+    policy: &Policy,
+    entry: &Allocation,
+    seen: &Sighting,
+) -> Result<Option<(String, Overdue)>, Failure> {
+    // Somebody is about to start it.
+    if seen.state.is_up() || matches!(entry.holding, Holding::Pending { .. }) {
+        return Ok(None);
+    }
+    let person = match person(entry.container.uid) {
+        Ok(person) => person,
+        Err(error @ UnknownUser::Uid(_)) => {
+            site.notice(format!("{} stays: {error}", entry.container));
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let Some(inspected) = site
+        .engine()?
+        .inspect(std::slice::from_ref(&seen.id))?
+        .pop()
+    else {
+        return Ok(None);
+    };
+    let now = clock::now();
+    let holds = entry.holds(now) && !entry.devices.is_empty();
+    let limits = policy.limits_for(&person.login);
+    let (state, finished) = (inspected.state, inspected.finished);
+    let why = overdue(state, seen.created, finished, holds, &limits, now);
+    Ok(why.map(|why| (person.login, why)))
+}
+
+/// Removes a container that does not run; its devices that are free again, as users read them.
+/// `None` if somebody else removed it, or has started it.
+fn remove(
+    site: &Site,
+    container: &EngineName,
+    id: &ContainerId,
+    login: &str,
+    why: Overdue,
+) -> Result<Option<String>, Failure> {
+    match site.engine()?.remove(id, false) {
+        Err(EngineError::Refused {
+            status: 404 | 409, ..
+        }) => return Ok(None),
+        other => other?,
+    }
+    let freed = super::remove::strike(site, container, id)?;
+    let event = |kind: &str| {
+        let event = Event::new(clock::now(), kind).of(login);
+        event.with("container", container).with("reason", why)
+    };
+    site.log(event("container.remove"));
+    if !freed.is_empty() {
+        site.log(event("gpu.release").with("gpus", &freed));
+    }
+    Ok(Some(freed))
+}
