@@ -29,6 +29,7 @@ mod ledger_reach;
 mod lifecycle;
 mod limits;
 mod list;
+mod promises;
 mod races;
 mod retire;
 mod scripts;
