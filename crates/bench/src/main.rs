@@ -14,6 +14,7 @@ mod present;
 mod race;
 mod raw;
 mod size;
+mod start;
 
 use std::{error::Error, process::ExitCode, time::Duration};
 
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         [] => everything(),
         ["list", present] => list::measure(present),
+        ["start", present] => start::measure(present),
         ["create", present] => create::measure(present),
         ["allocate", present, copy] => allocate::measure(present, copy),
         ["allocate-once", name] => allocate::once(name),
@@ -80,6 +82,7 @@ fn everything() -> Result<()> {
     for present in PRESENT {
         present::fill(&host, present)?;
         let number = present.to_string();
+        part(&host, FEW, &["start", &number])?;
         part(&host, FEW, &["list", &number])?;
         if present > 0 {
             part(&host, ALL, &["list", &number])?;
