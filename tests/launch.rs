@@ -215,7 +215,27 @@ fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     let rebuilt = host.run(LAUNCH, &["thesis", "--rebuild"]);
     assert!(told(&rebuilt).ends_with("\nimage ds01-20001/thesis:latest built\n"));
     assert_ne!(id_of_image(&host), first);
+    let gone = host.docker(&["image", "inspect", first.trim()]);
+    assert_eq!(gone.status, Some(1), "{}", gone.stdout);
     assert_eq!(inside(&host, "thesis", "cat /requirements.txt\n"), "b\n");
+}
+
+#[test]
+fn an_image_that_has_another_name_survives_a_rebuild() {
+    let host = TestHost::new();
+    let dockerfile = "FROM ds01-base\nCOPY word /\n";
+    let files = [("Dockerfile", dockerfile), ("word", "old\n")];
+    project(&host, "alice", "thesis", &files);
+    host.run(LAUNCH, &["thesis"]).ok();
+    let baseline = "ds01-20001/thesis:baseline";
+    host.docker(&["tag", IMAGE, baseline]).ok();
+    host.run("container-retire", &["thesis"]).ok();
+    project(&host, "alice", "thesis", &[("word", "new\n")]);
+    host.run(LAUNCH, &["thesis", "--rebuild"]).ok();
+    assert_eq!(inside(&host, "thesis", "cat /word\n"), "new\n");
+    let args = ["old", "--image=ds01-alice/thesis:baseline", "--cpu-only"];
+    host.run("container-deploy", &args).ok();
+    assert_eq!(inside(&host, "old", "cat /word\n"), "old\n");
 }
 
 #[test]

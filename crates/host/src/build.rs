@@ -14,7 +14,8 @@ use ds01_core::{
 use crate::{
     Host,
     context::{Context, IGNORE, Unsent},
-    engine::{Heard, Unbuilt},
+    engine::{Heard, Image, Unbuilt},
+    ops::on_top,
     projects::{DOCKERFILE, read},
 };
 
@@ -59,6 +60,7 @@ impl Host {
         let ignore = read(&build.folder.join(IGNORE))?.unwrap_or_default();
         let ignore = Ignore::parse(&ignore)?;
         let engine = self.engine()?;
+        let before = engine.image(&build.image)?;
         let context = Context::begin(build.folder.clone(), ignore)?;
         let (sent, ended) = (context.sent.clone(), context.ended.clone());
         let mut lines = Lines::default();
@@ -68,7 +70,12 @@ impl Host {
             Heard::Output(text) => lines.take(&text, watch),
         });
         match built {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                if let Some(before) = before {
+                    self.let_go(build, &before);
+                }
+                Ok(())
+            }
             Err(unbuilt) => {
                 // A folder that could not be read comes first: the engine only saw it end.
                 if let Some(Err(Unsent::Unread(unread))) = ended.get() {
@@ -79,6 +86,21 @@ impl Host {
                     Unbuilt::Step(words) => failed(&words, &text, lines.step, &path),
                 })
             }
+        }
+    }
+}
+
+impl Host {
+    /// Takes the caller's account from an image that has lost its name to another: with it goes what
+    /// nothing else needs. A container or another name keeps it; that, and any failure, is left to
+    /// whoever cleans up.
+    fn let_go(&self, build: &Build, before: &Image) {
+        if let Ok(engine) = self.engine()
+            && let Ok(Some(now)) = engine.image(&build.image)
+            && now.id != before.id
+        {
+            let (repo, tag) = on_top(before, self.caller().uid);
+            let _ = engine.remove_image(&format!("{repo}:{tag}"));
         }
     }
 }

@@ -121,7 +121,7 @@ pub(super) fn remove_image(site: &Site, image: &str, uid: u32) -> Result<bool, F
 }
 
 /// Name and tag of the image in which `uid` has an account on top of `base`.
-fn on_top(base: &Image, uid: u32) -> (String, String) {
+pub(crate) fn on_top(base: &Image, uid: u32) -> (String, String) {
     let digest = base.id.strip_prefix("sha256:").unwrap_or(&base.id);
     (
         format!("ds01-{uid}/with.account"),

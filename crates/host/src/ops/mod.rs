@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use crate::{Operation, Site, users::Caller};
 
+pub(crate) use account::on_top;
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
