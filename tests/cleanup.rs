@@ -183,6 +183,26 @@ fn sweep(host: &TestHost, args: &[&str]) -> Outcome {
     host.as_user("root").run(CLEANUP, &args)
 }
 
+/// Whose folders the gateway has mounted for the engine; `None` where the engine mounts them itself.
+fn mounted(host: &TestHost) -> Option<Vec<String>> {
+    let places = fs::read_dir(host.root().join("run/mounts")).ok()?;
+    let records = fs::read_dir(host.state_dir().join("container-metadata")).unwrap();
+    let records = records.map(|record| fs::read_to_string(record.unwrap().path()).unwrap());
+    let records: Vec<_> = records.collect();
+    let whose = |place: String| {
+        let has = |record: &&String| record.contains(&*place);
+        let record = records.iter().find(has);
+        let record = record.map(|text| serde_json::from_str::<serde_json::Value>(text).unwrap());
+        record.map_or(place, |record| {
+            record["container"].as_str().unwrap().to_owned()
+        })
+    };
+    let places = places.map(|place| place.unwrap().file_name().into_string().unwrap());
+    let mut mounted: Vec<_> = places.map(whose).collect();
+    mounted.sort();
+    Some(mounted)
+}
+
 /// Removals in the log: the container and why.
 fn removals(host: &TestHost) -> Vec<(String, String)> {
     let log = fs::read_to_string(host.root().join("log/events.jsonl")).unwrap();
@@ -257,6 +277,9 @@ fn the_sweep_goes_by_the_policy() {
     );
     assert_eq!(sweep(&host, &[]), done("", ""));
     assert!(host.home("bob").join("workspace/other").exists());
+    if let Some(mounted) = mounted(&host) {
+        assert_eq!(mounted, left[1..], "nothing stays mounted for what is gone");
+    }
 
     with_limit(&host, "gpu_hold_after_stop_h", "0");
     stopped(&host, "bob", "other");

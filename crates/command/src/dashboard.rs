@@ -39,7 +39,7 @@ impl FromStr for Part {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "gpu" | "gpus" => Ok(Self::Gpu),
+            "gpu" => Ok(Self::Gpu),
             "containers" => Ok(Self::Containers),
             "users" => Ok(Self::Users),
             "system" => Ok(Self::System),
@@ -86,7 +86,7 @@ struct Container {
 }
 
 impl Screen {
-    /// The whole of it, or one part: then allocations too, which the devices tell otherwise.
+    /// The whole of it, or one part.
     pub fn new(status: HostStatus, used: Vec<Usage>, part: Option<Part>) -> Self {
         let shows = |one: Part| part.is_none_or(|part| part == one);
         let containers = status.containers.into_iter().map(|one| Container {

@@ -165,7 +165,10 @@ pub fn alerts(facts: &Facts<'_>, now: Timestamp) -> Vec<Alert> {
         if let Some(quota) = user.quota.filter(|quota| user.held > *quota) {
             add(
                 About::Limits,
-                format!("{login} holds {} GPUs of {quota}", user.held),
+                format!(
+                    "{login} is above the limit of GPUs: {} of {quota}",
+                    user.held
+                ),
             );
         }
         let most = user
@@ -174,7 +177,10 @@ pub fn alerts(facts: &Facts<'_>, now: Timestamp) -> Vec<Alert> {
         if let Some(most) = most {
             add(
                 About::Limits,
-                format!("{login} has {} containers of {most}", user.containers),
+                format!(
+                    "{login} is above the limit of containers: {} of {most}",
+                    user.containers
+                ),
             );
         }
     }
@@ -291,8 +297,8 @@ mod tests {
                 "gpu: GPU 2 is held by a container that DS01 did not make",
                 "gpu: GPU 2 is in use outside containers: nobody is given it",
                 "gpu: thesis holds a GPU that does not exist any more",
-                "limits: alice holds 2 GPUs of 1",
-                "limits: alice has 4 containers of 3",
+                "limits: alice is above the limit of GPUs: 2 of 1",
+                "limits: alice is above the limit of containers: 4 of 3",
                 "engine: it took 2.5 s to list containers",
                 "system: the engine's disk is 90% full",
             ]

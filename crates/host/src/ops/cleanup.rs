@@ -5,7 +5,7 @@ use std::time::Duration;
 use ds01_core::{
     container::{ContainerId, State},
     failure::{Failure, Kind},
-    ledger::Holding,
+    ledger::{Allocation, Holding},
     name::{ContainerArg, ContainerName},
     time::Timestamp,
 };
@@ -56,7 +56,9 @@ impl Operation for Leftovers {
         let look = site.look(&Scope::Of(caller.uid))?;
         let ledger = site.view(&look)?;
         let now = clock::now();
-        let mine = ledger.of(caller.uid);
+        // What somebody is about to start is no leftover.
+        let idle = |entry: &&Allocation| !matches!(entry.holding, Holding::Pending { .. });
+        let mine = ledger.of(caller.uid).filter(idle);
         let mine: Vec<_> = mine
             .filter_map(|entry| Some((entry, entry.id.clone()?)))
             .collect();

@@ -20,7 +20,7 @@ use super::{
     DeviceStatus,
     gpus::statuses,
     list::{Ours, of_ledger},
-    sample::sample,
+    sample::{counters, sampled},
 };
 use crate::{
     Operation, Site, clock,
@@ -117,15 +117,15 @@ impl Operation for Overview {
         let mut ours = of_ledger(&ledger, &look.seen.containers);
         ours.retain(|ours| sees(ours.container.uid));
         ours.sort_by(|a, b| a.container.cmp(&b.container));
-        let (running, _): (Vec<Ours>, Vec<Ours>) = ours
-            .iter()
-            .cloned()
-            .partition(|ours| ours.seen.state.is_up());
+        let running = ours.iter().filter(|ours| ours.seen.state.is_up());
+        let running: Vec<_> = running.cloned().collect();
         let system = System::now(site.engine()?.root_dir()?.as_deref());
         let users = users(&ledger, &site.policy()?, caller.uid, admin, now);
         let devices = statuses(&ledger, inventory.devices.clone(), now);
         let keepers: Vec<_> = devices.iter().map(keepers).collect();
-        let stranded = stranded(&ledger, silence.is_none().then_some(&inventory), sees, now);
+        let known = silence.is_none().then_some(&inventory);
+        let stranded = stranded(&ledger, known, sees, now);
+        let samples = sampled(&running, counters(site, &running)?, known);
         let damage = match &look.before {
             Stored::Damaged(damage) => Some(damage.to_string()),
             Stored::Whole(_) => None,
@@ -150,7 +150,7 @@ impl Operation for Overview {
             driver: silence.is_none().then_some(inventory.driver),
             allocations: allocations(&ledger, &devices, sees, now),
             containers: ours.iter().map(contained).collect(),
-            samples: sample(site, &running)?,
+            samples,
             devices,
             users,
             system,

@@ -1,10 +1,11 @@
 //! `container-stats`: the counters of running containers, all at one time. Two samples make rates.
 
 use ds01_core::{
+    device::Inventory,
     failure::{Failure, Kind},
     label,
     name::ContainerArg,
-    usage::{DeviceUse, Sampled},
+    usage::{Counters, DeviceUse, Sampled},
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,7 +49,7 @@ impl Operation for Sample {
             let mut all = ours(site, &query)?;
             all.retain(|ours| self.all_users || ours.container.uid == caller.uid);
             all.retain(|ours| ours.seen.state.is_up());
-            return sample(site, &all);
+            return with_driver(site, &all);
         };
         let target = target::find(site, caller, arg)?;
         let one = ours(site, &Query::Ids(vec![target.id]))?;
@@ -60,57 +61,66 @@ impl Operation for Sample {
                 let hint = format!("start it with container-start {name}");
                 Err(fail(Kind::State, message, hint))
             }
-            Some(_) => sample(site, &one),
+            Some(_) => with_driver(site, &one),
         }
     }
 }
 
-/// Reads the counters of containers that run, and what their devices do; in the order of names.
+/// Samples containers that run, and asks the driver if any of them has devices.
 ///
-/// A driver that does not answer is noted: then nothing is known of devices.
+/// One that does not answer is noted: then nothing is known of devices.
+fn with_driver(site: &Site, running: &[Ours]) -> Result<Vec<Sampled>, Failure> {
+    let has_devices = running.iter().any(|ours| !ours.devices.is_empty());
+    let probe = has_devices.then(|| Probe::begin(site.config().gpu.library.as_deref()));
+    let counters = counters(site, running)?;
+    let inventory = probe.map(|probe| probe.and_then(Probe::finish)).transpose();
+    let inventory = inventory.unwrap_or_else(|error| {
+        site.notice(error.to_string());
+        None
+    });
+    Ok(sampled(running, counters, inventory.as_ref()))
+}
+
+/// Reads the counters of containers that run; `None` of one that has stopped meanwhile.
 ///
 /// # Errors
 ///
 /// If the engine has to be asked, and does not answer.
-pub(super) fn sample(site: &Site, running: &[Ours]) -> Result<Vec<Sampled>, Failure> {
-    let has_devices = running.iter().any(|ours| !ours.devices.is_empty());
-    let probe = has_devices.then(|| Probe::begin(site.config().gpu.library.as_deref()));
+pub(super) fn counters(site: &Site, running: &[Ours]) -> Result<Vec<Option<Counters>>, Failure> {
     let cgroups = Cgroups::of_this_host();
     let read = |ours: &Ours| cgroups.read(&ours.seen.id, &ours.label(SLICE));
     let mut counters: Vec<_> = running.iter().map(read).collect();
-    let missing: Vec<_> = (0..running.len())
-        .filter(|at| counters[*at].is_none())
-        .collect();
+    let missing = (0..running.len()).filter(|at| counters[*at].is_none());
+    let missing: Vec<_> = missing.collect();
     if !missing.is_empty() {
-        let ids: Vec<_> = missing
-            .iter()
-            .map(|at| running[*at].seen.id.clone())
-            .collect();
-        let told = site.engine()?.counters(&ids)?;
+        let ids = missing.iter().map(|at| running[*at].seen.id.clone());
+        let told = site.engine()?.counters(&ids.collect::<Vec<_>>())?;
         missing
             .iter()
             .zip(told)
             .for_each(|(at, told)| counters[*at] = told);
     }
-    let inventory = match probe.map(|probe| probe.and_then(Probe::finish)).transpose() {
-        Ok(inventory) => inventory,
-        Err(error) => {
-            site.notice(error.to_string());
-            None
+    Ok(counters)
+}
+
+/// Containers with their counters, and what the driver tells of their devices; by their names.
+pub(super) fn sampled(
+    running: &[Ours],
+    counters: Vec<Option<Counters>>,
+    inventory: Option<&Inventory>,
+) -> Vec<Sampled> {
+    let one = |(ours, counters): (&Ours, _)| {
+        let devices = ours.devices.iter();
+        let devices = devices.map(|held| DeviceUse::of(held, inventory));
+        Sampled {
+            name: ours.container.name.clone(),
+            uid: ours.container.uid,
+            id: ours.seen.id.clone(),
+            counters,
+            devices: devices.collect(),
         }
     };
-    let sampled = |(ours, counters): (&Ours, _)| Sampled {
-        name: ours.container.name.clone(),
-        uid: ours.container.uid,
-        id: ours.seen.id.clone(),
-        counters,
-        devices: ours
-            .devices
-            .iter()
-            .map(|held| DeviceUse::of(held, inventory.as_ref()))
-            .collect(),
-    };
-    let mut all: Vec<_> = running.iter().zip(counters).map(sampled).collect();
+    let mut all: Vec<_> = running.iter().zip(counters).map(one).collect();
     all.sort_by(|a, b| (&a.name, a.uid).cmp(&(&b.name, b.uid)));
-    Ok(all)
+    all
 }
