@@ -108,8 +108,6 @@ fn a_parser_that_ends_takes_only_its_own_users_connections() {
         assert_eq!(&first, b"HTTP/1.1 200 OK");
         client
     };
-    // That of the connection by which the host saw that the gateway listens.
-    until("no parser of root's", || !parsers(&host).is_empty());
     let before = parsers(&host);
     let mut alice = stream("alice");
     let mut of_alice = parsers(&host);
