@@ -33,10 +33,11 @@ fn a_refusal_says_what_to_do_instead() {
             "ask an admin to allow it in ds01.toml",
         ),
         (run("--network=host"), "publish ports with -p instead"),
+        (run("--gpus=2"), "ask for fewer, with --gpus 1"),
         (run("-p=80:80"), "as in -p 8080:80"),
         (
             run("-p=20000-20256:1-257"),
-            "PortBindings=257 (more than 256 ports)",
+            "ExposedPorts=257 (more than 256 ports)",
         ),
         (
             vec!["run", "--rm", "-P", "many:1", "true"],
