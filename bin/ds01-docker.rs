@@ -21,6 +21,10 @@ use ds01_host::config::Config;
 /// Where distributions and Docker's own packages put the client.
 const USUAL: &str = "/usr/bin/docker";
 
+/// By which a user chooses the builder. Without it, newer clients choose BuildKit, which the gateway
+/// refuses.
+const BUILDER: &str = "DOCKER_BUILDKIT";
+
 /// The variables by which a user chooses an engine; empty, they choose none.
 const CHOICES: [&str; 2] = ["DOCKER_HOST", "DOCKER_CONTEXT"];
 
@@ -37,6 +41,9 @@ fn run(args: Vec<OsString>) -> Result<Infallible, Failure> {
         let mut address = OsString::from("unix://");
         address.push(socket);
         docker.env("DOCKER_HOST", address);
+        if env::var_os(BUILDER).is_none() {
+            docker.env(BUILDER, "0");
+        }
     }
     // Returns only if it fails.
     let error = docker.arg0("docker").args(args).exec();

@@ -243,3 +243,13 @@ fn a_container_that_is_stopped_ends_its_shells() {
     host.docker(&["kill", &engine_name("thesis")]).ok();
     assert_eq!(shell.wait(), Some(137), "{}", shell.output());
 }
+
+#[test]
+fn an_engine_that_is_gone_is_said_once() {
+    let host = TestHost::behind_gateway(1);
+    running(&host, "thesis");
+    host.engine().kill();
+    let said = "container-attach: the Docker Engine did not open a shell: the engine cannot be reached: \
+                No such file or directory (os error 2); tell an admin: is docker running?\n";
+    assert_eq!(host.run(ATTACH, &["thesis"]), failed(8, said));
+}

@@ -4,6 +4,7 @@ mod bollard;
 mod cli;
 mod compose;
 mod python;
+mod recorded;
 mod refusals;
 mod streams;
 mod terminal;

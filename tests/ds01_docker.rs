@@ -86,6 +86,17 @@ fn it_becomes_docker_with_every_argument_and_the_gateways_address() {
 }
 
 #[test]
+fn builds_are_the_classic_builders_unless_the_user_says_so() {
+    let host = host_with_client("#!/bin/sh\necho \"${DOCKER_BUILDKIT-unset}\"\n");
+    assert_eq!(host.run(FRONT, &["build", "."]), done("0\n", ""));
+    let chosen = host.as_user("alice").env("DOCKER_BUILDKIT", "1");
+    assert_eq!(chosen.run(FRONT, &["build", "."]), done("1\n", ""));
+    // Another engine may have BuildKit.
+    let elsewhere = host.run(FRONT, &["-H", "tcp://x", "build", "."]);
+    assert_eq!(elsewhere, done("unset\n", ""));
+}
+
+#[test]
 fn arguments_need_not_be_utf8() {
     let host = host_with_client("#!/bin/sh\nprintf %s \"$1\" | od -An -tx1\n");
     let odd = host.run("sh", &["-c", "exec ds01-docker \"$(printf 'a\\377')\""]);

@@ -19,6 +19,7 @@ mod identity;
 mod images;
 mod isolation;
 mod names;
+mod newer;
 mod not_root;
 mod processes;
 mod requests;

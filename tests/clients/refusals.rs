@@ -22,6 +22,8 @@ fn a_refusal_says_what_to_do_instead() {
         ],
     )
     .ok();
+    let exposing = "tar c -C /etc hostname | docker import -c 'EXPOSE 1000-1300' - many:1";
+    alice(&host).run("sh", &["-c", exposing]).ok();
     let run = |option: &'static str| vec!["run", "--rm", option, "ds01-base", "true"];
     let of_root = format!("-v={folder}/../../etc:/e");
     for (args, told) in [
@@ -31,7 +33,16 @@ fn a_refusal_says_what_to_do_instead() {
             "ask an admin to allow it in ds01.toml",
         ),
         (run("--network=host"), "publish ports with -p instead"),
+        (run("--gpus=2"), "ask for fewer, with --gpus 1"),
         (run("-p=80:80"), "as in -p 8080:80"),
+        (
+            run("-p=20000-20256:1-257"),
+            "ExposedPorts=257 (more than 256 ports)",
+        ),
+        (
+            vec!["run", "--rm", "-P", "many:1", "true"],
+            "PublishAllPorts=301 (more than 256 ports); publish those that are used",
+        ),
         (
             run("-v=/etc:/e"),
             "an admin allows folders with containers.bind_roots in ds01.toml",

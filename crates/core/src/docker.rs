@@ -23,6 +23,7 @@ mod mount;
 pub mod names;
 mod network;
 mod plan;
+mod ports;
 mod refused;
 mod resources;
 mod strict;

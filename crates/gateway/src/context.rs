@@ -11,6 +11,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     route,
 };
+use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
@@ -28,6 +29,75 @@ const MOST: usize = 100;
 /// Bytes at a time.
 const AT_A_TIME: usize = 256 << 10;
 
+/// What begins a file that gzip has packed.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A folder on its way into its file. Compose packs it with gzip: it is unpacked here, so that the
+/// engine builds from what was read.
+enum Folder<'a> {
+    /// Too little has come to tell which it is.
+    Begun(Vec<u8>, Counted<'a>),
+    Plain(Counted<'a>),
+    Packed(Box<MultiGzDecoder<Counted<'a>>>),
+}
+
+impl<'a> Folder<'a> {
+    fn new(file: &'a File) -> Self {
+        Self::Begun(Vec::new(), Counted { file, length: 0 })
+    }
+
+    fn add(&mut self, data: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(to) => to.write_all(data),
+            Self::Packed(to) => to.write_all(data),
+            Self::Begun(first, to) => {
+                first.extend(data);
+                if first.len() < GZIP.len() {
+                    return Ok(());
+                }
+                let (first, to) = (std::mem::take(first), *to);
+                *self = match first.starts_with(&GZIP) {
+                    true => Self::Packed(Box::new(MultiGzDecoder::new(to))),
+                    false => Self::Plain(to),
+                };
+                self.add(&first)
+            }
+        }
+    }
+
+    /// Its length.
+    fn end(self) -> io::Result<u64> {
+        let written = match self {
+            Self::Begun(first, mut to) => to.write_all(&first).map(|()| to)?,
+            Self::Plain(to) => to,
+            Self::Packed(to) => to.finish()?,
+        };
+        Ok(written.length)
+    }
+}
+
+/// A file that takes [`LONGEST`] bytes.
+#[derive(Clone, Copy)]
+struct Counted<'a> {
+    file: &'a File,
+    length: u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.length + data.len() as u64 > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let written = self.file.write(data)?;
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Writes a request's body to a file, and reads its Dockerfile.
 ///
 /// # Errors
@@ -40,19 +110,25 @@ pub(crate) async fn keep(
 ) -> Result<Context, Failure> {
     let usage = |text: String| Failure::new(Kind::Usage, text);
     let failed = |error: io::Error| Failure::new(Kind::Failed, format!("the folder: {error}"));
-    let mut length = 0;
+    let unkept = |error: io::Error| match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            let most = LONGEST >> 30;
+            usage(format!("the folder has more than {most} GB"))
+                .with_hint("leave out what the image does not need with .dockerignore")
+        }
+        io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+            usage(format!("the folder cannot be unpacked: {error}"))
+        }
+        _ => failed(error),
+    };
+    let mut folder = Folder::new(file);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| usage(format!("the folder cannot be read: {error}")))?;
         if let Ok(data) = frame.into_data() {
-            length += data.len() as u64;
-            if length > LONGEST {
-                let most = LONGEST >> 30;
-                return Err(usage(format!("the folder has more than {most} GB"))
-                    .with_hint("leave out what the image does not need with .dockerignore"));
-            }
-            file.write_all(&data).map_err(failed)?;
+            folder.add(&data).map_err(unkept)?;
         }
     }
+    let length = folder.end().map_err(unkept)?;
     file.rewind().map_err(failed)?;
     let found = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
     let named = found
@@ -62,7 +138,7 @@ pub(crate) async fn keep(
     let named = named.map_or("Dockerfile", String::as_str);
     let dockerfiles = dockerfiles(file, named).map_err(|error| {
         usage(format!("the folder cannot be built from: {error}"))
-            .with_hint("send it uncompressed, as docker build does")
+            .with_hint("send it as it is or packed with gzip, as docker build does")
     })?;
     if dockerfiles.is_empty() {
         return Err(usage(format!("the folder has no {named}")));

@@ -123,22 +123,7 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     let mut paths = vec![run.join("docker.sock")];
     paths.extend(config.gateway.takes_over.clone());
     let listeners = listen::listeners(&paths)?;
-    let gateway = Arc::new(Gateway {
-        engine: Engine {
-            socket: config.engine.socket.clone(),
-            limit: config.engine.timeout(),
-        },
-        records: Records::new(&config.paths.state),
-        operations: Operations::new(path),
-        admins: Mutex::default(),
-        version: Mutex::default(),
-        creates: Mutex::default(),
-        workers: Mutex::default(),
-        open: Mutex::default(),
-        closed: Notify::new(),
-        empty,
-        config,
-    });
+    let gateway = Arc::new(Gateway::new(config, Operations::new(path), empty));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -161,6 +146,26 @@ fn directory(path: &Path, mode: u32) -> io::Result<()> {
 }
 
 impl Gateway {
+    /// That of a host. Its parsers see `empty` for all files there are.
+    pub(crate) fn new(config: Config, operations: Operations, empty: PathBuf) -> Self {
+        Self {
+            engine: Engine {
+                socket: config.engine.socket.clone(),
+                limit: config.engine.timeout(),
+            },
+            records: Records::new(&config.paths.state),
+            operations,
+            admins: Mutex::default(),
+            version: Mutex::default(),
+            creates: Mutex::default(),
+            workers: Mutex::default(),
+            open: Mutex::default(),
+            closed: Notify::new(),
+            empty,
+            config,
+        }
+    }
+
     async fn run(
         self: Arc<Self>,
         listeners: Vec<std::os::unix::net::UnixListener>,

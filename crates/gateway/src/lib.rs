@@ -11,6 +11,7 @@ mod context;
 mod decide;
 mod engine;
 mod filters;
+pub mod halves;
 mod hangup;
 mod keeper;
 mod listen;

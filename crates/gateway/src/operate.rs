@@ -28,12 +28,23 @@ struct Task<'a> {
 /// Starts the processes.
 #[derive(Debug)]
 pub(crate) struct Operations {
+    program: &'static str,
     config: Option<PathBuf>,
 }
 
 impl Operations {
     pub(crate) fn new(config: Option<PathBuf>) -> Self {
-        Self { config }
+        let program = "/proc/self/exe";
+        Self { program, config }
+    }
+
+    /// Where none can be done.
+    pub(crate) fn none() -> Self {
+        let program = "/nonexistent";
+        Self {
+            program,
+            config: None,
+        }
     }
 
     /// Does the operation of this name: its answer, as JSON.
@@ -62,7 +73,7 @@ impl Operations {
             })?,
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
-        let mut child = Command::new("/proc/self/exe")
+        let mut child = Command::new(self.program)
             .arg(OPERATE)
             .env_clear()
             .stdin(Stdio::piped())

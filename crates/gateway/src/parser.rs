@@ -41,7 +41,7 @@ use crate::{
     context, docker_error,
     hangup::Hangup,
     sandbox,
-    stream::Channelled,
+    stream::{Channelled, Held},
     written::Written,
 };
 
@@ -59,12 +59,6 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// A request's body: the client's, none, or what was kept of it.
 type Sent = Either<Incoming, Either<Empty<Bytes>, context::Kept>>;
-
-/// What a connection has as long as it lasts: the keeper counts it until the channel closes.
-pub(crate) struct Held {
-    pub(crate) channel: UnixStream,
-    _busy: Arc<()>,
-}
 
 /// Where a [`Held`] is while nothing uses it.
 type Slot = Arc<Mutex<Option<Held>>>;
@@ -102,10 +96,7 @@ async fn connections() -> io::Result<()> {
         let Ok([client, channel]) = <[OwnedFd; 2]>::try_from(received) else {
             return Ok(());
         };
-        let held = Held {
-            channel: watched(channel)?,
-            _busy: Arc::clone(&busy),
-        };
+        let held = Held::new(watched(channel)?, &busy);
         tokio::spawn(connection(watched(client)?, held));
     }
 }
@@ -118,7 +109,7 @@ pub(crate) fn watched(socket: OwnedFd) -> io::Result<UnixStream> {
 }
 
 /// Serves the one request of a connection. How it ends is between the client and the engine.
-async fn connection(client: UnixStream, held: Held) {
+pub(crate) async fn connection(client: UnixStream, held: Held) {
     let Ok(hangup) = Hangup::of(&client) else {
         return;
     };
@@ -290,7 +281,11 @@ async fn body(found: &Route, request: &mut Request<Incoming>) -> Result<AskBody,
         Err(_) => return Err(usage("the body did not come in time".into())),
     };
     match found.body {
-        Body::Json => Ok(AskBody::Json(crate::body::anew(found.action, &bytes)?)),
+        Body::Json => match crate::body::anew(found.action, &bytes)? {
+            // Numbers can have more digits than they were written with.
+            text if text.len() > LONGEST_JSON => Err(usage("the body is too long".into())),
+            text => Ok(AskBody::Json(text)),
+        },
         _ if matches!(bytes.trim_ascii(), b"" | b"{}" | b"null") => Ok(AskBody::None),
         _ => Err(usage("this call has no body".into())),
     }

@@ -1,15 +1,30 @@
-//! A body that comes over the channel.
+//! The channel of a connection, and a body that comes over it.
 
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::UnixStream,
+};
 
-use crate::parser::Held;
+/// What a connection has as long as it lasts: the keeper counts it until the channel closes.
+pub(crate) struct Held {
+    pub(crate) channel: UnixStream,
+    _busy: Arc<()>,
+}
+
+impl Held {
+    pub(crate) fn new(channel: UnixStream, busy: &Arc<()>) -> Self {
+        let _busy = Arc::clone(busy);
+        Self { channel, _busy }
+    }
+}
 
 /// Bytes at a time.
 const AT_A_TIME: usize = 64 << 10;

@@ -1,6 +1,9 @@
 //! The private engine of a test host.
 
-use std::{fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -8,6 +11,31 @@ use nix::{
 };
 
 use crate::{OrFail, TestHost};
+
+/// Names a folder in the environment: what it has of [`PROGRAMS`] runs in place of the machine's own.
+/// So all tests can be tried with another release.
+pub(crate) const CHOSEN: &str = "DS01_TEST_ENGINE";
+
+/// The programs of an engine, where Debian has them.
+const PROGRAMS: [&str; 5] = [
+    "/usr/bin/containerd",
+    "/usr/bin/containerd-shim-runc-v2",
+    "/usr/sbin/docker-proxy",
+    "/usr/sbin/dockerd",
+    "/usr/sbin/runc",
+];
+
+/// The programs of the chosen engine, and the ones that they cover.
+pub(crate) fn chosen() -> Vec<(PathBuf, &'static str)> {
+    let folder = env::var_os(CHOSEN).map(PathBuf::from);
+    let found = folder.iter().flat_map(|folder| {
+        PROGRAMS.map(|program| {
+            let name = Path::new(program).file_name().unwrap_or_default();
+            (folder.join(name), program)
+        })
+    });
+    found.filter(|(file, _)| file.exists()).collect()
+}
 
 /// The engine, to be disturbed.
 pub struct Engine<'h>(pub(crate) &'h TestHost);

@@ -12,7 +12,9 @@ use std::{
 use nix::unistd::{Uid, mkdtemp, setsid};
 
 use crate::{
-    As, Engine, Gpus, Ledger, OrFail, Outcome, ScriptedEngine, fail,
+    As, Engine, Gpus, Ledger, OrFail, Outcome, ScriptedEngine,
+    engine::chosen,
+    fail,
     gateway::by_gateway,
     gpus::whole,
     namespace::{MOUNTED, Namespace, Replaced},
@@ -93,12 +95,13 @@ impl TestHost {
         copy(Path::new("/etc/."), &root.join("etc"));
         users::write_all(&root);
         let replaced = Replaced {
-            covered: vec![
+            covered: [
                 // The whole of it: what covers a single file is gone when somebody replaces that
                 // file outside, as useradd does.
-                (root.join("etc"), "/etc"),
-                (root.join("home"), "/home"),
-            ],
+                vec![(root.join("etc"), "/etc"), (root.join("home"), "/home")],
+                chosen(),
+            ]
+            .concat(),
             readable: vec![
                 (bin.clone(), "bin"),
                 (repository().join("scripts"), "scripts"),

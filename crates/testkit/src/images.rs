@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     OrFail, TestHost,
+    engine::CHOSEN,
     host::{copy, repository},
 };
 
@@ -49,6 +50,7 @@ fn version_of_images(script: &Path) -> String {
     fs::read(script)
         .or_fail("read base-image")
         .hash(&mut hasher);
+    env::var_os(CHOSEN).hash(&mut hasher);
     for program in ["dockerd", "busybox", "bash-static"] {
         let found = env::split_paths(&path).find_map(|dir| fs::metadata(dir.join(program)).ok());
         found

@@ -64,8 +64,7 @@ pub(super) fn check(
     kernel(host, allow)?;
     host_devices(host)?;
     unset_on_linux(host)?;
-    log(host)?;
-    ports(host)
+    log(host)
 }
 
 fn capabilities(host: &HostConfig, allow: &Allow) -> Result<(), Refused> {
@@ -287,33 +286,6 @@ fn log(host: &HostConfig) -> Result<(), Refused> {
         )),
         None => Ok(()),
     }
-}
-
-/// Ports of the host that anyone may have.
-fn ports(host: &HostConfig) -> Result<(), Refused> {
-    let bindings = host.port_bindings.iter().flat_map(|all| all.values());
-    for binding in bindings.flatten().flatten() {
-        let port = text(&binding.host_port);
-        if port.is_empty() {
-            continue;
-        }
-        let (first, last) = port.split_once('-').unwrap_or((port, port));
-        for end in [first, last] {
-            let digits = end.bytes().all(|byte| byte.is_ascii_digit());
-            match end.parse::<u16>() {
-                // The engine chooses one.
-                Ok(0) if first == last => {}
-                Ok(1024..) if digits => {}
-                Ok(_) if digits => {
-                    let why = "below 1024, a port of the host itself";
-                    let instead = "publish it on a port from 1024 up, as in -p 8080:80";
-                    return Err(forbid("HostPort", port, why, instead));
-                }
-                _ => return Err(Refused::value("HostPort", port, "not a port")),
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Whether any table of the driver's options is set, for other bodies of this module.

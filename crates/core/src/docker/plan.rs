@@ -19,6 +19,7 @@ use super::{
     isolation,
     labels::{self, Interface},
     names::reference,
+    ports,
     refused::Refused,
     resources,
 };
@@ -138,6 +139,22 @@ pub struct Planned {
     pub(super) body: CreateBody,
 }
 
+impl Planned {
+    /// Whether it may have the ports that its image exposes, which are so many: with
+    /// `PublishAllPorts` the engine publishes each.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Forbidden`] if they are too many.
+    pub fn may_expose(&self, ports: usize) -> Result<(), Refused> {
+        let host = self.body.host_config.as_ref();
+        match host.and_then(|host| host.publish_all_ports) {
+            Some(true) => ports::few("PublishAllPorts", ports),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Decides what a request to make a container comes to.
 ///
 /// Everything that is left of it is within `to`; what it names is still to be found.
@@ -158,8 +175,10 @@ pub fn plan(mut body: CreateBody, name: ContainerName, to: &Rules<'_>) -> Result
     let gpus = gpus::take(&mut body, &mut parts)?;
     let wanted = binds::plan(&mut body, owner.uid)?;
     let networks = networks(&mut body, &mut joins, &mut links)?;
+    let exposed = body.exposed_ports.clone();
     let host = body.host();
     isolation::check(host, to.allow, &mut joins)?;
+    ports::check(&exposed, host)?;
     resources::settle(host, to, &mut warnings)?;
     for link in list(&host.links) {
         links.insert(split_link(link)?.0);

@@ -9,6 +9,9 @@ const NANO: u64 = 1_000_000_000;
 /// The engine's, where a request has a quota alone. Microseconds.
 const CPU_PERIOD: i64 = 100_000;
 
+/// What every container has: more would be taken from those of others.
+const CPU_SHARES: i64 = 1024;
+
 /// Brings what `host` asks for within the limits; nothing asked for, or no limit, is the limit.
 ///
 /// # Errors
@@ -27,6 +30,15 @@ pub(super) fn settle(
     let asked = nano_cpus(host)?;
     host.nano_cpus = within("NanoCpus", asked, Some(cpus), warnings);
     (host.cpu_period, host.cpu_quota) = (None, None);
+
+    let shares = number(host.cpu_shares);
+    if shares > CPU_SHARES {
+        warnings.push(format!(
+            "CpuShares: {shares} asked for, your limit is {CPU_SHARES}"
+        ));
+    }
+    // Left out, it is what every container has, in whatever unit the kernel counts.
+    host.cpu_shares = positive(host.cpu_shares).filter(|shares| *shares <= CPU_SHARES);
 
     let memory = number(host.memory);
     host.memory = within("Memory", memory, limits.memory_bytes, warnings);

@@ -60,6 +60,7 @@ impl Call<'_> {
     /// Finds everything that the request names, among what the caller may use.
     async fn lookup(&self, planned: &Planned) -> Result<DockerFound, Failure> {
         let image = self.found(&planned.image).await?;
+        planned.may_expose(image.exposed())?;
         let mut networks = BTreeMap::new();
         for name in &planned.networks {
             let id = self.network_to_join(name).await.map_err(not_the_image)?;

@@ -22,6 +22,14 @@ pub(super) struct Found {
     seen: Value,
 }
 
+impl Found {
+    /// How many ports it exposes.
+    pub(super) fn exposed(&self) -> usize {
+        let ports = self.seen["Config"]["ExposedPorts"].as_object();
+        ports.map_or(0, serde_json::Map::len)
+    }
+}
+
 impl Call<'_> {
     /// The image that the caller means: by one's own name for it, by a shared name, or by id.
     ///

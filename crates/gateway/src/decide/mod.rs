@@ -41,6 +41,10 @@ use crate::{
 /// How long it is remembered who is an admin, and what the engine speaks.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
+/// What the names of containers begin with in which buildx runs BuildKit where the engine's is not
+/// to be had. It looks for one before it pulls an image of hundreds of megabytes for it.
+const BUILDKIT: &str = "buildx_buildkit_";
+
 /// What becomes of a request.
 enum Outcome {
     /// This status and body.
@@ -243,7 +247,11 @@ impl<'a> Call<'a> {
         if let Some(found) = records::meant(&all, self.caller.uid, false, text) {
             return Ok(found.clone());
         }
-        let none = || Failure::new(Kind::NotFound, format!("No such container: {text}"));
+        let none = || match text.starts_with(BUILDKIT) {
+            true => Failure::new(Kind::Forbidden, "BuildKit would be root on the host")
+                .with_hint("build with DOCKER_BUILDKIT=0"),
+            false => Failure::new(Kind::NotFound, format!("No such container: {text}")),
+        };
         let found = records::meant(&all, self.caller.uid, true, text).ok_or_else(none)?;
         if !self.is_admin().await {
             return Err(none());

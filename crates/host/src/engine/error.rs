@@ -138,8 +138,10 @@ impl UserError for EngineError {
             Self::TimedOut { .. } | Self::Broken { .. } => {
                 Some("see what became of it with container-list --all".to_string())
             }
-            // It is about the request, and the engine has said what.
-            Self::Refused { status: 400, .. } => None,
+            // It is about the request, and the engine has said what; or the gateway has said what to do.
+            Self::Refused {
+                status: 400 | 503, ..
+            } => None,
             Self::Refused { .. } => {
                 Some("tell an admin; journalctl -u docker shows more".to_string())
             }

@@ -144,7 +144,7 @@ impl Operation for DockerCreate {
             gpus: gpus(&planned, &order.limits, &inventory),
             dry_run: false,
         };
-        let granted = grant(site, &order, ask, &look, &inventory)?;
+        let granted = grant(site, &order, ask, &look, &inventory).map_err(in_dockers_words)?;
         let mut warnings = Vec::new();
         let made = make(
             site,
@@ -157,6 +157,12 @@ impl Operation for DockerCreate {
         let id = finish(site, &order, granted, made)?;
         Ok(DockerCreated { id, warnings })
     }
+}
+
+/// What a hint calls `--gpu=1` is `--gpus 1` to Docker's users.
+fn in_dockers_words(failure: Failure) -> Failure {
+    let hint = failure.hint.map(|hint| hint.replace("--gpu=", "--gpus "));
+    Failure { hint, ..failure }
 }
 
 /// The number of devices that is asked for.

@@ -109,6 +109,15 @@ fn a_request_is_within_the_limits_or_brought_there() {
             json!(512),
             false,
         ),
+        (json!({"CpuShares": 1024}), "CpuShares", json!(1024), false),
+        (json!({"CpuShares": 1025}), "CpuShares", Value::Null, true),
+        (
+            json!({"CpuShares": i64::MAX}),
+            "CpuShares",
+            Value::Null,
+            true,
+        ),
+        (json!({"CpuShares": -1}), "CpuShares", Value::Null, false),
         (
             json!({"CpusetCpus": "0-1"}),
             "CpusetCpus",

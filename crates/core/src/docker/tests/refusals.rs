@@ -175,6 +175,45 @@ fn ports_of_the_host_itself_are_not_published() {
 }
 
 #[test]
+fn a_container_has_no_more_ports_than_are_of_use() {
+    let keys = |ports: std::ops::Range<u16>| -> Value {
+        ports
+            .map(|port| (format!("{port}/tcp"), Value::Null))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    };
+    let asked = |exposed, bound| {
+        let host = json!({"PortBindings": bound});
+        field(planned(
+            json!({"ExposedPorts": exposed, "HostConfig": host}),
+        ))
+    };
+    assert_eq!(asked(keys(1..257), keys(1..257)), "allowed");
+    assert_eq!(asked(keys(1..258), json!({})), "ExposedPorts");
+    assert_eq!(asked(json!({}), keys(1..258)), "PortBindings");
+    let one = json!([{"HostPort": ""}]);
+    let two = json!([{"HostPort": ""}, {"HostPort": ""}]);
+    for (key, bindings, expected) in [
+        ("80", &one, "allowed"),
+        ("80/udp", &one, "allowed"),
+        ("1-256/sctp", &one, "allowed"),
+        ("1-257/tcp", &one, "PortBindings"),
+        ("1-200/tcp", &two, "PortBindings"),
+        ("0-65535/tcp", &one, "PortBindings"),
+        ("9-8/tcp", &one, "PortBindings"),
+        ("+8/tcp", &one, "PortBindings"),
+        ("80/icmp", &one, "PortBindings"),
+        ("", &one, "PortBindings"),
+    ] {
+        let bound = json!({ key: bindings });
+        assert_eq!(asked(json!({}), bound), expected, "{key}");
+    }
+    let all = |publish: bool| host(json!({"PublishAllPorts": publish})).unwrap();
+    assert!(all(true).may_expose(256).is_ok() && all(false).may_expose(257).is_ok());
+    assert!(all(true).may_expose(257).is_err());
+}
+
+#[test]
 fn labels_of_ours_are_refused_in_any_case() {
     for (key, expected) in [
         ("ds01.managed", "Labels"),

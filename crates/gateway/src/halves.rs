@@ -1,0 +1,45 @@
+//! The two halves of the gateway apart from each other and from any process, for fuzz targets:
+//! each has to bear whatever the other could say.
+
+use std::{io, path::Path, sync::Arc};
+
+use ds01_core::failure::Failure;
+use ds01_host::config::Config;
+use tokio::net::UnixStream;
+
+use crate::{decide, keeper::Gateway, operate::Operations, parser, peer::Peer, stream::Held};
+
+/// The half that parses, on one connection.
+pub async fn parse(client: UnixStream, channel: UnixStream) {
+    parser::connection(client, Held::new(channel, &Arc::new(()))).await;
+}
+
+/// The half that decides. It carries out no operation.
+pub struct Keeper(Gateway);
+
+impl Keeper {
+    /// That of the host of this configuration.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration cannot be read.
+    pub fn new(config: &Path) -> Result<Self, Failure> {
+        let config = Config::of_service(Some(config))?;
+        let empty = config.paths.run.join("empty");
+        Ok(Self(Gateway::new(config, Operations::none(), empty)))
+    }
+
+    /// Answers one request of this user's.
+    ///
+    /// # Errors
+    ///
+    /// If the channel breaks, or what comes on it is no request.
+    pub async fn serve(&self, uid: u32, gid: u32, channel: UnixStream) -> io::Result<()> {
+        let peer = Peer {
+            uid,
+            gid,
+            inside: None,
+        };
+        decide::serve(&self.0, &peer, channel).await
+    }
+}
