@@ -28,8 +28,8 @@ use ds01_host::ops::{Overview, Sample};
     error_code(8, "the engine cannot be reached")
 )]
 struct Args {
-    /// gpu, containers, users, system or allocations; all otherwise
-    #[argh(positional, arg_name = "part")]
+    /// this part alone
+    #[argh(positional, arg_name = "gpu|containers|users|system|allocations")]
     part: Option<Part>,
 
     /// show it again and again

@@ -99,7 +99,7 @@ fn bash_completes() {
     shell.send(format!("source {folder}/ds01.bash; echo rea''dy\r"));
     shell.expect("ready\r\n");
     shell.send("container st\t\t");
-    shell.expect("start  stop");
+    shell.expect("start  stats  stop");
     shell.send("\x15");
     shell.send("container-create x --image=ds01-base:la\t");
     shell.expect("ds01-base:latest ");

@@ -266,6 +266,32 @@ fn on_a_narrow_or_plain_terminal_all_can_be_read() {
 }
 
 #[test]
+fn what_a_command_prints_as_json_is_what_its_page_says() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    host.docker(&["tag", "ds01-base", "ds01-20001/thesis"]).ok();
+    let mut seen = Vec::new();
+    for command in commands() {
+        let page = host.run(&command, &["--info"]).ok();
+        if !page.contains("--format=table|json|simple") {
+            continue;
+        }
+        let json = host.run(&command, &["--format=json"]).ok();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let fields = value.get(0).unwrap_or(&value).as_object().unwrap();
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, described) = page.split_once("--format=json").unwrap();
+        for field in fields.keys() {
+            let words = described.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            let told = words.filter(|word| word == field).count();
+            assert!(told > 0, "{command}: {field} is not in its page");
+        }
+        seen.push(command);
+    }
+    assert!(seen.len() >= 6, "{seen:?}");
+}
+
+#[test]
 fn a_shell_without_standard_input_ends_at_once() {
     let host = TestHost::new();
     running(&host, "thesis");

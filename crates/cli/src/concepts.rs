@@ -27,9 +27,9 @@ A container is meant to be thrown away. Make one when you sit down to work, remo
 make the next one from the same image: it will be just the same. What you want to keep belongs in the \
 workspace.
 
-  container-create thesis       make it, with a GPU
-  container-run thesis          start it and work in it
-  container-remove thesis       remove it and give the GPU to others",
+  project-launch thesis         make it, with a GPU, and work in it
+  container-list                see what you have
+  container-retire thesis       remove it and give the GPU to others",
 };
 
 /// What an image is, and how it differs from a container.
@@ -41,7 +41,10 @@ container is one running use of it. One image makes any number of containers, no
 another machine, and all of them begin alike.
 
 What you install inside a container disappears with that container. What you want every time belongs in the \
-image: its recipe is the Dockerfile of your project, and building it again takes the changes in.",
+image: its recipe is the Dockerfile of your project, and building it again takes the changes in.
+
+  project-launch thesis --rebuild   build the image again, and work in it
+  image-list                    see what you have",
 };
 
 /// Where work is kept.

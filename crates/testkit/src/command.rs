@@ -18,7 +18,7 @@ use nix::{
 use crate::{OrFail, TestHost, fail, pty::Pty, users::User};
 
 /// How long a command may take unless told otherwise: a hung one fails its test, not the whole run.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// How a command ended and what it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use nix::{
 use crate::{OrFail, TestHost, fail, users};
 
 /// What the gateway may take to listen.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Set in the environment, users of every host reach it through the gateway alone.
 const BY_GATEWAY: &str = "DS01_TEST_GATEWAY";
