@@ -86,6 +86,7 @@ fn what_does_not_run_is_shown_with_its_size_and_what_it_holds() {
     let wrong = "container-cleanup: invalid value '2' for --older-than: expected a length of time \
                  such as 30m, 12h or 2d\nTry 'container-cleanup --help' for more information.\n";
     assert_eq!(host.run(CLEANUP, &["--older-than=2"]), failed(2, wrong));
+    assert_eq!(show(&["--force"]), show(&[]));
     assert_eq!(containers(&host).len(), 4, "nothing was removed");
 }
 
