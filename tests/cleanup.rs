@@ -379,6 +379,13 @@ fn the_sweep_is_roots() {
     let both = "container-cleanup: --system goes by the policy: --all and --older-than are for your \
                 own\nhint: see container-cleanup --help\n";
     assert_eq!(sweep(&host, &["--all"]), failed(2, both));
+    let ledger = host.ledger().bytes();
+    host.ledger().set(b"{}");
+    let damaged = sweep(&host, &[]);
+    let why = "container-cleanup: nothing is removed: the ledger cannot be trusted: ";
+    assert_eq!(damaged.status, Some(8), "{damaged:?}");
+    assert!(damaged.stderr.starts_with(why), "{damaged:?}");
+    host.ledger().set(&ledger);
     assert_eq!(containers(&host).len(), 4);
     host.engine().kill();
     let absent = format!(
