@@ -84,7 +84,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         ui.note("you have no container to clean up");
         return Ok(ExitStatus(0));
     }
-    if !args.force {
+    if ask_first || args.dry_run {
         show(ui, &found)?;
     }
     if args.dry_run {

@@ -86,6 +86,7 @@ fn what_does_not_run_is_shown_with_its_size_and_what_it_holds() {
     let wrong = "container-cleanup: invalid value '2' for --older-than: expected a length of time \
                  such as 30m, 12h or 2d\nTry 'container-cleanup --help' for more information.\n";
     assert_eq!(host.run(CLEANUP, &["--older-than=2"]), failed(2, wrong));
+    assert_eq!(show(&["--force"]), show(&[]));
     assert_eq!(containers(&host).len(), 4, "nothing was removed");
 }
 
@@ -378,6 +379,13 @@ fn the_sweep_is_roots() {
     let both = "container-cleanup: --system goes by the policy: --all and --older-than are for your \
                 own\nhint: see container-cleanup --help\n";
     assert_eq!(sweep(&host, &["--all"]), failed(2, both));
+    let ledger = host.ledger().bytes();
+    host.ledger().set(b"{}");
+    let damaged = sweep(&host, &[]);
+    let why = "container-cleanup: nothing is removed: the ledger cannot be trusted: ";
+    assert_eq!(damaged.status, Some(8), "{damaged:?}");
+    assert!(damaged.stderr.starts_with(why), "{damaged:?}");
+    host.ledger().set(&ledger);
     assert_eq!(containers(&host).len(), 4);
     host.engine().kill();
     let absent = format!(

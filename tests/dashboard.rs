@@ -1,14 +1,16 @@
 //! `dashboard`.
 
-use ds01_testkit::{Pty, TestHost};
+use ds01_testkit::TestHost;
 use serde_json::{Value, json};
 
-use crate::support::expect::{created, engine_name, failed, inspect, running, uuid, with_limit};
+use crate::support::{
+    expect::{created, engine_name, failed, inspect, running, uuid, with_limit},
+    view::{ENTER, LEAVE, shown},
+};
 
 const DASHBOARD: &str = "dashboard";
 
-const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+const WATCH: [&str; 5] = [DASHBOARD, "gpu", "--watch", "-i", "0.2"];
 
 /// Alice's thesis runs on GPU 0, bob's `secret-work` has stopped and keeps GPU 1.
 fn populated() -> TestHost {
@@ -299,8 +301,7 @@ fn on_a_narrow_plain_terminal_it_can_be_read() {
 fn watched_it_fits_the_terminal_and_gives_it_back() {
     let host = populated();
     for (keys, status) in [("q", 0), ("\x03", 130)] {
-        let mut pty = watched(&host);
-        let before = pty.modes();
+        let (mut pty, before) = shown(&host, &WATCH);
         pty.expect(ENTER);
         pty.expect("\x1b[H");
         pty.expect("8GB/80GB  85%");
@@ -323,11 +324,6 @@ fn watched_it_fits_the_terminal_and_gives_it_back() {
     }
 }
 
-fn watched(host: &TestHost) -> Pty {
-    let alice = host.as_user("alice").env("NO_COLOR", "1");
-    alice.pty(DASHBOARD, &["gpu", "--watch", "-i", "0.2"])
-}
-
 fn created_by_carol(host: &TestHost) {
     host.as_user("carol")
         .run("container-create", &["late", "ds01-base"])
@@ -338,8 +334,7 @@ fn created_by_carol(host: &TestHost) {
 fn stopped_and_continued_it_takes_the_terminal_again() {
     let host = TestHost::new();
     created(&host, "thesis");
-    let mut pty = watched(&host);
-    let before = pty.modes();
+    let (mut pty, before) = shown(&host, &WATCH);
     pty.expect(ENTER);
     pty.expect("thesis");
     pty.send("\x1a");

@@ -3,13 +3,12 @@
 use ds01_testkit::TestHost;
 use serde_json::{Value, json};
 
-use crate::support::expect::{created, done, engine_name, failed, inside, inspect, running, uuid};
+use crate::support::{
+    expect::{created, done, engine_name, failed, inside, inspect, running, uuid},
+    view::{ENTER, LEAVE, shown},
+};
 
 const STATS: &str = "container-stats";
-
-/// Takes the terminal, and gives it back.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
-const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// Starts a container without a GPU.
 fn quiet(host: &TestHost, name: &str) {
@@ -240,12 +239,10 @@ fn what_a_device_does_not_tell_is_a_dash() {
 fn watched_on_a_terminal_it_is_drawn_in_place_until_somebody_leaves() {
     let host = TestHost::new();
     running(&host, "thesis");
-    let watch = ["thesis", "--watch", "--interval=0.2"];
+    let watch = [STATS, "thesis", "--watch", "--interval=0.2"];
     for (keys, status) in [("q", 0), ("\x03", 130)] {
         busy_gpu(&host, 0, 12, 1 << 30);
-        let alice = host.as_user("alice").env("NO_COLOR", "1");
-        let mut pty = alice.pty(STATS, &watch);
-        let before = pty.modes();
+        let (mut pty, before) = shown(&host, &watch);
         pty.expect(ENTER);
         pty.expect("\x1b[HNAME  ");
         pty.expect("1GB/80GB  12%");
@@ -271,9 +268,8 @@ fn watched_on_a_terminal_it_is_drawn_in_place_until_somebody_leaves() {
 fn a_watch_that_fails_or_is_ended_gives_the_terminal_back() {
     let host = TestHost::new();
     running(&host, "thesis");
-    let watch = ["thesis", "--watch", "--interval=0.2"];
-    let mut pty = host.as_user("alice").pty(STATS, &watch);
-    let before = pty.modes();
+    let watch = [STATS, "thesis", "--watch", "--interval=0.2"];
+    let (mut pty, before) = shown(&host, &watch);
     pty.expect("thesis");
     host.run("container-stop", &["thesis"]).ok();
     pty.expect(LEAVE);
@@ -281,7 +277,7 @@ fn a_watch_that_fails_or_is_ended_gives_the_terminal_back() {
     assert_eq!(pty.wait(), Some(4));
     assert_eq!(pty.modes(), before);
     host.run("container-start", &["thesis"]).ok();
-    let mut pty = host.as_user("alice").pty(STATS, &watch);
+    let (mut pty, before) = shown(&host, &watch);
     pty.expect("thesis");
     pty.signal(ds01_testkit::Signal::SIGTERM);
     assert_eq!(pty.wait(), Some(143));

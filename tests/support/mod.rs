@@ -4,3 +4,4 @@ pub(crate) mod engine_view;
 pub(crate) mod expect;
 pub(crate) mod kill_points;
 pub(crate) mod two_devices;
+pub(crate) mod view;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
+    ledger_file::Stored,
     look::Scope,
     site::{fail, slots},
     users::{Caller, UnknownUser, person},
@@ -62,6 +63,13 @@ impl Operation for Sweep {
         }
         let policy = site.policy()?;
         let look = site.look(&Scope::Everything)?;
+        if let Stored::Damaged(damage) = &look.before {
+            return Err(fail(
+                Kind::Unreachable,
+                format!("nothing is removed: the ledger cannot be trusted: {damage}"),
+                "see ds01-doctor".into(),
+            ));
+        }
         let ledger = site.view(&look)?;
         let mut swept = Swept::default();
         for entry in &ledger.allocations {
