@@ -33,7 +33,7 @@ mod volume;
 pub use binds::WantedBind;
 pub use create::CreateBody;
 pub use exec::{ExecBody, ExecStartBody, exec};
-pub use finish::{Finished, Given, Peer, finish};
+pub use finish::{Finished, Given, LogLimit, Peer, finish};
 pub use gpus::GpuWish;
 pub use labels::Interface;
 pub use network::{
