@@ -325,3 +325,21 @@ fn what_reaches_the_host_is_refused_in_every_spelling() {
     ];
     assert_eq!(done(&host, "alice", &plain), "99\n0");
 }
+
+#[test]
+fn a_container_that_says_too_much_does_not_fill_the_disk() {
+    let host = TestHost::behind_gateway(1);
+    let log = |name: &str| {
+        sleeper(&host, "alice", name, &[]);
+        let shown = "{{json .HostConfig.LogConfig}}";
+        done(&host, "alice", &["inspect", "-f", shown, name])
+    };
+    let limited = r#"{"Type":"json-file","Config":{"max-file":"3","max-size":"100m"}}"#;
+    assert_eq!(log("one"), limited);
+    let more = "\n[containers]\nlog_size = \"2m\"\nlog_files = 1\n";
+    let config = host.config_text();
+    host.config(&(config.clone() + more));
+    assert_eq!(log("two"), limited.replace("100m", "2m").replace('3', "1"));
+    host.config(&(config + "\n[containers]\nlog_size = \"\"\n"));
+    assert_eq!(log("three"), r#"{"Type":"json-file","Config":{}}"#);
+}

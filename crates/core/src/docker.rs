@@ -2,7 +2,7 @@
 //!
 //! The gateway reads a request's body with [`read`], decides with the functions here, and sends
 //! the engine what this module wrote itself: a field that is not known here never gets there.
-//! The API is that of versions 1.24 to 1.47, as the docker CLI 20.10 and 28, docker-compose 1.29,
+//! The API is that of versions 1.24 to 1.47, as the docker CLI 20.10 and 28, compose 1.29 and 2.40,
 //! docker-py, bollard and the dev container CLI speak it.
 //!
 //! A container whose processes could touch folders of the host runs as its owner and can never be
@@ -33,7 +33,7 @@ mod volume;
 pub use binds::WantedBind;
 pub use create::CreateBody;
 pub use exec::{ExecBody, ExecStartBody, exec};
-pub use finish::{Finished, Given, Peer, finish};
+pub use finish::{Finished, Given, LogLimit, Peer, finish};
 pub use gpus::GpuWish;
 pub use labels::Interface;
 pub use network::{

@@ -1,9 +1,19 @@
 //! What must hold of every body that the engine is sent.
 
-use ds01_core::{docker::names::to_user, image, limits::Limits};
+use ds01_core::{
+    docker::{LogLimit, names::to_user},
+    image,
+    limits::Limits,
+};
 use serde_json::{Value, json};
 
 use crate::UID;
+
+/// What limits the logs.
+pub(crate) const LOG: LogLimit<'static> = LogLimit {
+    size: "100m",
+    files: 3,
+};
 
 /// The slice of the user.
 pub(crate) const SLICE: &str = "ds01-student-nobody.slice";
@@ -115,6 +125,9 @@ pub(crate) fn create(body: &Value, limits: &Limits, devices: &[&str]) {
             "{field}: {body}"
         );
     }
+    let log = &host["LogConfig"];
+    let limited = log["Config"]["max-size"].is_string();
+    assert!(limited || log["Type"] != "json-file", "{body}");
     mounts(host);
     for from in items(&host["VolumesFrom"]).chain(items(&host["Links"])) {
         assert!(text(from).starts_with(FOUND), "{body}");

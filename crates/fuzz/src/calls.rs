@@ -179,6 +179,8 @@ fn finished(
             labels: &BTreeMap::from([("ds01.managed".into(), "true".into())]),
             devices: &devices,
             by_cdi: false,
+            log: Some(bodies::LOG),
+            logs_json: true,
             cgroup_parent: Some(bodies::SLICE),
             binds: &planned.binds.iter().map(staged).collect(),
             volumes: &BTreeMap::new(),

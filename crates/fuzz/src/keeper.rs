@@ -27,7 +27,7 @@ use crate::{
 /// The first byte of inputs that are not put in frames.
 const RAW: u8 = 0xff;
 
-/// Says this to the keeper, in several messages if [`NEXT`] is in it. It asks the engine for
+/// Says this to the keeper, in several messages if a byte 0x1e is in it. It asks the engine for
 /// nothing that is not the user's, and tells nothing about others.
 pub fn keeper(bytes: &[u8]) {
     thread_local! {

@@ -30,22 +30,28 @@ impl Site {
         let stamp = stamp.join(" ");
         let kept = self.config().paths.state.join("engine");
         let known = fs::read_to_string(&kept).unwrap_or_default();
-        if let Some((_, driver)) = known.split_once('\n').filter(|(of, _)| *of == stamp) {
-            let slices = driver == "systemd";
+        let said = known.split_once('\n').filter(|(of, _)| *of == stamp);
+        if let Some((cgroups, log)) = said.and_then(|(_, said)| said.split_once(' ')) {
             return Ok(Abilities {
-                slices,
+                slices: cgroups == "systemd",
+                logs_json: log == "json-file",
                 ..Abilities::default()
             });
         }
         let abilities = self.engine()?.abilities()?;
         if abilities.cdi_gpus.is_empty() {
-            let driver = if abilities.slices {
+            let cgroups = if abilities.slices {
                 "systemd"
             } else {
                 "cgroupfs"
             };
+            let log = if abilities.logs_json {
+                "json-file"
+            } else {
+                "other"
+            };
             // Not kept, it is asked again.
-            let _ = write_new(&kept, format!("{stamp}\n{driver}").as_bytes());
+            let _ = write_new(&kept, format!("{stamp}\n{cgroups} {log}").as_bytes());
         }
         Ok(abilities)
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ds01_core::{
-    docker::Allow,
+    docker::{Allow, LogLimit},
     failure::{Kind, UserError},
     ledger::SETTLED,
 };
@@ -90,7 +90,7 @@ pub struct Gpu {
 }
 
 /// `[containers]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Containers {
     /// The image of a container that names none and whose project has none.
@@ -99,6 +99,31 @@ pub struct Containers {
     pub bind_roots: Vec<PathBuf>,
     /// Whether the owner's home is mounted at the same path.
     pub mount_home: bool,
+    /// The size of a file of a container's log, as Docker writes it, where a request says nothing;
+    /// `100m` by default. Empty, it is what the engine's own configuration says.
+    pub log_size: String,
+    /// How many such files; 3 by default.
+    pub log_files: u32,
+}
+
+impl Containers {
+    /// What limits the logs of containers.
+    pub fn log(&self) -> Option<LogLimit<'_>> {
+        let (size, files) = (self.log_size.as_str(), self.log_files);
+        (!size.is_empty()).then_some(LogLimit { size, files })
+    }
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        Self {
+            default_image: None,
+            bind_roots: Vec::new(),
+            mount_home: false,
+            log_size: "100m".into(),
+            log_files: 3,
+        }
+    }
 }
 
 /// `[access]`
@@ -295,6 +320,12 @@ impl Config {
         if let Some(root) = roots.iter().find(|root| !root.is_absolute()) {
             return Some(format!("containers.bind_roots: {root:?} is not absolute"));
         }
+        if let Some(LogLimit { size, files }) = self.containers.log().filter(|log| !log.is_valid())
+        {
+            return Some(format!(
+                "containers.log_size, log_files: {size:?} and {files} are not as \"100m\" and 3"
+            ));
+        }
         if let Some(path) = &self.gateway.takes_over {
             let shown = path.display();
             if !path.is_absolute() {
@@ -359,6 +390,11 @@ mod tests {
             (
                 "[containers]\nbind_roots = ['/data', 'x']",
                 Some("containers.bind_roots: \"x\" is not absolute"),
+            ),
+            ("[containers]\nlog_size = ''\nlog_files = 0", None),
+            (
+                "[containers]\nlog_size = 'much'",
+                Some("containers.log_size, log_files: \"much\" and 3 are not as \"100m\" and 3"),
             ),
             (
                 "[gateway]\ntakes_over = 'docker.sock'",

@@ -12,7 +12,7 @@ use super::{
     create::CreateBody,
     endpoint::{finish_links, peer},
     gpus::{CDI_GPU, SELECTORS, VISIBLE},
-    host_config::DeviceRequest,
+    host_config::{DeviceRequest, LogConfig},
     isolation::split_volumes_from,
     names::Noun,
     plan::{Planned, is_predefined},
@@ -28,6 +28,23 @@ pub struct Peer {
     pub as_owner: bool,
 }
 
+/// How much of a container's output the engine keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogLimit<'a> {
+    /// The size of a file, as Docker writes it: `100m`.
+    pub size: &'a str,
+    /// How many files.
+    pub files: u32,
+}
+
+impl LogLimit<'_> {
+    /// Whether the engine would take it.
+    pub fn is_valid(&self) -> bool {
+        let number = self.size.strip_suffix(['k', 'm', 'g']).unwrap_or(self.size);
+        number.parse::<u32>().is_ok_and(|number| number > 0) && self.files > 0
+    }
+}
+
 /// What was found, taken and decided since [`plan`](super::plan).
 #[derive(Debug, Clone, Copy)]
 pub struct Given<'a> {
@@ -39,6 +56,10 @@ pub struct Given<'a> {
     pub devices: &'a [Uuid],
     /// The engine gives devices by CDI, not by NVIDIA's hook.
     pub by_cdi: bool,
+    /// What limits its log, if it is of the engine's driver `json-file` and the request says nothing.
+    pub log: Option<LogLimit<'a>>,
+    /// That is the driver of containers that name none.
+    pub logs_json: bool,
     /// The slice, where the engine's cgroup driver is systemd's.
     pub cgroup_parent: Option<&'a str>,
     /// Where the engine finds each folder of [`Planned::binds`], by its source.
@@ -124,6 +145,7 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
     let host = body.host();
     host.security_opt = Some(vec!["no-new-privileges".into()]);
     host.cgroup_parent = given.cgroup_parent.map(String::from);
+    log(&mut host.log_config, given);
     host.device_requests = (!given.devices.is_empty()).then(|| vec![request(given, planned.parts)]);
     binds::finish(host, given.binds, |name| {
         let found = given.volumes.get(name);
@@ -146,6 +168,23 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
         as_owner,
         warnings,
     })
+}
+
+/// Limits a log that nobody has limited: it would fill the disk that all containers share.
+fn log(config: &mut Option<LogConfig>, given: &Given<'_>) {
+    let driver = config.as_ref().map_or("", |config| text(&config.driver));
+    let json = driver == "json-file" || driver.is_empty() && given.logs_json;
+    let Some(limit) = given.log.filter(|_| json) else {
+        return;
+    };
+    let config = config.get_or_insert_default();
+    config.driver = Some("json-file".into());
+    let options = config.config.get_or_insert_default();
+    if !options.contains_key("max-size") {
+        options.insert("max-size".into(), limit.size.into());
+        let files = || limit.files.to_string();
+        options.entry("max-file".into()).or_insert_with(files);
+    }
 }
 
 /// The devices by uuid, in the way that this engine gives them.

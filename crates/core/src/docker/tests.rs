@@ -89,6 +89,8 @@ fn finished_with(
             labels: &BTreeMap::from([("ds01.managed".into(), "true".into())]),
             devices,
             by_cdi: false,
+            log: None,
+            logs_json: true,
             cgroup_parent: Some("ds01-student-alice.slice"),
             binds: &found(sources.collect(), "/run/ds01"),
             volumes: &BTreeMap::new(),

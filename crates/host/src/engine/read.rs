@@ -46,6 +46,8 @@ pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
 pub struct Abilities {
     /// Its cgroups are systemd's, so that a slice can be a parent.
     pub slices: bool,
+    /// A container that names no driver logs by `json-file`.
+    pub logs_json: bool,
     /// The GPUs that it can give by CDI, by uuid or index. None: it has NVIDIA's hook, or no GPU.
     pub cdi_gpus: BTreeSet<String>,
 }
@@ -260,6 +262,7 @@ impl Engine {
         let gpus = devices.filter_map(|device| Some(device.id?.strip_prefix(CDI_GPU)?.to_string()));
         Ok(Abilities {
             slices,
+            logs_json: info.logging_driver.as_deref() == Some("json-file"),
             cdi_gpus: gpus.collect(),
         })
     }

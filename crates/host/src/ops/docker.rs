@@ -243,6 +243,8 @@ fn make(
             labels: &labels,
             devices: &uuids,
             by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
+            log: site.config().containers.log(),
+            logs_json: abilities.logs_json,
             cgroup_parent: abilities.slices.then_some(order.slice.as_str()),
             binds: &sources,
             volumes: &found.volumes,

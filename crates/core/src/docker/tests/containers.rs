@@ -171,9 +171,80 @@ fn others_in_its_network_find_it_by_its_owners_name() {
     }
 }
 
+/// Nothing was found, by an engine that logs by `json-file` or otherwise.
+fn nothing(nothing: &BTreeMap<String, String>, logs_json: bool) -> Given<'_> {
+    const NONE: &BTreeMap<String, Peer> = &BTreeMap::new();
+    Given {
+        image: None,
+        labels: nothing,
+        devices: &[],
+        by_cdi: true,
+        log: Some(LogLimit {
+            size: "100m",
+            files: 3,
+        }),
+        logs_json,
+        cgroup_parent: None,
+        binds: nothing,
+        volumes: nothing,
+        networks: nothing,
+        containers: NONE,
+        sharers: &[],
+        inherits_binds: false,
+    }
+}
+
+#[test]
+fn a_log_that_nobody_limits_is_limited() {
+    let (empty, limited) = (
+        BTreeMap::new(),
+        json!({"max-size": "100m", "max-file": "3"}),
+    );
+    for (asked, by_json, by_other) in [
+        (
+            Value::Null,
+            json!(["json-file", limited]),
+            json!([null, null]),
+        ),
+        (
+            json!({"Type": "", "Config": {}}),
+            json!(["json-file", limited]),
+            json!(["", {}]),
+        ),
+        (
+            json!({"Type": "json-file"}),
+            json!(["json-file", limited]),
+            json!(["json-file", limited]),
+        ),
+        (
+            json!({"Config": {"max-file": "9"}}),
+            json!(["json-file", {"max-size": "100m", "max-file": "9"}]),
+            json!([null, {"max-file": "9"}]),
+        ),
+        (
+            json!({"Config": {"max-size": "1m"}}),
+            json!(["json-file", {"max-size": "1m"}]),
+            json!([null, {"max-size": "1m"}]),
+        ),
+        (
+            json!({"Type": "local"}),
+            json!(["local", null]),
+            json!(["local", null]),
+        ),
+    ] {
+        for (logs_json, expected) in [(true, by_json), (false, by_other)] {
+            let planned = host(json!({ "LogConfig": asked })).unwrap();
+            let done = finish(planned, &nothing(&empty, logs_json)).unwrap();
+            let body = serde_json::to_value(done.body).unwrap();
+            let log = &body["HostConfig"]["LogConfig"];
+            assert_eq!(json!([log["Type"], log["Config"]]), expected, "{asked}");
+        }
+    }
+}
+
 #[test]
 fn what_was_not_found_is_refused_not_passed_on() {
-    let nothing = BTreeMap::new();
+    let empty = BTreeMap::new();
     for config in [
         json!({"NetworkMode": "foo"}),
         json!({"NetworkMode": "container:x"}),
@@ -182,19 +253,7 @@ fn what_was_not_found_is_refused_not_passed_on() {
         json!({"VolumesFrom": ["x"]}),
         json!({"Binds": ["/h:/c"]}),
     ] {
-        let given = Given {
-            image: None,
-            labels: &nothing,
-            devices: &[],
-            by_cdi: true,
-            cgroup_parent: None,
-            binds: &nothing,
-            volumes: &nothing,
-            networks: &nothing,
-            containers: &BTreeMap::new(),
-            sharers: &[],
-            inherits_binds: false,
-        };
+        let given = nothing(&empty, true);
         let done = finish(host(config.clone()).unwrap(), &given);
         assert_eq!(field(done), "no such", "{config}");
     }
