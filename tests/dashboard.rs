@@ -1,5 +1,7 @@
 //! `dashboard`.
 
+use std::{fs, thread};
+
 use ds01_testkit::TestHost;
 use serde_json::{Value, json};
 
@@ -339,12 +341,22 @@ fn stopped_and_continued_it_takes_the_terminal_again() {
     pty.expect("thesis");
     pty.send("\x1a");
     pty.expect(LEAVE);
+    // It gives the terminal back first: what continues it sooner is lost, and no shell does.
+    while !is_stopped(pty.pid()) {
+        thread::yield_now();
+    }
     pty.signal(ds01_testkit::Signal::SIGCONT);
     pty.expect(ENTER);
     pty.expect("thesis");
     pty.send("q");
     assert_eq!(pty.wait(), Some(0));
     assert_eq!(pty.modes(), before);
+}
+
+/// Whether the process waits to be continued.
+fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.starts_with('T')
 }
 
 #[test]
