@@ -31,8 +31,8 @@ fn run(_: Args, ui: &mut Ui) -> Result<(), Failure> {
         "To leave a container's shell, type there: exit, container-exit, or Ctrl-D.",
         "The container runs on, and keeps its GPU: come back with container-attach <name>.",
         "",
-        "To end its processes:               container-stop <name>    (its GPU is kept a while)",
-        "To end it, and free its GPU at once: container-remove <name> --stop",
+        "To end its processes:                 container-stop <name>    (its GPU is kept a while)",
+        "To remove it, and free its GPU at once: container-retire <name>",
         "Files in /workspace stay in every case.",
     ] {
         ui.line(line)?;

@@ -10,7 +10,7 @@ use ds01_cli::{
 };
 use ds01_core::failure::Failure;
 
-/// List the images that containers are made from, and make and delete your own. What follows is the command.
+/// See the images that containers are made from, and delete your own. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} list",

@@ -270,7 +270,7 @@ fn the_whole_screen_has_a_heading_for_each_part() {
         .map(|line| line.split(' ').next().unwrap())
         .filter(|title| *title != "Alerts")
         .collect();
-    assert_eq!(titles, ["System", "GPUs", "Your", "Users"]);
+    assert_eq!(titles, ["System", "Your", "GPUs", "Users"]);
     let nobody = host.as_user("carol").run(DASHBOARD, &["containers"]).ok();
     assert!(nobody.ends_with("Your containers\n  none\n"), "{nobody}");
     let none = TestHost::with_topology("none");
@@ -284,10 +284,10 @@ fn on_a_narrow_plain_terminal_it_can_be_read() {
     for plain in ["NO_COLOR=1", "TERM=dumb"] {
         let args = [plain, "COLUMNS=40", DASHBOARD];
         let mut pty = host.as_user("alice").pty("env", &args);
+        pty.expect("Your containers\r\n  NAME    STATUS   CPU%");
         pty.expect("GPUs\r\n  GPU  USER   CONTAINER         MEMORY\r\n");
         pty.expect("  0    alice  thesis            8GB/80GB\r\n");
         pty.expect("  1    bob    secret-work (st…  0B/80GB\r\n");
-        pty.expect("Your containers\r\n  NAME    STATUS   CPU%");
         assert_eq!(pty.wait(), Some(0));
         let output = pty.output();
         assert!(!output.contains('\x1b'), "{output:?}");

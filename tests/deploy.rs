@@ -109,7 +109,7 @@ fn what_cannot_be_is_said_before_anything_is_made() {
                 hint: build it with project-launch thesis, or name one with --image\n";
     assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, none));
     let none = "container-deploy: there is no image nothing on this host\n\
-                hint: see the images with docker images; name one with --image\n";
+                hint: see the images with image-list --all; name one with --image\n";
     let named = host.run(DEPLOY, &["thesis", "--image=nothing"]);
     assert_eq!(named, failed(3, none));
     for (one, other) in [("--open", "--background"), ("--gpu=1", "--cpu-only")] {

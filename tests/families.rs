@@ -57,6 +57,7 @@ fn a_word_that_is_none_suggests_the_nearest() {
     for (family, word, meant) in [
         ("container", "lsit", "; did you mean 'list'?"),
         ("container", "stpo", "; did you mean 'stop'?"),
+        ("container", "stat", "; did you mean 'stats'?"),
         ("container", "frobnicate", ""),
         ("container", "../sh", ""),
         ("gpu", "statsu", "; did you mean 'status'?"),
@@ -67,6 +68,12 @@ fn a_word_that_is_none_suggests_the_nearest() {
         );
         assert_eq!(host.run(family, &[word]), failed(2, &expected));
     }
+    let help = host.run("container-list", &["--help"]);
+    assert_eq!(host.run("container", &["help", "list"]), help);
+    let all = host.run("container", &["--help"]);
+    assert_eq!(host.run("container", &["help"]), all);
+    let guided = host.run("gpu", &["--guided", "status"]);
+    assert!(guided.stderr.contains("guide: "), "{guided:?}");
     let missing = "gpu: missing argument <command>\n\
                    hint: without a terminal it must be given: see gpu --help\n";
     assert_eq!(host.run("gpu", &[]), failed(2, missing));

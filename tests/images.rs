@@ -65,14 +65,13 @@ fn one_deletes_ones_own_when_no_container_uses_it() {
     named(&host, &own);
     named(&host, "ds01-20002/theirs:latest");
     let delete = |name: &str| host.run("image-delete", &[name]);
-    for other in ["ds01-20002/theirs", "ds01-20002/theirs:latest"] {
-        let refused = format!(
-            "image-delete: you cannot give an image the name {other}\n\
-             hint: choose a name like my-thesis, without a registry\n"
-        );
-        assert_eq!(delete(other), failed(7, &refused));
-    }
-    for none in ["ds01-base", "theirs"] {
+    for none in [
+        "ds01-20002/theirs",
+        "ds01-20002/theirs:latest",
+        "ds01-base",
+        "theirs",
+        "a b",
+    ] {
         let missing =
             format!("image-delete: you have no image {none}\nhint: see yours with image-list\n");
         assert_eq!(delete(none), failed(3, &missing));
@@ -82,7 +81,7 @@ fn one_deletes_ones_own_when_no_container_uses_it() {
     host.run("container-create", &["two", "--image=thesis", "--cpu-only"])
         .ok();
     let used = "image-delete: image thesis is in use by containers one, two\n\
-                hint: remove it first: container-remove one two\n";
+                hint: retire it first: container-retire one two\n";
     assert_eq!(delete("thesis"), failed(4, used));
     host.run("container-remove", &["one", "two"]).ok();
     assert_eq!(delete("thesis"), done("", &format!("{own} is deleted\n")));

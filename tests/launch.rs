@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ds01_testkit::{Outcome, TestHost};
 
-use crate::support::expect::{all_containers, done, failed, image, inside, project, state, uuid};
+use crate::support::expect::{
+    all_containers, done, failed, image, inside, project, state, uuid, with_config,
+};
 
 mod building;
 
@@ -151,11 +153,18 @@ fn what_is_not_there_is_said_with_what_to_type() {
     );
     let none = "project-launch: project my-thesis has no image, and no Dockerfile to build one \
                 from\n\
-                hint: write ~/workspace/my-thesis/Dockerfile, or do without: container-deploy \
-                my-thesis --image=<image>\n";
+                hint: write ~/workspace/my-thesis/Dockerfile, or choose from image-list --all: \
+                container-deploy my-thesis --image=<image>\n";
     assert_eq!(host.run(LAUNCH, &["my-thesis"]), failed(3, none));
     let bobs = host.as_user("bob").run(LAUNCH, &["my-thesis"]);
     assert_eq!(bobs.status, Some(3), "{}", bobs.stderr);
+    // No name is read as this, so it is not what may be meant.
+    host.run("mkdir", &["-p", "workspace/Other"]).ok();
+    let upper = host.run(LAUNCH, &["Other"]);
+    assert!(
+        upper.stderr.contains("hint: make the folder first"),
+        "{upper:?}"
+    );
 
     image(&host, "ds01-20001/my-thesis", "ds01-base", &[], &[]);
     let none = "project-launch: project my-thesis has no Dockerfile to build its image from\n\
@@ -167,6 +176,19 @@ fn what_is_not_there_is_said_with_what_to_type() {
 }
 
 #[test]
+fn a_project_without_a_dockerfile_has_the_hosts_image() {
+    let host = TestHost::new();
+    with_config(&host, "[containers]\ndefault_image = \"ds01-busybox\"\n");
+    project(&host, "alice", "thesis", &[]);
+    let note = "project thesis has no Dockerfile: ds01-busybox is what this host has for such\n";
+    let launched = host.run(LAUNCH, &["thesis"]);
+    assert_eq!(launched, done("thesis runs with GPU 0\n", note));
+    host.run("container-retire", &["thesis"]).ok();
+    let rebuild = host.run(LAUNCH, &["thesis", "--rebuild"]);
+    assert_eq!(rebuild.status, Some(3), "{rebuild:?}");
+}
+
+#[test]
 fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     let host = TestHost::new();
     let dockerfile = "FROM ds01-base\nCOPY requirements.txt /\n";
@@ -174,18 +196,16 @@ fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     project(&host, "alice", "thesis", &files);
     host.run(LAUNCH, &["thesis"]).ok();
     let first = id_of_image(&host);
-    let note =
-        |newer: &str, first: &str| format!("{newer} in: {first}project-launch thesis --rebuild\n");
+    let note = |newer: &str| {
+        format!("{newer} in: container-retire thesis && project-launch thesis --rebuild\n")
+    };
     change_later(&host, "requirements.txt");
     let stale = host.run(LAUNCH, &["thesis"]);
     assert_eq!(
         stale,
         done(
             "thesis runs already with GPU 0\n",
-            &note(
-                "requirements.txt is newer than the image; a rebuild takes it",
-                "container-retire thesis && "
-            )
+            &note("requirements.txt is newer than the image; a rebuild takes it")
         )
     );
     let exists = "project-launch: container thesis exists, running: a new image would not reach it\n\
@@ -201,7 +221,7 @@ fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     change_later(&host, "Dockerfile");
     let stale = host.run(LAUNCH, &["thesis"]);
     let newer = "Dockerfile, requirements.txt are newer than the image; a rebuild takes them";
-    let both = note(newer, "");
+    let both = note(newer);
     assert_eq!(stale, done("thesis runs with GPU 0\n", &both));
     host.run("container-retire", &["thesis"]).ok();
     // Written anew, though as they were: the engine gives the image that it has its name again.

@@ -145,7 +145,7 @@ impl Ui {
     /// The same on a terminal that cannot move its cursor.
     fn choose_by_number(&mut self, prompt: &str, items: &[String]) -> Result<usize, Failure> {
         let list = items.iter().map(|item| format!("  {item}\n"));
-        self.show(&format!("{prompt}:\n{}", list.collect::<String>()));
+        self.show(&format!("{prompt}\n{}", list.collect::<String>()));
         loop {
             let answer = self.answer(&format!("Choice [1-{}]: ", items.len()))?;
             match answer.parse::<usize>() {
@@ -195,7 +195,8 @@ impl Ui {
 }
 
 /// How well what was typed means `item`: as its number, as the beginning of its text or of its
-/// number, as part of its text; or not at all.
+/// number, as part of its text; or not at all. Digits are a number and nothing else, so that none
+/// chooses by chance.
 fn score(typed: &str, item: &str) -> Option<i64> {
     let (number, text) = item.split_once(") ")?;
     let (number, text, typed) = (
@@ -207,10 +208,12 @@ fn score(typed: &str, item: &str) -> Option<i64> {
         Some(0)
     } else if number == typed {
         Some(3)
-    } else if text.starts_with(&typed) {
-        Some(2)
     } else if number.starts_with(&typed) {
         Some(1)
+    } else if typed.bytes().all(|byte| byte.is_ascii_digit()) {
+        None
+    } else if text.starts_with(&typed) {
+        Some(2)
     } else {
         text.contains(&typed).then_some(0)
     }
@@ -267,7 +270,8 @@ mod tests {
             ("", [Some(0), Some(0)]),
             ("1", [Some(3), Some(1)]),
             ("12", [None, Some(3)]),
-            ("2", [Some(0), Some(2)]),
+            ("2", [None, None]),
+            ("-2", [Some(0), None]),
             ("SIS", [Some(0), None]),
             ("The", [Some(2), None]),
             ("x", [None, None]),

@@ -56,8 +56,15 @@ impl Ui {
     /// [`Kind::Usage`] for a word that means none, and for no word without a terminal;
     /// [`Kind::Failed`] if the command is not installed beside this one.
     pub fn dispatch(&mut self, family: &str, words: Vec<String>) -> Result<Infallible, Failure> {
+        // Said before the word, it is meant for what follows.
+        let guided = self.guided().then_some("--guided".to_string());
         let mut words = words.into_iter();
         let word = match words.next() {
+            Some(word) if word == "help" => {
+                let command = words.next().and_then(|word| member(family, &word));
+                let command = command.unwrap_or(family.to_owned());
+                return become_it(&command, ["--help".into()].into_iter());
+            }
             Some(word) => word,
             None => {
                 self.may_ask("command")?;
@@ -69,13 +76,18 @@ impl Ui {
             }
         };
         let Some(command) = member(family, &word) else {
-            let meant = nearest(&word, members(family).map(|(word, _)| word));
+            let begun = |(member, _): &(&str, &str)| word.len() > 1 && member.starts_with(&word);
+            let begun = members(family).find(begun).map(|(member, _)| member);
+            let meant = begun.or_else(|| nearest(&word, members(family).map(|(word, _)| word)));
             let meant = meant.map_or(String::new(), |meant| format!("; did you mean '{meant}'?"));
             let message = format!("no command '{family} {word}'{meant}");
             let hint = format!("see what there is with {family} --help");
             return Err(Failure::new(Kind::Usage, message).with_hint(hint));
         };
-        become_it(&command, words.map(OsString::from))
+        become_it(
+            &command,
+            guided.into_iter().chain(words).map(OsString::from),
+        )
     }
 }
 

@@ -52,13 +52,14 @@ pub fn build(host: &Host, ui: &mut Ui, project: &Project, again: &str) -> Result
                 ui.note(step);
             }
             Progress::Line(line) if live => {
-                ui.progress(line);
-                last.push_back(line.into());
+                let line = line.replace('\t', "    ");
+                ui.progress(&line);
+                last.push_back(line);
                 if last.len() > LAST {
                     last.pop_front();
                 }
             }
-            Progress::Line(line) => ui.note(line),
+            Progress::Line(line) => ui.note(line.replace('\t', "    ")),
             Progress::Doing(what) if live => ui.progress(what),
             // Said again and again, as it goes on.
             Progress::Doing(what) => {

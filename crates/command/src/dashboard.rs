@@ -118,10 +118,11 @@ impl Screen {
         let sections = [
             self.alerts(),
             self.system.as_ref().map(|all| system(all, &self.host)),
-            self.gpu.as_ref().map(gpu),
+            // What is one's own first, where the screen is too small for all.
             self.containers
                 .as_deref()
                 .map(|all| containers(all, self.admin)),
+            self.gpu.as_ref().map(gpu),
             self.users.as_deref().map(users),
             self.allocations
                 .as_deref()

@@ -42,12 +42,16 @@ pub fn launch(
     if let Some(found) = existing(host, ui, &name)? {
         return again(host, ui, &project, &found, open, rebuild);
     }
+    let mut default_image = false;
     match host.image_of(&name)? {
-        Some(image) if !rebuild => tell_stale(ui, &project, &image, false),
-        found => {
-            if project.dockerfile()?.is_none() {
+        Some(image) if !rebuild => tell_stale(ui, &project, &image),
+        found if project.dockerfile()?.is_none() => {
+            default_image = found.is_none() && !rebuild;
+            if !default_image {
                 return Err(no_dockerfile(&name, found.is_some()));
             }
+        }
+        found => {
             let question =
                 format!("Project {name} has no image yet. Build it from its Dockerfile?");
             if !rebuild && ui.interactive() && !ui.confirm(&question)? {
@@ -71,7 +75,16 @@ pub fn launch(
         gpus: 1,
         dry_run: false,
     };
-    let made = deploy(host, ui, &create)?;
+    let made = deploy(host, ui, &create).map_err(|failure| match failure.kind {
+        Kind::NotFound if default_image => no_dockerfile(&name, false),
+        _ => failure,
+    })?;
+    if default_image {
+        let image = &made.image;
+        ui.note(format_args!(
+            "project {name} has no Dockerfile: {image} is what this host has for such"
+        ));
+    }
     let runs = format!("runs {}", with_gpu(&made.devices));
     shell(host, ui, &name, &runs, open)
 }
@@ -96,7 +109,7 @@ fn again(
         return Err(Failure::new(Kind::State, message).with_hint(hint));
     }
     if let Some(image) = host.image_of(name)? {
-        tell_stale(ui, project, &image, true);
+        tell_stale(ui, project, &image);
     }
     ui.explain("the container exists: it is started, as docker start does, unless it runs");
     let start = Start {
@@ -113,9 +126,9 @@ fn again(
     shell(host, ui, name, &runs, open)
 }
 
-/// Says which files of a project its image does not know as they are now. A container of the
-/// project is in the way of another image.
-fn tell_stale(ui: &mut Ui, project: &Project, image: &Image, container: bool) {
+/// Says which files of a project its image does not know as they are now. The project's container,
+/// which is there or about to be, is in the way of another image.
+fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
     let newer = project.newer_than(image);
     let (are, them) = match newer.len() {
         0 => return,
@@ -123,12 +136,8 @@ fn tell_stale(ui: &mut Ui, project: &Project, image: &Image, container: bool) {
         _ => ("are", "them"),
     };
     let name = &project.name;
-    let first = match container {
-        true => format!("container-retire {name} && "),
-        false => String::new(),
-    };
     ui.note(format_args!(
-        "{} {are} newer than the image; a rebuild takes {them} in: {first}project-launch {name} --rebuild",
+        "{} {are} newer than the image; a rebuild takes {them} in: container-retire {name} && project-launch {name} --rebuild",
         newer.join(", ")
     ));
 }
@@ -142,7 +151,7 @@ fn no_dockerfile(name: &ContainerName, image: bool) -> Failure {
     let hint = match image {
         true => format!("leave --rebuild out, or write ~/workspace/{name}/Dockerfile"),
         false => format!(
-            "write ~/workspace/{name}/Dockerfile, or do without: container-deploy {name} --image=<image>"
+            "write ~/workspace/{name}/Dockerfile, or choose from image-list --all: container-deploy {name} --image=<image>"
         ),
     };
     Failure::new(Kind::NotFound, message).with_hint(hint)

@@ -1,14 +1,27 @@
 //! The names that a shell is offered for an argument.
 
+use std::{sync::mpsc::channel, thread, time::Duration};
+
 use ds01_cli::Candidate;
 use ds01_host::{
     Host,
     ops::{Images, List},
 };
 
+/// How long a shell waits: whoever types on has had enough.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What can stand for the argument of this name, as the usage has it. Nothing where the host
-/// cannot be asked: a shell has no place for an error.
+/// cannot be asked, or is slow to answer: a shell has no place for an error.
 pub(crate) fn names(argument: &str) -> Vec<Candidate> {
+    let (sender, receiver) = channel();
+    let argument = argument.to_owned();
+    // Whatever it still waits for ends with the process.
+    thread::spawn(move || sender.send(found(&argument)));
+    receiver.recv_timeout(PATIENCE).unwrap_or_default()
+}
+
+fn found(argument: &str) -> Vec<Candidate> {
     let Ok(host) = Host::open("completion") else {
         return Vec::new();
     };

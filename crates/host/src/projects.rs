@@ -47,7 +47,12 @@ impl Host {
             folders => folders.map_err(|error| unreadable(&workspace, &error))?,
         };
         let folders = folders.flatten().filter(|folder| folder.path().is_dir());
-        let name = |folder: fs::DirEntry| folder.file_name().to_str()?.parse().ok();
+        // A name is read in any case, a folder has it in one.
+        let name = |folder: fs::DirEntry| -> Option<ContainerName> {
+            let folder = folder.file_name();
+            let name: ContainerName = folder.to_str()?.parse().ok()?;
+            (folder == name.as_ref()).then_some(name)
+        };
         let mut names: Vec<ContainerName> = folders.filter_map(name).collect();
         names.sort();
         Ok(names)

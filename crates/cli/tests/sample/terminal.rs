@@ -205,7 +205,7 @@ fn a_terminal_without_a_cursor_gets_numbers() {
     let mut command = sample(&[]);
     command.env("TERM", "dumb");
     let mut session = Session::start(command);
-    session.see("Which container:\r\n  1) thesis");
+    session.see("Which container\r\n  1) thesis");
     session.see("Choice [1-2]: ");
     session.press("7\r");
     session.see("Choice [1-2]: ");

@@ -140,7 +140,8 @@ impl UserError for EngineError {
             }
             // It is about the request, and the engine has said what; or the gateway has said what to do.
             Self::Refused {
-                status: 400 | 503, ..
+                status: 400 | 404 | 503,
+                ..
             } => None,
             Self::Refused { .. } => {
                 Some("tell an admin; journalctl -u docker shows more".to_string())

@@ -60,7 +60,7 @@ pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image)
     Err(fail(
         Kind::NotFound,
         format!("there is no image {name} on this host"),
-        "see the images with docker images; name one with --image".into(),
+        "see the images with image-list --all; name one with --image".into(),
     ))
 }
 

@@ -150,7 +150,7 @@ fn image_name(
             return Err(fail(
                 Kind::Usage,
                 "an image name cannot be empty".into(),
-                "see the images with docker images".into(),
+                "see the images with image-list --all".into(),
             ));
         }
         return Ok(own_image(image, uid));

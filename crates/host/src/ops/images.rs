@@ -94,14 +94,15 @@ impl Operation for DeleteImage {
     type Answer = String;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<String, Failure> {
-        let mut name = image::own_name(&image_with_uid(&self.name, caller.uid), caller.uid)?;
-        if !name.contains(':') {
-            name.push_str(":latest");
-        }
         let none = || {
             let message = format!("you have no image {}", self.name);
             fail(Kind::NotFound, message, "see yours with image-list".into())
         };
+        let given = image_with_uid(&self.name, caller.uid);
+        let mut name = image::own_name(&given, caller.uid).map_err(|_| none())?;
+        if !name.contains(':') {
+            name.push_str(":latest");
+        }
         let Some(found) = site.engine()?.image(&name)? else {
             return Err(none());
         };
@@ -136,7 +137,7 @@ impl DeleteImage {
             Some(_) => fail(
                 Kind::State,
                 message,
-                format!("remove it first: container-remove {}", names.join(" ")),
+                format!("retire it first: container-retire {}", names.join(" ")),
             ),
             None => Failure::new(Kind::State, message),
         })

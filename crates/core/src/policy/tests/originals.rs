@@ -193,3 +193,16 @@ fn every_key_of_the_originals_files_is_found_on_its_line() {
         check_lines(&text, &mut Vec::new(), &yaml::Node::Map(map));
     }
 }
+
+#[test]
+fn the_example_of_the_manual_page_is_read_without_a_warning() {
+    let page = include_str!("../../../../../man/resource-limits.yaml.5");
+    let example = page.split(".EX\n").nth(1).unwrap();
+    let example = example.split(".EE").next().unwrap().replace("\\-", "-");
+    assert_eq!(warnings(&files(&example)), [] as [&str; 0]);
+    let alice = policy(&example).limits_for("alice");
+    assert_eq!(
+        (alice.group.as_str(), alice.quota),
+        ("researcher", gpus(4.0))
+    );
+}
