@@ -9,13 +9,14 @@ use ds01_core::{
     dockerfile,
     dockerignore::Ignore,
     failure::{Failure, Kind},
+    project::DOCKERFILE,
 };
 
 use crate::{
     Host,
     context::{Context, IGNORE, Unsent},
     engine::{Heard, Unbuilt},
-    projects::{DOCKERFILE, read},
+    projects::read,
 };
 
 /// An image to be built.
