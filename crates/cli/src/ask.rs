@@ -121,6 +121,17 @@ impl Ui {
         }
     }
 
+    /// Lets another program have the terminal: while `run` waits for it, Ctrl-C is that program's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn lend<T>(&mut self, run: impl FnOnce() -> T) -> Result<T, Failure> {
+        self.flush()?;
+        let _guard = Interruptible::new()?;
+        Ok(run())
+    }
+
     /// Lets the user choose one of `rows`, whose cells are the facts to choose by; gives its index.
     ///
     /// # Errors
@@ -275,7 +286,8 @@ fn failed(error: &io::Error) -> Failure {
     failure
 }
 
-/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be restored.
+/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be
+/// restored. A program that is started meanwhile is ended by it as ever.
 struct Interruptible(SigAction);
 
 impl Interruptible {

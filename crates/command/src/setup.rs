@@ -1,6 +1,6 @@
 //! A user's first steps on a host, each of which can be skipped, and done again.
 
-use ds01_cli::{Interruptions, Ui};
+use ds01_cli::Ui;
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerName,
@@ -83,12 +83,8 @@ fn key(ui: &mut Ui, person: &users::Person, wanted: Option<bool>) -> Result<(), 
         return ui.line("Skipped.");
     }
     let comment = format!("{}@{}", person.login, system::name());
-    // Ctrl-C is ssh-keygen's, which has the terminal meanwhile, and then ours.
-    let interruptions = Interruptions::held()?;
-    ui.flush()?;
-    let made = ssh::make(&person.home, &comment, ui.interactive());
-    interruptions.check()?;
-    let key = made?;
+    let asks = ui.interactive();
+    let key = ui.lend(|| ssh::make(&person.home, &comment, asks))??;
     ui.line(format_args!(
         "{} is the private half: it is for nobody else. The public half, to be given away:",
         key.display()

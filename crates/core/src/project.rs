@@ -276,7 +276,8 @@ impl Draft {
         text
     }
 
-    /// Runs as the owner, as every container does that has a folder of the host.
+    /// Runs as the owner, as every container does that has a folder of the host. The image has no
+    /// home of theirs, and an editor needs one.
     fn dev_container(&self, uid: u32) -> String {
         let name = &self.name;
         format!(
@@ -288,6 +289,7 @@ impl Draft {
              \"workspaceFolder\": \"/workspace\",\n  \
              \"containerUser\": \"{uid}\",\n  \"remoteUser\": \"{uid}\",\n  \
              \"updateRemoteUserUID\": false,\n  \
+             \"containerEnv\": {{ \"HOME\": \"/tmp\" }},\n  \
              \"customizations\": {{\n    \"vscode\": {{\n      \
              \"extensions\": [\"ms-python.python\", \"ms-toolsai.jupyter\"]\n    }}\n  }}\n}}\n"
         )
