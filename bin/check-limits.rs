@@ -1,16 +1,13 @@
 //! `check-limits`: its documentation is that of `Args`, which `check-limits --info` and its manual page print.
 
-use std::{
-    fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, process::ExitCode, time::Duration,
-};
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, process::ExitCode};
 
 use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
     Command, Format, Ui,
     concepts::{self, Concept},
-    human,
 };
-use ds01_command::{ask, open};
+use ds01_command::{ask, limits, open};
 use ds01_core::failure::Failure;
 use ds01_host::ops::{LimitsStatus, MyLimits};
 
@@ -45,86 +42,14 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
     ui.explain("the limits of your group are read, and your containers are counted");
     let status = ask(&host, ui, &MyLimits {})?;
-    let rows = rows(&status);
+    let rows = limits::rows(&status);
     if let Err(error) = keep(&status, &rows) {
         ui.warn(format_args!(
             "{}/.ds01-limits was not written: {error}",
             status.home.display()
         ));
     }
-    ui.list(args.format, ["LIMIT", "USED", "MAX"], &rows, &status)
-}
-
-fn rows(status: &LimitsStatus) -> Vec<[String; 3]> {
-    let limits = &status.limits;
-    let row = |what: &str, used: String, max: String| [what.to_string(), used, max];
-    let number = |max: Option<u64>| max.map_or("unlimited".into(), |max| max.to_string());
-    let bytes = |max: Option<u64>| max.map_or("unlimited".into(), human::bytes);
-    let time = |max: Option<Duration>| max.map_or("unlimited".into(), human::duration);
-    let not_counted = || "-".to_string();
-    let cpus = limits.nano_cpus.map(|nano| nano as f64 / 1e9);
-    vec![
-        row("Group", not_counted(), limits.group.clone()),
-        row(
-            "GPUs",
-            status.held.to_string(),
-            limits
-                .quota
-                .map_or("unlimited".into(), |quota| quota.to_string()),
-        ),
-        row(
-            "GPUs per container",
-            not_counted(),
-            number(limits.devices_per_container.map(u64::from)),
-        ),
-        row(
-            "Whole GPUs",
-            not_counted(),
-            if limits.whole_gpus {
-                "allowed"
-            } else {
-                "MIG devices only"
-            }
-            .into(),
-        ),
-        row(
-            "Max Containers",
-            status.containers.to_string(),
-            number(limits.containers.map(u64::from)),
-        ),
-        row(
-            "CPUs per container",
-            not_counted(),
-            cpus.map_or("unlimited".into(), |cpus| cpus.to_string()),
-        ),
-        row(
-            "Memory per container",
-            not_counted(),
-            bytes(limits.memory_bytes),
-        ),
-        row(
-            "Shared memory per container",
-            not_counted(),
-            bytes(limits.shm_bytes),
-        ),
-        row(
-            "Processes per container",
-            not_counted(),
-            number(limits.pids),
-        ),
-        row("Idle timeout", not_counted(), time(limits.idle_timeout)),
-        row("Longest run", not_counted(), time(limits.max_runtime)),
-        row(
-            "GPU hold after stop",
-            not_counted(),
-            time(limits.gpu_hold_after_stop),
-        ),
-        row(
-            "Container kept after stop",
-            not_counted(),
-            time(limits.container_hold_after_stop),
-        ),
-    ]
+    ui.list(args.format, limits::HEADINGS, &rows, &status)
 }
 
 /// Writes `~/.ds01-limits`, whole or not at all; a link planted there is replaced, not followed.

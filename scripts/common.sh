@@ -29,6 +29,8 @@ has_package() {
 	case $1 in
 	docker.io) command -v dockerd >/dev/null && command -v docker >/dev/null ;;
 	gcc) command -v cc >/dev/null ;;
+	git) command -v git >/dev/null ;;
+	openssh-client) command -v ssh-keygen >/dev/null ;;
 	*) dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q ' installed$' ;;
 	esac
 }

@@ -148,12 +148,12 @@ fn what_is_not_there_is_said_with_what_to_type() {
     );
     no(
         "other",
-        "make the folder first: mkdir -p ~/workspace/other; or container-deploy other \
+        "make it first: project-init other; or do without: container-deploy other \
          --image=<image>",
     );
     let none = "project-launch: project my-thesis has no image, and no Dockerfile to build one \
                 from\n\
-                hint: write ~/workspace/my-thesis/Dockerfile, or choose from image-list --all: \
+                hint: make one with project-init my-thesis --force, or choose from image-list --all: \
                 container-deploy my-thesis --image=<image>\n";
     assert_eq!(host.run(LAUNCH, &["my-thesis"]), failed(3, none));
     let bobs = host.as_user("bob").run(LAUNCH, &["my-thesis"]);
@@ -168,7 +168,7 @@ fn what_is_not_there_is_said_with_what_to_type() {
 
     image(&host, "ds01-20001/my-thesis", "ds01-base", &[], &[]);
     let none = "project-launch: project my-thesis has no Dockerfile to build its image from\n\
-                hint: leave --rebuild out, or write ~/workspace/my-thesis/Dockerfile\n";
+                hint: leave --rebuild out, or make one with project-init my-thesis --force\n";
     let rebuild = host.run(LAUNCH, &["my-thesis", "--rebuild"]);
     assert_eq!(rebuild, failed(3, none));
     let launched = host.run(LAUNCH, &["my-thesis"]);

@@ -78,7 +78,58 @@ impl Ui {
     pub fn confirm(&mut self, question: &str) -> Result<bool, Failure> {
         self.may_confirm()?;
         let answer = self.answer(&format!("{} [y/N] ", printable(question)))?;
-        Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
+        Ok(answer.is_some_and(|answer| is_yes(&answer)))
+    }
+
+    /// Offers something that most will want: Enter is yes, the end of input no.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ui::confirm`].
+    pub fn offer(&mut self, question: &str) -> Result<bool, Failure> {
+        self.may_confirm()?;
+        let answer = self.answer(&format!("{} [Y/n] ", printable(question)))?;
+        Ok(answer.is_some_and(|answer| answer.is_empty() || is_yes(&answer)))
+    }
+
+    /// Asks for a text until `read` understands it; Enter alone stands for `default`, which is
+    /// shown.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Usage`] where nobody can be asked, [`Kind::Failed`] at the end of input,
+    /// [`Kind::Interrupted`] on Ctrl-C.
+    pub fn input<T>(
+        &mut self,
+        question: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if !self.interactive() {
+            let message = "there is no terminal to answer on";
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        let shown = printable(default);
+        let prompt = format!("{} [{shown}]: ", printable(question));
+        loop {
+            let answer = self.answer(&prompt)?.ok_or_else(nothing_chosen)?;
+            let answer = if answer.is_empty() { default } else { &answer };
+            match read(answer) {
+                Ok(value) => return Ok(value),
+                Err(failure) => self.failure(&failure),
+            }
+        }
+    }
+
+    /// Lets another program have the terminal: while `run` waits for it, Ctrl-C is that program's.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn lend<T>(&mut self, run: impl FnOnce() -> T) -> Result<T, Failure> {
+        self.flush()?;
+        let _guard = Interruptible::new()?;
+        Ok(run())
     }
 
     /// Lets the user choose one of `rows`, whose cells are the facts to choose by; gives its index.
@@ -148,6 +199,7 @@ impl Ui {
         self.show(&format!("{prompt}\n{}", list.collect::<String>()));
         loop {
             let answer = self.answer(&format!("Choice [1-{}]: ", items.len()))?;
+            let answer = answer.unwrap_or_default();
             match answer.parse::<usize>() {
                 Ok(number) if (1..=items.len()).contains(&number) => return Ok(number - 1),
                 _ if answer.is_empty() => return Err(nothing_chosen()),
@@ -156,8 +208,8 @@ impl Ui {
         }
     }
 
-    /// What is typed after `prompt`, without blanks around it; nothing at the end of input.
-    fn answer(&mut self, prompt: &str) -> Result<String, Failure> {
+    /// What is typed after `prompt`, without blanks around it; `None` at the end of input.
+    fn answer(&mut self, prompt: &str) -> Result<Option<String>, Failure> {
         let _guard = Interruptible::new()?;
         self.line_after(prompt).map_err(|errno| {
             self.show("\n");
@@ -176,7 +228,7 @@ impl Ui {
         if length == 0 {
             self.show("\n");
         }
-        Ok(line.trim().to_owned())
+        Ok((length > 0).then(|| line.trim().to_owned()))
     }
 
     /// Shows `prompt` and waits for a line, or its end. Ctrl-C is let through only while this waits: it
@@ -219,6 +271,10 @@ fn score(typed: &str, item: &str) -> Option<i64> {
     }
 }
 
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].contains(&answer.to_lowercase().as_str())
+}
+
 fn nothing_chosen() -> Failure {
     Failure::new(Kind::Failed, "nothing was chosen")
 }
@@ -233,7 +289,8 @@ fn failed(error: &io::Error) -> Failure {
     failure
 }
 
-/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be restored.
+/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be
+/// restored. A program that is started meanwhile is ended by it as ever.
 struct Interruptible(SigAction);
 
 impl Interruptible {

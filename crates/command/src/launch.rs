@@ -43,6 +43,8 @@ pub fn launch(
         return again(host, ui, &project, &found, open, rebuild);
     }
     let mut default_image = false;
+    // Before anything is built: it may be wrong.
+    let gpus = project.settings()?.gpus.unwrap_or(1);
     match host.image_of(&name)? {
         Some(image) if !rebuild => tell_stale(ui, &project, &image),
         found if project.dockerfile()?.is_none() => {
@@ -72,7 +74,7 @@ pub fn launch(
         project: None,
         workspace: None,
         data: None,
-        gpus: 1,
+        gpus,
         dry_run: false,
     };
     let made = deploy(host, ui, &create).map_err(|failure| match failure.kind {
@@ -149,9 +151,9 @@ fn no_dockerfile(name: &ContainerName, image: bool) -> Failure {
         false => format!("project {name} has no image, and no Dockerfile to build one from"),
     };
     let hint = match image {
-        true => format!("leave --rebuild out, or write ~/workspace/{name}/Dockerfile"),
+        true => format!("leave --rebuild out, or make one with project-init {name} --force"),
         false => format!(
-            "write ~/workspace/{name}/Dockerfile, or choose from image-list --all: container-deploy {name} --image=<image>"
+            "make one with project-init {name} --force, or choose from image-list --all: container-deploy {name} --image=<image>"
         ),
     };
     Failure::new(Kind::NotFound, message).with_hint(hint)
@@ -164,7 +166,7 @@ fn no_project(host: &Host, ui: &Ui, name: &ContainerName) -> Result<Failure, Fai
     let hint = match meant {
         Some(meant) => format!("did you mean {meant}? {} {meant}", ui.name()),
         None => format!(
-            "make the folder first: mkdir -p ~/workspace/{name}; or container-deploy {name} --image=<image>"
+            "make it first: project-init {name}; or do without: container-deploy {name} --image=<image>"
         ),
     };
     let message = format!("you have no project {name}: there is no folder ~/workspace/{name}");
@@ -177,9 +179,7 @@ fn choose(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failure> {
     let mut projects = host.projects()?;
     if projects.is_empty() {
         let message = "you have no project in ~/workspace";
-        return Err(Failure::new(Kind::NotFound, message).with_hint(
-            "make the first with a container: container-deploy <name> --image=<image>",
-        ));
+        return Err(Failure::new(Kind::NotFound, message).with_hint("make the first: project-init"));
     }
     let all = List {
         stopped: true,

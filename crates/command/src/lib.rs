@@ -4,9 +4,12 @@
 mod build;
 pub mod dashboard;
 mod deploy;
+mod init;
 mod launch;
+pub mod limits;
 mod names;
 mod retire;
+mod setup;
 pub mod usage;
 
 use std::process::ExitCode;
@@ -25,8 +28,10 @@ use ds01_host::{
 
 pub use build::build;
 pub use deploy::{deploy, shell, with_gpu};
+pub use init::{Init, init};
 pub use launch::launch;
 pub use retire::{Retire, retire};
+pub use setup::{Setup, setup};
 
 /// Runs a command as this process, as [`ds01_cli::main`] does; a shell is offered the user's own
 /// containers, projects and images for its arguments.

@@ -9,6 +9,7 @@ use ds01_core::{
     dockerfile,
     dockerignore::Ignore,
     failure::{Failure, Kind},
+    project::DOCKERFILE,
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     context::{Context, IGNORE, Unsent},
     engine::{Heard, Image, Unbuilt},
     ops::on_top,
-    projects::{DOCKERFILE, read},
+    projects::read,
 };
 
 /// An image to be built.

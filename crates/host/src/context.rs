@@ -16,10 +16,9 @@ use std::{
 use ds01_core::{
     dockerignore::Ignore,
     failure::{Failure, Kind},
+    project::DOCKERFILE,
 };
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
-
-use crate::projects::DOCKERFILE;
 
 /// Bytes written at a time.
 const AT_A_TIME: usize = 256 << 10;

@@ -9,21 +9,16 @@ use ds01_core::{
     failure::{Failure, Kind},
     image,
     name::ContainerName,
+    project::DOCKERFILE,
+    recipe::Source,
+    sources::{self, ENVIRONMENT, PYPROJECT, REQUIREMENTS, Settings, Texts},
     time::Timestamp,
 };
 
 use crate::{Host, engine::Image, users};
 
-/// What an image is made from.
-pub const DOCKERFILE: &str = "Dockerfile";
-
 /// Files whose change an image does not have before it is built again.
-const SOURCES: [&str; 4] = [
-    DOCKERFILE,
-    "requirements.txt",
-    "pyproject.toml",
-    "environment.yml",
-];
+const SOURCES: [&str; 4] = [DOCKERFILE, REQUIREMENTS, PYPROJECT, ENVIRONMENT];
 
 /// A folder of `~/workspace`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +77,7 @@ impl Host {
         Ok(self.engine()?.image(&name)?)
     }
 
-    fn workspace(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn workspace(&self) -> Result<PathBuf, Failure> {
         Ok(users::person(self.caller().uid)?.home.join("workspace"))
     }
 }
@@ -95,6 +90,30 @@ impl Project {
     /// If it cannot be read.
     pub fn dockerfile(&self) -> Result<Option<String>, Failure> {
         read(&self.folder.join(DOCKERFILE))
+    }
+
+    /// What its files say about its image: `[tool.ds01]`, and where packages are listed.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read, or is wrong.
+    pub fn sources(&self) -> Result<(Settings, Vec<Source>), Failure> {
+        let texts = Texts {
+            pyproject: read(&self.folder.join(PYPROJECT))?,
+            requirements: read(&self.folder.join(REQUIREMENTS))?,
+            environment: read(&self.folder.join(ENVIRONMENT))?,
+        };
+        Ok(sources::read(&texts)?)
+    }
+
+    /// `[tool.ds01]` of its `pyproject.toml`.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be read, or is wrong.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let text = read(&self.folder.join(PYPROJECT))?.unwrap_or_default();
+        Ok(sources::settings(&text)?)
     }
 
     /// Its files that an image of this age does not know as they are now.

@@ -162,14 +162,6 @@ impl Site {
         }
     }
 
-    /// The name of this host.
-    pub(crate) fn node(&self) -> String {
-        std::fs::read_to_string("/proc/sys/kernel/hostname")
-            .unwrap_or_default()
-            .trim()
-            .into()
-    }
-
     /// Changes the ledger: under its lock, reconciled with what was seen of the engine.
     ///
     /// What reconciling learned is kept even if `decide` refuses. A ledger that is lost is
@@ -264,7 +256,7 @@ impl Site {
                     if let (Some(found), Ok(Stored::Whole(ledger))) = (found, stored)
                         && let Some(entry) = ledger.entry(name)
                     {
-                        let record = Record::of_found(entry, found, &self.node());
+                        let record = Record::of_found(entry, found, &crate::system::name());
                         if self
                             .metadata
                             .read(name)

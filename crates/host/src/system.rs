@@ -32,6 +32,12 @@ impl System {
     }
 }
 
+/// The name of this host.
+pub fn name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname");
+    name.unwrap_or_default().trim().into()
+}
+
 fn load(text: &str) -> Option<[f64; 3]> {
     let numbers = text.split(' ').map(|word| word.parse().ok());
     let numbers: Vec<f64> = numbers.take(3).collect::<Option<_>>()?;

@@ -257,7 +257,7 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
         devices: devices.to_vec(),
         hold: order.limits.gpu_hold_after_stop,
         created: clock::now(),
-        node: site.node(),
+        node: crate::system::name(),
     };
     let confirmed = site.look(&Scope::Nothing).and_then(|look| {
         site.change(&look, |ledger, now| {

@@ -143,7 +143,7 @@ impl Operation for Overview {
             disk: system.disk.as_ref(),
         };
         Ok(HostStatus {
-            host: site.node(),
+            host: crate::system::name(),
             time: now,
             admin,
             alerts: alert::alerts(&facts, now),

@@ -1,0 +1,39 @@
+//! `user`: its documentation is that of `Args`, which `user --info` and its manual page print.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use argh::{ArgsInfo, FromArgs};
+use ds01_cli::{
+    Command, Ui,
+    concepts::{self, Concept},
+    no_names,
+};
+use ds01_core::failure::Failure;
+
+/// Set yourself up on this host. What follows is the command.
+#[derive(FromArgs, ArgsInfo)]
+#[argh(
+    example = "{command_name} setup",
+    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} setup is {command_name}-setup.",
+    error_code(2, "there is no such command, or none was named without a terminal")
+)]
+struct Args {
+    /// what to do, and its arguments; without it a menu
+    #[argh(positional, greedy, arg_name = "command")]
+    words: Vec<String>,
+}
+
+impl Command for Args {
+    const CONCEPTS: &'static [Concept] =
+        &[concepts::CONTAINER, concepts::WORKSPACE, concepts::LIMITS];
+    const SEE_ALSO: &'static [&'static str] = &["project", "check-limits"];
+    const FAMILY: Option<&'static str> = Some("user");
+}
+
+fn main() -> ExitCode {
+    ds01_cli::main(run, no_names)
+}
+
+fn run(args: Args, ui: &mut Ui) -> Result<Infallible, Failure> {
+    ui.dispatch("user", args.words)
+}

@@ -1,0 +1,82 @@
+//! Limits as people read them.
+
+use std::time::Duration;
+
+use ds01_cli::human;
+use ds01_host::ops::LimitsStatus;
+
+/// What stands above [`rows`].
+pub const HEADINGS: [&str; 3] = ["LIMIT", "USED", "MAX"];
+
+/// A row for each limit: what it limits, how much of it is used, and how much may be.
+pub fn rows(status: &LimitsStatus) -> Vec<[String; 3]> {
+    let limits = &status.limits;
+    let row = |what: &str, used: String, max: String| [what.to_string(), used, max];
+    let number = |max: Option<u64>| max.map_or("unlimited".into(), |max| max.to_string());
+    let bytes = |max: Option<u64>| max.map_or("unlimited".into(), human::bytes);
+    let time = |max: Option<Duration>| max.map_or("unlimited".into(), human::duration);
+    let not_counted = || "-".to_string();
+    let cpus = limits.nano_cpus.map(|nano| nano as f64 / 1e9);
+    vec![
+        row("Group", not_counted(), limits.group.clone()),
+        row(
+            "GPUs",
+            status.held.to_string(),
+            limits
+                .quota
+                .map_or("unlimited".into(), |quota| quota.to_string()),
+        ),
+        row(
+            "GPUs per container",
+            not_counted(),
+            number(limits.devices_per_container.map(u64::from)),
+        ),
+        row(
+            "Whole GPUs",
+            not_counted(),
+            if limits.whole_gpus {
+                "allowed"
+            } else {
+                "MIG devices only"
+            }
+            .into(),
+        ),
+        row(
+            "Max Containers",
+            status.containers.to_string(),
+            number(limits.containers.map(u64::from)),
+        ),
+        row(
+            "CPUs per container",
+            not_counted(),
+            cpus.map_or("unlimited".into(), |cpus| cpus.to_string()),
+        ),
+        row(
+            "Memory per container",
+            not_counted(),
+            bytes(limits.memory_bytes),
+        ),
+        row(
+            "Shared memory per container",
+            not_counted(),
+            bytes(limits.shm_bytes),
+        ),
+        row(
+            "Processes per container",
+            not_counted(),
+            number(limits.pids),
+        ),
+        row("Idle timeout", not_counted(), time(limits.idle_timeout)),
+        row("Longest run", not_counted(), time(limits.max_runtime)),
+        row(
+            "GPU hold after stop",
+            not_counted(),
+            time(limits.gpu_hold_after_stop),
+        ),
+        row(
+            "Container kept after stop",
+            not_counted(),
+            time(limits.container_hold_after_stop),
+        ),
+    ]
+}

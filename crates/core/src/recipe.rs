@@ -1,0 +1,289 @@
+//! A Dockerfile as a person would write it, from a base image and where packages are listed.
+//!
+//! Packages go to pip as they were written. A `requirements.txt` is pip's own file and is named
+//! to it; what another file lists is an argument each in `RUN`'s JSON form, which no shell reads.
+
+use crate::{
+    failure::{Kind, UserError},
+    name::ContainerName,
+};
+
+/// What an image is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recipe {
+    /// The image that it begins from.
+    pub base: String,
+    /// Packages of Debian's.
+    pub apt: Vec<String>,
+    /// Where Python's packages are listed, in the order in which they are installed.
+    pub sources: Vec<Source>,
+}
+
+/// A file that lists Python packages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Its name in the project's folder.
+    pub file: &'static str,
+    /// What pip is given; `None` if pip reads the file itself.
+    pub arguments: Option<Vec<String>>,
+    /// Whether it names other files of the folder.
+    pub needs_folder: bool,
+    /// What it lists that pip cannot install, or not surely the same.
+    pub left_out: Vec<String>,
+}
+
+/// What cannot stand in a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// No image is called so.
+    #[error("no image can be called {0:?}")]
+    Image(String),
+    /// No package of Debian's is called so.
+    #[error("no package of apt's can be called {0:?}")]
+    Apt(String),
+}
+
+impl UserError for Unfit {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Image(_) => "see the images with image-list --all".into(),
+            Self::Apt(_) => {
+                "mend it in apt of [tool.ds01] in pyproject.toml: name, or name=version".into()
+            }
+        })
+    }
+}
+
+impl Recipe {
+    /// The Dockerfile of a project.
+    ///
+    /// # Errors
+    ///
+    /// [`Unfit`] for a name that could be more than a name there.
+    pub fn dockerfile(&self, project: &ContainerName) -> Result<String, Unfit> {
+        let base = image_name(&self.base)?;
+        let mut text = format!(
+            "# The image of {project}. After a change: project-launch {project} --rebuild\n\
+             FROM {base}\n\n\
+             # So that pip installs beside Debian's own packages too, in the container as well.\n\
+             ENV PIP_BREAK_SYSTEM_PACKAGES=1\n\n"
+        );
+        if !self.apt.is_empty() {
+            text += "RUN apt-get update \\\n    \
+                     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\\n";
+            for package in &self.apt {
+                text += &format!("        {} \\\n", apt_name(package)?);
+            }
+            text += "    && rm -rf /var/lib/apt/lists/*\n\n";
+        }
+        text += "# Where the project's folder is mounted in the container: nothing of it need be copied\n\
+                 # but what pip reads.\n\
+                 WORKDIR /workspace\n";
+        let mut folder = false;
+        for source in &self.sources {
+            text += &source.instructions(&mut folder);
+        }
+        Ok(text)
+    }
+}
+
+impl Source {
+    /// Its lines. `folder` is whether all of the folder has been copied.
+    fn instructions(&self, folder: &mut bool) -> String {
+        let file = self.file;
+        let mut text = String::new();
+        for left_out in &self.left_out {
+            text += &format!("# Not from pip: {}\n", one_line(left_out));
+        }
+        if !self.left_out.is_empty() {
+            text = format!("\n# {file} lists these, which are not pip's to install.\n{text}");
+        }
+        let copy = match (self.needs_folder && !*folder, &self.arguments) {
+            (true, _) => {
+                *folder = true;
+                format!(
+                    "# {file} names other files of the folder; .dockerignore leaves some out.\nCOPY . ./\n"
+                )
+            }
+            (false, None) if !*folder => {
+                format!(
+                    "# Installed again when {file} has changed, and only then.\nCOPY {file} ./\n"
+                )
+            }
+            _ => String::new(),
+        };
+        match &self.arguments {
+            None => text += &format!("\n{copy}RUN pip install --no-cache-dir -r {file}\n"),
+            Some(arguments) if arguments.is_empty() => {}
+            Some(arguments) => {
+                text += &format!(
+                    "\n{copy}# As {file} has them: a change there is to be made here too.\n\
+                     RUN [\"pip\", \"install\", \"--no-cache-dir\""
+                );
+                for argument in arguments {
+                    text += &format!(", \\\n    {}", serde_json::Value::from(argument.as_str()));
+                }
+                text += "]\n";
+            }
+        }
+        text
+    }
+}
+
+/// A text that cannot end its line.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `name`, if an image can be called so.
+///
+/// # Errors
+///
+/// [`Unfit::Image`].
+pub fn image_name(name: &str) -> Result<&str, Unfit> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    let fits = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(plain);
+    fits.then_some(name)
+        .ok_or_else(|| Unfit::Image(name.into()))
+}
+
+/// `name`, if a package of Debian's can be called so; `name=version`, too.
+fn apt_name(name: &str) -> Result<&str, Unfit> {
+    let (package, version) = name.split_once('=').unwrap_or((name, "0"));
+    let of = |text: &str, more: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(fits)
+    };
+    let fits = of(package, "+-.:") && of(version, "+-.:~");
+    fits.then_some(name).ok_or_else(|| Unfit::Apt(name.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dockerfile;
+
+    fn thesis() -> ContainerName {
+        "thesis".parse().unwrap()
+    }
+
+    fn recipe(sources: Vec<Source>) -> Recipe {
+        Recipe {
+            base: "pytorch:2.8".into(),
+            apt: Vec::new(),
+            sources,
+        }
+    }
+
+    fn requirements(needs_folder: bool) -> Source {
+        Source {
+            file: "requirements.txt",
+            needs_folder,
+            ..Source::default()
+        }
+    }
+
+    #[test]
+    fn a_dockerfile_can_be_read_from_top_to_bottom() {
+        let mut recipe = recipe(vec![requirements(false)]);
+        recipe.apt = vec!["ffmpeg".into(), "libc6=2.36-9+deb12u4".into()];
+        assert_eq!(
+            recipe.dockerfile(&thesis()).unwrap(),
+            "# The image of thesis. After a change: project-launch thesis --rebuild\n\
+             FROM pytorch:2.8\n\
+             \n\
+             # So that pip installs beside Debian's own packages too, in the container as well.\n\
+             ENV PIP_BREAK_SYSTEM_PACKAGES=1\n\
+             \n\
+             RUN apt-get update \\\n\
+             \x20   && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\\n\
+             \x20       ffmpeg \\\n\
+             \x20       libc6=2.36-9+deb12u4 \\\n\
+             \x20   && rm -rf /var/lib/apt/lists/*\n\
+             \n\
+             # Where the project's folder is mounted in the container: nothing of it need be copied\n\
+             # but what pip reads.\n\
+             WORKDIR /workspace\n\
+             \n\
+             # Installed again when requirements.txt has changed, and only then.\n\
+             COPY requirements.txt ./\n\
+             RUN pip install --no-cache-dir -r requirements.txt\n"
+        );
+    }
+
+    #[test]
+    fn what_another_file_lists_is_quoted_for_no_shell() {
+        let odd = Source {
+            file: "pyproject.toml",
+            arguments: Some(vec![
+                r#"a[x,y]>=1,<2 ; python_version < "3.12" and os_name != 'nt'"#.into(),
+                "b @ https://x/y?a=$HOME&c=`id`#sha256=0".into(),
+                r"back\slash".into(),
+            ]),
+            left_out: vec!["cuda\nRUN id".into()],
+            ..Source::default()
+        };
+        let text = recipe(vec![odd]).dockerfile(&thesis()).unwrap();
+        let end = text.split("WORKDIR /workspace\n").nth(1).unwrap();
+        assert_eq!(
+            end,
+            "\n# pyproject.toml lists these, which are not pip's to install.\n\
+             # Not from pip: cuda RUN id\n\
+             \n# As pyproject.toml has them: a change there is to be made here too.\n\
+             RUN [\"pip\", \"install\", \"--no-cache-dir\", \\\n    \
+             \"a[x,y]>=1,<2 ; python_version < \\\"3.12\\\" and os_name != 'nt'\", \\\n    \
+             \"b @ https://x/y?a=$HOME&c=`id`#sha256=0\", \\\n    \
+             \"back\\\\slash\"]\n"
+        );
+    }
+
+    #[test]
+    fn the_folder_is_copied_once_and_only_for_those_that_name_files_of_it() {
+        let text = |sources| recipe(sources).dockerfile(&thesis()).unwrap();
+        let both = text(vec![requirements(true), requirements(true)]);
+        assert_eq!(both.matches("COPY ").count(), 1, "{both}");
+        assert_eq!(both.matches("RUN pip install").count(), 2, "{both}");
+        let nothing = Source {
+            arguments: Some(Vec::new()),
+            ..requirements(false)
+        };
+        assert!(text(vec![nothing]).ends_with("WORKDIR /workspace\n"));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for base in ["", "-x", "a b", "a\nRUN id", "$A", "a\\"] {
+            let recipe = Recipe {
+                base: base.into(),
+                ..Recipe::default()
+            };
+            assert_eq!(
+                recipe.dockerfile(&thesis()),
+                Err(Unfit::Image(base.into())),
+                "{base}"
+            );
+        }
+        for package in ["", "-o", "a b", "a;id", "a=", "a=1;id", "a=-1"] {
+            let mut recipe = recipe(Vec::new());
+            recipe.apt.push(package.into());
+            assert_eq!(
+                recipe.dockerfile(&thesis()),
+                Err(Unfit::Apt(package.into())),
+                "{package}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_engine_is_asked_for_the_base_alone() {
+        let text = recipe(vec![requirements(true)])
+            .dockerfile(&thesis())
+            .unwrap();
+        let images = dockerfile::images(&text, &Default::default()).unwrap();
+        assert_eq!(images, ["pytorch:2.8"]);
+    }
+}
