@@ -1,21 +1,37 @@
-//! The images that a Dockerfile takes from.
+//! What a Dockerfile does, as far as it matters whose images it takes from.
 //!
 //! The engine would let a build begin from anybody's image: who may see which is checked before.
-//! This reads a Dockerfile as the classic builder does; where the two could differ, it finds
-//! more. Source: the Dockerfile reference, "Parser directives", "Environment replacement", "FROM",
-//! "COPY --from", "ONBUILD".
+//! No reader is quite like the builder's, and its own differs from release to release. So the
+//! builder is never given what was read, but what is [written](Dockerfile::write) from that: an
+//! instruction a line, none continued. What could still be read in two ways is refused. Source: the
+//! Dockerfile reference, "Parser directives", "Environment replacement", "FROM", "COPY --from",
+//! "ONBUILD".
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use crate::failure::{Kind, UserError};
 
 /// What is not an image after `FROM`.
 const SCRATCH: &str = "scratch";
 
-/// Why nobody can tell what a Dockerfile takes from.
+/// Bytes of one instruction: the builder of release 20.10 reads no longer lines.
+const LONGEST: usize = 60_000;
+
+/// Why nobody can tell what a Dockerfile does.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cannot tell which image is meant by {0:?} in the Dockerfile")]
-pub struct Unclear(String);
+pub enum Unclear {
+    /// The name of an image that is made up in ways that nobody needs.
+    #[error("cannot tell which image is meant by {0:?} in the Dockerfile")]
+    Image(String),
+    /// An instruction that builders read in several ways.
+    #[error("line {line} of the Dockerfile cannot be told for certain: {why}")]
+    Instruction {
+        /// Where it begins, from 1.
+        line: usize,
+        /// What is odd about it.
+        why: &'static str,
+    },
+}
 
 impl UserError for Unclear {
     fn kind(&self) -> Kind {
@@ -23,7 +39,75 @@ impl UserError for Unclear {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("name the image itself, or with ${VARIABLE} of an ARG before it".into())
+        Some(
+            match self {
+                Self::Image(_) => "name the image itself, or with ${VARIABLE} of an ARG before it",
+                Self::Instruction { .. } => {
+                    "write it plainly, without quotes or escapes in its options"
+                }
+            }
+            .into(),
+        )
+    }
+}
+
+/// A Dockerfile that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dockerfile {
+    escape: char,
+    instructions: Vec<Instruction>,
+}
+
+/// An instruction, on one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Instruction {
+    /// Where it began, from 1.
+    line: usize,
+    text: String,
+    takes: Vec<Take>,
+}
+
+/// An image that an instruction takes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Take {
+    /// Where it is named in the text.
+    place: Range<usize>,
+    /// Its name, without variables.
+    image: String,
+}
+
+impl Dockerfile {
+    /// The images that it takes from, in order, without stages of its own.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        let takes = self.instructions.iter().flat_map(|one| &one.takes);
+        takes.map(|take| take.image.as_str())
+    }
+
+    /// It as the builder is to have it: without comments, an instruction a line, each where it
+    /// began. An image that is in `pins` is named by what stands there.
+    pub fn write(&self, pins: &BTreeMap<String, String>) -> String {
+        let mut out = String::new();
+        let mut line = 1;
+        if self.escape != '\\' {
+            out = format!("# escape={}\n", self.escape);
+            line = 2;
+        }
+        for instruction in &self.instructions {
+            while line < instruction.line {
+                out.push('\n');
+                line += 1;
+            }
+            let mut text = instruction.text.clone();
+            for take in instruction.takes.iter().rev() {
+                if let Some(pin) = pins.get(&take.image) {
+                    text.replace_range(take.place.clone(), pin);
+                }
+            }
+            out.push_str(&text);
+            out.push('\n');
+            line += 1;
+        }
+        out
     }
 }
 
@@ -32,64 +116,139 @@ impl UserError for Unclear {
 ///
 /// # Errors
 ///
-/// [`Unclear`] for a name that is made up in ways that nobody needs.
+/// As [`read`].
 pub fn images(
     text: &str,
     arguments: &BTreeMap<String, Option<String>>,
 ) -> Result<Vec<String>, Unclear> {
-    let mut found = Vec::new();
+    Ok(read(text, arguments)?.images().map(str::to_owned).collect())
+}
+
+/// Reads a Dockerfile. `arguments` are the values of `--build-arg`.
+///
+/// # Errors
+///
+/// [`Unclear`] for what one builder could read otherwise than another.
+pub fn read(
+    text: &str,
+    arguments: &BTreeMap<String, Option<String>>,
+) -> Result<Dockerfile, Unclear> {
+    let (escape, mut instructions) = instructions(text);
     let mut stages = Vec::new();
     let mut known: BTreeMap<String, String> = BTreeMap::new();
-    for line in instructions(text) {
-        let (word, rest) = split(&line);
-        let (word, rest) = match word.to_ascii_uppercase().as_str() {
-            "ONBUILD" => split(rest),
-            _ => (word, rest),
+    for instruction in &mut instructions {
+        let odd = |why| Unclear::Instruction {
+            line: instruction.line,
+            why,
         };
-        match word.to_ascii_uppercase().as_str() {
+        let text = instruction.text.as_str();
+        if text.len() > LONGEST {
+            return Err(odd("it is longer than 60,000 bytes"));
+        }
+        if text.trim_end().ends_with(escape) {
+            return Err(odd("it ends in a character that continues it"));
+        }
+        let (mut word, mut rest) = split(text);
+        while word.eq_ignore_ascii_case("ONBUILD") {
+            (word, rest) = split(rest);
+        }
+        // Go knows letters beyond ASCII whose small form is within.
+        if !word.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return Err(odd("it does not begin with a word"));
+        }
+        // Where a part of the text stands in it.
+        let place = |part: &str| {
+            let start = part.as_ptr() as usize - text.as_ptr() as usize;
+            start..start + part.len()
+        };
+        let takes = match word.to_ascii_uppercase().as_str() {
             // Before the first FROM they can be used in each FROM; later ones change nothing there.
             "ARG" if stages.is_empty() => {
-                for argument in rest.split_whitespace() {
-                    let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
-                    let given = arguments.get(name).cloned().flatten();
-                    let value = match given {
-                        Some(value) => value,
-                        None => expanded(unquoted(value), &known)?,
-                    };
-                    known.insert(name.into(), value);
-                }
+                argument(rest, arguments, &mut known)?;
+                continue;
             }
             "FROM" => {
-                let mut words = rest
-                    .split_whitespace()
-                    .filter(|word| !word.starts_with("--"));
-                let image = expanded(words.next().unwrap_or_default(), &known)?;
+                let (_, rest) = flags(rest).ok_or_else(|| odd("an option of FROM"))?;
+                let mut words = rest.split_whitespace();
+                let name = words.next().unwrap_or_default();
+                let image = expanded(name, &known)?;
+                if !image.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(Unclear::Image(image));
+                }
                 let is_stage = stages.contains(&image.to_ascii_lowercase());
                 let named = words
                     .next()
                     .is_some_and(|word| word.eq_ignore_ascii_case("as"));
-                let name = words.next().filter(|_| named).unwrap_or_default();
-                stages.push(name.to_ascii_lowercase());
-                if !is_stage && image != SCRATCH && !image.is_empty() {
-                    found.push(image);
+                let stage = words.next().filter(|_| named).unwrap_or_default();
+                stages.push(stage.to_ascii_lowercase());
+                match is_stage || image == SCRATCH || image.is_empty() {
+                    true => Vec::new(),
+                    false => vec![Take {
+                        place: place(name),
+                        image,
+                    }],
                 }
             }
             "COPY" | "ADD" => {
-                let flags = rest
-                    .split_whitespace()
-                    .take_while(|word| word.starts_with("--"));
-                for from in flags.filter_map(|flag| flag.strip_prefix("--from=")) {
-                    let from = expanded(from, &BTreeMap::new())?;
+                let (flags, _) = flags(rest).ok_or_else(|| odd("an option of COPY or ADD"))?;
+                let mut takes = Vec::new();
+                for from in flags.iter().filter_map(|flag| flag.strip_prefix("--from=")) {
                     let is_stage = stages.contains(&from.to_ascii_lowercase());
+                    if from.contains('$') {
+                        return Err(Unclear::Image(from.into()));
+                    }
                     if !is_stage && from.parse::<u32>().is_err() {
-                        found.push(from);
+                        takes.push(Take {
+                            place: place(from),
+                            image: from.into(),
+                        });
                     }
                 }
+                takes
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        instruction.takes = takes;
     }
-    Ok(found)
+    Ok(Dockerfile {
+        escape,
+        instructions,
+    })
+}
+
+/// Learns what `ARG` sets.
+fn argument(
+    rest: &str,
+    arguments: &BTreeMap<String, Option<String>>,
+    known: &mut BTreeMap<String, String>,
+) -> Result<(), Unclear> {
+    for argument in rest.split_whitespace() {
+        let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
+        let given = arguments.get(name).cloned().flatten();
+        let value = match given {
+            Some(value) => value,
+            None => expanded(unquoted(value), known)?,
+        };
+        known.insert(name.into(), value);
+    }
+    Ok(())
+}
+
+/// The options that `rest` begins with, and what follows. `None` if a builder could read others:
+/// it takes quotes and escapes out of them.
+fn flags(rest: &str) -> Option<(Vec<&str>, &str)> {
+    let plain = |c: char| c.is_ascii_graphic() && !['"', '\'', '\\', '`'].contains(&c);
+    let mut flags = Vec::new();
+    let mut rest = rest.trim_start();
+    while rest.starts_with("--") {
+        let (flag, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        if !flag.chars().all(plain) {
+            return None;
+        }
+        flags.push(flag);
+        rest = after.trim_start();
+    }
+    Some((flags, rest))
 }
 
 /// The line at which the step of this number begins, from 1, and what stands there: the classic
@@ -111,40 +270,49 @@ pub fn step(text: &str, number: usize) -> Option<(usize, &str)> {
     Some((line, found.strip_suffix(escape).unwrap_or(found).trim_end()))
 }
 
-/// The instructions, each on one line. What a line continues is also there without it, so that
-/// nothing is hidden by an end of line that the builder sees and this does not.
-fn instructions(text: &str) -> Vec<String> {
+/// The character before an end of line that does not count, and the instructions, each on one
+/// line. A line that continues one keeps the blanks that it begins with.
+fn instructions(text: &str) -> (char, Vec<Instruction>) {
     let text = text.trim_start_matches('\u{feff}');
     let escape = escape(text);
-    let mut found = Vec::new();
-    let mut whole = String::new();
-    for line in text.lines() {
-        let line = line.trim();
-        if line.starts_with('#') || line.is_empty() {
+    let mut found: Vec<Instruction> = Vec::new();
+    let mut continued = false;
+    for (line, text) in (1..).zip(text.lines()) {
+        if text.trim().is_empty() || text.trim_start().starts_with('#') {
             continue;
         }
-        if !whole.is_empty() && split(line).0.eq_ignore_ascii_case("FROM") {
-            found.push(line.to_string());
+        let text = text.trim_end();
+        let (text, goes_on) = match text.strip_suffix(escape) {
+            Some(start) => (start, true),
+            None => (text, false),
+        };
+        match found.last_mut().filter(|_| continued) {
+            Some(begun) => begun.text.push_str(text),
+            None => found.push(Instruction {
+                line,
+                text: text.trim_start().into(),
+                takes: Vec::new(),
+            }),
         }
-        match line.strip_suffix(escape) {
-            Some(start) => whole.push_str(start),
-            None => {
-                whole.push_str(line);
-                found.push(std::mem::take(&mut whole));
-            }
-        }
+        continued = goes_on;
     }
-    found.push(whole);
-    found
+    found.retain(|instruction| !instruction.text.trim().is_empty());
+    (escape, found)
 }
 
-/// The character before an end of line that does not count: `# escape=` at the top can change it.
+/// The character before an end of line that does not count: `# escape=` can change it, in the
+/// comments at the top that look like it.
 fn escape(text: &str) -> char {
     let directives = text.lines().map_while(|line| line.trim().strip_prefix('#'));
-    let pairs = directives.map_while(|line| line.split_once('='));
-    let set = pairs.filter(|(key, _)| key.trim().eq_ignore_ascii_case("escape"));
-    match set.map(|(_, value)| value.trim()).next() {
-        Some("`") => '`',
+    let pairs = directives.map_while(|line| {
+        let (key, value) = line.split_once('=')?;
+        let key = key.trim();
+        let is_word = key.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (is_word && !key.is_empty()).then_some((key, value.trim()))
+    });
+    let mut set = pairs.filter(|(key, _)| key.eq_ignore_ascii_case("escape"));
+    match set.next() {
+        Some((_, "`")) => '`',
         _ => '\\',
     }
 }
@@ -162,7 +330,7 @@ fn unquoted(value: &str) -> &str {
 
 /// `text` with its variables replaced: `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}`.
 fn expanded(text: &str, known: &BTreeMap<String, String>) -> Result<String, Unclear> {
-    let unclear = || Unclear(text.into());
+    let unclear = || Unclear::Image(text.into());
     if text.contains(['\\', '"', '\'', '`']) {
         return Err(unclear());
     }
@@ -236,7 +404,12 @@ mod tests {
             ("FR\\\nOM a", vec!["a"]),
             ("FR\\\n# comment\n\nOM a", vec!["a"]),
             ("# escape=`\nFR`\nOM a", vec!["a"]),
-            ("RUN <<'E\\'\nE\\\nFROM a", vec!["a"]),
+            ("COPY --chown=0\\\n --from=c:1 / /", vec!["c:1"]),
+            ("ONBUILD ONBUILD COPY --from=d / /", vec!["d"]),
+            (
+                "# a b = c\n# escape=`\nLABEL a=`\nCOPY --from=c / /",
+                vec!["c"],
+            ),
             ("ARG A=b\nFROM $A", vec!["b"]),
             ("ARG A\nFROM ${A:-b}/c", vec!["b/c"]),
             ("ARG A=x\nFROM ${A:+d}", vec!["d"]),
@@ -249,6 +422,51 @@ mod tests {
         ] {
             assert_eq!(of(text).unwrap(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn it_is_written_an_instruction_a_line_where_each_began() {
+        let text = "\u{feff}# syntax=x\n# why\nARG A=b\nFROM $A AS one\nRUN a \\\n  # no\n\n   b\\\nc\n\
+                    COPY --from=d --chown=1 --from=$B x \\\n y\nCMD x";
+        let unclear = read(text, &BTreeMap::new()).unwrap_err();
+        assert_eq!(unclear, Unclear::Image("$B".into()));
+        let text = text.replace("$B", "e");
+        let read = |text: &str| read(text, &BTreeMap::new()).unwrap();
+        let pins = [("b", "sha256:1"), ("e", "sha256:2")];
+        let pins = pins.map(|(name, pin)| (name.to_string(), pin.to_string()));
+        let written = read(&text).write(&pins.into());
+        let expected = "\n\nARG A=b\nFROM sha256:1 AS one\nRUN a    bc\n\n\n\n\n\
+                        COPY --from=d --chown=1 --from=sha256:2 x  y\n\nCMD x\n";
+        assert_eq!(written, expected);
+        let plain = read(&written);
+        assert_eq!(
+            plain.write(&BTreeMap::new()),
+            written,
+            "read again it is the same"
+        );
+        let escaped = read("# escape=`\nRUN a `\nb\nRUN c\\ d").write(&BTreeMap::new());
+        assert_eq!(escaped, "# escape=`\nRUN a b\n\nRUN c\\ d\n");
+    }
+
+    #[test]
+    fn what_builders_read_in_several_ways_is_refused() {
+        for text in [
+            "COPY --fr\"om\"=x / /",
+            "COPY --fr\\om=x / /",
+            "COPY --chown=1 --'from'=x / /",
+            "ADD --fr`om=x / /",
+            "COPY --chown=\u{e9} / /",
+            "COPY --from=$X / /",
+            "FROM --platform=\"a b\" x",
+            "FROM a\u{e9}",
+            "ONBU\u{130}LD COPY --from=x / /",
+            "RUN a \\\\",
+            "RUN a\\\\\n",
+        ] {
+            assert!(of(text).is_err(), "{text:?}");
+        }
+        assert!(of(&format!("RUN {}", "a".repeat(LONGEST))).is_err());
+        assert!(of(&format!("RUN {}", "a".repeat(LONGEST - 4))).is_ok());
     }
 
     #[test]
