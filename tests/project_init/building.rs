@@ -242,7 +242,7 @@ fn a_dev_container_works_under_the_gateways_rules() {
     ];
     docker(&[&run[..], &["sleep", "1000"]].concat());
     let (user, folder) = (field("remoteUser"), field("workspaceFolder"));
-    let script = "id -u; pwd; touch made ~/own; head -n 1 /installed";
+    let script = "id -u && pwd && touch made ~/own && head -n 1 /installed";
     let said = docker(&[
         "exec", "-u", &user, "-w", &folder, "dev", "sh", "-c", script,
     ]);
