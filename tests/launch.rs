@@ -162,7 +162,9 @@ fn what_is_not_there_is_said_with_what_to_type() {
     host.run("mkdir", &["-p", "workspace/Other"]).ok();
     let upper = host.run(LAUNCH, &["Other"]);
     assert!(
-        upper.stderr.contains("hint: make the folder first"),
+        upper
+            .stderr
+            .contains("hint: make it first: project-init other"),
         "{upper:?}"
     );
 

@@ -13,23 +13,26 @@ use ds01_core::{
     dockerfile,
     failure::{Failure, Kind},
     image,
-    route::Query,
+    route::{Query, write_query},
 };
 use ds01_host::ops::rules_of;
 use nix::libc::O_TMPFILE;
+use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use super::{Call, Outcome};
 use crate::channel::{self, Answer, Context};
 
 /// What would widen what the build may do, or is another way to name the folder.
-const REFUSED: [&str; 6] = [
+const REFUSED: [&str; 7] = [
     "remote",
     "cgroupparent",
     "securityopt",
     "ulimits",
     "squash",
     "cachefrom",
+    // What it makes of a step is not told in the cache, where others would find it.
+    "extrahosts",
 ];
 
 /// The period that a quota of CPU time is a part of, in microseconds: the engine's own default.
@@ -45,10 +48,15 @@ impl Call<'_> {
             .unwrap_or("{}");
         let arguments: BTreeMap<String, Option<String>> = serde_json::from_str(arguments)
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
+        let mut pins = BTreeMap::new();
         for text in &context.dockerfiles {
-            for name in dockerfile::images(text, &arguments)? {
-                self.may_take_from(&name).await?;
+            let dockerfile = dockerfile::read(text, &arguments)?;
+            for name in dockerfile.images() {
+                if let Some(id) = self.may_take_from(name).await? {
+                    pins.insert(name.to_string(), id);
+                }
             }
+            let _written = dockerfile.write(&pins);
         }
         self.forward_sized("/build", &query, context.length).await
     }
@@ -91,6 +99,11 @@ impl Call<'_> {
                 query.insert("networkmode".into(), vec![id]);
             }
         }
+        // The cache has everybody's layers: only those that the caller's own images have count.
+        match self.own_images().await?.as_slice() {
+            [] => query.insert("nocache".into(), vec!["1".into()]),
+            own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
+        };
         let (config, caller) = (self.gateway.config.clone(), self.caller);
         let rules = tokio::task::spawn_blocking(move || rules_of(&config, caller));
         let rules = rules
@@ -139,32 +152,67 @@ impl Call<'_> {
             .map_err(broken)?
     }
 
-    /// Whether the caller may see an image that a Dockerfile names: one that does not exist is the
-    /// engine's to look for, in its registry.
-    async fn may_take_from(&self, name: &str) -> Result<(), Failure> {
+    /// The names of the caller's own images.
+    async fn own_images(&self) -> Result<Vec<String>, Failure> {
+        let own = image::own(self.caller.uid);
+        let filters = json!({ "reference": [format!("{own}*"), format!("{own}*/*")] }).to_string();
+        let query = Query::from([("filters".to_string(), vec![filters])]);
+        let path = format!("/images/json?{}", write_query(&query));
+        let listed = self.engine("GET", &path, None).await?;
+        let tags = listed.as_array().into_iter().flatten();
+        let tags = tags.filter_map(|image| image["RepoTags"].as_array());
+        let tags = tags.flatten().filter_map(|tag| tag.as_str());
+        Ok(tags
+            .filter(|tag| tag.starts_with(&own))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Whether the caller may see an image that a Dockerfile names, and those that its triggers
+    /// take from. Its id, if its name could mean another by the time of the build.
+    async fn may_take_from(&self, name: &str) -> Result<Option<String>, Failure> {
+        let Some((id, seen)) = self.visible(name).await? else {
+            return Ok(None);
+        };
+        let triggers = seen["Config"]["OnBuild"].as_array().into_iter().flatten();
+        for trigger in triggers.filter_map(|line| line.as_str()) {
+            for name in dockerfile::images(trigger, &BTreeMap::new())? {
+                self.visible(&name).await?;
+            }
+        }
+        let changes = image::owner(name).is_some() || image::is_id(name, &id);
+        Ok(changes.then_some(id))
+    }
+
+    /// An image of this very name, with what the engine tells of it. None for one that does not
+    /// exist: it is the engine's to look for, in its registry.
+    ///
+    /// # Errors
+    ///
+    /// Status 3 for one that is another's, or that would be the caller's own.
+    async fn visible(&self, name: &str) -> Result<Option<(String, Value)>, Failure> {
         let none = || Failure::new(Kind::NotFound, format!("No such image: {name}"));
         if image::candidates(name, self.caller.uid).is_empty() {
             return Err(none());
         }
-        let hidden = match self
+        match self
             .engine("GET", &format!("/images/{name}/json"), None)
             .await
         {
             Ok(seen) => {
-                self.found(name).await?;
-                let triggers = seen["Config"]["OnBuild"].as_array().into_iter().flatten();
-                let triggers: Vec<_> = triggers.filter_map(|line| line.as_str()).collect();
-                dockerfile::images(&triggers.join("\n"), &BTreeMap::new())?
+                let id = seen["Id"].as_str().ok_or_else(none)?.to_string();
+                self.found(&id).await.map_err(|_| none())?;
+                Ok(Some((id, seen)))
             }
-            Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => Vec::new(),
-            Err(failure) => return Err(failure),
-        };
-        match hidden
-            .iter()
-            .any(|name| image::candidates(name, self.caller.uid).is_empty())
-        {
-            true => Err(none()),
-            false => Ok(()),
+            Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => {
+                // No registry has it: whoever made it now would have made another.
+                let is_id = name.len() >= 12 && name.bytes().all(|b| b.is_ascii_hexdigit());
+                match image::owner(name).is_some() || is_id {
+                    true => Err(none()),
+                    false => Ok(None),
+                }
+            }
+            Err(failure) => Err(failure),
         }
     }
 }
