@@ -1,7 +1,8 @@
 //! An image from a folder.
 //!
-//! The parser keeps the folder in a file of root's that has no name, finds the Dockerfile in it;
-//! once it is known which images that takes from, the engine is sent the file.
+//! The parser keeps the folder in a file of root's that has no name, and takes the Dockerfile out of
+//! it. Once it is known which images that takes from, the engine is sent the text that was read, and
+//! then the file.
 
 use std::{
     collections::BTreeMap,
@@ -45,12 +46,11 @@ impl Call<'_> {
             .unwrap_or("{}");
         let arguments: BTreeMap<String, Option<String>> = serde_json::from_str(arguments)
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
-        for text in &context.dockerfiles {
-            for name in dockerfile::images(text, &arguments)? {
-                self.may_take_from(&name).await?;
-            }
+        for name in dockerfile::images(&context.dockerfile, &arguments)? {
+            self.may_take_from(&name).await?;
         }
-        self.forward_sized("/build", &query, context.length).await
+        self.forward_folder(query, &context.dockerfile, context.length)
+            .await
     }
 
     /// The query for the engine: the caller's own names, and their limits.
@@ -119,6 +119,7 @@ impl Call<'_> {
                 format!("the folder was not received: {error}"),
             )
         };
+        let _receiving = self.gateway.receiving.one_of(self.caller.uid)?;
         let mut options = File::options();
         let file = options
             .read(true)
