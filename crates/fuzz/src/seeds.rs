@@ -119,7 +119,7 @@ pub fn keeper() -> Vec<Vec<u8>> {
         body => ask((method, path, json!({ "Json": body }))),
     });
     let stream = |path| ask(("POST", path, json!({ "Stream": 5 })));
-    let context = json!({ "Ok": { "length": 5, "dockerfiles": ["FROM busybox"] } });
+    let context = json!({ "Ok": { "length": 5, "dockerfile": "FROM busybox" } });
     let build = [
         &stream("/build?t=x")[..],
         &[NEXT],

@@ -73,10 +73,10 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Context {
-    /// Bytes.
+    /// Bytes, of all but its Dockerfile.
     pub(crate) length: u64,
-    /// The texts of its Dockerfiles: each may be the one that counts.
-    pub(crate) dockerfiles: Vec<String>,
+    /// The text of its Dockerfile.
+    pub(crate) dockerfile: String,
 }
 
 /// Sends descriptors with one byte.

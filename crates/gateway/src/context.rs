@@ -1,10 +1,12 @@
-//! The folder that an image is built from: kept, so that its Dockerfiles can be read first.
+//! The folder that an image is built from: written anew into a file, so that its Dockerfile is
+//! read first.
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, BufWriter, Read, Seek, Write},
     pin::Pin,
     task::{Context as Waiting, Poll},
+    time::Duration,
 };
 
 use ds01_core::{
@@ -15,16 +17,26 @@ use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use crate::channel::{Ask, Context};
+use nix::sys::statvfs::fstatvfs;
+use tokio::time::timeout;
+
+use crate::{
+    archive::{Anew, dockerfile_path},
+    channel::{Ask, Context},
+};
 
 /// The longest folder, in bytes.
 pub(crate) const LONGEST: u64 = 8 << 30;
 
-/// The longest Dockerfile.
-const LONGEST_DOCKERFILE: u64 = 1 << 20;
+/// What a client that sends nothing is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Files in a folder that are called as its Dockerfile.
-const MOST: usize = 100;
+/// What stays free on the disk: this, or the share of a small one.
+const STAYS_FREE: u64 = 1 << 30;
+const STAYS_FREE_PER_CENT: u64 = 5;
+
+/// After so many bytes it is looked again whether there is room.
+const LOOK_EVERY: u64 = 16 << 20;
 
 /// Bytes at a time.
 const AT_A_TIME: usize = 256 << 10;
@@ -32,64 +44,127 @@ const AT_A_TIME: usize = 256 << 10;
 /// What begins a file that gzip has packed.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
+/// A folder's archive, limited on both of its sides.
+type Limited<'a> = Counted<Anew<BufWriter<Counted<Roomy<'a>>>>>;
+
 /// A folder on its way into its file. Compose packs it with gzip: it is unpacked here, so that the
 /// engine builds from what was read.
 enum Folder<'a> {
     /// Too little has come to tell which it is.
-    Begun(Vec<u8>, Counted<'a>),
-    Plain(Counted<'a>),
-    Packed(Box<MultiGzDecoder<Counted<'a>>>),
+    Begun(Vec<u8>, Box<Limited<'a>>),
+    Plain(Box<Limited<'a>>),
+    Packed(Box<MultiGzDecoder<Box<Limited<'a>>>>),
+    /// A write has failed.
+    Broken,
 }
 
 impl<'a> Folder<'a> {
-    fn new(file: &'a File) -> Self {
-        Self::Begun(Vec::new(), Counted { file, length: 0 })
+    fn new(file: &'a File, dockerfile: &str) -> io::Result<Self> {
+        let file = Counted::new(Roomy::new(file)?);
+        let anew = Anew::new(BufWriter::with_capacity(AT_A_TIME, file), dockerfile);
+        Ok(Self::Begun(Vec::new(), Box::new(Counted::new(anew))))
     }
 
     fn add(&mut self, data: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(to) => to.write_all(data),
-            Self::Packed(to) => to.write_all(data),
-            Self::Begun(first, to) => {
+        match std::mem::replace(self, Self::Broken) {
+            Self::Plain(mut to) => {
+                to.write_all(data)?;
+                *self = Self::Plain(to);
+            }
+            Self::Packed(mut to) => {
+                to.write_all(data)?;
+                *self = Self::Packed(to);
+            }
+            Self::Begun(mut first, to) => {
                 first.extend(data);
                 if first.len() < GZIP.len() {
+                    *self = Self::Begun(first, to);
                     return Ok(());
                 }
-                let (first, to) = (std::mem::take(first), *to);
                 *self = match first.starts_with(&GZIP) {
                     true => Self::Packed(Box::new(MultiGzDecoder::new(to))),
                     false => Self::Plain(to),
                 };
-                self.add(&first)
+                self.add(&first)?;
             }
+            Self::Broken => return Err(io::ErrorKind::BrokenPipe.into()),
         }
+        Ok(())
     }
 
-    /// Its length.
-    fn end(self) -> io::Result<u64> {
+    /// The length of its archive, and its Dockerfile.
+    fn end(self) -> io::Result<(u64, Option<String>)> {
         let written = match self {
             Self::Begun(first, mut to) => to.write_all(&first).map(|()| to)?,
             Self::Plain(to) => to,
             Self::Packed(to) => to.finish()?,
+            Self::Broken => return Err(io::ErrorKind::BrokenPipe.into()),
         };
-        Ok(written.length)
+        let (file, text) = written.to.end()?;
+        let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((file.length, text))
     }
 }
 
-/// A file that takes [`LONGEST`] bytes.
-#[derive(Clone, Copy)]
-struct Counted<'a> {
-    file: &'a File,
+/// What takes [`LONGEST`] bytes.
+struct Counted<W> {
+    to: W,
     length: u64,
 }
 
-impl Write for Counted<'_> {
+impl<W> Counted<W> {
+    fn new(to: W) -> Self {
+        Self { to, length: 0 }
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         if self.length + data.len() as u64 > LONGEST {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        let written = self.file.write(data)?;
+        let written = self.to.write(data)?;
         self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// A file on a disk that never gets full of it.
+struct Roomy<'a> {
+    file: &'a File,
+    /// What can be written before it is looked again.
+    unlooked: u64,
+}
+
+impl<'a> Roomy<'a> {
+    fn new(file: &'a File) -> io::Result<Self> {
+        let mut roomy = Self { file, unlooked: 0 };
+        roomy.look()?;
+        Ok(roomy)
+    }
+
+    fn look(&mut self) -> io::Result<()> {
+        let disk = fstatvfs(self.file)?;
+        let unit = disk.fragment_size();
+        if !has_room(disk.blocks() * unit, disk.blocks_available() * unit) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.unlooked = LOOK_EVERY;
+        Ok(())
+    }
+}
+
+impl Write for Roomy<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.unlooked == 0 {
+            self.look()?;
+        }
+        let written = self.file.write(data)?;
+        self.unlooked = self.unlooked.saturating_sub(written as u64);
         Ok(written)
     }
 
@@ -98,83 +173,67 @@ impl Write for Counted<'_> {
     }
 }
 
-/// Writes a request's body to a file, and reads its Dockerfile.
+/// Whether a disk of this size has room for a folder. In bytes.
+fn has_room(size: u64, free: u64) -> bool {
+    free >= STAYS_FREE.min(size / 100 * STAYS_FREE_PER_CENT)
+}
+
+/// Why a folder was not kept.
+fn unkept(error: io::Error) -> Failure {
+    let usage = |text: String| Failure::new(Kind::Usage, text);
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            let most = LONGEST >> 30;
+            usage(format!("the folder has more than {most} GB"))
+                .with_hint("leave out what the image does not need with .dockerignore")
+        }
+        io::ErrorKind::StorageFull => {
+            let text = "the host's disk has no room for the folder of a build";
+            let hint = "tell an admin: the disk with DS01's state_dir is almost full";
+            Failure::new(Kind::Busy, text).with_hint(hint)
+        }
+        io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
+            usage(format!("the folder cannot be unpacked: {error}"))
+        }
+        io::ErrorKind::Other => usage(format!("the folder cannot be built from: {error}"))
+            .with_hint("send it as it is or packed with gzip, as docker build does"),
+        _ => Failure::new(Kind::Failed, format!("the folder: {error}")),
+    }
+}
+
+/// Writes a request's body to a file, as the archive that the engine is to have, and reads its
+/// Dockerfile.
 ///
 /// # Errors
 ///
-/// If it is too long, no tar archive, or has no Dockerfile.
+/// If it is too long, no tar archive, has no Dockerfile, or does not come.
 pub(crate) async fn keep(
     ask: &Ask,
     body: &mut Incoming,
     mut file: &File,
 ) -> Result<Context, Failure> {
     let usage = |text: String| Failure::new(Kind::Usage, text);
-    let failed = |error: io::Error| Failure::new(Kind::Failed, format!("the folder: {error}"));
-    let unkept = |error: io::Error| match error.kind() {
-        io::ErrorKind::FileTooLarge => {
-            let most = LONGEST >> 30;
-            usage(format!("the folder has more than {most} GB"))
-                .with_hint("leave out what the image does not need with .dockerignore")
-        }
-        io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
-            usage(format!("the folder cannot be unpacked: {error}"))
-        }
-        _ => failed(error),
-    };
-    let mut folder = Folder::new(file);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| usage(format!("the folder cannot be read: {error}")))?;
-        if let Ok(data) = frame.into_data() {
-            folder.add(&data).map_err(unkept)?;
-        }
-    }
-    let length = folder.end().map_err(unkept)?;
-    file.rewind().map_err(failed)?;
     let found = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
     let named = found
         .query
         .get("dockerfile")
         .and_then(|values| values.first());
-    let named = named.map_or("Dockerfile", String::as_str);
-    let dockerfiles = dockerfiles(file, named).map_err(|error| {
-        usage(format!("the folder cannot be built from: {error}"))
-            .with_hint("send it as it is or packed with gzip, as docker build does")
-    })?;
-    if dockerfiles.is_empty() {
-        return Err(usage(format!("the folder has no {named}")));
-    }
-    file.rewind().map_err(failed)?;
-    Ok(Context {
-        length,
-        dockerfiles,
-    })
-}
-
-/// The texts of all files in an archive that are called as the Dockerfile is, in whatever folder:
-/// links between folders could make each of them the one that counts.
-fn dockerfiles(archive: &File, name: &str) -> io::Result<Vec<String>> {
-    let last = |path: &str| {
-        path.rsplit('/')
-            .find(|part| !part.is_empty())
-            .map(str::to_string)
-    };
-    let mut found = Vec::new();
-    let mut archive = tar::Archive::new(io::BufReader::with_capacity(AT_A_TIME, archive));
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let kind = entry.header().entry_type();
-        if last(&path) != last(name) || kind.is_dir() {
-            continue;
+    let named = dockerfile_path(named.map_or("", String::as_str)).map_err(unkept)?;
+    let mut folder = Folder::new(file, &named).map_err(unkept)?;
+    loop {
+        let late = |_| usage(format!("the folder stopped for {} s", PATIENCE.as_secs()));
+        let frame = timeout(PATIENCE, body.frame()).await.map_err(late)?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|error| usage(format!("the folder cannot be read: {error}")))?;
+        if let Ok(data) = frame.into_data() {
+            folder.add(&data).map_err(unkept)?;
         }
-        if !kind.is_file() || entry.size() > LONGEST_DOCKERFILE || found.len() == MOST {
-            return Err(io::Error::other(format!("{path} is a link, or too long")));
-        }
-        let mut text = Vec::new();
-        entry.read_to_end(&mut text)?;
-        found.push(String::from_utf8(text).map_err(io::Error::other)?);
     }
-    Ok(found)
+    let (length, text) = folder.end().map_err(unkept)?;
+    let dockerfile = text.ok_or_else(|| usage(format!("the folder has no {named}")))?;
+    file.rewind()
+        .map_err(|error| Failure::new(Kind::Failed, format!("the folder: {error}")))?;
+    Ok(Context { length, dockerfile })
 }
 
 /// What was kept, as the body of a request.
@@ -209,5 +268,24 @@ impl Body for Kept {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_keeps_a_gigabyte_or_a_twentieth() {
+        for (size, free, room) in [
+            (1000 << 30, 1 << 30, true),
+            (1000 << 30, (1 << 30) - 1, false),
+            (100_000, 5000, true),
+            (100_000, 4999, false),
+            // Some have no size.
+            (0, 0, true),
+        ] {
+            assert_eq!(has_room(size, free), room, "{size} {free}");
+        }
     }
 }

@@ -67,15 +67,15 @@ impl Engine {
         self.within(call).await
     }
 
-    /// Opens a connection and writes the head of a request, and its body if that is JSON.
+    /// Opens a connection and writes the head of a request, and its body or what that begins with.
     ///
     /// # Errors
     ///
     /// If the engine cannot be reached.
-    pub(crate) async fn begin(&self, head: &str) -> Result<UnixStream, Failure> {
+    pub(crate) async fn begin(&self, head: impl AsRef<[u8]>) -> Result<UnixStream, Failure> {
         let call = async {
             let mut stream = UnixStream::connect(&self.socket).await?;
-            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(head.as_ref()).await?;
             Ok(stream)
         };
         self.within(async { call.await.map_err(|error| self.unreachable(error)) })

@@ -42,6 +42,7 @@ use crate::{
     operate::Operations,
     parser::watched,
     peer::{Peer, peer},
+    receiving::Receiving,
     records::Records,
 };
 
@@ -79,6 +80,7 @@ pub(crate) struct Gateway {
     pub(crate) engine: Engine,
     pub(crate) records: Records,
     pub(crate) operations: Operations,
+    pub(crate) receiving: Receiving,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     pub(crate) version: Mutex<Option<(Instant, Version)>>,
     creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
@@ -155,6 +157,7 @@ impl Gateway {
             },
             records: Records::new(&config.paths.state),
             operations,
+            receiving: Receiving::default(),
             admins: Mutex::default(),
             version: Mutex::default(),
             creates: Mutex::default(),

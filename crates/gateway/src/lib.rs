@@ -5,6 +5,7 @@
 //! JSON, one process for each user, and nothing that it says about who is calling is believed.
 //! What changes the ledger is done by a process of its own, as in the commands.
 
+mod archive;
 mod body;
 mod channel;
 mod context;
@@ -18,6 +19,7 @@ mod listen;
 mod operate;
 mod parser;
 mod peer;
+mod receiving;
 mod records;
 mod sandbox;
 mod stream;

@@ -20,6 +20,9 @@ const NOBODY: u32 = 65534;
 /// Sockets of a process: two for each connection of a user, and one to the engine.
 const SOCKETS: u64 = 4096;
 
+/// Bytes of memory: what a user sends never takes the host's.
+const MEMORY: u64 = 1 << 30;
+
 /// Closes whatever else this process was started with, as a descriptor of the keeper's own
 /// starter. Only where nothing is open yet.
 pub(crate) fn close_inherited() -> io::Result<()> {
@@ -41,6 +44,7 @@ pub(crate) fn enter(empty: &Path) -> io::Result<()> {
     let sockets = most.min(SOCKETS);
     setrlimit(Resource::RLIMIT_NOFILE, sockets, sockets)?;
     setrlimit(Resource::RLIMIT_FSIZE, LONGEST, LONGEST)?;
+    setrlimit(Resource::RLIMIT_AS, MEMORY, MEMORY)?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NPROC, 1, 1)?;
     setgroups(&[])?;

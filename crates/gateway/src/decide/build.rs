@@ -1,7 +1,8 @@
 //! An image from a folder.
 //!
-//! The parser keeps the folder in a file of root's that has no name, finds the Dockerfile in it;
-//! once it is known which images that takes from, the engine is sent the file.
+//! The parser keeps the folder in a file of root's that has no name, and takes the Dockerfile out of
+//! it. Once it is known which images that takes from, the engine is sent the text that was read, and
+//! then the file.
 
 use std::{
     collections::BTreeMap,
@@ -48,17 +49,16 @@ impl Call<'_> {
             .unwrap_or("{}");
         let arguments: BTreeMap<String, Option<String>> = serde_json::from_str(arguments)
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
+        let dockerfile = dockerfile::read(&context.dockerfile, &arguments)?;
         let mut pins = BTreeMap::new();
-        for text in &context.dockerfiles {
-            let dockerfile = dockerfile::read(text, &arguments)?;
-            for name in dockerfile.images() {
-                if let Some(id) = self.may_take_from(name).await? {
-                    pins.insert(name.to_string(), id);
-                }
+        for name in dockerfile.images() {
+            if let Some(id) = self.may_take_from(name).await? {
+                pins.insert(name.to_string(), id);
             }
-            let _written = dockerfile.write(&pins);
         }
-        self.forward_sized("/build", &query, context.length).await
+        // What was read is what is built, whatever the builder would have made of the original.
+        let text = dockerfile.write(&pins);
+        self.forward_folder(query, &text, context.length).await
     }
 
     /// The query for the engine: the caller's own names, and their limits.
@@ -132,6 +132,7 @@ impl Call<'_> {
                 format!("the folder was not received: {error}"),
             )
         };
+        let _receiving = self.gateway.receiving.one_of(self.caller.uid)?;
         let mut options = File::options();
         let file = options
             .read(true)

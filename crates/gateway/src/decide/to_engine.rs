@@ -9,7 +9,12 @@ use ds01_core::{
 use serde_json::Value;
 
 use super::{Call, Outcome, REMEMBERED};
-use crate::{channel::AskBody, engine::header, keeper::Gateway};
+use crate::{
+    archive::{dockerfile_entry, dockerfile_path},
+    channel::AskBody,
+    engine::header,
+    keeper::Gateway,
+};
 
 /// What comes after the head of a request to the engine.
 enum Framing<'a> {
@@ -17,6 +22,8 @@ enum Framing<'a> {
     Json(&'a str),
     /// So many bytes from the parser, or until they end.
     Tar(Option<u64>),
+    /// These, and then so many bytes from the parser.
+    After(&'a [u8], u64),
 }
 
 impl Call<'_> {
@@ -61,14 +68,20 @@ impl Call<'_> {
         self.begin(path, query, framing).await
     }
 
-    /// Hands the request on to the engine, with a body of this length that the parser has.
-    pub(super) async fn forward_sized(
+    /// Hands a folder on to the engine: this text in the place of the Dockerfile that the query
+    /// names, and then what the parser has kept, which has this length.
+    pub(super) async fn forward_folder(
         &self,
-        path: &str,
-        query: &Query,
+        mut query: Query,
+        text: &str,
         length: u64,
     ) -> Result<Outcome, Failure> {
-        self.begin(path, query, Framing::Tar(Some(length))).await
+        let usage = |error: std::io::Error| Failure::new(Kind::Usage, error.to_string());
+        let path = dockerfile_path(self.one("dockerfile").unwrap_or_default()).map_err(usage)?;
+        let entry = dockerfile_entry(&path, text);
+        query.insert("dockerfile".into(), vec![path]);
+        self.begin("/build", &query, Framing::After(&entry, length))
+            .await
     }
 
     async fn begin(
@@ -92,20 +105,26 @@ impl Call<'_> {
             };
             head.push_str(&format!("{name}: {registry}\r\n"));
         }
+        let tar = |length: u64| {
+            format!("Content-Type: application/x-tar\r\nContent-Length: {length}\r\n\r\n")
+        };
         head.push_str(&match framing {
             Framing::Json(text) => format!(
                 "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{text}",
                 text.len()
             ),
             Framing::Tar(Some(0)) => "Content-Length: 0\r\n\r\n".into(),
-            Framing::Tar(Some(length)) => {
-                format!("Content-Type: application/x-tar\r\nContent-Length: {length}\r\n\r\n")
-            }
+            Framing::Tar(Some(length)) => tar(length),
+            Framing::After(first, length) => tar(first.len() as u64 + length),
             Framing::Tar(None) => {
                 "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n".into()
             }
         });
-        Ok(Outcome::Engine(self.gateway.engine.begin(&head).await?))
+        let mut head = head.into_bytes();
+        if let Framing::After(first, _) = framing {
+            head.extend(first);
+        }
+        Ok(Outcome::Engine(self.gateway.engine.begin(head).await?))
     }
 }
 
