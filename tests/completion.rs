@@ -90,6 +90,32 @@ fn completes(host: &TestHost, shell: &mut Pty) {
     shell.wait();
 }
 
+/// What has the name of a command but is none of ours does not run while it is typed; files are
+/// completed after it.
+///
+/// `function` makes a function of the shell's own.
+fn completes_without_running(host: &TestHost, shell: &mut Pty, function: &str) {
+    let script = "mkdir there && cd there && printf '#!/bin/sh\\ntouch ran\\n' >check && \
+                  chmod +x check && cp check container && mkdir folder && touch folder/file-of-mine";
+    host.run("sh", &["-c", script]).ok();
+    shell.send("cd ~/there; echo the''re\r");
+    shell.expect("there\r\n");
+    for command in ["./check", "./container", "~/there/check", "$PWD/check"] {
+        shell.send(format!("{command} folder/fi\t"));
+        shell.expect("le-of-mine");
+        // Ctrl-U: the line goes.
+        shell.send("\x15");
+    }
+    shell.send(format!("{function}; echo ma''de\r"));
+    shell.expect("made\r\n");
+    shell.send("gpu sta\t");
+    shell.expect("tus");
+    shell.send("\x15echo do''ne\r");
+    shell.expect("done\r\n");
+    let ran = host.home("alice").join("there/ran");
+    assert!(!ran.exists(), "it was typed, and not entered");
+}
+
 #[test]
 fn bash_completes() {
     let host = host();
@@ -104,6 +130,7 @@ fn bash_completes() {
     shell.send("container-create x --image=ds01-base:la\t");
     shell.expect("ds01-base:latest ");
     shell.send("\x15");
+    completes_without_running(&host, &mut shell, "function gpu { touch ran; }");
     completes(&host, &mut shell);
 }
 
@@ -120,6 +147,7 @@ fn zsh_completes() {
     shell.send("container st\t\t");
     shell.expect("start  start a created or stopped container");
     shell.send("\x15");
+    completes_without_running(&host, &mut shell, "function gpu { touch ran; }");
     completes(&host, &mut shell);
 }
 
@@ -131,5 +159,6 @@ fn fish_completes() {
     let mut shell = alice.pty("fish", &["--no-config", "-i"]);
     shell.send(format!("source {folder}/ds01.fish; echo rea''dy\r"));
     shell.expect("ready\r\n");
+    completes_without_running(&host, &mut shell, "function gpu; touch ran; end");
     completes(&host, &mut shell);
 }

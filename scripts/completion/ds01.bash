@@ -6,6 +6,11 @@ _ds01() {
 	local index word line before rest=${COMP_LINE:0:COMP_POINT}
 	local -a words=()
 	COMPREPLY=()
+	# A file that somebody has put here is not run because its name is typed.
+	if [[ ${COMP_WORDS[0]} == */* ]]; then
+		compopt -o default
+		return
+	fi
 	rest=${rest#*"${COMP_WORDS[0]}"}
 	# Bash breaks words at = and : too, which belong to options and images here: only blanks count.
 	for ((index = 1; index <= COMP_CWORD; index++)); do
@@ -29,6 +34,6 @@ _ds01() {
 		word=${line%%$'\t'*}
 		[[ $word != *= ]] || compopt -o nospace
 		COMPREPLY+=("${word#"$before"}")
-	done < <("${COMP_WORDS[0]}" --complete "${words[@]}" 2>/dev/null)
+	done < <(command -- "${COMP_WORDS[0]}" --complete "${words[@]}" 2>/dev/null)
 }
 complete -F _ds01 check check-limits container container-attach container-cleanup container-create container-deploy container-exit container-list container-pause container-remove container-retire container-run container-start container-stats container-stop container-unpause dashboard ds01-doctor ds01-gateway gpu gpu-status image image-delete image-list project project-init project-launch user user-setup

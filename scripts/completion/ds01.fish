@@ -4,7 +4,12 @@
 function __ds01_candidates
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    set -l lines ($words[1] --complete $words[2..] "$current" 2>/dev/null)
+    # A file that somebody has put here is not run because its name is typed.
+    if string match -q -- '*/*' $words[1]
+        __fish_complete_path $current
+        return
+    end
+    set -l lines (command $words[1] --complete $words[2..] "$current" 2>/dev/null)
     if test "$lines" = ":files"
         set -l option (string match -r '^--[^=]*=' -- $current)
         for path in (__fish_complete_path (string replace -r '^--[^=]*=' '' -- $current))

@@ -1,5 +1,7 @@
 //! The build of a project's image: what is sent, how it fails, how it is ended.
 
+use std::time::Duration;
+
 use ds01_testkit::TestHost;
 
 use super::{IMAGE, LAUNCH, id_of_image, told};
@@ -168,6 +170,43 @@ fn a_file_that_cannot_be_read_is_named_and_nothing_is_built() {
     assert_eq!(refused.stderr, said);
     assert_eq!(id_of_image(&host), "");
     project(&host, "alice", "thesis", &[(".dockerignore", "sub\n")]);
+    host.run(LAUNCH, &["thesis"]).ok();
+}
+
+#[test]
+fn what_says_how_to_build_is_a_file_of_its_size_or_said_to_be_none() {
+    let host = TestHost::new();
+    let dockerfile = ("Dockerfile", "FROM ds01-base\n");
+    let no_file = "it is no file";
+    for file in ["Dockerfile", ".dockerignore", "pyproject.toml"] {
+        for (make, why) in [
+            ("mkfifo", no_file),
+            ("ln -s /dev/zero", no_file),
+            ("mkdir", no_file),
+            ("head -c 1048577 /dev/zero >", "it has more than 1 MiB"),
+            ("printf '\\377' >", "it is not valid UTF-8"),
+        ] {
+            project(&host, "alice", "thesis", &[dockerfile]);
+            let script = format!("cd workspace/thesis && rm -rf {file} && {make} {file}");
+            host.run("sh", &["-c", &script]).ok();
+            let launch = host.as_user("alice").within(Duration::from_secs(20));
+            let refused = launch.run(LAUNCH, &["thesis"]);
+            let path = format!("/home/alice/workspace/thesis/{file}");
+            let said = format!("project-launch: cannot read {path}: {why}\n");
+            assert_eq!(
+                (refused.status, &*refused.stderr),
+                (Some(1), &*said),
+                "{make} {file}"
+            );
+            let script = format!("rm -rf workspace/thesis/{file}");
+            host.run("sh", &["-c", &script]).ok();
+        }
+    }
+    assert_eq!(id_of_image(&host), "");
+    // The most that a file may have.
+    let script = "cd workspace/thesis && head -c 1048576 /dev/zero | tr '\\0' '\\n' >.dockerignore";
+    project(&host, "alice", "thesis", &[dockerfile]);
+    host.run("sh", &["-c", script]).ok();
     host.run(LAUNCH, &["thesis"]).ok();
 }
 

@@ -24,10 +24,9 @@ const LAST: usize = 20;
 /// Status 3 without a Dockerfile, 1 if a line of it fails, 130 on Ctrl-C: then the image of before
 /// is what it was.
 pub fn build(host: &Host, ui: &mut Ui, project: &Project, again: &str) -> Result<(), Failure> {
-    let build = Build {
-        folder: project.folder.clone(),
-        image: image::of_project(host.caller().uid, &project.name),
-    };
+    let image = image::of_project(host.caller().uid, &project.name);
+    // While Ctrl-C ends it still: a file system may not answer.
+    let build = Build::read(project.folder.clone(), image)?;
     ui.explain(format_args!(
         "an image is built, a step for each instruction of the Dockerfile, as docker build -t {} {} does",
         build.image,

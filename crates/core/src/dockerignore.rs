@@ -16,12 +16,28 @@ struct Pattern {
     text: Vec<char>,
 }
 
+/// Bytes of a line at most: what every path is compared with. A path has no more.
+const LINE: usize = 4096;
+
 /// A line that is no pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of .dockerignore is no pattern: {text:?}")]
-pub struct InvalidPattern {
-    line: usize,
-    text: String,
+pub enum InvalidPattern {
+    /// Docker refuses it as well.
+    #[error("line {line} of .dockerignore is no pattern: {text:?}")]
+    Malformed {
+        /// Its number.
+        line: usize,
+        /// What it says.
+        text: String,
+    },
+    /// No path is so long.
+    #[error("line {line} of .dockerignore has {bytes} bytes, and may have {LINE}")]
+    Long {
+        /// Its number.
+        line: usize,
+        /// How long it is.
+        bytes: usize,
+    },
 }
 
 impl UserError for InvalidPattern {
@@ -30,9 +46,13 @@ impl UserError for InvalidPattern {
     }
 
     fn hint(&self) -> Option<String> {
-        Some(
-            "close every '[', and put a backslash before a character that is meant as it is".into(),
-        )
+        Some(match self {
+            Self::Malformed { .. } => {
+                "close every '[', and put a backslash before a character that is meant as it is"
+                    .into()
+            }
+            Self::Long { .. } => "write one pattern on each line".into(),
+        })
     }
 }
 
@@ -41,13 +61,18 @@ impl Ignore {
     ///
     /// # Errors
     ///
-    /// [`InvalidPattern`] for what Docker refuses as well.
+    /// [`InvalidPattern`] for what Docker refuses as well, and for a line that is too long.
     pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
         let text = text.trim_start_matches('\u{feff}');
         let lines = (1..).zip(text.lines());
         let lines = lines.filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
         let pattern = |(number, line): (usize, &str)| {
-            let invalid = || InvalidPattern {
+            let bytes = line.len();
+            if bytes > LINE {
+                let line = number;
+                return Err(InvalidPattern::Long { line, bytes });
+            }
+            let invalid = || InvalidPattern::Malformed {
                 line: number,
                 text: line.into(),
             };
@@ -67,10 +92,7 @@ impl Ignore {
     /// Whether `path`, relative to the folder and with `/` between its parts, is left out: the last
     /// pattern that matches it, or a folder that it is in, decides.
     pub fn leaves_out(&self, path: &str) -> bool {
-        let path: Vec<char> = path.chars().collect();
-        let folders = (0..path.len()).filter(|&at| path[at] == '/');
-        let ends: Vec<usize> = folders.chain([path.len()]).collect();
-        let hit = |pattern: &&Pattern| ends.iter().any(|&end| matches(&pattern.text, &path[..end]));
+        let hit = |pattern: &&Pattern| matches(&pattern.text, path, true);
         self.0
             .iter()
             .rev()
@@ -86,10 +108,8 @@ impl Ignore {
             // Beyond a part that has `**` nothing can be told.
             let parts = text.split('/').zip(folder.split('/'));
             let mut known = parts.take_while(|(part, _)| !part.contains("**"));
-            let fits = |part: &str, name: &str| {
-                let [part, name] = [part, name].map(|text| text.chars().collect::<Vec<_>>());
-                matches(&part, &name)
-            };
+            let fits =
+                |part: &str, name: &str| matches(&part.chars().collect::<Vec<_>>(), name, false);
             known.all(|(part, name)| fits(part, name))
         };
         texts.any(reaches)
@@ -112,38 +132,86 @@ fn clean(path: &str) -> String {
 }
 
 /// Whether every class is closed and has something in it, and nothing is escaped at the end.
-fn is_valid(pattern: &[char]) -> bool {
-    match pattern {
-        [] => true,
-        ['\\', rest @ ..] => !rest.is_empty() && is_valid(&rest[1..]),
-        ['[', rest @ ..] => class(rest, ' ').is_some_and(|(_, rest)| is_valid(rest)),
-        [_, rest @ ..] => is_valid(rest),
+fn is_valid(mut pattern: &[char]) -> bool {
+    loop {
+        pattern = match pattern {
+            [] => return true,
+            ['\\'] => return false,
+            ['\\', _, rest @ ..] => rest,
+            ['[', rest @ ..] => match class(rest, ' ') {
+                Some((_, rest)) => rest,
+                None => return false,
+            },
+            [_, rest @ ..] => rest,
+        };
     }
 }
 
-fn matches(pattern: &[char], path: &[char]) -> bool {
-    match (pattern, path) {
-        ([], path) => path.is_empty(),
-        // Any number of folders, none too; at the end anything.
-        (['*', '*', rest @ ..], _) => {
-            let rest = rest.strip_prefix(&['/']).unwrap_or(rest);
-            let after = (1..=path.len()).filter(|&at| path[at - 1] == '/');
-            rest.is_empty()
-                || matches(rest, path)
-                || after.into_iter().any(|at| matches(rest, &path[at..]))
+/// Whether the pattern matches the path, or with `or_folder` a folder that it is in.
+///
+/// All ways to match are followed at once, a character of the path after the other: going back
+/// for each `*` would take a time that doubles with every one.
+fn matches(pattern: &[char], path: &str, or_folder: bool) -> bool {
+    let whole = pattern.len();
+    let mut places = vec![false; whole + 1];
+    arrive(pattern, &mut places, 0);
+    for c in path.chars() {
+        if or_folder && c == '/' && places[whole] {
+            return true;
         }
-        (['*', rest @ ..], _) => {
-            let part = path.iter().position(|&c| c == '/').unwrap_or(path.len());
-            (0..=part).any(|at| matches(rest, &path[at..]))
+        if !places.contains(&true) {
+            return false;
         }
-        (['?', rest @ ..], [c, path @ ..]) => *c != '/' && matches(rest, path),
-        (['\\', escaped, rest @ ..], [c, path @ ..]) => escaped == c && matches(rest, path),
-        (['[', rest @ ..], [c, path @ ..]) => {
-            class(rest, *c).is_some_and(|(hit, rest)| hit && matches(rest, path))
-        }
-        ([plain, rest @ ..], [c, path @ ..]) => plain == c && matches(rest, path),
-        (_, []) => false,
+        places = step(pattern, &places, c);
     }
+    places[whole]
+}
+
+/// The places in the pattern where the next of the path is looked for, after `c`.
+fn step(pattern: &[char], places: &[bool], c: char) -> Vec<bool> {
+    let mut next = vec![false; places.len()];
+    let mut stay = Vec::new();
+    for at in (0..pattern.len()).filter(|&at| places[at]) {
+        let to = match &pattern[at..] {
+            // Any number of folders, none too; at the end anything.
+            ['*', '*', ..] => {
+                stay.push(at);
+                let after = after_folders(pattern, at);
+                (c == '/' || after == pattern.len()).then_some(after)
+            }
+            ['*', ..] => (c != '/').then_some(at),
+            ['?', ..] => (c != '/').then_some(at + 1),
+            ['\\', escaped, ..] => (*escaped == c).then_some(at + 2),
+            ['[', rest @ ..] => match class(rest, c) {
+                Some((true, rest)) => Some(pattern.len() - rest.len()),
+                _ => None,
+            },
+            plain => plain.starts_with(&[c]).then_some(at + 1),
+        };
+        if let Some(to) = to {
+            arrive(pattern, &mut next, to);
+        }
+    }
+    // At last: what follows begins with a folder, which is not behind every character.
+    stay.into_iter().for_each(|at| next[at] = true);
+    next
+}
+
+/// Comes to a place, and to those that follow it if its stars stand for nothing.
+fn arrive(pattern: &[char], places: &mut [bool], mut at: usize) {
+    while !places[at] {
+        places[at] = true;
+        match &pattern[at..] {
+            ['*', '*', ..] => at = after_folders(pattern, at),
+            ['*', ..] => at += 1,
+            _ => return,
+        }
+    }
+}
+
+/// The place after `**` or `**/`.
+fn after_folders(pattern: &[char], at: usize) -> usize {
+    at + 2 + usize::from(pattern.get(at + 2) == Some(&'/'))
 }
 
 /// Whether `c` is in the class that begins after `[`, and what follows its `]`.
@@ -284,6 +352,59 @@ mod tests {
         for text in ["a\n[", "a\n[]", "a\n[a-", "a\n[^]", "a\n!", "a\nb\\"] {
             let error = Ignore::parse(text).unwrap_err().to_string();
             assert!(error.starts_with("line 2 of .dockerignore "), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_longest_line_is_read_and_one_longer_refused() {
+        for end in ["a", "\\a", "[a]"] {
+            let most = "*".repeat(LINE - end.len()) + end;
+            assert_eq!(kept(&most, &["a", "x"]), ["x"]);
+            let error = Ignore::parse(&format!("a\n*{most}")).unwrap_err();
+            let expected = "line 2 of .dockerignore has 4097 bytes, and may have 4096";
+            assert_eq!(error.to_string(), expected);
+        }
+        // A line that is a comment is compared with nothing.
+        Ignore::parse(&format!("#{}", "a".repeat(3 << 20))).unwrap();
+        Ignore::parse(&"\\a".repeat(1 << 20)).unwrap_err();
+    }
+
+    #[test]
+    fn many_stars_do_not_take_forever() {
+        let many = "a".repeat(250);
+        let folders = "a/".repeat(1000);
+        for (pattern, path, matched) in [
+            ("*a".repeat(100) + "b", many.clone(), false),
+            ("*a".repeat(100), many.clone(), true),
+            ("*[a]?".repeat(60) + "b", many, false),
+            ("**/a/".repeat(100) + "b", folders.clone(), false),
+            ("**/".repeat(500) + "b", folders + "b", true),
+        ] {
+            let ignore = Ignore::parse(&pattern).unwrap();
+            assert_eq!(ignore.leaves_out(&path), matched, "{pattern}");
+        }
+        let ignore = Ignore::parse(&format!("*\n!{}b/x", "*a".repeat(100))).unwrap();
+        assert!(!ignore.may_keep_in(&"a".repeat(250)));
+    }
+
+    #[test]
+    fn two_stars_stand_for_whole_folders() {
+        for (pattern, path, matched) in [
+            ("**a", "xa", false),
+            ("**a", "x/a", true),
+            ("x**", "x", true),
+            ("x**", "xy/z", true),
+            ("x**y", "xzy", false),
+            ("x**y", "xy", true),
+            ("x**y", "xz/y", true),
+            ("***a", "ba", true),
+            ("*/**/b", "a/b", true),
+            ("*/**/b", "b", false),
+            ("*", "", true),
+            ("a/**/**/b", "a/b", true),
+        ] {
+            let text: Vec<char> = pattern.chars().collect();
+            assert_eq!(matches(&text, path, false), matched, "{pattern} {path}");
         }
     }
 

@@ -27,6 +27,31 @@ pub struct Build {
     pub folder: PathBuf,
     /// Its name in the engine, with a tag. An image that had it keeps it if the build fails.
     pub image: String,
+    /// The Dockerfile's text.
+    dockerfile: String,
+    ignore: Ignore,
+}
+
+impl Build {
+    /// Reads what says how the image is built.
+    ///
+    /// # Errors
+    ///
+    /// Status 3 without a Dockerfile; if it or `.dockerignore` cannot be read, or that is wrong.
+    pub fn read(folder: PathBuf, image: String) -> Result<Self, Failure> {
+        let path = folder.join(DOCKERFILE);
+        let dockerfile = read(&path)?.ok_or_else(|| {
+            let message = format!("there is no {}", path.display());
+            Failure::new(Kind::NotFound, message)
+        })?;
+        let ignore = read(&folder.join(IGNORE))?.unwrap_or_default();
+        Ok(Self {
+            ignore: Ignore::parse(&ignore)?,
+            folder,
+            image,
+            dockerfile,
+        })
+    }
 }
 
 /// What happens while an image is built.
@@ -47,22 +72,15 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// That of `watch`; status 3 without a Dockerfile; which line of it failed, and why.
+    /// That of `watch`; which line of the Dockerfile failed, and why.
     pub fn build(
         &self,
         build: &Build,
         watch: &mut dyn FnMut(Progress<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let path = build.folder.join(DOCKERFILE);
-        let text = read(&path)?.ok_or_else(|| {
-            let message = format!("there is no {}", path.display());
-            Failure::new(Kind::NotFound, message)
-        })?;
-        let ignore = read(&build.folder.join(IGNORE))?.unwrap_or_default();
-        let ignore = Ignore::parse(&ignore)?;
         let engine = self.engine()?;
         let before = engine.image(&build.image)?;
-        let context = Context::begin(build.folder.clone(), ignore)?;
+        let context = Context::begin(build.folder.clone(), build.ignore.clone())?;
         let (sent, ended) = (context.sent.clone(), context.ended.clone());
         let mut lines = Lines::default();
         let built = engine.build(&build.image, context, &mut |heard| match heard {
@@ -84,7 +102,7 @@ impl Host {
                 }
                 Err(match unbuilt {
                     Unbuilt::Failure(failure) => failure,
-                    Unbuilt::Step(words) => failed(&words, &text, lines.step, &path),
+                    Unbuilt::Step(words) => failed(&words, build, lines.step),
                 })
             }
         }
@@ -107,8 +125,9 @@ impl Host {
 }
 
 /// The failure of a step, with its line.
-fn failed(words: &str, text: &str, step: usize, path: &std::path::Path) -> Failure {
-    let place = match dockerfile::step(text, step) {
+fn failed(words: &str, build: &Build, step: usize) -> Failure {
+    let path = build.folder.join(DOCKERFILE);
+    let place = match dockerfile::step(&build.dockerfile, step) {
         Some((line, words)) => format!("line {line} of {}: {words}", path.display()),
         None => path.display().to_string(),
     };

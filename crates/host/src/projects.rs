@@ -1,7 +1,9 @@
 //! The projects of a user: the folders of their `~/workspace`.
 
 use std::{
-    fs, io,
+    fs::{self, OpenOptions},
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -14,11 +16,15 @@ use ds01_core::{
     sources::{self, ENVIRONMENT, PYPROJECT, REQUIREMENTS, Settings, Texts},
     time::Timestamp,
 };
+use nix::libc::{ENXIO, O_CLOEXEC, O_NONBLOCK};
 
 use crate::{Host, engine::Image, users};
 
 /// Files whose change an image does not have before it is built again.
 const SOURCES: [&str; 4] = [DOCKERFILE, REQUIREMENTS, PYPROJECT, ENVIRONMENT];
+
+/// Bytes of a file that is read whole, at most.
+const MOST: u64 = 1 << 20;
 
 /// A folder of `~/workspace`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,13 +133,38 @@ impl Project {
     }
 }
 
-/// A file's text; `None` if there is none.
+/// A file's text; `None` if there is none. What is no file, or too long to be one of a project's,
+/// is not read: a pipe would be waited for, and a device has no end.
 pub(crate) fn read(path: &Path) -> Result<Option<String>, Failure> {
-    match fs::read_to_string(path) {
+    match text(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(path, &error)),
     }
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(O_NONBLOCK | O_CLOEXEC);
+    let file = match options.open(path) {
+        // A socket.
+        Err(error) if error.raw_os_error() == Some(ENXIO) => return Err(no_file()),
+        file => file?,
+    };
+    if !file.metadata()?.is_file() {
+        return Err(no_file());
+    }
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(io::Error::other("it has more than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not valid UTF-8"))
+}
+
+fn no_file() -> io::Error {
+    io::Error::other("it is no file")
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {

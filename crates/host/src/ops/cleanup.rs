@@ -156,6 +156,7 @@ impl Operation for Discard {
             image: false,
             dry_run: false,
         };
-        remove.run(site, caller)
+        // Not whatever has the name by now.
+        remove.this(site, caller, &target)
     }
 }

@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{account, target};
+use super::{account, target, target::Target};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
@@ -55,11 +55,22 @@ impl Operation for Remove {
     }
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
-        let target = target::find(site, caller, &self.name)?;
+        self.this(site, caller, &target::find(site, caller, &self.name)?)
+    }
+}
+
+impl Remove {
+    /// Removes the container that was found, whatever has its name by now.
+    pub(super) fn this(
+        &self,
+        site: &Site,
+        caller: Caller,
+        target: &Target,
+    ) -> Result<Removed, Failure> {
         let name = target.container.name.clone();
         let engine = site.engine()?;
         // One that is gone already is what was asked for: its entry goes too.
-        let sighting = target::sight(site, &target).ok();
+        let sighting = target::sight(site, target).ok();
         let up = |state| matches!(state, State::Running | State::Paused | State::Restarting);
         if let Some(sighting) = sighting.as_ref().filter(|sighting| up(sighting.state)) {
             let Some(seconds) = self.stop_seconds else {
