@@ -139,6 +139,77 @@ fn nobody_builds_from_somebody_elses_image() {
 }
 
 #[test]
+fn a_dockerfile_is_read_in_one_way() {
+    let host = TestHost::behind_gateway(1);
+    folder(&host, "alice", "FROM ds01-base\nRUN echo secret >/secret\n");
+    docker(&host, "alice", &["build", "-q", "-t", "app", "app"]).ok();
+    let id = ["image", "inspect", "-f", "{{.Id}}", "app"];
+    let id = docker(&host, "alice", &id).ok().replace("sha256:", "");
+    let build = |dockerfile: &str, args: &[&str]| {
+        folder(&host, "bob", dockerfile);
+        docker(&host, "bob", &[&["build"], args, &["app"]].concat())
+    };
+    let (none, unclear) = ("No such image: ", "cannot be told for certain");
+    for (dockerfile, why) in [
+        ("COPY --fr\"om\"=ds01-20001/app /secret /s", unclear),
+        ("COPY --fr\\om=ds01-20001/app /secret /s", unclear),
+        ("COPY --chown=0\\\n --from=ds01-20001/app /secret /s", none),
+        (
+            "ONBU\u{130}LD COPY --from=ds01-20001/app /secret /s",
+            unclear,
+        ),
+        ("RUN true \\\\\n", unclear),
+    ] {
+        let refused = build(&format!("FROM ds01-base\n{dockerfile}\n"), &[]);
+        assert_eq!(refused.status, Some(1), "{dockerfile}: {refused:?}");
+        assert!(refused.stderr.contains(why), "{dockerfile}: {refused:?}");
+    }
+    let directive = "# a b = c\n# escape=`\nFROM ds01-base\nLABEL a=`\n\
+                     COPY --from=ds01-20001/app /secret /s\n";
+    let refused = build(directive, &[]);
+    assert!(refused.stderr.contains(none), "{refused:?}");
+
+    let trigger = format!("ONBUILD COPY --from={} /secret /s", &id[..14]);
+    let import = format!("tar c -C /etc hostname | docker import -c '{trigger}' - trap");
+    let socket = format!("unix://{}", host.gateway_socket().display());
+    let bob = host.as_user("bob").env("DOCKER_HOST", &socket);
+    bob.run("sh", &["-c", &import]).ok();
+    let refused = build("FROM ds01-20002/trap\n", &[]);
+    assert!(refused.stderr.contains(none), "{refused:?}");
+
+    // What can be given to another image is what it was when it was looked at.
+    let mine = build("FROM ds01-base # no comment\n", &["-t", "mine"]);
+    assert_eq!(mine.status, Some(1), "{mine:?}");
+    build("# a comment\nFROM ds01-base\nENV A=b\n", &["-t", "mine"]).ok();
+    let on_top = build("FROM ds01-20002/mine\nRUN echo $A\n", &[]).ok();
+    assert!(on_top.starts_with("Sending build context"), "{on_top}");
+    assert!(on_top.contains("Step 1/2 : FROM sha256:"), "{on_top}");
+    assert!(on_top.contains("\nb\n"), "{on_top}");
+}
+
+#[test]
+fn nobody_builds_from_layers_of_others() {
+    let host = TestHost::behind_gateway(1);
+    let dockerfile = "FROM ds01-base\nRUN head -c 8 /dev/urandom | od -An -tx1 >/chance\n";
+    let build = |user: &str| {
+        folder(&host, user, dockerfile);
+        docker(&host, user, &["build", "-t", "app", "app"]).ok();
+        let chance = ["run", "--rm", "app", "cat", "/chance"];
+        docker(&host, user, &chance).ok()
+    };
+    let alices = build("alice");
+    assert_ne!(build("bob"), alices, "a layer of alice's");
+    assert_eq!(build("alice"), alices, "her own are in her cache");
+    folder(&host, "bob", dockerfile);
+    let hosts = ["build", "--add-host", "mirror:10.0.0.1", "app"];
+    let refused = docker(&host, "bob", &hosts);
+    assert!(
+        refused.stderr.contains("docker build takes no extrahosts"),
+        "{refused:?}"
+    );
+}
+
+#[test]
 fn the_commands_use_ones_own_image_and_nobody_elses() {
     let host = TestHost::behind_gateway(1);
     folder(&host, "alice", "FROM ds01-base\nRUN echo mine >/mine\n");
