@@ -302,7 +302,7 @@ fn a_user_has_eight_operations_under_way_and_keeps_nobody_else_waiting() {
         .collect();
     let under_way = || children(&host, "operation-of-gateway").len();
     until("eight are not under way", || under_way() >= 8);
-    // Who leaves has no turn, and makes no room for a process more than there may be.
+    // Who leaves makes no room for a process more than there may be.
     drop(clients.drain(..15));
     let list = r#"{"stopped":true,"all_users":false}"#;
     let watched = Instant::now();
