@@ -9,7 +9,9 @@ use std::{
 
 use ds01_testkit::TestHost;
 
-use super::{as_root, call, docker, done, refused, sleeper};
+use serde_json::json;
+
+use super::{as_root, call, docker, done, refused, reply, sleeper};
 use crate::support::expect::inspect;
 
 /// Waits for what comes in its own time.
@@ -24,14 +26,18 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// The processes that parse, in the order of their first connections.
 fn parsers(host: &TestHost) -> Vec<u32> {
+    children(host, "parser-of-gateway")
+}
+
+/// The gateway's processes of this kind, oldest first.
+fn children(host: &TestHost, kind: &str) -> Vec<u32> {
     let keeper = host.gateway_pid();
     let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
-    let is_parser = |pid: &u32| {
-        fs::read_to_string(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| line.contains("parser-of-gateway"))
+    let is_one = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.contains(kind))
     };
     let pids = children.split_whitespace().map(|pid| pid.parse().unwrap());
-    pids.filter(is_parser).collect()
+    pids.filter(is_one).collect()
 }
 
 #[test]
@@ -277,4 +283,45 @@ fn top_shows_the_containers_own_processes() {
         );
         assert_eq!(said, text);
     }
+}
+
+#[test]
+fn a_user_has_eight_operations_under_way_and_keeps_nobody_else_waiting() {
+    let host = TestHost::behind_gateway(1);
+    host.gpus().edit(|sim| {
+        sim["failures"] = json!([{ "function": "nvmlDeviceGetName", "result": "hang" }]);
+    });
+    let head = "HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let ask = format!("POST /ds01/v1/overview {head}Content-Length: 2\r\n\r\n{{}}");
+    let mut clients: Vec<_> = (0..30)
+        .map(|_| {
+            let mut client = host.connect("alice");
+            client.write_all(ask.as_bytes()).unwrap();
+            client
+        })
+        .collect();
+    let under_way = || children(&host, "operation-of-gateway").len();
+    until("eight are not under way", || under_way() >= 8);
+    // Who leaves makes no room for a process more than there may be.
+    drop(clients.drain(..15));
+    let list = r#"{"stopped":true,"all_users":false}"#;
+    let watched = Instant::now();
+    let mut most = 0;
+    while watched.elapsed() < Duration::from_secs(1) {
+        most = most.max(under_way());
+    }
+    assert_eq!(most, 8);
+    let theirs = call(&host, "bob", "POST /ds01/v1/list", list);
+    assert_eq!(
+        (theirs.status, &*theirs.body),
+        (200, "{\"notices\":[],\"value\":[]}\n")
+    );
+    host.gpus().edit(|sim| sim["failures"] = json!([]));
+    for client in clients {
+        let answer = reply(client);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        most = most.max(under_way());
+    }
+    assert_eq!(most, 8);
+    until("some are left", || under_way() == 0);
 }

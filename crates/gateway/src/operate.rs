@@ -2,18 +2,30 @@
 //! as in the commands, so that a crash ends one request and a driver that hangs holds up one.
 
 use std::{
+    collections::HashMap,
     io::{self, Read, Write},
     path::PathBuf,
     process::{ExitCode, Stdio},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use ds01_core::failure::{Failure, Kind};
 use ds01_host::{Caller, Site, config::Config, ops};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::{
+    io::AsyncWriteExt,
+    process::Command,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use crate::OPERATE;
+
+/// Processes of one user at a time; who asks for more waits.
+const OF_A_USER: usize = 8;
+
+/// Processes of all users at a time.
+const OF_ALL: usize = 64;
 
 /// One operation, as that process reads it.
 #[derive(Serialize, Deserialize)]
@@ -30,12 +42,50 @@ struct Task<'a> {
 pub(crate) struct Operations {
     program: &'static str,
     config: Option<PathBuf>,
+    turns: Turns,
+}
+
+/// Who may start a process, in the order in which they asked.
+#[derive(Debug)]
+struct Turns {
+    of: Mutex<HashMap<u32, Arc<Semaphore>>>,
+    of_all: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            of: Mutex::default(),
+            of_all: Arc::new(Semaphore::new(OF_ALL)),
+        }
+    }
+}
+
+impl Turns {
+    /// Waits for a turn, which lasts while what is returned lives.
+    async fn take(&self, uid: u32) -> io::Result<[OwnedSemaphorePermit; 2]> {
+        let mine = {
+            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody has or waits for are as new ones.
+            of.retain(|_, turns| Arc::strong_count(turns) > 1);
+            let new = || Arc::new(Semaphore::new(OF_A_USER));
+            Arc::clone(of.entry(uid).or_insert_with(new))
+        };
+        // One's own first: who waits for those keeps nobody else waiting.
+        let mine = mine.acquire_owned().await.map_err(io::Error::other)?;
+        let all = Arc::clone(&self.of_all).acquire_owned().await;
+        Ok([mine, all.map_err(io::Error::other)?])
+    }
 }
 
 impl Operations {
     pub(crate) fn new(config: Option<PathBuf>) -> Self {
         let program = "/proc/self/exe";
-        Self { program, config }
+        Self {
+            program,
+            config,
+            turns: Turns::default(),
+        }
     }
 
     /// Where none can be done.
@@ -44,6 +94,7 @@ impl Operations {
         Self {
             program,
             config: None,
+            turns: Turns::default(),
         }
     }
 
@@ -73,6 +124,7 @@ impl Operations {
             })?,
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
+        let turn = self.turns.take(caller.uid).await.map_err(failed)?;
         let mut child = Command::new(self.program)
             .arg(OPERATE)
             .env_clear()
@@ -80,13 +132,18 @@ impl Operations {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(failed)?;
-        let mut input = child
-            .stdin
-            .take()
-            .ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-        input.write_all(&task).await.map_err(failed)?;
-        drop(input);
-        let output = child.wait_with_output().await.map_err(failed)?;
+        // It goes on without a client who has left, and so does its turn.
+        let done = tokio::spawn(async move {
+            let _turn = turn;
+            let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+            let mut input = child.stdin.take().ok_or_else(broken)?;
+            let written = input.write_all(&task).await;
+            drop(input);
+            let output = child.wait_with_output().await?;
+            written.map(|()| output)
+        });
+        let output = done.await.map_err(|error| failed(error.into()))?;
+        let output = output.map_err(failed)?;
         serde_json::from_slice::<Result<Value, Failure>>(&output.stdout)
             .map_err(|error| failed(error.into()))?
     }
