@@ -12,6 +12,7 @@ use std::{
 
 use ds01_testkit::{As, Outcome, TestHost};
 
+mod archives;
 mod bodies;
 mod folders;
 mod gpus;
