@@ -45,17 +45,18 @@ const SCRIPTS: &[(&str, &str)] = &[
          docker rm -f dd; docker rm -f dd; echo $?",
     ),
     (
+        // A name that no id begins with: events are found by either.
         "look",
         "docker run -d --name web1 --label tier=front -p 8099:80 --network none ds01-base sleep 100
-         docker create --name web2 ds01-base true; docker run --name db ds01-base sh -c 'exit 4'
+         docker create --name web2 ds01-base true; docker run --name sql ds01-base sh -c 'exit 4'
          docker ps -q | wc -l; docker ps -a -f exited=4 --format '{{.Names}}'
-         for f in name=web 'name=^web|^db' 'name=^/web1$' label=tier=front ancestor=ds01-base \
+         for f in name=web 'name=^web|^sql' 'name=^/web1$' label=tier=front ancestor=ds01-base \
              ancestor=nosuch since=web2 before=web2 status=created; do
              docker ps -a -f \"$f\" --format \"$f {{.Names}}\"; done
-         docker ps -n 1 --format '{{.Names}}'; docker port web1; docker diff db
+         docker ps -n 1 --format '{{.Names}}'; docker port web1; docker diff sql
          docker top web1 -o pid,comm | head -1
          docker stats --no-stream --format '{{.Name}} {{.PIDs}}' web1
-         docker events --since 1m --until 0s --filter container=db --format '{{.Action}} {{.From}}'
+         docker events --since 1m --until 0s --filter container=sql --format '{{.Action}} {{.From}}'
          docker container prune -f --filter label=tier; docker container prune -f | wc -l
          docker rm -f web1; docker system prune -f >/dev/null; echo $?",
     ),
