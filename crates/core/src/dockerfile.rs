@@ -145,8 +145,11 @@ pub fn read(
         if text.len() > LONGEST {
             return Err(odd("it is longer than 60,000 bytes"));
         }
-        if text.trim_end().ends_with(escape) {
+        if text.ends_with(escape) {
             return Err(odd("it ends in a character that continues it"));
+        }
+        if text.split_whitespace().any(is_heredoc) {
+            return Err(odd("the builder here has no heredocs"));
         }
         let (mut word, mut rest) = split(text);
         while word.eq_ignore_ascii_case("ONBUILD") {
@@ -180,6 +183,10 @@ pub fn read(
                     .next()
                     .is_some_and(|word| word.eq_ignore_ascii_case("as"));
                 let stage = words.next().filter(|_| named).unwrap_or_default();
+                let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+                if !stage.chars().all(plain) {
+                    return Err(odd("no stage can have this name"));
+                }
                 stages.push(stage.to_ascii_lowercase());
                 match is_stage || image == SCRATCH || image.is_empty() {
                     true => Vec::new(),
@@ -214,6 +221,14 @@ pub fn read(
         escape,
         instructions,
     })
+}
+
+/// Whether newer builders take the lines after a word for text, and not for instructions:
+/// `<<EOF`, `3<<-EOF`.
+fn is_heredoc(word: &str) -> bool {
+    let word = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let name = word.strip_prefix("<<");
+    name.is_some_and(|name| !name.trim_start_matches('-').is_empty() && !name.contains('<'))
 }
 
 /// Learns what `ARG` sets.
@@ -290,13 +305,16 @@ fn instructions(text: &str) -> (char, Vec<Instruction>) {
             Some(begun) => begun.text.push_str(text),
             None => found.push(Instruction {
                 line,
-                text: text.trim_start().into(),
+                text: text.into(),
                 takes: Vec::new(),
             }),
         }
         continued = goes_on;
     }
-    found.retain(|instruction| !instruction.text.trim().is_empty());
+    for instruction in &mut found {
+        instruction.text = instruction.text.trim().into();
+    }
+    found.retain(|instruction| !instruction.text.is_empty());
     (escape, found)
 }
 

@@ -240,5 +240,12 @@ fn connect(body: &[u8]) {
 fn from(body: &[u8]) {
     let text = String::from_utf8_lossy(body);
     let given = BTreeMap::from([("A".to_string(), Some("x".to_string()))]);
-    let _ = dockerfile::images(&text, &given);
+    let Ok(read) = dockerfile::read(&text, &given) else {
+        return;
+    };
+    // What the builder is given says the same, to whoever reads it.
+    let written = read.write(&BTreeMap::new());
+    let again = dockerfile::read(&written, &given).unwrap();
+    assert!(read.images().eq(again.images()), "{written}");
+    assert_eq!(again.write(&BTreeMap::new()), written);
 }

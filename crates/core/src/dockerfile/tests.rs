@@ -70,6 +70,7 @@ fn it_is_written_an_instruction_a_line_where_each_began() {
 
 #[test]
 fn what_builders_read_in_several_ways_is_refused() {
+    assert!(of("RUN echo $((1<<3)) <<< word << E").is_ok());
     for text in [
         "COPY --fr\"om\"=x / /",
         "COPY --fr\\om=x / /",
@@ -81,6 +82,9 @@ fn what_builders_read_in_several_ways_is_refused() {
         "FROM a\u{e9}",
         "ONBU\u{130}LD COPY --from=x / /",
         "RUN a \\\\",
+        "RUN cat <<E\nFROM ds01-base AS a\nE\nCOPY --from=a / /",
+        "COPY 3<<-'E' /x",
+        "FROM a AS ds01-1002/x",
         "RUN a\\\\\n",
     ] {
         assert!(of(text).is_err(), "{text:?}");
