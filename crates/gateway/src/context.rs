@@ -16,7 +16,6 @@ use ds01_core::{
 use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-
 use nix::sys::statvfs::fstatvfs;
 use tokio::time::timeout;
 
@@ -189,7 +188,7 @@ fn unkept(error: io::Error) -> Failure {
         }
         io::ErrorKind::StorageFull => {
             let text = "the host's disk has no room for the folder of a build";
-            let hint = "tell an admin: the disk with DS01's state_dir is almost full";
+            let hint = "tell an admin: the disk with DS01's state directory is almost full";
             Failure::new(Kind::Busy, text).with_hint(hint)
         }
         io::ErrorKind::InvalidInput | io::ErrorKind::UnexpectedEof => {
