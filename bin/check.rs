@@ -12,11 +12,7 @@ use ds01_core::failure::Failure;
 
 /// See what you may use. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(
-    example = "{command_name} limits",
-    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} limits is {command_name}-limits.",
-    error_code(2, "there is no such command, or none was named without a terminal")
-)]
+#[argh(example = "{command_name} limits")]
 struct Args {
     /// what to do, and its arguments; without it a menu
     #[argh(positional, greedy, arg_name = "command")]

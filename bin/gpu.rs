@@ -12,11 +12,7 @@ use ds01_core::failure::Failure;
 
 /// See the GPUs of this host. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(
-    example = "{command_name} status",
-    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} status is {command_name}-status.",
-    error_code(2, "there is no such command, or none was named without a terminal")
-)]
+#[argh(example = "{command_name} status")]
 struct Args {
     /// what to do, and its arguments; without it a menu
     #[argh(positional, greedy, arg_name = "command")]

@@ -14,9 +14,7 @@ use ds01_core::failure::Failure;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} list",
-    example = "{command_name} delete thesis",
-    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} list is {command_name}-list.",
-    error_code(2, "there is no such command, or none was named without a terminal")
+    example = "{command_name} delete thesis"
 )]
 struct Args {
     /// what to do, and its arguments; without it a menu

@@ -12,11 +12,7 @@ use ds01_core::failure::Failure;
 
 /// Work in a project: a folder in ~/workspace with an image and a container of its own. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(
-    example = "{command_name} launch thesis --open",
-    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} launch is {command_name}-launch.",
-    error_code(2, "there is no such command, or none was named without a terminal")
-)]
+#[argh(example = "{command_name} launch thesis --open")]
 struct Args {
     /// what to do, and its arguments; without it a menu
     #[argh(positional, greedy, arg_name = "command")]

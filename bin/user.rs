@@ -12,11 +12,7 @@ use ds01_core::failure::Failure;
 
 /// Set yourself up on this host. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(
-    example = "{command_name} setup",
-    note = "Every command of it exists as one word too, which scripts should prefer: {command_name} setup is {command_name}-setup.",
-    error_code(2, "there is no such command, or none was named without a terminal")
-)]
+#[argh(example = "{command_name} setup")]
 struct Args {
     /// what to do, and its arguments; without it a menu
     #[argh(positional, greedy, arg_name = "command")]

@@ -43,6 +43,12 @@ const STATUSES: [(i32, &str); 5] = [
     (130, "interrupted"),
 ];
 
+/// The same for commands that become others.
+const NO_MEMBER: (i32, &str) = (
+    2,
+    "there is no such command, or none was named without a terminal",
+);
+
 const ENVIRONMENT: [(&str, &str); 4] = [
     (
         "DS01_CONFIG",
@@ -157,14 +163,7 @@ impl<'a> Page<'a> {
                     .collect(),
             ),
             self.examples(),
-            Section::new(
-                "Notes",
-                self.info
-                    .notes
-                    .iter()
-                    .map(|note| Block::Text(self.named(note)))
-                    .collect(),
-            ),
+            Section::new("Notes", self.notes().collect()),
             Section::new("See also", self.see_also()),
         ];
         sections.retain(|section| !section.blocks.is_empty());
@@ -250,13 +249,20 @@ impl<'a> Page<'a> {
         Section::new("Examples", blocks)
     }
 
+    fn notes(&self) -> impl Iterator<Item = Block> {
+        let own = self.info.notes.iter().map(|note| self.named(note));
+        let family = self.family.map(|family| {
+            format!(
+                "Every command of it is one word too, which scripts should prefer: {family}-..."
+            )
+        });
+        own.chain(family).map(Block::Text)
+    }
+
     fn statuses(&self) -> Vec<Block> {
-        let own: Vec<_> = self
-            .info
-            .error_codes
-            .iter()
-            .map(|own| (own.code, own.description))
-            .collect();
+        let own = self.info.error_codes.iter();
+        let own = own.map(|own| (own.code, own.description));
+        let own: Vec<_> = own.chain(self.family.map(|_| NO_MEMBER)).collect();
         let general = STATUSES
             .iter()
             .filter(|(code, _)| own.iter().all(|(other, _)| other != code));
