@@ -14,6 +14,8 @@ pub const UID: &str = "ds01.uid";
 pub const GPU_UUIDS: &str = "ds01.gpu.uuids";
 /// Its devices as users read them (`0:1`), separated by spaces.
 pub const GPU_SLOTS: &str = "ds01.gpu.slots";
+/// How it was made, as `resource-limits.yaml` names kinds.
+pub const CONTAINER_TYPE: &str = "ds01.container_type";
 /// The image as the user named it.
 pub const IMAGE: &str = "ds01.image";
 /// The owner's name for the container.
@@ -78,7 +80,7 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         (NAME, name),
         ("ds01.user", facts.login),
         ("ds01.interface", facts.interface.0),
-        ("ds01.container_type", facts.interface.1),
+        (CONTAINER_TYPE, facts.interface.1),
         ("ds01.project", facts.project),
         ("ds01.created", &created),
         ("ds01.group", facts.group),

@@ -19,6 +19,7 @@ pub mod image;
 pub mod label;
 pub mod ledger;
 pub mod ledger_text;
+pub mod lifecycle;
 pub mod limits;
 pub mod name;
 pub mod packages;

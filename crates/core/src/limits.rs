@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::share::Share;
+use crate::{share::Share, time::Timestamp};
 
 const GIB: u64 = 1 << 30;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -75,11 +75,11 @@ pub struct Lifecycle {
     pub gpu_idle_percent: f64,
     /// A container using less CPU than this is idle, in percent of one CPU.
     pub cpu_idle_percent: f64,
-    /// A container receiving and sending fewer bytes than this between two checks is idle.
+    /// A container receiving and sending fewer bytes than this in a minute is idle.
     pub network_idle_bytes: u64,
     /// Idle checks in a row before anything is done.
     pub idle_checks: u32,
-    /// The part of all GPUs in use, 0 to 1, from which demand is high.
+    /// The part of all compute in use, 0 to 1, from which demand is high.
     pub high_demand_threshold: f64,
     /// What idle timeouts are multiplied by while demand is high, 0 to 1.
     pub high_demand_idle_factor: f64,
@@ -87,6 +87,8 @@ pub struct Lifecycle {
     pub grace: Duration,
     /// The longest that a `.keep-alive` file is respected.
     pub keep_alive: Option<Duration>,
+    /// By how much a user may extend a run, all extensions together. Zero: not at all.
+    pub max_extension: Option<Duration>,
     /// Time to end between the signal to stop and the kill.
     pub stop_grace: Duration,
     /// A container never started is removed after this.
@@ -126,6 +128,8 @@ impl Limits {
                 high_demand_idle_factor: 0.5,
                 grace: 30 * MINUTE,
                 keep_alive: Some(24 * HOUR),
+                // Nobody runs longer than the limit says until an admin allows it.
+                max_extension: Some(Duration::ZERO),
                 stop_grace: MINUTE,
                 created_timeout: Some(30 * MINUTE),
             },
@@ -219,8 +223,8 @@ pub struct Exemption {
     pub idle_timeout: bool,
     /// Never stopped for running long.
     pub max_runtime: bool,
-    /// The end of the exemption as it was written, ISO 8601; `None` is never.
-    pub expires_on: Option<String>,
+    /// Its end; `None` is never.
+    pub until: Option<Timestamp>,
     /// Why, for people to read.
     pub reason: Option<String>,
 }

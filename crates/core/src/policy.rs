@@ -10,7 +10,9 @@ use std::{
 
 use crate::{
     failure::{Kind, UserError},
+    lifecycle::Rule,
     limits::{ContainerTypes, Exemption, Limits},
+    time::Timestamp,
     user::sanitised,
 };
 use keys::Setting;
@@ -188,8 +190,17 @@ impl Policy {
         &self.container_types
     }
 
-    /// The users whom a rule of the lifecycle does not stop, ended exemptions included.
-    pub fn exemptions(&self) -> &[Exemption] {
-        &self.exemptions
+    /// The exemption of a user from one rule of the lifecycle, at `now`; `None` if there is none that
+    /// has not ended. Whom it is for is the login, or its [`sanitised`] form as in lists of members.
+    pub fn exemption(&self, login: &str, rule: Rule, now: Timestamp) -> Option<&Exemption> {
+        let form = sanitised(login);
+        self.exemptions.iter().find(|exemption| {
+            let from = match rule {
+                Rule::Idle => exemption.idle_timeout,
+                Rule::Longest => exemption.max_runtime,
+            };
+            let theirs = exemption.login == login || exemption.login == form;
+            from && theirs && exemption.until.is_none_or(|until| now < until)
+        })
     }
 }

@@ -61,6 +61,39 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Time since this host was started, by a clock that nobody sets and that goes on while the host
+/// sleeps. In milliseconds; it says nothing about another boot.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Uptime(pub u64);
+
+impl Uptime {
+    /// Time since `earlier`; zero if that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Uptime {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+/// One moment by both clocks: people read the one, durations are measured by the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// The time of day, which can be set.
+    pub wall: Timestamp,
+    /// The time since boot.
+    pub uptime: Uptime,
+}
+
 /// A length of time as people type it: `90s`, `12h`, `2d`, `1h 30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Age(pub Duration);

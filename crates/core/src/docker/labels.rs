@@ -30,20 +30,23 @@ impl Interface {
 
     /// What the labels of a request say; `docker` if the client is the docker command.
     pub(super) fn of(labels: &Option<Texts>, docker: bool) -> Self {
-        let has = |is: fn(&String) -> bool| labels.iter().flat_map(Texts::keys).any(is);
+        let otherwise = if docker { Self::Docker } else { Self::Unknown };
+        Self::told_by(labels.iter().flat_map(Texts::keys)).unwrap_or(otherwise)
+    }
+
+    /// The client that sets labels of these names, if it is one that does.
+    pub(crate) fn told_by<'a>(keys: impl Iterator<Item = &'a String> + Clone) -> Option<Self> {
         let editor = |key: &String| {
             ["devcontainer.", "vsch.", "com.microsoft.devcontainer"]
                 .iter()
                 .any(|start| key.starts_with(start))
         };
-        if has(|key| key == "com.docker.compose.project") {
-            Self::Compose
-        } else if has(editor) {
-            Self::Devcontainer
-        } else if docker {
-            Self::Docker
+        if keys.clone().any(|key| key == "com.docker.compose.project") {
+            Some(Self::Compose)
+        } else if keys.clone().any(editor) {
+            Some(Self::Devcontainer)
         } else {
-            Self::Unknown
+            None
         }
     }
 }

@@ -101,6 +101,9 @@ fn policy(key: &str, node: &Node) -> Option<Read<Setting>> {
         "keepalive_max_duration_h" => set(nullable(node, values::hold_hours), |l| {
             &mut l.lifecycle.keep_alive
         }),
+        "max_extension_h" => set(nullable(node, values::hold_hours), |l| {
+            &mut l.lifecycle.max_extension
+        }),
         "sigterm_grace_s" => set(values::seconds(node), |l| &mut l.lifecycle.stop_grace),
         "created_container_timeout_m" => set(nullable(node, values::minutes), |l| {
             &mut l.lifecycle.created_timeout

@@ -259,7 +259,7 @@ fn exemptions(policy: &mut Policy, top: At, map: &Map, warnings: &mut Vec<Warnin
 fn exemption(at: At, node: &Node, warnings: &mut Vec<Warning>) -> Result<Exemption> {
     let mut login = None;
     let mut rules = Vec::new();
-    let mut expires_on = None;
+    let mut until = None;
     let mut reason = None;
     for (key, node) in at.map(node)? {
         let at = at.child(key);
@@ -273,7 +273,7 @@ fn exemption(at: At, node: &Node, warnings: &mut Vec<Warning>) -> Result<Exempti
                 }
             }
             "expires_on" if *node == Node::Null => {}
-            "expires_on" => expires_on = Some(value(at, node, values::text)?),
+            "expires_on" => until = Some(value(at, node, values::end)?),
             "reason" if *node == Node::Null => {}
             "reason" => reason = Some(value(at, node, values::text)?),
             _ => warnings.push(at.warning(UNKNOWN)),
@@ -286,7 +286,7 @@ fn exemption(at: At, node: &Node, warnings: &mut Vec<Warning>) -> Result<Exempti
         login,
         idle_timeout,
         max_runtime,
-        expires_on,
+        until,
         reason,
     })
 }

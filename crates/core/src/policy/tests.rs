@@ -349,24 +349,29 @@ fn types_of_containers_and_exemptions_are_read() {
     assert_eq!(types.devcontainer.max_runtime, hours(168.0));
     assert_eq!(types.devcontainer.stop_grace, Duration::from_secs(5));
     assert_eq!(types.unknown.idle_timeout, hours(0.25));
+    let end = Timestamp::parse("2027-01-01T00:00:00Z").unwrap();
+    let last = end - Duration::from_secs(1);
+    let reason = |login: &str, rule, now| {
+        let exemption = policy.exemption(login, rule, now);
+        exemption.map(|exemption| exemption.reason.as_deref())
+    };
+    let thesis = Some(Some("thesis"));
+    assert_eq!(reason("alice", Rule::Idle, last), thesis);
+    assert_eq!(reason("alice@uni.example", Rule::Idle, last), thesis);
+    assert_eq!(reason("alice", Rule::Idle, end), None, "it has ended");
+    assert_eq!(reason("alice", Rule::Longest, last), None);
+    for rule in [Rule::Idle, Rule::Longest] {
+        assert_eq!(reason("bob", rule, end), Some(None));
+        assert_eq!(reason("carol", rule, last), None);
+    }
+    files.exemptions = Some(source(
+        "e.yaml",
+        "exemptions:\n- username: a\n  expires_on: soon\n",
+    ));
     assert_eq!(
-        policy.exemptions(),
-        [
-            Exemption {
-                login: "alice".into(),
-                idle_timeout: true,
-                max_runtime: false,
-                expires_on: Some("2026-12-31".into()),
-                reason: Some("thesis".into()),
-            },
-            Exemption {
-                login: "bob".into(),
-                idle_timeout: true,
-                max_runtime: true,
-                expires_on: None,
-                reason: None,
-            },
-        ]
+        Policy::parse(&files).unwrap_err().to_string(),
+        "e.yaml:3: exemptions.0.expires_on: must be a date like 2026-12-31, or a time like \
+         2026-12-31T18:00:00+01:00, not \"soon\""
     );
     files.exemptions = Some(source(
         "e.yaml",

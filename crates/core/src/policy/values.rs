@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::yaml::Node;
-use crate::share::Share;
+use crate::{share::Share, time::Timestamp};
 
 /// What a value should have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +173,37 @@ pub(super) fn seconds(node: &Node) -> Read<Duration> {
     )
 }
 
+/// When something ends: at that time, or with that day. Without a zone it is UTC.
+pub(super) fn end(node: &Node) -> Read<Timestamp> {
+    let value = match node {
+        Node::Text(text) => end_of(text),
+        _ => None,
+    };
+    expect(
+        value,
+        "a date like 2026-12-31, or a time like 2026-12-31T18:00:00+01:00",
+    )
+}
+
+fn end_of(text: &str) -> Option<Timestamp> {
+    const DAY: Duration = Duration::from_secs(86_400);
+    if let Some(day) = Timestamp::parse(&format!("{text}T00:00:00Z")) {
+        return Some(day + DAY);
+    }
+    let (time, zone) = text.split_at_checked(text.len().saturating_sub("+01:00".len()))?;
+    let ahead = zone.starts_with('+');
+    let Some((hours, minutes)) = zone
+        .strip_prefix(['+', '-'])
+        .and_then(|z| z.split_once(':'))
+    else {
+        return Timestamp::parse(text);
+    };
+    let number = |digits: &str, below| digits.parse::<u64>().ok().filter(|number| *number < below);
+    let offset = Duration::from_secs(3600 * number(hours, 24)? + 60 * number(minutes, 60)?);
+    let time = Timestamp::parse(time)?;
+    Some(if ahead { time - offset } else { time + offset })
+}
+
 pub(super) fn bytes(node: &Node) -> Read<u64> {
     expect(size(node), "a size like 1m, or a number of bytes")
 }
@@ -250,6 +281,36 @@ mod tests {
         }
         assert_eq!(size(&Node::Number(4096.0)), Some(4096));
         assert_eq!(size(&Node::Number(0.5)), None);
+    }
+
+    #[test]
+    fn an_end_is_that_time_or_the_end_of_that_day() {
+        let noon = Timestamp::parse("2026-12-31T12:00:00Z").unwrap();
+        let hours = |hours: u64| Duration::from_secs(3600 * hours);
+        for (text, end) in [
+            ("2026-12-31", noon + hours(12)),
+            ("2026-12-31T12:00:00Z", noon),
+            ("2026-12-31T12:00:00", noon),
+            ("2026-12-31 12:00:00", noon),
+            ("2026-12-31T12:00:00.5Z", noon),
+            ("2026-12-31T13:00:00+01:00", noon),
+            ("2026-12-31T06:30:00-05:30", noon),
+        ] {
+            assert_eq!(end_of(text), Some(end), "{text}");
+        }
+        for odd in [
+            "",
+            "never",
+            "2026-13-01",
+            "31.12.2026",
+            "2026-12-31T12",
+            "2026-12-31T12:00:00+1:00",
+            "2026-12-31T12:00:00+99:00",
+            "+01:00",
+            "äöü+01:00",
+        ] {
+            assert_eq!(end_of(odd), None, "{odd}");
+        }
     }
 
     #[test]

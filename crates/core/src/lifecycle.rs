@@ -1,0 +1,29 @@
+//! When a container with devices has idled or run long enough: warned, then stopped.
+//!
+//! A duty looks at all of them again and again. What it measured goes through [`signal::judge`];
+//! [`Idle`] and [`Warnings`] remember what is needed between two passes, and tell the next
+//! [`Step`]. All durations are by [`Uptime`](crate::time::Uptime). Without a device nothing is
+//! ever stopped.
+
+mod extension;
+mod idle;
+mod kind;
+mod signal;
+mod warning;
+mod watch;
+
+pub use extension::{Extension, NotExtended, extend, of_run};
+pub use idle::{Demand, Idle, idle_limit};
+pub use kind::Kind;
+pub use signal::{DeviceSample, Judged, Sample, Verdict, judge};
+pub use warning::{Level, Step, Warned, Warnings};
+pub use watch::{Ending, Run, Watch, Watched};
+
+/// The two rules by which a container with devices is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// It has idled too long.
+    Idle,
+    /// It has run too long.
+    Longest,
+}

@@ -1,0 +1,135 @@
+//! How long a container may idle and run, by how it was made.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    docker::Interface,
+    label,
+    limits::{ContainerType, ContainerTypes, Limits},
+};
+
+/// How a container was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// By our own commands.
+    Ds01,
+    /// By an editor.
+    Devcontainer,
+    /// By Docker Compose.
+    Compose,
+    /// By the docker command.
+    Docker,
+    /// By the job API.
+    Api,
+    /// By anything else.
+    Unknown,
+}
+
+impl Kind {
+    /// What the labels of a container tell.
+    ///
+    /// Of one that is `ours` by the ledger, DS01 wrote `ds01.container_type` itself. Of others no
+    /// label of that name counts: then it is what compose and editors set, or nothing.
+    pub fn of(labels: &BTreeMap<String, String>, ours: bool) -> Self {
+        let noted = labels.get(label::CONTAINER_TYPE).filter(|_| ours);
+        match noted.map_or("", String::as_str) {
+            // The last two are the original's words.
+            "ds01" | "atomic" | "orchestration" => Self::Ds01,
+            "devcontainer" => Self::Devcontainer,
+            "compose" => Self::Compose,
+            "docker" => Self::Docker,
+            "api" => Self::Api,
+            _ => match Interface::told_by(labels.keys()) {
+                Some(Interface::Compose) => Self::Compose,
+                Some(Interface::Devcontainer) => Self::Devcontainer,
+                _ => Self::Unknown,
+            },
+        }
+    }
+
+    /// As files and labels write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ds01 => "ds01",
+            Self::Devcontainer => "devcontainer",
+            Self::Compose => "compose",
+            Self::Docker => "docker",
+            Self::Api => "api",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What holds for it: the owner's own limits for those of our commands, the kind's for others.
+    pub fn rules(self, limits: &Limits, types: &ContainerTypes) -> ContainerType {
+        match self {
+            Self::Ds01 => ContainerType {
+                idle_timeout: limits.idle_timeout,
+                max_runtime: limits.max_runtime,
+                stop_grace: limits.lifecycle.stop_grace,
+            },
+            Self::Devcontainer => types.devcontainer,
+            Self::Compose => types.compose,
+            Self::Docker => types.docker,
+            Self::Api => types.api,
+            Self::Unknown => types.unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let own = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
+        pairs.iter().map(own).collect()
+    }
+
+    #[test]
+    fn the_kind_is_ours_to_note_and_never_the_containers_to_claim() {
+        let compose = ("com.docker.compose.project", "x");
+        let editor = ("devcontainer.local_folder", "/home/alice/x");
+        let noted = |kind| ("ds01.container_type", kind);
+        for (pairs, ours, kind) in [
+            (&[noted("ds01")][..], true, Kind::Ds01),
+            (&[noted("orchestration")], true, Kind::Ds01),
+            (&[noted("docker"), compose], true, Kind::Docker),
+            (&[noted("api")], true, Kind::Api),
+            (&[noted("unknown")], true, Kind::Unknown),
+            (&[noted("ds01")], false, Kind::Unknown),
+            (&[noted("api"), editor], false, Kind::Devcontainer),
+            (&[noted(""), compose], true, Kind::Compose),
+            (&[editor, compose], false, Kind::Compose),
+            (&[("a", "b")], false, Kind::Unknown),
+            (&[], false, Kind::Unknown),
+        ] {
+            assert_eq!(Kind::of(&labels(pairs), ours), kind, "{pairs:?} {ours}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_the_time_of_its_rules() {
+        let mut limits = Limits::shipped();
+        limits.idle_timeout = Some(Duration::from_secs(7));
+        let types = ContainerTypes::shipped();
+        for (kind, idle_minutes, run_hours, grace) in [
+            (Kind::Devcontainer, Some(30), 168, 30),
+            (Kind::Compose, Some(30), 72, 45),
+            (Kind::Docker, Some(30), 48, 60),
+            (Kind::Api, None, 24, 30),
+            (Kind::Unknown, Some(15), 24, 30),
+        ] {
+            let rules = ContainerType {
+                idle_timeout: idle_minutes.map(|minutes| Duration::from_secs(60 * minutes)),
+                max_runtime: Some(Duration::from_secs(3600 * run_hours)),
+                stop_grace: Duration::from_secs(grace),
+            };
+            assert_eq!(kind.rules(&limits, &types), rules, "{kind:?}");
+        }
+        let own = Kind::Ds01.rules(&limits, &types);
+        assert_eq!(own.idle_timeout, limits.idle_timeout, "the user's own");
+        assert_eq!(own.stop_grace, limits.lifecycle.stop_grace);
+    }
+}

@@ -1,0 +1,149 @@
+//! What the duties remember between two passes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{idle::Idle, warning::Warnings};
+use crate::{
+    container::ContainerId,
+    event::Event,
+    ledger::Process,
+    time::{Timestamp, Uptime},
+};
+
+/// The version of [`Watch`] that this build writes and reads.
+const VERSION: u32 = 1;
+
+/// One run of a container, from a start to the stop after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its first process.
+    pub pid: u32,
+    /// When that was started; when the run was first seen, where that cannot be read.
+    pub began: Uptime,
+    /// The same as the engine dates it.
+    pub started: Timestamp,
+}
+
+/// What is remembered of one container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// The run that all of it is about.
+    pub run: Run,
+    /// How idle it is.
+    pub idle: Idle,
+    /// What its owner was told of its longest run.
+    pub longest: Warnings,
+    /// It is being stopped.
+    pub ending: Option<Ending>,
+}
+
+impl Watched {
+    /// A run of which nothing is known yet.
+    pub fn new(run: Run) -> Self {
+        Self {
+            run,
+            idle: Idle::default(),
+            longest: Warnings::default(),
+            ending: None,
+        }
+    }
+}
+
+/// A stop that somebody carries out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Who. Once that process is dead, another may go on.
+    pub by: Process,
+    /// What is to be logged once the container has stopped.
+    pub event: Event,
+}
+
+/// What is remembered of all containers with devices that run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    version: u32,
+    /// The boot that its times are of.
+    boot: String,
+    /// Demand was high.
+    pub high_demand: bool,
+    /// By container.
+    pub containers: BTreeMap<ContainerId, Watched>,
+}
+
+impl Watch {
+    /// Nothing is known, in the boot of this id.
+    pub fn new(boot: &str) -> Self {
+        Self {
+            version: VERSION,
+            boot: boot.into(),
+            high_demand: false,
+            containers: BTreeMap::new(),
+        }
+    }
+
+    /// Reads what was written in the boot of this id.
+    ///
+    /// `None` of another boot or version, or if it cannot be read: everything begins anew then, and
+    /// nothing is stopped for what nobody remembers.
+    pub fn read(text: &[u8], boot: &str) -> Option<Self> {
+        let read: Self = serde_json::from_slice(text).ok()?;
+        (read.version == VERSION && read.boot == boot).then_some(read)
+    }
+
+    /// What is remembered of this run of a container. Another run of it is forgotten.
+    pub fn of(&mut self, id: &ContainerId, run: &Run) -> &mut Watched {
+        let entry = self.containers.entry(id.clone());
+        let watched = entry.or_insert_with(|| Watched::new(run.clone()));
+        if watched.run != *run {
+            *watched = Watched::new(run.clone());
+        }
+        watched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(pid: u32) -> Run {
+        Run {
+            pid,
+            began: Uptime(5000),
+            started: Timestamp(7),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_in_the_same_boot_only() {
+        let id = ContainerId("0f".into());
+        let mut watch = Watch::new("boot");
+        watch.of(&id, &run(1)).longest.exempt_told = true;
+        let text = serde_json::to_vec(&watch).unwrap();
+        assert_eq!(Watch::read(&text, "boot"), Some(watch));
+        assert_eq!(Watch::read(&text, "another"), None);
+        assert_eq!(Watch::read(&text[..text.len() - 1], "boot"), None, "cut");
+        let text = String::from_utf8(text).unwrap();
+        let newer = text.replace("\"version\":1", "\"version\":2");
+        assert_eq!(Watch::read(newer.as_bytes(), "boot"), None);
+        assert_eq!(Watch::read(b"", "boot"), None);
+    }
+
+    #[test]
+    fn another_run_of_a_container_is_not_the_one_that_was_watched() {
+        let id = ContainerId("0f".into());
+        let mut watch = Watch::new("boot");
+        watch.of(&id, &run(1)).longest.exempt_told = true;
+        assert!(watch.of(&id, &run(1)).longest.exempt_told);
+        let later = Run {
+            began: Uptime(6000),
+            ..run(1)
+        };
+        for other in [run(2), later] {
+            watch.of(&id, &run(1)).longest.exempt_told = true;
+            assert_eq!(*watch.of(&id, &other), Watched::new(other.clone()));
+        }
+    }
+}
