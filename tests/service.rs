@@ -181,3 +181,37 @@ fn after_a_reboot_a_container_has_the_same_folder_again_and_no_other() {
     );
     assert_eq!((refused.status, refused.stdout.as_str()), (Some(1), ""));
 }
+
+/// As systemd starts it: what is mounted there, nobody else sees.
+#[test]
+fn with_a_view_of_its_own_it_mounts_folders_where_the_engine_sees_them() {
+    let host = TestHost::behind_gateway(1);
+    host.stop_gateway();
+    let config = host.root().join("etc/ds01.toml");
+    let own_view = [
+        "--mount",
+        "--propagation=slave",
+        "ds01-gateway",
+        "--config",
+        &*config.to_string_lossy(),
+    ];
+    let _gateway = host.as_user("root").spawn("unshare", &own_view);
+    while docker(&host, &["version"]).status != Some(0) {}
+    host.run("sh", &["-c", "mkdir work && echo mine >work/name"])
+        .ok();
+    let bind = "--volume=/home/alice/work:/work";
+    let cat = "cat /work/name; echo more >/work/more";
+    let run = ["run", "--name=thesis", bind, "ds01-base", "sh", "-c", cat];
+    assert_eq!(docker(&host, &run).ok(), "mine\n");
+    assert_eq!(host.run("cat", &["work/more"]).ok(), "more\n");
+    let mounts = || {
+        let mounts = host.as_user("root").run("cat", &["/proc/self/mountinfo"]);
+        let below = format!("{}/run/mounts/", host.root().display());
+        mounts.ok().matches(&below).count()
+    };
+    assert_eq!(mounts(), 1, "it stays as long as the container");
+    assert_eq!(docker(&host, &["start", "-a", "thesis"]).ok(), "mine\n");
+    docker(&host, &["rm", "thesis"]).ok();
+    assert_eq!(mounts(), 0);
+    assert_eq!(host.run("ls", &["work"]).ok(), "more\nname\n");
+}

@@ -71,7 +71,7 @@ impl Site {
         Self {
             ledger: LedgerFile::new(&config.paths.state),
             metadata: Metadata::new(&config.paths.state),
-            staging: Staging::new(&config.paths.run),
+            staging: Staging::new(&config.paths.run, &config.engine.socket),
             events: EventLog::new(&config.paths.log),
             source: source.into(),
             engine: OnceCell::new(),

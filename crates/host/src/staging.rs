@@ -3,28 +3,39 @@
 //! The engine resolves the path of a bind mount anew at every start, as root: a link that its
 //! owner puts there in between would lead it anywhere. So the folder is opened once, with the
 //! owner's rights and following no link, and mounted under a name that only root can change.
-//! That mount is what the engine is told of; it lasts as long as the container.
+//! That mount is what the engine is told of; it lasts as long as the container, and is made where
+//! the engine sees it.
 
 use std::{
+    ffi::CString,
     fs::{self, DirBuilder},
     io,
     os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::fs::{DirBuilderExt, MetadataExt},
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::{
+            ffi::OsStrExt,
+            fs::{DirBuilderExt, MetadataExt},
+        },
     },
     path::{Path, PathBuf},
 };
 
 use nix::{
+    errno::Errno,
     fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2},
+    libc,
     mount::{MntFlags, MsFlags, mount, umount2},
     sys::stat::fstat,
 };
+
+use crate::beside;
 
 /// The mounts of all containers.
 #[derive(Debug, Clone)]
 pub struct Staging {
     dir: PathBuf,
+    /// The engine's socket.
+    engine: PathBuf,
 }
 
 /// A folder or file that was opened with its user's rights.
@@ -44,10 +55,11 @@ pub fn open(real: &Path) -> io::Result<Opened> {
 }
 
 impl Staging {
-    /// The mounts below the run directory.
-    pub fn new(run: &Path) -> Self {
+    /// The mounts below the run directory, for the engine at this socket.
+    pub fn new(run: &Path, engine: &Path) -> Self {
         Self {
             dir: run.join("mounts"),
+            engine: engine.into(),
         }
     }
 
@@ -75,46 +87,41 @@ impl Staging {
     pub fn stage(&self, place: &str, number: usize, opened: &Opened) -> io::Result<PathBuf> {
         let path = self.path(place, number);
         let of_container = self.dir.join(place);
-        let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&of_container)?;
-        unmount(&path)?;
         let meant = fstat(&opened.0)?;
-        match meant.st_mode & nix::libc::S_IFMT {
-            nix::libc::S_IFDIR => fs::create_dir(&path)?,
-            nix::libc::S_IFREG => drop(fs::File::create_new(&path)?),
-            // A socket would let the container speak to a service of the host.
-            _ => return Err(io::Error::other("it is neither a folder nor a file")),
-        }
-        let source = PathBuf::from(format!("/proc/self/fd/{}", opened.0.as_raw_fd()));
-        let none = None::<&str>;
-        mount(
-            Some(&source),
-            &path,
-            none,
-            MsFlags::MS_BIND | MsFlags::MS_REC,
-            none,
-        )?;
-        mount(
-            none,
-            &path,
-            none,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            none,
-        )?;
-        let mounted = fs::metadata(&path)?;
-        if (mounted.dev(), mounted.ino()) != (meant.st_dev, meant.st_ino) {
+        let tree = tree(&opened.0)?;
+        beside::engine(&self.engine, || {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true).mode(0o700).create(&of_container)?;
             unmount(&path)?;
-            return Err(io::Error::other("another folder was mounted"));
-        }
-        Ok(path)
+            match meant.st_mode & libc::S_IFMT {
+                libc::S_IFDIR => fs::create_dir(&path)?,
+                libc::S_IFREG => drop(fs::File::create_new(&path)?),
+                // A socket would let the container speak to a service of the host.
+                _ => return Err(io::Error::other("it is neither a folder nor a file")),
+            }
+            put(&tree, &path)?;
+            let (none, private) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+            mount(none, &path, none, private, none)?;
+            let mounted = fs::metadata(&path)?;
+            if (mounted.dev(), mounted.ino()) != (meant.st_dev, meant.st_ino) {
+                unmount(&path)?;
+                return Err(io::Error::other("another folder was mounted"));
+            }
+            Ok(path)
+        })
     }
 
     /// Whether mount `number` of a place is there. After a reboot none is.
-    pub fn is_staged(&self, place: &str, number: usize) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be found.
+    pub fn is_staged(&self, place: &str, number: usize) -> io::Result<bool> {
         let device = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino()));
         let path = self.path(place, number);
         // What is mounted on is another file than what it is in lists.
-        mounts().is_some_and(|all| all.contains(&path)) && device(&path).is_ok()
+        let there = || mounts().is_some_and(|all| all.contains(&path)) && device(&path).is_ok();
+        beside::engine(&self.engine, || Ok(there()))
     }
 
     /// Takes away the mounts of a place. What was mounted is not touched.
@@ -124,14 +131,16 @@ impl Staging {
     /// The kernel's, if one is in use by something that is not a container.
     pub fn unstage(&self, place: &str) -> io::Result<()> {
         let of_container = self.dir.join(place);
-        let mounts = match fs::read_dir(&of_container) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            mounts => mounts?,
-        };
-        for path in mounts {
-            unmount(&path?.path())?;
-        }
-        fs::remove_dir(of_container)
+        beside::engine(&self.engine, || {
+            let mounts = match fs::read_dir(&of_container) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                mounts => mounts?,
+            };
+            for path in mounts {
+                unmount(&path?.path())?;
+            }
+            fs::remove_dir(of_container)
+        })
     }
 
     /// The places that there are.
@@ -141,6 +150,43 @@ impl Staging {
             .filter_map(|folder| folder.file_name().into_string().ok())
             .collect()
     }
+}
+
+/// What was opened, with all that is mounted in it, as mounts that are nowhere yet.
+fn tree(opened: &OwnedFd) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    let of_itself = (libc::AT_EMPTY_PATH | libc::AT_RECURSIVE) as libc::c_uint;
+    // SAFETY: the path is a C string, and the descriptor is open.
+    #[expect(unsafe_code, reason = "no library that is here has this call")]
+    let made = unsafe {
+        let (call, of) = (libc::SYS_open_tree, opened.as_raw_fd());
+        libc::syscall(call, of, c"".as_ptr(), flags | of_itself)
+    };
+    let made = Errno::result(made)?;
+    let made = i32::try_from(made).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made it for this process.
+    #[expect(unsafe_code, reason = "a descriptor arrives as a number")]
+    Ok(unsafe { OwnedFd::from_raw_fd(made) })
+}
+
+/// Mounts it at `path`, which can be in another view of the file system than it comes from.
+fn put(tree: &OwnedFd, path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: both paths are C strings, and the descriptor is open.
+    #[expect(unsafe_code, reason = "no library that is here has this call")]
+    let moved = unsafe {
+        let (call, of) = (libc::SYS_move_mount, tree.as_raw_fd());
+        let from_itself = libc::MOVE_MOUNT_F_EMPTY_PATH;
+        libc::syscall(
+            call,
+            of,
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            from_itself,
+        )
+    };
+    Ok(Errno::result(moved).map(drop)?)
 }
 
 /// Takes one mount away, and the empty folder or file that it was on. Neither can be what was

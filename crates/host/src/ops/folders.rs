@@ -172,7 +172,12 @@ pub(super) fn restore(site: &Site, record: &Record) -> Result<(), Failure> {
         return Ok(());
     };
     for (number, bind) in record.binds.iter().enumerate() {
-        if !site.staging.is_staged(place, number) {
+        let staged = site.staging.is_staged(place, number);
+        let unknown = |error: std::io::Error| {
+            let message = format!("cannot mount {}: {error}", bind.source);
+            Failure::new(Kind::Unreachable, message)
+        };
+        if !staged.map_err(unknown)? {
             stage(site, place, number, bind, &person(container.uid)?)?;
         }
     }

@@ -1,0 +1,51 @@
+//! The engine's view of the file system.
+//!
+//! A service can have a view of its own, in which little can be written: what it mounts there, the
+//! engine does not see.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::{fs::MetadataExt, net::UnixStream},
+    path::Path,
+};
+
+use nix::{
+    sched::{CloneFlags, setns},
+    sys::socket::{getsockopt, sockopt::PeerCredentials},
+};
+
+/// Does something where the engine that listens on `socket` is.
+///
+/// Only for a process with one thread, and with paths from `/`: the kernel changes the view of
+/// others, and the current folder.
+///
+/// # Errors
+///
+/// Those of `act`; or if there is no such engine, or this process may not go there.
+pub(crate) fn engine<T>(socket: &Path, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let own = File::open("/proc/self/ns/mnt")?;
+    let Some(engines) = view(socket)? else {
+        return act();
+    };
+    let id = |view: &File| view.metadata().map(|view| (view.dev(), view.ino()));
+    if id(&own)? == id(&engines)? {
+        return act();
+    }
+    setns(&engines, CloneFlags::CLONE_NEWNS)?;
+    let done = act();
+    setns(&own, CloneFlags::CLONE_NEWNS)?;
+    done
+}
+
+/// The view of whoever made the socket: the engine, or systemd for it. `None` for others, as in
+/// tests, who are where this process is.
+fn view(socket: &Path) -> io::Result<Option<File>> {
+    let listener = getsockopt(&UnixStream::connect(socket)?, PeerCredentials)?;
+    let pid = listener.pid();
+    let is_engine = || fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"dockerd\n");
+    if listener.uid() != 0 || (pid != 1 && !is_engine()) {
+        return Ok(None);
+    }
+    Ok(Some(File::open(format!("/proc/{pid}/ns/mnt"))?))
+}
