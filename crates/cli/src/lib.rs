@@ -44,7 +44,6 @@ mod live;
 mod man;
 mod nearest;
 mod page;
-mod printable;
 mod progress;
 mod section;
 pub mod shell;
@@ -57,7 +56,10 @@ use std::{convert::Infallible, ffi::OsString, path::Path, process::ExitCode};
 
 use argh::{ArgsInfo, TopLevelCommand};
 use argh_shared::CommandInfoWithArgs;
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    failure::{Failure, Kind},
+    printable::printable,
+};
 
 pub use crate::{
     complete::{Candidate, Names, no_names},
@@ -65,7 +67,6 @@ pub use crate::{
     interrupt::Interruptions,
     live::Interval,
     nearest::nearest,
-    printable::printable,
     section::Section,
     ui::Ui,
 };

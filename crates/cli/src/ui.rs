@@ -7,16 +7,14 @@ use std::{
 };
 
 use console::Term;
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    failure::{Failure, Kind},
+    printable::{acts, printable},
+};
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use crate::{
-    ExitStatus, Format,
-    printable::{acts, printable},
-    table::layout,
-    text::Look,
-};
+use crate::{ExitStatus, Format, table::layout, text::Look};
 
 /// Bytes gathered before they are written to a pipe or file.
 const BUFFER: usize = 16 * 1024;

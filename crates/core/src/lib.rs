@@ -24,6 +24,7 @@ pub mod limits;
 pub mod name;
 pub mod packages;
 pub mod policy;
+pub mod printable;
 pub mod project;
 pub mod rebuild;
 pub mod recipe;

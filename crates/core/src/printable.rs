@@ -8,7 +8,7 @@ use std::borrow::Cow;
 /// window or clear it, line ends that forge a row, marks that reverse the reading direction.
 ///
 /// ```
-/// # use ds01_cli::printable;
+/// # use ds01_core::printable::printable;
 /// assert_eq!(printable("naïve 名"), "naïve 名");
 /// assert_eq!(printable("a\x1b[2J\n"), r"a\u{1b}[2J\n");
 /// ```
@@ -30,7 +30,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// Whether a terminal acts on `c` instead of showing it.
 ///
 /// Source: C0, DEL and C1 of ECMA-48; line separators and directional marks of Unicode's UAX 9.
-pub(crate) fn acts(c: char) -> bool {
+pub fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
