@@ -4,6 +4,7 @@
 //! [`ops`]. Everything else is what those are made of.
 
 mod abilities;
+mod apart;
 mod beside;
 pub mod build;
 mod cgroup;

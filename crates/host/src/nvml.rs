@@ -3,28 +3,17 @@
 //! A driver can hang in a call that only the kernel ends, so it is asked in a process of its own
 //! that is killed when its time is over: the command goes on, and says what is wrong.
 
-use std::{
-    fs::File,
-    io::{self, Read, Write},
-    mem::ManuallyDrop,
-    os::fd::AsFd,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{io, mem::ManuallyDrop, path::Path, time::Duration};
 
 use ds01_core::{
     device::{Activity, Device, Inventory, Slot, Uuid},
     failure::{Kind, UserError},
     share::Share,
 };
-use nix::{
-    errno::Errno,
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{prctl::set_pdeathsig, signal::Signal, wait::waitpid},
-    unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe},
-};
 use nvml_wrapper::{Device as Handle, Nvml, error::NvmlError as Error};
 use serde::{Deserialize, Serialize};
+
+use crate::apart::Apart;
 
 /// What the driver has to tell all there is. A healthy one takes milliseconds; one that has to
 /// wake GPUs without its persistence daemon, seconds.
@@ -66,11 +55,7 @@ impl UserError for NvmlError {
 }
 
 /// A question to the driver that is being answered by another process.
-pub struct Probe {
-    child: Pid,
-    answer: File,
-    deadline: Instant,
-}
+pub struct Probe(Apart<Result<Inventory, NvmlError>>);
 
 impl Probe {
     /// Begins to ask. `library` is the driver's library; `None` is the loader's choice.
@@ -81,33 +66,10 @@ impl Probe {
     ///
     /// [`NvmlError::System`] if there can be no process for it.
     pub fn begin(library: Option<&Path>) -> Result<Self, NvmlError> {
-        let system = |error: Errno| NvmlError::System(error.to_string());
-        let (read, write) = pipe().map_err(system)?;
-        // SAFETY: commands have one thread when they ask, so no lock is held by another one
-        // that the child lacks.
-        #[expect(
-            unsafe_code,
-            reason = "fork is the cheapest process that can be killed"
-        )]
-        match unsafe { fork() }.map_err(system)? {
-            ForkResult::Child => {
-                drop(read);
-                alone();
-                let answer = serde_json::to_vec(&inventory(library)).unwrap_or_default();
-                let sent = File::from(write).write_all(&answer);
-                // SAFETY: ends this process without running the parent's exit handlers twice.
-                unsafe { nix::libc::_exit(i32::from(sent.is_err())) }
-            }
-            ForkResult::Parent { child } => {
-                drop(write);
-                let deadline = Instant::now() + LIMIT;
-                Ok(Self {
-                    child,
-                    answer: File::from(read),
-                    deadline,
-                })
-            }
-        }
+        let system = |error: io::Error| NvmlError::System(error.to_string());
+        Apart::begin(LIMIT, || inventory(library))
+            .map(Self)
+            .map_err(system)
     }
 
     /// Waits for the answer.
@@ -115,55 +77,16 @@ impl Probe {
     /// # Errors
     ///
     /// [`NvmlError`], after the time limit at the latest.
-    pub fn finish(mut self) -> Result<Inventory, NvmlError> {
-        let system = |error: io::Error| NvmlError::System(error.to_string());
-        let mut text = Vec::new();
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            match poll(
-                &mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLIN)],
-                wait,
-            ) {
-                Ok(0) if left.is_zero() => return Err(NvmlError::Hung(LIMIT.as_secs())),
-                Ok(0) | Err(Errno::EINTR) => continue,
-                Ok(_) => {}
-                Err(error) => return Err(system(error.into())),
-            }
-            match self.answer.read(&mut buffer).map_err(system)? {
-                0 => break,
-                count => text.extend_from_slice(&buffer[..count]),
-            }
-        }
-        serde_json::from_slice(&text)
-            .unwrap_or_else(|_| Err(NvmlError::Failed("it ended the process that asked".into())))
-    }
-}
-
-/// A process that hangs in the driver may not even die: it is killed, and waited for only
-/// if it has gone already.
-impl Drop for Probe {
-    fn drop(&mut self) {
-        let _ = nix::sys::signal::kill(self.child, Signal::SIGKILL);
-        let ended = poll(
-            &mut [PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP)],
-            0u8,
-        );
-        if ended.is_ok_and(|count| count > 0) {
-            let _ = waitpid(self.child, None);
-        }
-    }
-}
-
-/// Makes the process that asks end with the command, and keep none of its output open: whoever
-/// reads that would wait for a driver that hangs.
-fn alone() {
-    let _ = set_pdeathsig(Signal::SIGKILL);
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        let _ = dup2_stdin(&null);
-        let _ = dup2_stdout(&null);
-        let _ = dup2_stderr(&null);
+    pub fn finish(self) -> Result<Inventory, NvmlError> {
+        self.0.finish().unwrap_or_else(|error| {
+            Err(match error.kind() {
+                io::ErrorKind::TimedOut => NvmlError::Hung(LIMIT.as_secs()),
+                io::ErrorKind::UnexpectedEof => {
+                    NvmlError::Failed("it ended the process that asked".into())
+                }
+                _ => NvmlError::System(error.to_string()),
+            })
+        })
     }
 }
 

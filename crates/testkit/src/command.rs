@@ -134,7 +134,8 @@ impl<'h> As<'h> {
         if !prepared.get_envs().any(|(name, _)| name == "TERM") {
             prepared.env("TERM", "xterm");
         }
-        Pty::spawn(prepared, self.limit)
+        let terminal = self.host.namespace().terminal(&self.user);
+        Pty::spawn(prepared, terminal.or_fail("open a terminal"), self.limit)
     }
 
     /// Does this in a thread of the test that has the user's uid and gid: a library's calls, by

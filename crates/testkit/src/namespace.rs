@@ -4,7 +4,13 @@ use std::{
     ffi::CString,
     fs::{self, File},
     io,
-    os::unix::process::CommandExt,
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::{
+            fs::{OpenOptionsExt, fchown},
+            process::CommandExt,
+        },
+    },
     path::PathBuf,
     process::Command,
     sync::Arc,
@@ -12,6 +18,7 @@ use std::{
 };
 
 use nix::{
+    libc,
     mount::{MsFlags, mount},
     sched::{CloneFlags, setns, unshare},
     sys::{
@@ -26,6 +33,13 @@ use crate::users::User;
 /// Where the directories of [`Replaced::readable`] are mounted.
 pub(crate) const MOUNTED: &str = "/mnt";
 
+mod call {
+    use nix::libc;
+
+    nix::ioctl_write_ptr_bad!(lock, libc::TIOCSPTLCK, libc::c_int);
+    nix::ioctl_write_int_bad!(peer, libc::TIOCGPTPEER);
+}
+
 /// What the namespace shows in place of the host's.
 pub(crate) struct Replaced {
     /// Sources, and the existing paths that they cover.
@@ -37,13 +51,17 @@ pub(crate) struct Replaced {
 
 /// A namespace that lives as long as this or a process in it.
 #[derive(Clone)]
-pub(crate) struct Namespace(Arc<File>);
+pub(crate) struct Namespace {
+    entered: Arc<File>,
+    /// Opened anew, it is a terminal that only this namespace knows.
+    ptmx: Arc<File>,
+}
 
 impl Namespace {
     /// Makes one. The calling process stays outside.
     pub(crate) fn new(replaced: Replaced) -> io::Result<Self> {
         // Each thread has a namespace of its own choice: this one's is left behind with it.
-        let thread = thread::spawn(move || -> io::Result<File> {
+        let thread = thread::spawn(move || -> io::Result<Self> {
             unshare(CloneFlags::CLONE_NEWNS)?;
             let none = None::<&str>;
             mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
@@ -88,18 +106,50 @@ impl Namespace {
                     none,
                 )?;
             }
-            File::open("/proc/thread-self/ns/mnt")
+            // As systemd mounts it: users may write to each other's terminals by way of group tty.
+            mount(
+                Some("devpts"),
+                "/dev/pts",
+                Some("devpts"),
+                MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+                Some("gid=5,mode=620,ptmxmode=666"),
+            )?;
+            let ptmx = File::options()
+                .read(true)
+                .custom_flags(libc::O_PATH)
+                .open("/dev/pts/ptmx")?;
+            Ok(Self {
+                entered: Arc::new(File::open("/proc/thread-self/ns/mnt")?),
+                ptmx: Arc::new(ptmx),
+            })
         });
-        let joined = thread
-            .join()
-            .map_err(|_| io::Error::other("its thread panicked"))?;
-        joined.map(Arc::new).map(Self)
+        let panicked = |_| io::Error::other("its thread panicked");
+        thread.join().map_err(panicked).flatten()
+    }
+
+    /// Opens a terminal for `user`, as a login does: the end that is held, and theirs.
+    pub(crate) fn terminal(&self, user: &User) -> io::Result<(File, OwnedFd)> {
+        let held = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(by_descriptor(&self.ptmx))?;
+        let unlocked = 0;
+        // SAFETY: the descriptor is open, and the call reads the number.
+        unsafe { call::lock(held.as_raw_fd(), &unlocked) }?;
+        // SAFETY: it returns a new descriptor, which nobody else has.
+        let theirs = unsafe {
+            let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+            OwnedFd::from_raw_fd(call::peer(held.as_raw_fd(), flags)?)
+        };
+        fchown(&theirs, Some(user.uid.as_raw()), None)?;
+        Ok((held, theirs))
     }
 
     /// A command that will run in the namespace as `user`, in the directory `cwd`.
     pub(crate) fn command(&self, program: &str, user: &User, cwd: CString) -> Command {
         let mut command = Command::new(program);
-        let namespace = Arc::clone(&self.0);
+        let namespace = Arc::clone(&self.entered);
         let User {
             uid, gid, groups, ..
         } = user.clone();
@@ -125,6 +175,5 @@ impl Namespace {
 }
 
 fn by_descriptor(file: &File) -> PathBuf {
-    use std::os::fd::AsRawFd;
     PathBuf::from(format!("/proc/thread-self/fd/{}", file.as_raw_fd()))
 }

@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    os::{fd::AsRawFd, unix::process::CommandExt},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     process::{Child, Command},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -12,7 +15,7 @@ use std::{
 
 use nix::{
     libc,
-    pty::{OpenptyResult, Winsize, openpty},
+    pty::Winsize,
     sys::{
         signal::{Signal, kill},
         termios::{Termios, tcgetattr},
@@ -73,8 +76,14 @@ impl Written {
 }
 
 impl Pty {
-    pub(crate) fn spawn(mut command: Command, limit: Duration) -> Self {
-        let OpenptyResult { master, slave } = openpty(&SIZE, None).or_fail("open a terminal");
+    /// Starts it on a terminal, of which the first end is held here.
+    pub(crate) fn spawn(
+        mut command: Command,
+        (terminal, slave): (File, OwnedFd),
+        limit: Duration,
+    ) -> Self {
+        // SAFETY: the descriptor is open and `SIZE` is what the call reads.
+        unsafe { call::set_size(terminal.as_raw_fd(), &SIZE) }.or_fail("set the size");
         let copy = || slave.try_clone().or_fail("copy a descriptor");
         command.stdin(copy()).stdout(copy()).stderr(copy());
         // SAFETY: only system calls are made, and standard input is the terminal by now.
@@ -88,7 +97,6 @@ impl Pty {
         let child = command.spawn().or_fail("start a command on a terminal");
         // Ours must be closed, or its end would never be seen.
         drop((command, slave));
-        let terminal = File::from(master);
         let mut reader = terminal.try_clone().or_fail("copy a descriptor");
         let written = Arc::<Written>::default();
         let shared = Arc::clone(&written);

@@ -1,0 +1,162 @@
+//! Work in a process of its own, which is killed when its time is over.
+//!
+//! For what only the kernel ends: a driver that hangs, a file system whose server has gone.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    marker::PhantomData,
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::OFlag,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        prctl::set_pdeathsig,
+        signal::{Signal, killpg},
+        wait::waitpid,
+    },
+    unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setpgid},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// Work that another process does.
+pub(crate) struct Apart<T> {
+    child: Pid,
+    answer: File,
+    deadline: Instant,
+    ended: bool,
+    value: PhantomData<T>,
+}
+
+impl<T: Serialize + DeserializeOwned> Apart<T> {
+    /// Begins it: it has `limit` until it is killed, with all that it started.
+    ///
+    /// Only for a process with one thread: the child runs on with a copy of its memory.
+    ///
+    /// # Errors
+    ///
+    /// If there can be no process for it.
+    pub(crate) fn begin(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        // SAFETY: this process has one thread, so no lock is held by another one that the child
+        // lacks.
+        #[expect(
+            unsafe_code,
+            reason = "fork is the cheapest process that can be killed"
+        )]
+        match unsafe { fork() }? {
+            ForkResult::Child => {
+                drop(read);
+                let here = Pid::from_raw(0);
+                let _ = setpgid(here, here);
+                end_with_parent();
+                without_streams();
+                let answer = serde_json::to_vec(&work()).unwrap_or_default();
+                let sent = File::from(write).write_all(&answer);
+                // SAFETY: ends this process without running the parent's exit handlers twice.
+                unsafe { nix::libc::_exit(i32::from(sent.is_err())) }
+            }
+            ForkResult::Parent { child } => {
+                // Both do it: whoever comes first, it is done for the other.
+                let _ = setpgid(child, child);
+                Ok(Self {
+                    child,
+                    answer: File::from(read),
+                    deadline: Instant::now() + limit,
+                    ended: false,
+                    value: PhantomData,
+                })
+            }
+        }
+    }
+
+    /// Waits for what came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::TimedOut`] when its time is over; [`io::ErrorKind::UnexpectedEof`] if the
+    /// process ended without an answer.
+    pub(crate) fn finish(mut self) -> io::Result<T> {
+        let mut text = Vec::new();
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let answer = PollFd::new(self.answer.as_fd(), PollFlags::POLLIN);
+            match poll(&mut [answer], wait) {
+                Ok(0) if left.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.answer.read(&mut buffer)? {
+                0 => break,
+                count => text.extend_from_slice(&buffer[..count]),
+            }
+        }
+        self.ended = true;
+        serde_json::from_slice(&text).map_err(|_| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// A process that hangs in the kernel may not even die: it is killed, and waited for only if it
+/// has gone already.
+impl<T> Drop for Apart<T> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = killpg(self.child, Signal::SIGKILL);
+        }
+        let answer = PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP);
+        if poll(&mut [answer], 0u8).is_ok_and(|count| count > 0) {
+            let _ = waitpid(self.child, None);
+        }
+    }
+}
+
+/// Makes this process end with the one that started it. Whoever becomes another user has to say
+/// so again.
+pub(crate) fn end_with_parent() {
+    let _ = set_pdeathsig(Signal::SIGKILL);
+}
+
+/// Keeps none of the command's output open: whoever reads that would wait for what hangs.
+fn without_streams() {
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        let _ = dup2_stdin(&null);
+        let _ = dup2_stdout(&null);
+        let _ = dup2_stderr(&null);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_too_long_is_killed_and_what_ends_without_an_answer_is_told() {
+        let answered = Apart::begin(Duration::from_secs(60), || vec![1, 2]).unwrap();
+        assert_eq!(answered.finish().unwrap(), [1, 2]);
+        let endless = Apart::begin(Duration::from_millis(20), || {
+            loop {
+                thread::park()
+            }
+        });
+        let endless: Apart<()> = endless.unwrap();
+        let pid = endless.child;
+        let kind = endless.finish().unwrap_err().kind();
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        // Nobody may have waited for its end, which comes.
+        let ended = waitpid(pid, None);
+        assert!(matches!(ended, Ok(_) | Err(Errno::ECHILD)), "{ended:?}");
+        // SAFETY: ends the child alone.
+        let mute = Apart::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
+        let kind = mute.unwrap().finish().unwrap_err().kind();
+        assert_eq!(kind, io::ErrorKind::UnexpectedEof);
+    }
+}
