@@ -29,6 +29,7 @@ mod ledger_reach;
 mod lifecycle;
 mod limits;
 mod list;
+mod notices;
 mod project_init;
 mod promises;
 mod races;

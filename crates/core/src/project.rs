@@ -241,7 +241,7 @@ impl Draft {
 
     fn gitignore(&self) -> String {
         let mut text = String::from(
-            "__pycache__/\n*.egg-info/\n.ipynb_checkpoints/\n.venv/\n.keep-alive\n\n\
+            "__pycache__/\n*.egg-info/\n.ipynb_checkpoints/\n.venv/\n.keep-alive\n.ds01-alerts\n\n\
              # Too large for git\n/data/*\n!/data/.gitkeep\n",
         );
         if !self.lfs {

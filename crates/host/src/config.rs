@@ -16,6 +16,8 @@ use ds01_core::{
 use nix::unistd::{getegid, geteuid, getgid, getuid};
 use serde::Deserialize;
 
+use crate::tell::ByCommand;
+
 /// The configuration that counts unless `DS01_CONFIG` names another.
 pub(crate) const DEFAULT: &str = "/etc/ds01/ds01.toml";
 
@@ -35,6 +37,8 @@ pub struct Config {
     pub access: Access,
     /// The gateway.
     pub gateway: Gateway,
+    /// How users are told what their own commands do not tell.
+    pub tell: ByCommand,
 }
 
 /// `[gateway]`
@@ -336,6 +340,9 @@ impl Config {
                     "gateway.takes_over: {shown} is engine.socket itself"
                 ));
             }
+        }
+        if let Some(fault) = self.tell.fault() {
+            return Some(fault);
         }
         // The ledger counts on it: nothing that was asked for comes later than SETTLED.
         let (timeout, longest) = (self.engine.timeout_s, SETTLED.as_secs());

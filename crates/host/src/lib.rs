@@ -30,6 +30,7 @@ pub mod site;
 pub mod ssh;
 pub mod staging;
 pub mod system;
+pub mod tell;
 pub mod users;
 
 use std::time::Duration;

@@ -210,7 +210,7 @@ impl Site {
             locked.save(&mut ledger)?;
         }
         drop(locked);
-        self.tell(&changes, &seen.containers, now);
+        self.carry_out(&changes, &seen.containers, now);
         decided
     }
 
@@ -235,7 +235,7 @@ impl Site {
     }
 
     /// Carries out what follows from reconciling: events, and the records of what is gone.
-    fn tell(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
+    fn carry_out(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
         for change in changes {
             let event = |kind: &str, entry: &Allocation| {
                 let user = users::login(entry.container.uid);

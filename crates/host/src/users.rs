@@ -10,7 +10,7 @@ use nix::{
     errno::Errno,
     unistd::{
         Gid, Group, Uid, User, getgid, getgrouplist, getgroups, getuid, setfsgid, setfsuid,
-        setgroups,
+        setgroups, setresgid, setresuid,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -94,10 +94,7 @@ impl Caller {
 ///
 /// If the name service does not know their groups, or this process may not act for others.
 pub fn acting_as<T>(person: &Person, act: impl FnOnce() -> T) -> Result<T, Failure> {
-    let refused = |error: Errno| {
-        let message = format!("cannot act as {}: {error}", person.login);
-        Failure::new(Kind::Failed, message)
-    };
+    let refused = |error: Errno| cannot_act(person, error);
     let own = getgroups().map_err(refused)?;
     let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
     setgroups(&gids_of(person)?).map_err(refused)?;
@@ -109,6 +106,25 @@ pub fn acting_as<T>(person: &Person, act: impl FnOnce() -> T) -> Result<T, Failu
     setfsgid(Gid::from_raw(0));
     setgroups(&own).map_err(refused)?;
     done.ok_or_else(|| refused(Errno::EPERM))
+}
+
+/// Makes this process that of `person`, for good. It must not end later than its parent: who that
+/// is has to be told to the kernel again.
+///
+/// # Errors
+///
+/// If the name service does not know their groups, or this process is not root's.
+pub(crate) fn become_person(person: &Person) -> Result<(), Failure> {
+    let refused = |error: Errno| cannot_act(person, error);
+    let (uid, gid) = (Uid::from_raw(person.uid), Gid::from_raw(person.gid));
+    setgroups(&gids_of(person)?).map_err(refused)?;
+    setresgid(gid, gid, gid).map_err(refused)?;
+    setresuid(uid, uid, uid).map_err(refused)
+}
+
+fn cannot_act(person: &Person, error: Errno) -> Failure {
+    let message = format!("cannot act as {}: {error}", person.login);
+    Failure::new(Kind::Failed, message)
 }
 
 /// Looks a user up by uid.

@@ -49,6 +49,18 @@ fn what_cannot_be_is_said() {
             Some("containers.log_size, log_files: \"much\" and 3 are not as \"100m\" and 3"),
         ),
         (
+            "[tell]\ncommand = ['mail']",
+            Some("tell.command: \"mail\" is not absolute"),
+        ),
+        (
+            "[tell]\nuser = 'root'",
+            Some("tell.user: the command must not run as root"),
+        ),
+        (
+            "[tell]\ntimeout_s = 61",
+            Some("tell.timeout_s: 61 is not 1 to 60"),
+        ),
+        (
             "[gateway]\ntakes_over = 'docker.sock'",
             Some("gateway.takes_over: docker.sock is not absolute"),
         ),

@@ -16,6 +16,7 @@ mod limits;
 mod list;
 mod locate;
 mod make;
+mod notices;
 mod overview;
 mod remove;
 mod rename;
@@ -43,6 +44,7 @@ pub use installed::{HandInstalled, Installed};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
+pub use notices::TakeNotices;
 pub use overview::{Allocated, Contained, HostStatus, Overview};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
@@ -53,7 +55,7 @@ pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 18] = [
+pub const COMMANDS: [&str; 19] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -72,6 +74,7 @@ pub const COMMANDS: [&str; 18] = [
     Leftovers::NAME,
     Discard::NAME,
     Overview::NAME,
+    TakeNotices::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -109,6 +112,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Leftovers::NAME => one::<Leftovers>,
         Discard::NAME => one::<Discard>,
         Overview::NAME => one::<Overview>,
+        TakeNotices::NAME => one::<TakeNotices>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -189,6 +193,7 @@ mod tests {
         let name = "thesis".into();
         round(DeleteImage { name }, "delete-image");
         round(Overview {}, "overview");
+        round(TakeNotices {}, "take-notices");
     }
 
     #[test]
