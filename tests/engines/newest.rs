@@ -1,7 +1,7 @@
 //! Release 29 refuses API versions below 1.44. These are its answers, replayed: it was not run.
 
 use super::*;
-use crate::support::expect::done;
+use crate::support::expect::{done, failed};
 
 /// As it describes itself, on a host with systemd and cgroup v2.
 fn info() -> Value {
@@ -182,4 +182,33 @@ fn limits_asked(engine: &ScriptedEngine) -> Value {
         .iter()
         .filter(|r| r.path.contains("/containers/create"));
     creates.next().unwrap().json()["HostConfig"].clone()
+}
+
+/// API 1.53 has a word for it; one that nobody knows here leaves nothing to be given.
+#[test]
+fn a_container_that_is_being_stopped_still_runs_and_keeps_its_device() {
+    let host = TestHost::with_gpus(1);
+    let engine = newest(&host);
+    host.run("container-create", &["thesis", "pytorch:2.8"])
+        .ok();
+    let bob = || {
+        host.as_user("bob")
+            .run("container-create", &["his", "pytorch:2.8"])
+    };
+    show(&engine, "stopping", "Up 2 hours");
+    let rows = "NAME    STATUS   IMAGE        GPU  UPTIME\n\
+                thesis  running  pytorch:2.8  0    2 hours\n";
+    assert_eq!(host.run("container-list", &[]), done(rows, ""));
+    let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
+                hint: see who holds what with gpu-status\n";
+    assert_eq!(bob(), failed(6, busy));
+
+    show(&engine, "levitating", "Up 2 hours");
+    let unread = bob();
+    let start =
+        "container-create: the Docker Engine did not list containers: unknown variant `levitating`";
+    assert!(
+        unread.status == Some(8) && unread.stderr.starts_with(start),
+        "{unread:?}"
+    );
 }

@@ -23,7 +23,8 @@ impl fmt::Display for ContainerId {
 pub enum State {
     /// Made, never started.
     Created,
-    /// Its processes run.
+    /// Its processes run; those that API 1.53 calls `stopping` still do.
+    #[serde(alias = "stopping")]
     Running,
     /// Its processes are frozen.
     Paused,
@@ -55,7 +56,7 @@ impl FromStr for State {
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text {
             "created" => Self::Created,
-            "running" => Self::Running,
+            "running" | "stopping" => Self::Running,
             "paused" => Self::Paused,
             "restarting" => Self::Restarting,
             "removing" => Self::Removing,

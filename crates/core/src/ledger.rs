@@ -1,6 +1,9 @@
 //! Who holds which device: one value, changed by one process at a time.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -210,14 +213,23 @@ impl Ledger {
         self.allocations.iter().find(|a| a.container == *container)
     }
 
-    /// The entry of the container that the engine lists as `id` and `name`.
+    /// What finds the entries of containers that the engine lists, however many there are.
     ///
-    /// An entry that has no id yet is found by the name that it will have.
-    pub fn entry_of(&self, id: &ContainerId, name: &str) -> Option<&Allocation> {
-        self.allocations.iter().find(|a| match &a.id {
-            Some(known) => known == id,
-            None => a.container.to_string() == name,
-        })
+    /// An entry that has no id yet is found by the name that its container will have.
+    pub fn finder<'a>(&'a self) -> impl Fn(&Sighting) -> Option<&'a Allocation> {
+        let (mut by_id, mut by_name) = (BTreeMap::new(), BTreeMap::new());
+        for entry in &self.allocations {
+            match &entry.id {
+                Some(id) => drop(by_id.insert(id, entry)),
+                None => drop(by_name.insert(entry.container.to_string(), entry)),
+            }
+        }
+        move |seen| {
+            by_id
+                .get(&seen.id)
+                .or_else(|| by_name.get(&seen.name))
+                .copied()
+        }
     }
 
     /// Changes one entry, and notes when. `false` if there is none.

@@ -3,10 +3,11 @@
 use std::{future::Future, io, path::PathBuf, time::Duration};
 
 use ds01_core::failure::{Failure, Kind};
-use ds01_host::http::{self, Said};
 use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
+
+use crate::http::{self, Said};
 
 /// The engine.
 #[derive(Debug)]

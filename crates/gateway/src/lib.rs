@@ -14,6 +14,7 @@ mod engine;
 mod filters;
 pub mod halves;
 mod hangup;
+mod http;
 mod keeper;
 mod listen;
 mod operate;

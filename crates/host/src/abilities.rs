@@ -38,7 +38,7 @@ impl Site {
                 ..Abilities::default()
             });
         }
-        let abilities = self.engine()?.abilities()?;
+        let abilities = self.engine().abilities()?;
         if abilities.cdi_gpus.is_empty() {
             let cgroups = if abilities.slices {
                 "systemd"

@@ -78,7 +78,7 @@ impl Host {
         build: &Build,
         watch: &mut dyn FnMut(Progress<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let engine = self.engine()?;
+        let engine = self.engine();
         let before = engine.image(&build.image)?;
         let context = Context::begin(build.folder.clone(), build.ignore.clone())?;
         let (sent, ended) = (context.sent.clone(), context.ended.clone());
@@ -114,8 +114,8 @@ impl Host {
     /// nothing else needs. A container or another name keeps it; that, and any failure, is left to
     /// whoever cleans up.
     fn let_go(&self, build: &Build, before: &Image) {
-        if let Ok(engine) = self.engine()
-            && let Ok(Some(now)) = engine.image(&build.image)
+        let engine = self.engine();
+        if let Ok(Some(now)) = engine.image(&build.image)
             && now.id != before.id
         {
             let (repo, tag) = on_top(before, self.caller().uid);

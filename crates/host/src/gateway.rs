@@ -1,20 +1,18 @@
 //! The gateway, as a command without direct access uses it.
 
-use std::{cell::OnceCell, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf};
 
 use ds01_core::{
     failure::{Failure, Kind},
     ledger::PENDING,
 };
-use tokio::time::timeout;
 
 use crate::{Answered, Operation, config::Config, engine::Engine, http};
 
 /// The gateway of this host.
 pub(crate) struct Gateway {
     socket: PathBuf,
-    limit: Duration,
-    engine: OnceCell<Engine>,
+    engine: Engine,
 }
 
 /// What the body of a refusal holds for us.
@@ -26,11 +24,9 @@ struct Refusal {
 impl Gateway {
     /// That of `config`. Nothing is asked yet.
     pub(crate) fn new(config: &Config) -> Self {
-        Self {
-            socket: config.paths.run.join("docker.sock"),
-            limit: config.engine.timeout(),
-            engine: OnceCell::new(),
-        }
+        let socket = config.paths.run.join("docker.sock");
+        let engine = Engine::new(&socket, config.engine.timeout());
+        Self { socket, engine }
     }
 
     /// Whether this host has one, be it running or not.
@@ -39,16 +35,8 @@ impl Gateway {
     }
 
     /// It answers Docker's own calls as well.
-    ///
-    /// # Errors
-    ///
-    /// If the process has no descriptors left.
-    pub(crate) fn engine(&self) -> Result<&Engine, Failure> {
-        if let Some(engine) = self.engine.get() {
-            return Ok(engine);
-        }
-        let engine = Engine::new(&self.socket, self.limit)?;
-        Ok(self.engine.get_or_init(|| engine))
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Has an operation done by the gateway.
@@ -64,17 +52,13 @@ impl Gateway {
         };
         let request = serde_json::to_string(operation).map_err(|e| failed(e.to_string()))?;
         let path = format!("/ds01/v1/{}", O::NAME);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| failed(error.to_string()))?;
         // Nothing that the ledger waits for takes longer.
         let limit = PENDING + operation.takes();
-        let call = http::ask(&self.socket, "POST", &path, Some(request));
-        let said = match runtime.block_on(async { timeout(limit, call).await }) {
-            Ok(said) => said.map_err(|error| failed(error.to_string()))?,
-            Err(_) => return Err(failed(format!("no answer within {} s", limit.as_secs()))),
-        };
+        let said = http::ask(&self.socket, "POST", &path, &request, limit);
+        let said = said.map_err(|error| match error.kind() {
+            io::ErrorKind::TimedOut => failed(format!("no answer within {} s", limit.as_secs())),
+            _ => failed(error.to_string()),
+        })?;
         match said.status {
             200 => serde_json::from_slice(&said.body).map_err(|error| failed(error.to_string())),
             status => {

@@ -1,63 +1,191 @@
-//! One HTTP request over a unix socket: to the gateway, and by the gateway to the engine.
+//! One HTTP request over a unix socket, in a process that waits for nothing else: no event loop.
 
-use std::{io, path::Path};
-
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Request,
-    body::Bytes,
-    header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap},
+use std::{
+    io::{self, Read, Write},
+    os::{fd::AsRawFd, unix::net::UnixStream},
+    path::Path,
+    time::{Duration, Instant},
 };
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+
+use nix::sys::{
+    socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt},
+    time::TimeVal,
+};
 
 /// The longest answer that is read: a list of 10,000 containers has 40 MB.
 const LONGEST: usize = 256 << 20;
 
+/// Bytes that are read at a time.
+const AT_A_TIME: usize = 64 << 10;
+
+/// Headers of an answer: the engine's has nine.
+const MOST_HEADERS: usize = 64;
+
 /// An answer.
 #[derive(Debug)]
-pub struct Said {
+pub(crate) struct Said {
     /// The HTTP status.
-    pub status: u16,
-    /// Its headers.
-    pub headers: HeaderMap,
+    pub(crate) status: u16,
     /// The whole body.
-    pub body: Bytes,
+    pub(crate) body: Vec<u8>,
 }
 
-/// Asks, and reads the whole answer. There is no time limit here.
+/// A request that was sent. Several can be under way at once.
+pub(crate) struct Asked {
+    stream: UnixStream,
+    deadline: Instant,
+}
+
+/// Asks, and reads the whole answer, within `limit`.
 ///
 /// # Errors
 ///
-/// If the connection fails, or the answer is not HTTP.
-pub async fn ask(
+/// As [`begin`] and [`Asked::finish`].
+pub(crate) fn ask(
     socket: &Path,
     method: &str,
     path: &str,
-    json: Option<String>,
+    json: &str,
+    limit: Duration,
 ) -> io::Result<Said> {
-    let odd = io::Error::other::<hyper::Error>;
-    let stream = TokioIo::new(UnixStream::connect(socket).await?);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
-        .await
-        .map_err(odd)?;
-    tokio::spawn(connection);
-    let request = Request::builder().method(method).uri(path);
-    let mut request = request.header(HOST, "docker").header(CONNECTION, "close");
-    if json.is_some() {
-        request = request.header(CONTENT_TYPE, "application/json");
+    begin(socket, method, path, json, limit)?.finish()
+}
+
+/// Asks; the answer has `limit` from now.
+///
+/// # Errors
+///
+/// If nobody listens, or nobody takes the request in time.
+pub(crate) fn begin(
+    socket: &Path,
+    method: &str,
+    path: &str,
+    json: &str,
+    limit: Duration,
+) -> io::Result<Asked> {
+    let deadline = Instant::now() + limit;
+    let mut stream = connected(socket, limit)?;
+    // Version 1.0: the answer ends with the connection, and does not come in chunks.
+    let head = format!(
+        "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        json.len()
+    );
+    stream
+        .write_all(&[head.as_bytes(), json.as_bytes()].concat())
+        .map_err(late)?;
+    Ok(Asked { stream, deadline })
+}
+
+/// A connection on which no write waits longer than `limit`; nor does this.
+fn connected(path: &Path, limit: Duration) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    let limit = TimeVal::new(limit.as_secs().try_into().unwrap_or(i64::MAX), 0);
+    setsockopt(&socket, sockopt::SendTimeout, &limit)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?).map_err(|error| late(error.into()))?;
+    Ok(socket.into())
+}
+
+impl Asked {
+    /// Reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::TimedOut`] at the deadline; or if the connection fails, or what comes is not HTTP.
+    pub(crate) fn finish(mut self) -> io::Result<Said> {
+        let mut answer = Vec::new();
+        let mut part = vec![0; AT_A_TIME];
+        let mut head = None;
+        loop {
+            let count = self.read(&mut part)?;
+            answer.extend_from_slice(&part[..count]);
+            if head.is_none() {
+                head = Head::of(&answer)?;
+            }
+            match &head {
+                Some(head) if count == 0 || head.end.is_some_and(|end| answer.len() >= end) => {
+                    return head.answer(answer);
+                }
+                None if count == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                _ if answer.len() > LONGEST => return Err(io::ErrorKind::FileTooLarge.into()),
+                _ => {}
+            }
+        }
     }
-    let body = Full::new(Bytes::from(json.unwrap_or_default()));
-    let request = request.body(body).map_err(io::Error::other)?;
-    let (head, body) = sender
-        .send_request(request)
-        .await
-        .map_err(odd)?
-        .into_parts();
-    let body = Limited::new(body, LONGEST).collect().await;
-    Ok(Said {
-        status: head.status.as_u16(),
-        headers: head.headers,
-        body: body.map_err(io::Error::other)?.to_bytes(),
-    })
+
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(into) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other.map_err(late),
+            }
+        }
+    }
+}
+
+/// The head of an answer.
+struct Head {
+    status: u16,
+    /// Where the body begins.
+    length: usize,
+    /// Where it ends, if that is told.
+    end: Option<usize>,
+}
+
+impl Head {
+    /// `None` if it has not come whole.
+    fn of(answer: &[u8]) -> io::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut head = httparse::Response::new(&mut headers);
+        let odd = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let httparse::Status::Complete(length) =
+            head.parse(answer).map_err(|e| odd(e.to_string()))?
+        else {
+            return Ok(None);
+        };
+        let value = |name| {
+            let named = |header: &&httparse::Header<'_>| header.name.eq_ignore_ascii_case(name);
+            head.headers.iter().find(named).map(|header| header.value)
+        };
+        if value("Transfer-Encoding").is_some() {
+            return Err(odd("an answer in chunks was not asked for".into()));
+        }
+        let end = value("Content-Length").map(|value| {
+            let text = std::str::from_utf8(value).unwrap_or_default().trim();
+            let body = text
+                .parse::<u32>()
+                .map_err(|_| odd(format!("a length of {text:?}")));
+            body.map(|body| length + body as usize)
+        });
+        Ok(Some(Self {
+            status: head.code.unwrap_or_default(),
+            length,
+            end: end.transpose()?,
+        }))
+    }
+
+    /// The body of an answer that has ended.
+    fn answer(&self, mut answer: Vec<u8>) -> io::Result<Said> {
+        if self.end.is_some_and(|end| answer.len() < end) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        answer.drain(..self.length);
+        Ok(Said {
+            status: self.status,
+            body: answer,
+        })
+    }
+}
+
+/// The kernel's word for a wait that was too long has another meaning elsewhere.
+fn late(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    }
 }

@@ -15,7 +15,7 @@ pub mod doctor;
 pub mod engine;
 pub mod events;
 mod gateway;
-pub mod http;
+mod http;
 pub mod ledger_file;
 pub mod limits_files;
 mod lock;
@@ -139,11 +139,7 @@ impl Host {
 
     /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the
     /// gateway in its place.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there.
-    fn engine(&self) -> Result<&engine::Engine, Failure> {
+    fn engine(&self) -> &engine::Engine {
         match &self.way {
             Way::Direct(site) => site.engine(),
             Way::Gateway(gateway) => gateway.engine(),

@@ -97,7 +97,7 @@ impl Site {
             dead: dead_creators(ledger),
             ..Seen::default()
         };
-        let engine = self.engine()?;
+        let engine = self.engine();
         let short = match (scope, &before) {
             (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
             _ => false,
@@ -195,10 +195,10 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
         .filter(|c| unknown(c))
         .map(|c| c.id.clone())
         .collect();
+    let entry_of = ledger.finder();
     let stopped = seen.containers.iter().filter(|c| {
-        let entry = ledger.entry_of(&c.id, &c.name);
         c.state.is_stopped()
-            && entry
+            && entry_of(c)
                 .is_some_and(|e| !matches!(e.holding, Holding::Stopped { .. } | Holding::Released))
     });
     let ids: BTreeSet<_> = stopped

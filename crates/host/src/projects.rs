@@ -80,7 +80,7 @@ impl Host {
     /// The engine's.
     pub fn image_of(&self, project: &ContainerName) -> Result<Option<Image>, Failure> {
         let name = image::of_project(self.caller().uid, project);
-        Ok(self.engine()?.image(&name)?)
+        Ok(self.engine().image(&name)?)
     }
 
     pub(crate) fn workspace(&self) -> Result<PathBuf, Failure> {

@@ -1,6 +1,6 @@
 //! The parts of this machine, and the one way to change the ledger.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 
 use ds01_core::{
     container::{ContainerId, Sighting},
@@ -32,7 +32,7 @@ use crate::{
 pub struct Site {
     config: Config,
     source: String,
-    engine: OnceCell<Engine>,
+    engine: Engine,
     pub(crate) ledger: LedgerFile,
     pub(crate) metadata: Metadata,
     pub(crate) staging: Staging,
@@ -74,7 +74,7 @@ impl Site {
             staging: Staging::new(&config.paths.run, &config.engine.socket),
             events: EventLog::new(&config.paths.log),
             source: source.into(),
-            engine: OnceCell::new(),
+            engine: Engine::new(&config.engine.socket, config.engine.timeout()),
             notices: RefCell::default(),
             for_others: false,
             config,
@@ -116,17 +116,9 @@ impl Site {
         &self.config
     }
 
-    /// The engine, connected at first use.
-    ///
-    /// # Errors
-    ///
-    /// If there is none at the configured socket.
-    pub fn engine(&self) -> Result<&Engine, Failure> {
-        if let Some(engine) = self.engine.get() {
-            return Ok(engine);
-        }
-        let engine = Engine::new(&self.config.engine.socket, self.config.engine.timeout())?;
-        Ok(self.engine.get_or_init(|| engine))
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// The policy of this host. What its files say in vain is noted.

@@ -9,6 +9,7 @@ use std::{
 use ds01_core::{
     container::{ContainerId, Sighting, State},
     device::{Claim, Inventory},
+    failure::Failure,
     ledger::{Allocation, Ledger, Unmanaged},
     record::Record,
     time::Timestamp,
@@ -122,11 +123,10 @@ fn compare(
         Err(error) => return vec![records::unreadable(&error)],
     };
     let containers = &look.seen.containers;
-    let claims = site.engine().and_then(|engine| {
-        let ids: Vec<_> = containers.iter().map(|c| c.id.clone()).collect();
-        Ok((docker(engine), engine.inspect(&ids)?))
-    });
-    let ((docker, inspected), mut ledger) = match claims.and_then(|c| Ok((c, site.view(look)?))) {
+    let engine = site.engine();
+    let ids: Vec<_> = containers.iter().map(|c| c.id.clone()).collect();
+    let inspected = engine.inspect(&ids).map_err(Failure::from);
+    let (inspected, mut ledger) = match inspected.and_then(|i| Ok((i, site.view(look)?))) {
         Ok(both) => both,
         Err(failure) => return vec![Finding::of_failure(CHECK, failure)],
     };
@@ -146,7 +146,7 @@ fn compare(
         records: &records,
         inventory,
         now: clock::now(),
-        docker: &docker,
+        docker: &docker(engine),
     };
     let mut findings = vec![whole(&look.before, facts.now)];
     findings.extend(gone(&facts));

@@ -178,13 +178,13 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     findings.extend(files::check(&config.paths.state, group.as_deref()));
     findings.push(gateway::check(&config.paths.run));
     let site = Site::as_is(config, "ds01-doctor");
-    match site.engine().and_then(|engine| Ok(engine.about()?)) {
+    match site.engine().about() {
         Ok(about) => {
             findings.extend(engine(site.config(), &about, inventory.as_ref()));
             findings.extend(ledger::check(&site, inventory.as_ref()));
         }
-        Err(failure) => {
-            findings.push(silent(failure));
+        Err(error) => {
+            findings.push(silent(error.into()));
             findings.push(ledger::alone(&site));
             let unknown = "what the engine is made of, and who holds which GPU";
             findings.push(

@@ -38,8 +38,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn about(&self) -> Result<About, EngineError> {
-        let both = async { try_join(self.docker.version(), self.docker.info()).await };
-        let (version, info) = self.wait("describe itself", both)?;
+        let (version, info) = self.wait("describe itself", |docker| {
+            try_join(docker.version(), docker.info())
+        })?;
         let devices = info.discovered_devices.unwrap_or_default();
         let options = info.security_options.unwrap_or_default();
         let driver = info.cgroup_driver.map(|driver| driver.to_string());

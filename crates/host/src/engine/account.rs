@@ -1,6 +1,7 @@
 //! Files in a container that was not started yet, and images made of it.
 
 use bollard::{
+    Docker,
     errors::Error as Bollard,
     models::{ContainerConfig, ContainerCreateBody},
     query_parameters::{
@@ -30,8 +31,8 @@ impl Engine {
             cmd: Some(vec!["true".into()]),
             ..ContainerCreateBody::default()
         };
-        let call = async {
-            let made = match self.docker.create_container(Some(options()), body()).await {
+        let call = async |docker: &Docker| {
+            let made = match docker.create_container(Some(options()), body()).await {
                 Err(Bollard::DockerResponseServerError {
                     status_code: 409, ..
                 }) => {
@@ -40,8 +41,8 @@ impl Engine {
                         force: true,
                         link: false,
                     };
-                    self.docker.remove_container(name, Some(force)).await?;
-                    self.docker.create_container(Some(options()), body()).await
+                    docker.remove_container(name, Some(force)).await?;
+                    docker.create_container(Some(options()), body()).await
                 }
                 other => other,
             };
@@ -57,8 +58,8 @@ impl Engine {
     /// As every call: [`EngineError`].
     pub fn download(&self, id: &ContainerId, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
         let options = DownloadFromContainerOptions { path: path.into() };
-        let chunks = self.docker.download_from_container(&id.0, Some(options));
-        let call = async {
+        let call = async |docker: &Docker| {
+            let chunks = docker.download_from_container(&id.0, Some(options));
             let all = chunks.try_fold(Vec::new(), async |mut all, chunk| {
                 all.extend_from_slice(&chunk);
                 Ok(all)
@@ -83,8 +84,9 @@ impl Engine {
             ..Default::default()
         };
         let tar = bollard::body_full(tar.into());
-        let call = self.docker.upload_to_container(&id.0, Some(options), tar);
-        self.wait("write a file of the image", call)
+        self.wait("write a file of the image", |docker| {
+            docker.upload_to_container(&id.0, Some(options), tar)
+        })
     }
 
     /// Makes an image of a container, with `author` for who made it. Returns its id.
@@ -106,10 +108,9 @@ impl Engine {
             author: Some(author),
             ..CommitContainerOptions::default()
         };
-        let call = self
-            .docker
-            .commit_container(options, ContainerConfig::default());
-        self.wait("save the account's image", call)
-            .map(|made| made.id)
+        let made = self.wait("save the account's image", |docker| {
+            docker.commit_container(options, ContainerConfig::default())
+        })?;
+        Ok(made.id)
     }
 }

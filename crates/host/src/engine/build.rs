@@ -2,13 +2,15 @@
 
 use std::{io, time::Duration};
 
-use bollard::{body_try_stream, errors::Error as Bollard, query_parameters::BuildImageOptions};
+use bollard::{
+    Docker, body_try_stream, errors::Error as Bollard, query_parameters::BuildImageOptions,
+};
 use ds01_core::failure::Failure;
 use futures_util::{StreamExt, stream};
 use hyper::body::Bytes;
 use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
 
-use super::{Engine, EngineError};
+use super::{Client, Engine, EngineError};
 use crate::context::Context;
 
 const WHAT: &str = "build the image";
@@ -69,7 +71,8 @@ impl Engine {
             forcerm: true,
             ..BuildImageOptions::default()
         };
-        let _watched = self.runtime.enter();
+        let Client { docker, runtime } = self.client()?;
+        let _watched = runtime.enter();
         context.archive.set_nonblocking(true).map_err(broken)?;
         let archive = UnixStream::from_std(context.archive).map_err(broken)?;
         let body = stream::try_unfold((archive, context.ended), async |(mut archive, ended)| {
@@ -83,10 +86,10 @@ impl Engine {
                 (0, _) => Err(io::Error::other("the folder was not read to its end")),
             }
         });
-        let patient = self.docker.clone().with_timeout(UNLIMITED);
+        let patient = docker.clone().with_timeout(UNLIMITED);
         let mut said = patient.build_image(options, None, Some(body_try_stream(body)));
         let from_bollard = |error| EngineError::from_bollard(WHAT, error, self.socket.clone());
-        self.runtime.block_on(async {
+        runtime.block_on(async {
             let mut silent = Duration::ZERO;
             let mut built = false;
             loop {
@@ -94,7 +97,7 @@ impl Engine {
                     heard(Heard::Nothing)?;
                     silent += MOMENT;
                     if silent >= self.limit {
-                        self.still_answers().await?;
+                        self.still_answers(docker).await?;
                         silent = Duration::ZERO;
                     }
                     continue;
@@ -122,8 +125,8 @@ impl Engine {
         })
     }
 
-    async fn still_answers(&self) -> Result<(), EngineError> {
-        match timeout(self.limit, self.docker.ping()).await {
+    async fn still_answers(&self, docker: &Docker) -> Result<(), EngineError> {
+        match timeout(self.limit, docker.ping()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(EngineError::from_bollard(WHAT, error, self.socket.clone())),
             Err(_) => Err(EngineError::TimedOut {

@@ -1,10 +1,11 @@
 //! Making a container.
 
-use bollard::errors::Error as Bollard;
+use std::io;
+
 use bollard::{
     models::{
-        ContainerCreateBody, DeviceRequest, HostConfig, Mount, MountType, RestartPolicy,
-        RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerCreateResponse, DeviceRequest, HostConfig, Mount, MountType,
+        RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::CreateContainerOptions,
 };
@@ -12,6 +13,8 @@ use ds01_core::{container::ContainerId, docker::CreateBody, name::EngineName, sp
 
 use super::{Engine, EngineError, read::CDI_GPU};
 use crate::http;
+
+const WHAT: &str = "create the container";
 
 impl Engine {
     /// Creates a container, without starting it.
@@ -24,9 +27,10 @@ impl Engine {
             name: Some(spec.name.clone()),
             platform: String::new(),
         };
-        let call = self.docker.create_container(Some(options), body(spec));
-        self.wait("create the container", call)
-            .map(|made| ContainerId(made.id))
+        let made = self.wait(WHAT, |docker| {
+            docker.create_container(Some(options), body(spec))
+        })?;
+        Ok(ContainerId(made.id))
     }
 
     /// Creates a container from a body that is written already.
@@ -39,22 +43,14 @@ impl Engine {
         container: &EngineName,
         body: &CreateBody,
     ) -> Result<ContainerId, EngineError> {
-        const WHAT: &str = "create the container";
-        let odd = |error: serde_json::Error| Bollard::JsonSerdeError { err: error };
-        let call = async {
+        let made = serde_json::to_string(body).map_err(io::Error::from);
+        let made = made.and_then(|body| {
             let path = format!("/containers/create?name={container}");
-            let text = serde_json::to_string(body).map_err(odd)?;
-            let said = http::ask(&self.socket, "POST", &path, Some(text)).await?;
-            let read: serde_json::Value = serde_json::from_slice(&said.body).map_err(odd)?;
-            match (said.status, read["Id"].as_str()) {
-                (201, Some(id)) => Ok(ContainerId(id.into())),
-                (status, _) => Err(Bollard::DockerResponseServerError {
-                    status_code: status,
-                    message: read["message"].as_str().unwrap_or_default().into(),
-                }),
-            }
-        };
-        self.wait(WHAT, call)
+            http::ask(&self.socket, "POST", &path, &body, self.limit)
+        });
+        let said = made.map_err(|error| self.failed(WHAT, error))?;
+        let made: ContainerCreateResponse = self.read(WHAT, &said, 201)?;
+        Ok(ContainerId(made.id))
     }
 }
 

@@ -4,6 +4,9 @@ use std::{error::Error, io, path::PathBuf, time::Duration};
 
 use bollard::errors::Error as Bollard;
 use ds01_core::failure::{Kind, UserError};
+use serde::Deserialize;
+
+use crate::http::Said;
 
 /// Why a call to the engine has no result.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +22,12 @@ pub enum EngineError {
     Forbidden {
         /// The socket.
         socket: PathBuf,
+    },
+    /// This process could not ask it.
+    #[error("the Docker Engine cannot be asked")]
+    Unasked {
+        /// Why.
+        source: io::Error,
     },
     /// No answer in time.
     #[error("the Docker Engine did not {what} within {} s", limit.as_secs())]
@@ -62,18 +71,49 @@ impl EngineError {
         matches!(self, Self::TimedOut { .. } | Self::Broken { .. })
     }
 
+    /// A refusal, in the engine's own words.
+    pub(super) fn refused(what: &'static str, said: &Said) -> Self {
+        #[derive(Deserialize)]
+        struct Refusal {
+            message: String,
+        }
+        let text = || String::from_utf8_lossy(&said.body).into_owned();
+        let message = serde_json::from_slice(&said.body).map(|Refusal { message }| message);
+        Self::Refused {
+            what,
+            status: said.status,
+            message: one_line(&message.unwrap_or_else(|_| text())),
+        }
+    }
+
+    /// What became of a call that had `limit`.
+    pub(super) fn from_io(
+        what: &'static str,
+        error: io::Error,
+        socket: PathBuf,
+        limit: Duration,
+    ) -> Self {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Forbidden { socket },
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Self::Absent { socket },
+            io::ErrorKind::TimedOut => Self::TimedOut { what, limit },
+            _ => Self::Broken {
+                what,
+                source: error.into(),
+            },
+        }
+    }
+
     pub(super) fn from_bollard(what: &'static str, error: Bollard, socket: PathBuf) -> Self {
         if let Bollard::DockerResponseServerError {
             status_code,
             message,
         } = error
         {
-            // One line: the engine's longer answers have several.
-            let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
             return Self::Refused {
                 what,
                 status: status_code,
-                message,
+                message: one_line(&message),
             };
         }
         match connect_failure(&error) {
@@ -86,6 +126,11 @@ impl EngineError {
             },
         }
     }
+}
+
+/// The engine's longer answers have several.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The first cause of an error.
@@ -124,7 +169,7 @@ impl UserError for EngineError {
             } => Kind::State,
             // The gateway's word for an engine that it cannot reach.
             Self::Refused { status: 503, .. } => Kind::Unreachable,
-            Self::Refused { .. } => Kind::Failed,
+            Self::Refused { .. } | Self::Unasked { .. } => Kind::Failed,
             Self::Absent { .. } | Self::TimedOut { .. } | Self::Broken { .. } => Kind::Unreachable,
         }
     }
@@ -139,7 +184,8 @@ impl UserError for EngineError {
                 Some("see what became of it with container-list --all".to_string())
             }
             // It is about the request, and the engine has said what; or the gateway has said what to do.
-            Self::Refused {
+            Self::Unasked { .. }
+            | Self::Refused {
                 status: 400 | 404 | 503,
                 ..
             } => None,

@@ -65,7 +65,9 @@ impl Engine {
             cmd: Some(command),
             ..ExecConfig::default()
         };
-        let exec = self.wait(WHAT, self.docker.create_exec(&id.0, config))?.id;
+        let exec = self
+            .wait(WHAT, |docker| docker.create_exec(&id.0, config))?
+            .id;
         let broken = |source: io::Error| match source.kind() {
             io::ErrorKind::WouldBlock => EngineError::TimedOut {
                 what: WHAT,
@@ -110,7 +112,7 @@ impl Engine {
         let deadline = Instant::now() + self.limit;
         let mut pause = Duration::from_millis(1);
         loop {
-            let state = self.wait(WHAT, self.docker.inspect_exec(&exec.id))?;
+            let state = self.wait(WHAT, |docker| docker.inspect_exec(&exec.id))?;
             if state.running == Some(false) {
                 return Ok(state
                     .exit_code
@@ -144,10 +146,9 @@ impl Engine {
             h: rows.into(),
             w: columns.into(),
         };
-        self.wait(
-            "resize the terminal",
-            self.docker.resize_exec(exec, options),
-        )
+        self.wait("resize the terminal", |docker| {
+            docker.resize_exec(exec, options)
+        })
     }
 }
 

@@ -1,11 +1,13 @@
 //! The engine's images.
 
-use std::collections::HashMap;
-
-use bollard::query_parameters::ListImagesOptions;
 use ds01_core::time::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, list::with_filters};
+use crate::http;
+
+const WHAT: &str = "list images";
 
 /// An image as the engine lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,16 @@ pub struct ImageSummary {
     pub created: Timestamp,
 }
 
+/// What is read of an image.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    id: String,
+    repo_tags: Option<Vec<String>>,
+    size: i64,
+    created: i64,
+}
+
 impl Engine {
     /// Lists the images that have a name like `pattern`, in which `*` stands for all but `/`; all
     /// that have a name if there is none.
@@ -28,25 +40,24 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn images(&self, pattern: Option<&str>) -> Result<Vec<ImageSummary>, EngineError> {
-        let filters = pattern.map(|pattern| HashMap::from([("reference", vec![pattern])]));
-        let options = ListImagesOptions {
-            filters: filters.map(|filters| {
-                let text = |(key, values): (&str, Vec<&str>)| {
-                    (
-                        key.to_owned(),
-                        values.into_iter().map(str::to_owned).collect(),
-                    )
-                };
-                filters.into_iter().map(text).collect()
-            }),
-            ..ListImagesOptions::default()
+        let path = match pattern {
+            Some(pattern) => with_filters("/images/json?", &json!({ "reference": [pattern] })),
+            None => "/images/json".into(),
         };
-        let images = self.wait("list images", self.docker.list_images(Some(options)))?;
+        let said = http::ask(&self.socket, "GET", &path, "", self.limit);
+        let said = said.map_err(|error| self.failed(WHAT, error))?;
+        let images: Vec<Listed> = self.read(WHAT, &said, 200)?;
         let number = |number: i64| u64::try_from(number).unwrap_or(0);
         let named = |name: &String| name != "<none>:<none>";
-        let summary = |image: bollard::models::ImageSummary| ImageSummary {
+        let summary = |image: Listed| ImageSummary {
             id: image.id,
-            names: image.repo_tags.into_iter().filter(named).collect(),
+            // An image without names has none, or by release 20.10 this one.
+            names: image
+                .repo_tags
+                .into_iter()
+                .flatten()
+                .filter(named)
+                .collect(),
             size_bytes: number(image.size),
             created: Timestamp(number(image.created)),
         };

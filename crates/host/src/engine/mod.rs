@@ -11,11 +11,15 @@ mod create;
 mod error;
 mod exec;
 mod images;
+mod list;
 mod read;
 mod usage;
 
 use std::{
+    cell::OnceCell,
     future::Future,
+    io,
+    mem::ManuallyDrop,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,76 +31,111 @@ use bollard::{
         KillContainerOptions, RemoveContainerOptions, RenameContainerOptions, StopContainerOptions,
     },
 };
-use ds01_core::{
-    container::ContainerId,
-    failure::{Failure, Kind},
-    name::EngineName,
-};
+use ds01_core::{container::ContainerId, name::EngineName};
+use serde::Deserialize;
 use tokio::{runtime::Runtime, time::timeout};
 
+use crate::http::Said;
 pub use about::{About, Part};
 pub(crate) use build::{Heard, Unbuilt};
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use images::ImageSummary;
-pub use read::{Abilities, Image, Inspected, Query};
+pub use list::Query;
+pub use read::{Abilities, Image, Inspected};
 
-/// A connection to the engine. Making one asks it nothing.
+/// The engine at a socket. Making one asks it nothing.
 pub struct Engine {
-    docker: Docker,
-    runtime: Runtime,
     socket: PathBuf,
     /// What it has to answer any call but a stop.
     limit: Duration,
+    /// Never dropped: a process ends with its engine, and commands that only list do without the
+    /// code for it.
+    client: OnceCell<ManuallyDrop<Client>>,
+}
+
+/// bollard, and the event loop that it needs.
+struct Client {
+    docker: Docker,
+    runtime: Runtime,
 }
 
 impl Engine {
     /// Prepares to talk to the engine at `socket`, which has `limit` to answer any call but a stop.
-    ///
-    /// # Errors
-    ///
-    /// [`EngineError::Absent`] if there is no such socket; a failure if the process has no
-    /// file descriptors left.
-    pub fn new(socket: &Path, limit: Duration) -> Result<Self, Failure> {
+    pub fn new(socket: &Path, limit: Duration) -> Self {
+        Self {
+            socket: socket.into(),
+            limit,
+            client: OnceCell::new(),
+        }
+    }
+
+    /// bollard's client, made at first use.
+    fn client(&self) -> Result<&Client, EngineError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::new(Kind::Failed, format!("no event loop: {error}")))?;
+            .map_err(|source| EngineError::Unasked { source })?;
         let docker = Docker::connect_with_unix(
-            &socket.to_string_lossy(),
+            &self.socket.to_string_lossy(),
             // Ours is shorter, and covers the body as well.
-            2 * limit.as_secs(),
+            2 * self.limit.as_secs(),
             API_DEFAULT_VERSION,
         )
-        .map_err(|error| EngineError::from_bollard("answer", error, socket.into()))?;
-        Ok(Self {
-            docker,
-            runtime,
-            socket: socket.into(),
-            limit,
-        })
+        .map_err(|error| EngineError::from_bollard("answer", error, self.socket.clone()))?;
+        let client = ManuallyDrop::new(Client { docker, runtime });
+        Ok(self.client.get_or_init(|| client))
     }
 
     /// Waits for a call, or several, within the usual limit.
-    fn wait<T>(
-        &self,
+    fn wait<'a, T, C>(
+        &'a self,
         what: &'static str,
-        call: impl Future<Output = Result<T, Bollard>>,
-    ) -> Result<T, EngineError> {
+        call: impl FnOnce(&'a Docker) -> C,
+    ) -> Result<T, EngineError>
+    where
+        C: Future<Output = Result<T, Bollard>>,
+    {
         self.wait_for(what, self.limit, call)
     }
 
-    fn wait_for<T>(
-        &self,
+    fn wait_for<'a, T, C>(
+        &'a self,
         what: &'static str,
         limit: Duration,
-        call: impl Future<Output = Result<T, Bollard>>,
-    ) -> Result<T, EngineError> {
-        match self.runtime.block_on(async { timeout(limit, call).await }) {
+        call: impl FnOnce(&'a Docker) -> C,
+    ) -> Result<T, EngineError>
+    where
+        C: Future<Output = Result<T, Bollard>>,
+    {
+        let Client { docker, runtime } = self.client()?;
+        match runtime.block_on(async { timeout(limit, call(docker)).await }) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(EngineError::from_bollard(what, error, self.socket.clone())),
             Err(_) => Err(EngineError::TimedOut { what, limit }),
         }
+    }
+
+    /// Reads an answer that should have `status`.
+    fn read<'s, T: Deserialize<'s>>(
+        &self,
+        what: &'static str,
+        said: &'s Said,
+        status: u16,
+    ) -> Result<T, EngineError> {
+        if said.status != status {
+            return Err(EngineError::refused(what, said));
+        }
+        let read = serde_json::from_slice(&said.body);
+        read.map_err(|error| self.failed(what, error.into()))
+    }
+
+    /// Why there is no answer, or none that can be read.
+    fn failed(&self, what: &'static str, error: io::Error) -> EngineError {
+        EngineError::from_io(what, error, self.socket.clone(), self.limit)
     }
 
     /// Starts a container; one that runs already is left alone.
@@ -105,7 +144,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.wait("start it", self.docker.start_container(&id.0, None))
+        self.wait("start it", |docker| docker.start_container(&id.0, None))
     }
 
     /// Ends a container's processes: SIGTERM, and SIGKILL after `grace`.
@@ -119,8 +158,9 @@ impl Engine {
             t: Some(seconds),
             ..StopContainerOptions::default()
         };
-        let call = self.docker.stop_container(&id.0, Some(options));
-        self.wait_for("stop it", self.limit + grace, call)
+        self.wait_for("stop it", self.limit + grace, |docker| {
+            docker.stop_container(&id.0, Some(options))
+        })
     }
 
     /// Ends a container's processes at once, with SIGKILL.
@@ -132,7 +172,9 @@ impl Engine {
         let options = KillContainerOptions {
             signal: "KILL".into(),
         };
-        self.wait("kill it", self.docker.kill_container(&id.0, Some(options)))
+        self.wait("kill it", |docker| {
+            docker.kill_container(&id.0, Some(options))
+        })
     }
 
     /// Removes a container that does not run, and its anonymous volumes if `volumes`.
@@ -146,10 +188,9 @@ impl Engine {
             force: false,
             link: false,
         };
-        self.wait(
-            "remove it",
-            self.docker.remove_container(&id.0, Some(options)),
-        )
+        self.wait("remove it", |docker| {
+            docker.remove_container(&id.0, Some(options))
+        })
     }
 
     /// Gives a container another name.
@@ -161,7 +202,9 @@ impl Engine {
         let options = RenameContainerOptions {
             name: to.to_string(),
         };
-        self.wait("rename it", self.docker.rename_container(&id.0, options))
+        self.wait("rename it", |docker| {
+            docker.rename_container(&id.0, options)
+        })
     }
 
     /// Freezes a container's processes.
@@ -170,7 +213,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.wait("pause it", self.docker.pause_container(&id.0))
+        self.wait("pause it", |docker| docker.pause_container(&id.0))
     }
 
     /// Lets a container's processes go on.
@@ -179,6 +222,6 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn unpause(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.wait("resume it", self.docker.unpause_container(&id.0))
+        self.wait("resume it", |docker| docker.unpause_container(&id.0))
     }
 }

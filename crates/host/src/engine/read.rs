@@ -6,37 +6,19 @@ use std::{
 };
 
 use bollard::{
+    Docker,
     errors::Error as Bollard,
-    models::{ChangeType, ContainerInspectResponse, ContainerSummary},
-    query_parameters::{ListContainersOptions, RemoveImageOptions, TopOptions},
+    models::{ChangeType, ContainerInspectResponse},
+    query_parameters::{RemoveImageOptions, TopOptions},
 };
 use ds01_core::{
-    container::{ContainerId, Sighting, State},
+    container::{ContainerId, State},
     device::Claim,
     time::Timestamp,
 };
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join_all;
 
 use super::{Engine, EngineError, claim::claim};
-
-const LIST: &str = "list containers";
-
-/// Which containers to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Query {
-    /// All there are, running or not.
-    All,
-    /// Those that have this label.
-    Label(&'static str, String),
-    /// Those of these ids that exist.
-    Ids(Vec<ContainerId>),
-    /// Those made after this one, which must exist.
-    NewerThan(ContainerId),
-    /// The one of this name.
-    Name(String),
-    /// Those made from the image of this id, or from one on top of it.
-    MadeFrom(String),
-}
 
 /// Before the name of a GPU in NVIDIA's CDI specification.
 pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
@@ -84,58 +66,6 @@ pub struct Image {
 }
 
 impl Engine {
-    /// Lists containers, newest first.
-    ///
-    /// # Errors
-    ///
-    /// As every call: [`EngineError`]; for [`Query::NewerThan`] also if that one is gone.
-    pub fn list(&self, query: &Query) -> Result<Vec<Sighting>, EngineError> {
-        self.wait(LIST, self.listed(query))
-    }
-
-    /// Asks two lists at once. One whose [`Query::NewerThan`] names a container that is gone is `None`.
-    ///
-    /// # Errors
-    ///
-    /// As every call: [`EngineError`].
-    pub fn list_both(
-        &self,
-        queries: &[Query; 2],
-    ) -> Result<[Option<Vec<Sighting>>; 2], EngineError> {
-        // "No such container" is a 500 of release 20.10's list, and a 404 of others.
-        let ask = async |query| match self.listed(query).await {
-            Ok(list) => Ok(Some(list)),
-            Err(Bollard::DockerResponseServerError { .. })
-                if matches!(query, Query::NewerThan(_)) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        };
-        let both = async { try_join(ask(&queries[0]), ask(&queries[1])).await };
-        self.wait(LIST, both).map(|(first, second)| [first, second])
-    }
-
-    async fn listed(&self, query: &Query) -> Result<Vec<Sighting>, Bollard> {
-        let filters = match query {
-            Query::All => None,
-            Query::Label(key, value) => Some(("label", vec![format!("{key}={value}")])),
-            Query::Ids(ids) if ids.is_empty() => return Ok(Vec::new()),
-            Query::Ids(ids) => Some(("id", ids.iter().map(|id| id.0.clone()).collect())),
-            Query::NewerThan(id) => Some(("since", vec![id.0.clone()])),
-            // Docker matches names as regular expressions; ours have no special character but '.'.
-            Query::MadeFrom(image) => Some(("ancestor", vec![image.clone()])),
-            Query::Name(name) => Some(("name", vec![format!("^/{}$", name.replace('.', "\\."))])),
-        };
-        let options = ListContainersOptions {
-            all: true,
-            filters: filters.map(|(key, values)| HashMap::from([(key.to_string(), values)])),
-            ..ListContainersOptions::default()
-        };
-        let list = self.docker.list_containers(Some(options)).await?;
-        Ok(list.into_iter().filter_map(sighting).collect())
-    }
-
     /// Looks closely at several containers at once; those that have gone meanwhile are left out.
     ///
     /// # Errors
@@ -146,19 +76,16 @@ impl Engine {
         const AT_ONCE: usize = 32;
         let mut all = Vec::with_capacity(ids.len());
         for ids in ids.chunks(AT_ONCE) {
-            let calls =
-                ids.iter().map(
-                    async |id| match self.docker.inspect_container(&id.0, None).await {
+            let found = self.wait("inspect containers", |docker| {
+                try_join_all(ids.iter().map(async |id| {
+                    match docker.inspect_container(&id.0, None).await {
                         Ok(response) => Ok(inspected(id, response)),
                         Err(error) if is_404(&error) => Ok(None),
                         Err(error) => Err(error),
-                    },
-                );
-            all.extend(
-                self.wait("inspect containers", try_join_all(calls))?
-                    .into_iter()
-                    .flatten(),
-            );
+                    }
+                }))
+            })?;
+            all.extend(found.into_iter().flatten());
         }
         Ok(all)
     }
@@ -172,8 +99,8 @@ impl Engine {
         if !is_reference(name) {
             return Ok(None);
         }
-        let call = async {
-            match self.docker.inspect_image(name).await {
+        let call = async |docker: &Docker| {
+            match docker.inspect_image(name).await {
                 Ok(image) => Ok(Some(Image {
                     built: [
                         image.created,
@@ -211,10 +138,10 @@ impl Engine {
     ///
     /// As every call: [`EngineError`]; status 409 while a container uses it.
     pub fn remove_image(&self, name: &str) -> Result<(), EngineError> {
-        let call = self
-            .docker
-            .remove_image(name, None::<RemoveImageOptions>, None);
-        self.wait("remove the image", call).map(drop)
+        self.wait("remove the image", |docker| {
+            docker.remove_image(name, None::<RemoveImageOptions>, None)
+        })
+        .map(drop)
     }
 
     /// The paths that a container has and its image has not.
@@ -223,10 +150,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn added(&self, id: &ContainerId) -> Result<Vec<String>, EngineError> {
-        let changes = self.wait(
-            "tell what changed in the container",
-            self.docker.container_changes(&id.0),
-        )?;
+        let changes = self.wait("tell what changed in the container", |docker| {
+            docker.container_changes(&id.0)
+        })?;
         let changes = changes.unwrap_or_default().into_iter();
         let added = changes.filter(|change| change.kind == ChangeType::_1);
         Ok(added.map(|change| change.path).collect())
@@ -241,10 +167,9 @@ impl Engine {
         let options = TopOptions {
             ps_args: "-o pid".into(),
         };
-        let top = self.wait(
-            "list processes",
-            self.docker.top_processes(&id.0, Some(options)),
-        )?;
+        let top = self.wait("list processes", |docker| {
+            docker.top_processes(&id.0, Some(options))
+        })?;
         Ok(top.processes.map_or(0, |rows| rows.len()))
     }
 
@@ -254,7 +179,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn abilities(&self) -> Result<Abilities, EngineError> {
-        let info = self.wait("describe itself", self.docker.info())?;
+        let info = self.wait("describe itself", Docker::info)?;
         let slices = info
             .cgroup_driver
             .is_some_and(|driver| driver.to_string() == "systemd");
@@ -288,30 +213,6 @@ pub(super) fn is_404(error: &Bollard) -> bool {
             ..
         }
     )
-}
-
-fn sighting(summary: ContainerSummary) -> Option<Sighting> {
-    // A linked container has more names, `/other/alias`: its own has one slash.
-    let names = summary.names.unwrap_or_default();
-    let name = names
-        .iter()
-        .find_map(|name| name.strip_prefix('/').filter(|n| !n.contains('/')));
-    Some(Sighting {
-        id: ContainerId(summary.id?),
-        name: name.unwrap_or_default().to_string(),
-        state: summary
-            .state
-            .and_then(|state| state.to_string().parse().ok())?,
-        image: summary.image.unwrap_or_default(),
-        created: Timestamp(
-            summary
-                .created
-                .and_then(|at| at.try_into().ok())
-                .unwrap_or(0),
-        ),
-        status: summary.status.unwrap_or_default(),
-        labels: summary.labels.unwrap_or_default().into_iter().collect(),
-    })
 }
 
 fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Inspected> {

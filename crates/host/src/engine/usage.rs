@@ -3,6 +3,7 @@
 use std::{collections::HashMap, path::PathBuf};
 
 use bollard::{
+    Docker,
     errors::Error as Bollard,
     models::{ContainerInspectResponse, ContainerStatsResponse},
     query_parameters::{ListContainersOptions, StatsOptions},
@@ -23,27 +24,16 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn counters(&self, ids: &[ContainerId]) -> Result<Vec<Option<Counters>>, EngineError> {
-        let calls = ids.iter().map(async |id| {
-            let inspected = self.docker.inspect_container(&id.0, None);
-            match try_join(self.stats(id), inspected).await {
-                Ok(((at_ns, stats), inspected)) => Ok(counters(at_ns, &stats, &inspected)),
-                Err(error) if is_404(&error) => Ok(None),
-                Err(error) => Err(error),
-            }
-        });
-        self.wait("tell what containers use", try_join_all(calls))
-    }
-
-    /// One sample, and when it came.
-    async fn stats(&self, id: &ContainerId) -> Result<(u64, ContainerStatsResponse), Bollard> {
-        let options = StatsOptions {
-            stream: false,
-            one_shot: true,
-        };
-        let first = Box::pin(self.docker.stats(&id.0, Some(options)))
-            .next()
-            .await;
-        Ok((clock::steady_ns(), first.transpose()?.unwrap_or_default()))
+        self.wait("tell what containers use", |docker| {
+            try_join_all(ids.iter().map(async |id| {
+                let inspected = docker.inspect_container(&id.0, None);
+                match try_join(stats(docker, id), inspected).await {
+                    Ok(((at_ns, stats), inspected)) => Ok(counters(at_ns, &stats, &inspected)),
+                    Err(error) if is_404(&error) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }))
+        })
     }
 
     /// What these containers fill of the disk beyond their images. To find out, the engine walks
@@ -63,8 +53,9 @@ impl Engine {
             filters: Some(HashMap::from([("id".to_string(), ids)])),
             ..ListContainersOptions::default()
         };
-        let call = self.docker.list_containers(Some(options));
-        let list = self.wait("tell the sizes of containers", call)?;
+        let list = self.wait("tell the sizes of containers", |docker| {
+            docker.list_containers(Some(options))
+        })?;
         // Nothing was written: the engine leaves the figure out.
         let size = |size: Option<i64>| size.unwrap_or(0).try_into().unwrap_or(0);
         let sized = list
@@ -79,9 +70,22 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn root_dir(&self) -> Result<Option<PathBuf>, EngineError> {
-        let info = self.wait("describe itself", self.docker.info())?;
+        let info = self.wait("describe itself", Docker::info)?;
         Ok(info.docker_root_dir.map(PathBuf::from))
     }
+}
+
+/// One sample, and when it came.
+async fn stats(
+    docker: &Docker,
+    id: &ContainerId,
+) -> Result<(u64, ContainerStatsResponse), Bollard> {
+    let options = StatsOptions {
+        stream: false,
+        one_shot: true,
+    };
+    let first = Box::pin(docker.stats(&id.0, Some(options))).next().await;
+    Ok((clock::steady_ns(), first.transpose()?.unwrap_or_default()))
 }
 
 fn counters(

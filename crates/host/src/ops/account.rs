@@ -42,7 +42,7 @@ const EXIT: &str =
 ///
 /// Status 3 without the image; the engine's own.
 pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image), Failure> {
-    let engine = site.engine()?;
+    let engine = site.engine();
     let name = &*image_with_uid(name, uid);
     let seen = |image: &Image| {
         let names = image.names.iter().map(String::as_str);
@@ -70,7 +70,7 @@ pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image)
 ///
 /// The engine's own.
 pub(super) fn image_for(site: &Site, base: Image, account: &Account) -> Result<Image, Failure> {
-    let engine = site.engine()?;
+    let engine = site.engine();
     let Account {
         uid, gid, login, ..
     } = account;
@@ -106,7 +106,7 @@ pub(super) fn image_for(site: &Site, base: Image, account: &Account) -> Result<I
 ///
 /// Status 4 while a container uses either; the engine's own.
 pub(super) fn remove_image(site: &Site, image: &str, uid: u32) -> Result<bool, Failure> {
-    let engine = site.engine()?;
+    let engine = site.engine();
     let Some(base) = engine.image(image)? else {
         return Ok(false);
     };

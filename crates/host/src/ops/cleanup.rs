@@ -75,7 +75,7 @@ impl Operation for Leftovers {
             .map(|(_, id)| id.clone())
             .filter(meant)
             .collect();
-        let engine = site.engine()?;
+        let engine = site.engine();
         let mut inspected = engine.inspect(&ids)?;
         inspected.retain(|one| {
             let made = state_of(&one.id).map(|(_, created)| created);
@@ -135,7 +135,7 @@ impl Operation for Discard {
         let target = target::find(site, caller, &self.name)?;
         let seen = target::sight(site, &target)?;
         let inspected = site
-            .engine()?
+            .engine()
             .inspect(std::slice::from_ref(&target.id))?
             .pop();
         let since = inspected.and_then(|one| since(&one, Some(seen.created)));

@@ -8,7 +8,7 @@ use ds01_core::{
     container::ContainerId,
     device::{Held, Inventory},
     event::Event,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, UserError},
     ledger::{Allocation, Holding, Ledger, PENDING},
     name::{ContainerName, EngineName},
     record::{self, Bind, Record},
@@ -287,11 +287,9 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
     if let Err(failure) = confirmed {
         // Not on record, it could not be used: it goes, and its entry with it.
         // Whether it goes or has gone, the first failure is what the user should know.
-        let removed = site
-            .engine()
-            .and_then(|engine| Ok(engine.remove(id, true)?));
+        let removed = site.engine().remove(id, true);
         site.forget(container, id);
-        if removed.is_ok() || removed.is_err_and(|failure| failure.kind == Kind::NotFound) {
+        if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
             give_back(site, container, false, None)?;
         }
         return Err(failure);

@@ -259,7 +259,7 @@ fn make(
         Failure::from(refused)
     })?;
     warnings.extend(told);
-    match site.engine()?.create_as(&order.container, &body) {
+    match site.engine().create_as(&order.container, &body) {
         Ok(id) => Ok(Made {
             id,
             binds,
@@ -278,7 +278,7 @@ fn labels(
     found: &DockerFound,
     interface: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let image = site.engine()?.image(&found.image)?;
+    let image = site.engine().image(&found.image)?;
     let of_image = image.map(|image| image.labels).unwrap_or_default();
     Ok(order.labels(
         devices,

@@ -156,7 +156,7 @@ fn image_name(
         return Ok(own_image(image, uid));
     }
     let own = image::of_project(uid, project);
-    if site.engine()?.image(&own)?.is_some() {
+    if site.engine().image(&own)?.is_some() {
         return Ok(own);
     }
     site.config()

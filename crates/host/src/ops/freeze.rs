@@ -41,7 +41,7 @@ impl Operation for Pause {
             State::Paused => return Ok(name),
             state => return Err(not(&name, state, "running", "container-start")),
         }
-        site.engine()?.pause(&target.id)?;
+        site.engine().pause(&target.id)?;
         let event = Event::new(clock::now(), "container.pause").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(name)
@@ -60,7 +60,7 @@ impl Operation for Unpause {
             State::Running => return Ok(name),
             state => return Err(not(&name, state, "paused", "container-start")),
         }
-        site.engine()?.unpause(&target.id)?;
+        site.engine().unpause(&target.id)?;
         let event = Event::new(clock::now(), "container.unpause").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(name)

@@ -54,7 +54,7 @@ impl Operation for Images {
         let own = format!("{}*", image::own(caller.uid));
         let pattern = (!self.shared).then_some(own.as_str());
         let mut listed = Vec::new();
-        for seen in site.engine()?.images(pattern)? {
+        for seen in site.engine().images(pattern)? {
             let visible = |name: &&String| image::is_listed(name, caller.uid);
             for name in seen.names.iter().filter(visible) {
                 let Some((repository, tag)) = name.rsplit_once(':') else {
@@ -103,7 +103,7 @@ impl Operation for DeleteImage {
         if !name.contains(':') {
             name.push_str(":latest");
         }
-        let Some(found) = site.engine()?.image(&name)? else {
+        let Some(found) = site.engine().image(&name)? else {
             return Err(none());
         };
         match account::remove_image(site, &name, caller.uid) {
@@ -120,7 +120,7 @@ impl Operation for DeleteImage {
 impl DeleteImage {
     /// Which containers of the caller's keep it.
     fn in_use(&self, site: &Site, caller: Caller, id: &str) -> Result<Failure, Failure> {
-        let seen = site.engine()?.list(&Query::MadeFrom(id.into()))?;
+        let seen = site.engine().list(&Query::MadeFrom(id.into()))?;
         let suffix = format!("._.{}", caller.uid);
         let mut names: Vec<_> = seen
             .iter()

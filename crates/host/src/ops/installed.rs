@@ -36,7 +36,7 @@ impl Operation for Installed {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<HandInstalled, Failure> {
         let target = target::find(site, caller, &self.name)?;
-        let added = site.engine()?.added(&target.id)?;
+        let added = site.engine().added(&target.id)?;
         let record = site.metadata.read(&target.container);
         let workspace = record.map(|record| PathBuf::from(record.workspace));
         Ok(HandInstalled {

@@ -110,49 +110,47 @@ impl Ours {
 
 /// Those that the engine lists and our records have.
 pub(super) fn ours(site: &Site, query: &Query) -> Result<Vec<Ours>, Failure> {
-    let sightings = site.engine()?.list(query)?;
-    let ledger = match site.ledger.read()? {
-        Stored::Whole(ledger) => Some(ledger),
+    let sightings = site.engine().list(query)?;
+    match site.ledger.read()? {
+        Stored::Whole(ledger) => Ok(of_ledger(&ledger, sightings)),
         Stored::Damaged(damage) => {
             site.notice(format!("the ledger cannot be trusted: {damage}"));
-            None
+            let known = |seen| of_record(site, seen);
+            Ok(sightings.into_iter().filter_map(known).collect())
         }
-    };
-    let known = |seen| known(site, ledger.as_ref(), seen);
-    Ok(sightings.into_iter().filter_map(known).collect())
+    }
 }
 
-/// The container as our records have it, the ledger or where that is lost the record of its own.
-/// `None` if it is not ours, whatever its labels say.
-fn known(site: &Site, ledger: Option<&Ledger>, seen: Sighting) -> Option<Ours> {
-    let Some(ledger) = ledger else {
-        let container: EngineName = seen.name.parse().ok()?;
-        let record = site.metadata.read(&container);
-        let devices = record.filter(|record| record.id == seen.id)?.devices;
-        return Some(Ours {
-            container,
-            devices,
-            seen,
-        });
-    };
-    in_ledger(ledger, seen)
-}
-
-/// Those of `seen` that a ledger which can be trusted has.
-pub(super) fn of_ledger(ledger: &Ledger, seen: &[Sighting]) -> Vec<Ours> {
-    let known = |seen: &Sighting| in_ledger(ledger, seen.clone());
-    seen.iter().filter_map(known).collect()
-}
-
-fn in_ledger(ledger: &Ledger, seen: Sighting) -> Option<Ours> {
-    let entry = ledger.entry_of(&seen.id, &seen.name)?;
-    let holds = entry.holds(clock::now());
-    let devices = if holds { &entry.devices[..] } else { &[] };
+/// The container by the record of its own, where the ledger is lost. `None` if it is not ours,
+/// whatever its labels say.
+fn of_record(site: &Site, seen: Sighting) -> Option<Ours> {
+    let container: EngineName = seen.name.parse().ok()?;
+    let record = site.metadata.read(&container);
+    let devices = record.filter(|record| record.id == seen.id)?.devices;
     Some(Ours {
-        container: entry.container.clone(),
-        devices: devices.to_vec(),
+        container,
+        devices,
         seen,
     })
+}
+
+/// Those of `seen` that a ledger which can be trusted has, whatever their labels say.
+pub(super) fn of_ledger(ledger: &Ledger, seen: Vec<Sighting>) -> Vec<Ours> {
+    let (entry_of, now) = (ledger.finder(), clock::now());
+    let ours = |seen| {
+        let entry = entry_of(&seen)?;
+        let devices = if entry.holds(now) {
+            &entry.devices[..]
+        } else {
+            &[]
+        };
+        Some(Ours {
+            container: entry.container.clone(),
+            devices: devices.to_vec(),
+            seen,
+        })
+    };
+    seen.into_iter().filter_map(ours).collect()
 }
 
 impl From<Ours> for Listed {

@@ -114,7 +114,7 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made,
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    match site.engine()?.create(&spec) {
+    match site.engine().create(&spec) {
         Ok(id) => Ok(Made {
             id,
             binds,

@@ -114,12 +114,12 @@ impl Operation for Overview {
         };
         let now = clock::now();
         let sees = |uid: u32| admin || uid == caller.uid;
-        let mut ours = of_ledger(&ledger, &look.seen.containers);
+        let mut ours = of_ledger(&ledger, look.seen.containers.clone());
         ours.retain(|ours| sees(ours.container.uid));
         ours.sort_by(|a, b| a.container.cmp(&b.container));
         let running = ours.iter().filter(|ours| ours.seen.state.is_up());
         let running: Vec<_> = running.cloned().collect();
-        let system = System::now(site.engine()?.root_dir()?.as_deref());
+        let system = System::now(site.engine().root_dir()?.as_deref());
         let users = users(&ledger, &site.policy()?, caller.uid, admin, now);
         let devices = statuses(&ledger, inventory.devices.clone(), now);
         let keepers: Vec<_> = devices.iter().map(keepers).collect();

@@ -68,7 +68,7 @@ impl Remove {
         target: &Target,
     ) -> Result<Removed, Failure> {
         let name = target.container.name.clone();
-        let engine = site.engine()?;
+        let engine = site.engine();
         // One that is gone already is what was asked for: its entry goes too.
         let sighting = target::sight(site, target).ok();
         let up = |state| matches!(state, State::Running | State::Paused | State::Restarting);

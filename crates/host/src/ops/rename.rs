@@ -50,7 +50,7 @@ impl Operation for Rename {
             ledger.change(&target.container, |entry| entry.container = to.clone());
             Ok(())
         })?;
-        if let Err(error) = site.engine()?.rename(&target.id, &to) {
+        if let Err(error) = site.engine().rename(&target.id, &to) {
             site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
                 ledger.change(&to, |entry| entry.container = target.container.clone());
                 Ok(())

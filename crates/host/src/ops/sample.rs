@@ -94,7 +94,7 @@ pub(super) fn counters(site: &Site, running: &[Ours]) -> Result<Vec<Option<Count
     let missing: Vec<_> = missing.collect();
     if !missing.is_empty() {
         let ids = missing.iter().map(|at| running[*at].seen.id.clone());
-        let told = site.engine()?.counters(&ids.collect::<Vec<_>>())?;
+        let told = site.engine().counters(&ids.collect::<Vec<_>>())?;
         missing
             .iter()
             .zip(told)

@@ -36,7 +36,7 @@ pub fn open_shell<'a>(
     terminal: Option<&Terminal>,
 ) -> Result<Shell<'a>, Failure> {
     let id = host.ask(&Locate { name: name.clone() })?.value.id;
-    let engine = host.engine()?;
+    let engine = host.engine();
     let script = format!(
         "export {IMAGE_PATH}=\"$PATH\"\n\
          if command -v bash >/dev/null 2>&1; then exec bash -l; else exec sh -l; fi"

@@ -89,7 +89,7 @@ impl Operation for Start {
             set(site, &target, before.holding)?;
             return Err(failure);
         }
-        if let Err(error) = site.engine()?.start(&target.id) {
+        if let Err(error) = site.engine().start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet: its devices
             // stay its own until that is seen, or the intent lapses.
             let holding = match error.is_unanswered() {

@@ -66,7 +66,7 @@ impl Operation for Stop {
         }
         let already = state.is_stopped();
         if !already {
-            let engine = site.engine()?;
+            let engine = site.engine();
             match self.kill {
                 true => engine.kill(&target.id)?,
                 false => engine.stop(&target.id, Duration::from_secs(self.grace_seconds.into()))?,
@@ -145,7 +145,7 @@ impl Operation for Describe {
         let target = target::find(site, caller, &self.name)?;
         let sighting = target::sight(site, &target)?;
         let running = matches!(sighting.state, State::Running | State::Paused);
-        let engine = site.engine()?;
+        let engine = site.engine();
         let inspected = engine.inspect(std::slice::from_ref(&target.id))?.pop();
         let label = |key| sighting.labels.get(key).cloned();
         Ok(Described {

@@ -144,11 +144,7 @@ fn due(
         }
         Err(error) => return Err(error.into()),
     };
-    let Some(inspected) = site
-        .engine()?
-        .inspect(std::slice::from_ref(&seen.id))?
-        .pop()
-    else {
+    let Some(inspected) = site.engine().inspect(std::slice::from_ref(&seen.id))?.pop() else {
         return Ok(None);
     };
     let now = clock::now();
@@ -168,7 +164,7 @@ fn remove(
     login: &str,
     why: Overdue,
 ) -> Result<Option<String>, Failure> {
-    match site.engine()?.remove(id, false) {
+    match site.engine().remove(id, false) {
         Err(EngineError::Refused {
             status: 404 | 409, ..
         }) => return Ok(None),

@@ -53,7 +53,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
         }
     }
     let name = container.to_string();
-    let found = site.engine()?.list(&Query::Name(name.clone()))?.pop();
+    let found = site.engine().list(&Query::Name(name.clone()))?.pop();
     match (entry, found) {
         (Some(entry), Some(found)) if entry.awaits(&found) => Err(fail(
             Kind::State,
@@ -77,7 +77,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
 ///
 /// Status 3 if it has gone.
 pub(super) fn sight(site: &Site, target: &Target) -> Result<Sighting, Failure> {
-    let list = site.engine()?.list(&Query::Ids(vec![target.id.clone()]))?;
+    let list = site.engine().list(&Query::Ids(vec![target.id.clone()]))?;
     let none = || {
         no_such(&ContainerArg {
             name: target.container.name.clone(),
