@@ -7,12 +7,13 @@ use ds01_core::{
     failure::{Failure, Kind},
     image,
     name::ContainerArg,
-    packages::{Installer, Package},
+    packages::{Installer, Package, missing, with},
+    sources::REQUIREMENTS,
 };
 use ds01_host::{
     Host,
     ops::{Describe, Installed, List, Remove},
-    requirements::Requirements,
+    text_file::TextFile,
 };
 
 use crate::{ask, show};
@@ -46,7 +47,7 @@ struct Seen {
 
 /// Packages that were installed by hand, and the file that does not name them yet.
 struct Unsaved {
-    requirements: Requirements,
+    requirements: TextFile,
     shown: PathBuf,
     packages: Vec<Package>,
 }
@@ -176,9 +177,9 @@ fn unsaved(
     let looked = ask(host, ui, &Installed { name: name.clone() }).and_then(|found| {
         let packages = found.packages;
         let read = |shown: PathBuf| {
-            Requirements::of(&shown).map(|requirements| Unsaved {
-                packages: requirements.missing(&packages),
-                shown: shown.join("requirements.txt"),
+            TextFile::of(&shown, REQUIREMENTS).map(|requirements| Unsaved {
+                packages: missing(requirements.text(), &packages),
+                shown: shown.join(REQUIREMENTS),
                 requirements,
             })
         };
@@ -227,7 +228,8 @@ fn lines(packages: &[Package]) -> String {
 
 fn save(ui: &mut Ui, name: &ContainerArg, unsaved: &Unsaved) -> Result<(), Failure> {
     let (packages, file) = (&unsaved.packages, unsaved.shown.display());
-    unsaved.requirements.add(packages)?;
+    let requirements = &unsaved.requirements;
+    requirements.replace(&with(requirements.text(), packages))?;
     ui.note(format_args!("saved in {file}: {}", lines(packages)));
     if packages
         .iter()

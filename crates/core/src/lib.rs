@@ -30,6 +30,7 @@ pub mod rebuild;
 pub mod recipe;
 pub mod reconcile;
 pub mod record;
+pub mod requirements;
 pub mod route;
 pub mod share;
 pub mod sources;

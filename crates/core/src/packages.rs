@@ -1,8 +1,10 @@
 //! Packages that somebody installed in a container, and the `requirements.txt` that keeps them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use crate::requirements::{self, CONDA, normal};
 
 /// Who installed a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -36,9 +38,6 @@ impl Package {
         }
     }
 }
-
-/// Before a package of conda's.
-const CONDA: &str = "# conda: ";
 
 /// The packages whose traces are among the paths that a container has and its image has not.
 ///
@@ -98,55 +97,19 @@ fn named((name, version): (&str, &str)) -> Option<(String, String)> {
     (word(name, "._-") && word(version, ".+!_")).then(|| (normal(name), version.to_string()))
 }
 
-/// A name as PEP 503 normalises it.
-fn normal(name: &str) -> String {
-    let lower = name.to_ascii_lowercase();
-    let words = lower.split(['-', '_', '.']).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-")
-}
-
 /// Those of `packages` that a `requirements.txt` does not name, in whatever version.
 pub fn missing(requirements: &str, packages: &[Package]) -> Vec<Package> {
-    let known: BTreeSet<String> = requirements.lines().filter_map(required).collect();
+    let known = requirements::names(requirements);
     let missing = packages
         .iter()
         .filter(|package| !known.contains(&package.name));
     missing.cloned().collect()
 }
 
-/// The package that a line asks for: `Name[extra] >= 1; marker # comment`, `name @ url`,
-/// `url#egg=name`, or a comment of ours.
-fn required(line: &str) -> Option<String> {
-    let line = line.trim_start_matches('\u{feff}').trim();
-    let line = line.strip_prefix(CONDA.trim_end()).unwrap_or(line).trim();
-    let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    if let Some((_, name)) = line.split_once("#egg=") {
-        return Some(normal(name.split(|c| !of_name(c)).next()?));
-    }
-    let end = line.find(|c| !of_name(c)).unwrap_or(line.len());
-    let (name, rest) = line.split_at(end);
-    let ends_name = |c: char| "[(<>=!~;@,#".contains(c);
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let rest = rest.trim_start();
-    (is_name && (rest.is_empty() || rest.starts_with(ends_name))).then(|| normal(name))
-}
-
-/// A `requirements.txt` with lines for `packages` at its end, in the line ends that it has.
+/// A `requirements.txt` with lines for `packages` at its end.
 pub fn with(requirements: &str, packages: &[Package]) -> String {
-    let end = if requirements.contains("\r\n") {
-        "\r\n"
-    } else {
-        "\n"
-    };
-    let mut text = requirements.to_string();
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push_str(end);
-    }
-    for package in packages {
-        text.push_str(&package.line());
-        text.push_str(end);
-    }
-    text
+    let lines: Vec<_> = packages.iter().map(Package::line).collect();
+    requirements::with(requirements, lines.iter().map(String::as_str))
 }
 
 #[cfg(test)]
@@ -216,18 +179,5 @@ mod tests {
         let missing = missing(text, &packages);
         let names: Vec<_> = missing.iter().map(|package| &*package.name).collect();
         assert_eq!(names, ["scipy", "r", "wheel", "https", "pandas"]);
-    }
-
-    #[test]
-    fn what_stands_there_stays_to_the_byte() {
-        let packages = installed(["/site-packages/b-2.dist-info", "/conda-meta/c-3-0.json"]);
-        for (before, after) in [
-            ("", "b==2\n# conda: c=3\n"),
-            ("a # x\n\n", "a # x\n\nb==2\n# conda: c=3\n"),
-            ("a", "a\nb==2\n# conda: c=3\n"),
-            ("a\r\n  z", "a\r\n  z\r\nb==2\r\n# conda: c=3\r\n"),
-        ] {
-            assert_eq!(with(before, &packages), after);
-        }
     }
 }
