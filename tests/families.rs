@@ -40,6 +40,7 @@ fn two_words_are_the_command_of_one() {
             &["--format=json"],
         ),
         ("image", &["ls", "-a"], "image-list", &["-a"]),
+        ("image", &["create", "none"], "image-create", &["none"]),
         ("image", &["rm", "none"], "image-delete", &["none"]),
     ] {
         assert_eq!(host.run(family, args), host.run(command, rest), "{args:?}");

@@ -153,7 +153,7 @@ fn what_is_not_there_is_said_with_what_to_type() {
     );
     let none = "project-launch: project my-thesis has no image, and no Dockerfile to build one \
                 from\n\
-                hint: make one with project-init my-thesis --force, or choose from image-list --all: \
+                hint: make one with image-create my-thesis, or choose from image-list --all: \
                 container-deploy my-thesis --image=<image>\n";
     assert_eq!(host.run(LAUNCH, &["my-thesis"]), failed(3, none));
     let bobs = host.as_user("bob").run(LAUNCH, &["my-thesis"]);
@@ -170,7 +170,7 @@ fn what_is_not_there_is_said_with_what_to_type() {
 
     image(&host, "ds01-20001/my-thesis", "ds01-base", &[], &[]);
     let none = "project-launch: project my-thesis has no Dockerfile to build its image from\n\
-                hint: leave --rebuild out, or make one with project-init my-thesis --force\n";
+                hint: leave --rebuild out, or make one with image-create my-thesis\n";
     let rebuild = host.run(LAUNCH, &["my-thesis", "--rebuild"]);
     assert_eq!(rebuild, failed(3, none));
     let launched = host.run(LAUNCH, &["my-thesis"]);

@@ -22,6 +22,7 @@ mod engines;
 mod families;
 mod gateway;
 mod gpu_status;
+mod image_create;
 mod images;
 mod launch;
 mod ledger_faults;

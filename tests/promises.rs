@@ -22,6 +22,8 @@ const SHELL: (&str, &str) = (":/workspace$ ", "exit\r");
 const YES: (&str, &str) = ("[y/N] ", "y\r");
 const NO: (&str, &str) = ("[y/N] ", "n\r");
 
+const BUILD_WHICH: (&str, &str) = ("image of which project?", "my-project\r");
+
 /// 000: launching containers.
 const LAUNCHING: &[(&str, Run)] = &[
     (
@@ -66,6 +68,8 @@ const LAUNCHING: &[(&str, Run)] = &[
         Terminal(&[("Retire which container?", "my-thesis\r"), YES, NO], 0),
     ),
     ("project launch my-thesis --rebuild", Script(0)),
+    ("image-create my-project", Script(0)),
+    ("image-create my-thesis", Script(0)),
     ("container deploy my-project --background", Script(0)),
     ("container deploy my-project", Script(4)),
     ("container retire my-project", Terminal(&[YES, NO], 0)),
@@ -184,6 +188,9 @@ const ATOMIC: &[(&str, Run)] = &[
     ("container-stop exp-3 && container-remove exp-3", Script(0)),
     ("project launch my-thesis --open", Terminal(&[SHELL], 0)),
     ("container retire my-thesis", Script(0)),
+    ("image-create my-thesis", Script(0)),
+    ("image-create my-thesis --no-cache", Script(0)),
+    ("image-create", Terminal(&[BUILD_WHICH], 0)),
     ("image-list", Script(0)),
     ("image-list --all", Script(0)),
     ("image-delete my-thesis", Script(0)),
@@ -228,6 +235,7 @@ const CONCEPTS: &[(&str, Run)] = &[
         "container-deploy --image ds01-alice/project:working-baseline",
         Terminal(&[SHELL], 0),
     ),
+    ("image-create", Terminal(&[BUILD_WHICH], 0)),
     ("container-deploy my-project", Script(0)),
     ("container-run my-project", Terminal(&[SHELL], 0)),
     ("container-retire my-project", Script(0)),
@@ -246,8 +254,8 @@ const CONCEPTS: &[(&str, Run)] = &[
     ("cat ~/.ds01-limits", Script(0)),
 ];
 
-/// Commands that are not there yet: images from projects, and the waiting line.
-const TO_COME: [&str; 3] = ["image-create", "image-update", "gpu-queue"];
+/// Commands that are not there yet: changing an image, and the waiting line.
+const TO_COME: [&str; 2] = ["image-update", "gpu-queue"];
 
 /// A host on which alice may have some containers, with projects to build and images to use.
 fn host() -> TestHost {

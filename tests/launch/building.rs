@@ -97,7 +97,8 @@ fn a_line_that_fails_is_named_and_the_image_of_before_stays() {
     let file = "/home/alice/workspace/thesis/Dockerfile";
     let failure = |again: &str| {
         format!(
-            "project-launch: the build failed at line 5 of {file}: RUN echo some words &&: \
+            "all that it printed is in /home/alice/.cache/ds01/thesis.build.log\n\
+             project-launch: the build failed at line 5 of {file}: RUN echo some words &&: \
              The command '/bin/sh -c echo some words && exit 3' returned a non-zero code: 3\n\
              hint: mend it, and build again: {again}\n"
         )

@@ -14,7 +14,7 @@ use ds01_host::{
 };
 
 /// The framework of a project that names none.
-const FRAMEWORK: &str = "pytorch";
+pub(crate) const FRAMEWORK: &str = "pytorch";
 
 /// What was asked for; the rest is asked on a terminal, or has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,7 +158,7 @@ fn ask_name(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failure> {
     ui.input("Name of the project", &default, |text| Ok(text.parse()?))
 }
 
-fn ask_topic(ui: &mut Ui) -> Result<Topic, Failure> {
+pub(crate) fn ask_topic(ui: &mut Ui) -> Result<Topic, Failure> {
     let row = |topic: Topic| {
         [
             topic.word.to_string(),
@@ -169,7 +169,7 @@ fn ask_topic(ui: &mut Ui) -> Result<Topic, Failure> {
     Ok(TOPICS[ui.choose("What is it about?", &TOPICS.map(row))?])
 }
 
-fn ask_packages(ui: &mut Ui, topic: Topic) -> Result<Vec<String>, Failure> {
+pub(crate) fn ask_packages(ui: &mut Ui, topic: Topic) -> Result<Vec<String>, Failure> {
     let usual = topic.packages();
     let default = match usual.is_empty() {
         true => "none".into(),
@@ -193,7 +193,7 @@ fn package(word: &str) -> Result<String, Failure> {
     }
 }
 
-fn ask_base(ui: &mut Ui) -> Result<Option<String>, Failure> {
+pub(crate) fn ask_base(ui: &mut Ui) -> Result<Option<String>, Failure> {
     let question = "Image to begin from, of those that image-list --all shows";
     ui.input(question, "none", |text| match text {
         "none" => Ok(None),
@@ -202,7 +202,7 @@ fn ask_base(ui: &mut Ui) -> Result<Option<String>, Failure> {
 }
 
 /// The sources of a project that has a `requirements.txt` in any case, as it is made if missing.
-fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
+pub(crate) fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
     if sources.iter().all(|source| source.file != REQUIREMENTS) {
         sources.push(Source {
             file: REQUIREMENTS,
@@ -212,7 +212,7 @@ fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
     sources
 }
 
-fn tell_left_out(ui: &mut Ui, source: &Source) {
+pub(crate) fn tell_left_out(ui: &mut Ui, source: &Source) {
     for left_out in &source.left_out {
         ui.warn(format_args!(
             "{} lists {left_out}, which pip is not told to install",

@@ -14,7 +14,7 @@ use ds01_host::{
 };
 
 use crate::{
-    ask, build, deploy,
+    How, ask, build, deploy,
     deploy::{existing, with_slots},
     own, shell, with_gpu,
 };
@@ -65,7 +65,7 @@ pub fn launch(
                 }
                 None => format!("project-launch {name}"),
             };
-            build(host, ui, &project, &again)?;
+            build(host, ui, &project, &How::default(), &again)?;
         }
     }
     let create = Create {
@@ -151,16 +151,16 @@ fn no_dockerfile(name: &ContainerName, image: bool) -> Failure {
         false => format!("project {name} has no image, and no Dockerfile to build one from"),
     };
     let hint = match image {
-        true => format!("leave --rebuild out, or make one with project-init {name} --force"),
+        true => format!("leave --rebuild out, or make one with image-create {name}"),
         false => format!(
-            "make one with project-init {name} --force, or choose from image-list --all: container-deploy {name} --image=<image>"
+            "make one with image-create {name}, or choose from image-list --all: container-deploy {name} --image=<image>"
         ),
     };
     Failure::new(Kind::NotFound, message).with_hint(hint)
 }
 
 /// Status 3, with the project that may be meant.
-fn no_project(host: &Host, ui: &Ui, name: &ContainerName) -> Result<Failure, Failure> {
+pub(crate) fn no_project(host: &Host, ui: &Ui, name: &ContainerName) -> Result<Failure, Failure> {
     let projects = host.projects()?;
     let meant = nearest(name.as_ref(), projects.iter().map(AsRef::as_ref));
     let hint = match meant {

@@ -4,6 +4,7 @@
 mod build;
 pub mod dashboard;
 mod deploy;
+mod image_create;
 mod init;
 mod launch;
 pub mod limits;
@@ -26,8 +27,9 @@ use ds01_host::{
     ops::{Describe, Described, DeviceStatus, List, Listed, open_shell},
 };
 
-pub use build::build;
+pub use build::{How, build};
 pub use deploy::{deploy, shell, with_gpu};
+pub use image_create::{Base, ImageCreate, image_create};
 pub use init::{Init, init};
 pub use launch::launch;
 pub use retire::{Retire, retire};

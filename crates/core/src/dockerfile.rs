@@ -7,9 +7,15 @@
 //! Dockerfile reference, "Parser directives", "Environment replacement", "FROM", "COPY --from",
 //! "ONBUILD".
 
-use std::{collections::BTreeMap, ops::Range};
+mod variables;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use crate::failure::{Kind, UserError};
+use variables::{argument, expanded};
 
 /// What is not an image after `FROM`.
 const SCRATCH: &str = "scratch";
@@ -231,24 +237,6 @@ fn is_heredoc(word: &str) -> bool {
     name.is_some_and(|name| !name.trim_start_matches('-').is_empty() && !name.contains('<'))
 }
 
-/// Learns what `ARG` sets.
-fn argument(
-    rest: &str,
-    arguments: &BTreeMap<String, Option<String>>,
-    known: &mut BTreeMap<String, String>,
-) -> Result<(), Unclear> {
-    for argument in rest.split_whitespace() {
-        let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
-        let given = arguments.get(name).cloned().flatten();
-        let value = match given {
-            Some(value) => value,
-            None => expanded(unquoted(value), known)?,
-        };
-        known.insert(name.into(), value);
-    }
-    Ok(())
-}
-
 /// The options that `rest` begins with, and what follows. `None` if a builder could read others:
 /// it takes quotes and escapes out of them.
 fn flags(rest: &str) -> Option<(Vec<&str>, &str)> {
@@ -264,6 +252,18 @@ fn flags(rest: &str) -> Option<(Vec<&str>, &str)> {
         rest = after.trim_start();
     }
     Some((flags, rest))
+}
+
+/// The names of all `ARG`s: a builder is given no value for another.
+pub fn arguments(text: &str) -> BTreeSet<String> {
+    let (_, instructions) = instructions(text);
+    let words = instructions.iter().flat_map(|one| {
+        let (word, rest) = split(&one.text);
+        let is_argument = word.eq_ignore_ascii_case("ARG");
+        rest.split_whitespace().filter(move |_| is_argument)
+    });
+    let name = |word: &str| word.split('=').next().unwrap_or(word).to_owned();
+    words.map(name).collect()
 }
 
 /// The line at which the step of this number begins, from 1, and what stands there: the classic
@@ -339,59 +339,6 @@ fn split(line: &str) -> (&str, &str) {
     line.trim_start()
         .split_once(char::is_whitespace)
         .unwrap_or((line.trim(), ""))
-}
-
-fn unquoted(value: &str) -> &str {
-    let inside = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
-    inside('"').or_else(|| inside('\'')).unwrap_or(value)
-}
-
-/// `text` with its variables replaced: `$NAME`, `${NAME}`, `${NAME:-word}` and `${NAME:+word}`.
-fn expanded(text: &str, known: &BTreeMap<String, String>) -> Result<String, Unclear> {
-    let unclear = || Unclear::Image(text.into());
-    if text.contains(['\\', '"', '\'', '`']) {
-        return Err(unclear());
-    }
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('$') {
-        out.push_str(before);
-        let value = |name: &str| known.get(name).map(String::as_str).unwrap_or_default();
-        match after.strip_prefix('{') {
-            Some(inside) => {
-                let (inside, after) = inside.split_once('}').ok_or_else(unclear)?;
-                let end = inside
-                    .find(|c: char| !is_of_name(c))
-                    .unwrap_or(inside.len());
-                let (name, operator) = inside.split_at(end);
-                let value = value(name);
-                out.push_str(match (operator.get(..2), operator.get(2..)) {
-                    _ if name.is_empty() || operator.contains('$') => return Err(unclear()),
-                    (None, _) if operator.is_empty() => value,
-                    (Some(":-"), Some(word)) if value.is_empty() => word,
-                    (Some(":-"), _) => value,
-                    (Some(":+"), Some(word)) if !value.is_empty() => word,
-                    (Some(":+"), _) => "",
-                    _ => return Err(unclear()),
-                });
-                rest = after;
-            }
-            None => {
-                let end = after.find(|c: char| !is_of_name(c)).unwrap_or(after.len());
-                if end == 0 {
-                    return Err(unclear());
-                }
-                out.push_str(value(&after[..end]));
-                rest = &after[end..];
-            }
-        }
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
 }
 
 #[cfg(test)]

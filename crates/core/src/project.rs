@@ -6,11 +6,14 @@ use crate::{
     failure::{Kind, UserError},
     name::ContainerName,
     recipe::{Recipe, Unfit},
+    requirements,
     sources::{PYPROJECT, REQUIREMENTS},
 };
 
 /// What an image is built from.
 pub const DOCKERFILE: &str = "Dockerfile";
+/// What is left out of an image's folder.
+pub const DOCKERIGNORE: &str = ".dockerignore";
 
 /// What a project is about, which decides about its first packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +186,7 @@ impl Draft {
             files.extend([
                 (REQUIREMENTS, self.requirements()),
                 (".gitignore", self.gitignore()),
-                (".dockerignore", DOCKERIGNORE.into()),
+                (DOCKERIGNORE, USUALLY_IGNORED.into()),
             ]);
             if self.lfs {
                 files.push((".gitattributes", gitattributes()));
@@ -229,14 +232,7 @@ impl Draft {
     }
 
     fn requirements(&self) -> String {
-        let mut text = String::from(
-            "# What pip installs into the image, a package a line: numpy>=1.26\n\
-             # The framework is in the base image already.\n",
-        );
-        for package in &self.packages {
-            text += &format!("{package}\n");
-        }
-        text
+        requirements::with(NO_REQUIREMENTS, self.packages.iter().map(String::as_str))
     }
 
     fn gitignore(&self) -> String {
@@ -296,6 +292,10 @@ impl Draft {
     }
 }
 
+/// A `requirements.txt` that lists nothing yet.
+pub const NO_REQUIREMENTS: &str = "# What pip installs into the image, a package a line: numpy>=1.26\n\
+                                   # The framework is in the base image already.\n";
+
 /// Keep their folders in git, which keeps no empty ones.
 const KEPT: [&str; 4] = [
     "data/.gitkeep",
@@ -304,7 +304,8 @@ const KEPT: [&str; 4] = [
     "src/.gitkeep",
 ];
 
-const DOCKERIGNORE: &str = "# What the image is built without: all of this is mounted anyway.\n\
+/// A `.dockerignore` for the folders that projects have.
+pub const USUALLY_IGNORED: &str = "# What the image is built without: all of this is mounted anyway.\n\
                             .git\ndata\nmodels\nnotebooks\n**/__pycache__\n.venv\n";
 
 fn gitattributes() -> String {

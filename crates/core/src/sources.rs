@@ -197,7 +197,7 @@ fn needs_folder(text: &str) -> bool {
 }
 
 /// Whether a line for pip names a file.
-fn is_local(line: &str) -> bool {
+pub(crate) fn is_local(line: &str) -> bool {
     let line = line.trim_start_matches('\u{feff}').trim();
     let line = line.split(" #").next().unwrap_or(line).trim();
     let value = match line.strip_prefix('-') {

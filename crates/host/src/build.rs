@@ -3,19 +3,19 @@
 //! Not an [`crate::Operation`]: the folder is read by the user's own process, and sent to whoever
 //! answers Docker's own calls for them.
 
-use std::{path::PathBuf, sync::atomic::Ordering};
+use std::{collections::BTreeMap, path::PathBuf, sync::atomic::Ordering};
 
 use ds01_core::{
-    dockerfile,
+    dockerfile::{self, arguments},
     dockerignore::Ignore,
     failure::{Failure, Kind},
-    project::DOCKERFILE,
+    project::{DOCKERFILE, DOCKERIGNORE},
 };
 
 use crate::{
     Host,
-    context::{Context, IGNORE, Unsent},
-    engine::{Heard, Image, Unbuilt},
+    context::{Context, Unsent},
+    engine::{Heard, Image, Order, Unbuilt},
     ops::on_top,
     projects::read,
 };
@@ -27,6 +27,10 @@ pub struct Build {
     pub folder: PathBuf,
     /// Its name in the engine, with a tag. An image that had it keeps it if the build fails.
     pub image: String,
+    /// The values of `ARG`s.
+    pub arguments: BTreeMap<String, String>,
+    /// Every step is taken anew.
+    pub no_cache: bool,
     /// The Dockerfile's text.
     dockerfile: String,
     ignore: Ignore,
@@ -44,13 +48,20 @@ impl Build {
             let message = format!("there is no {}", path.display());
             Failure::new(Kind::NotFound, message)
         })?;
-        let ignore = read(&folder.join(IGNORE))?.unwrap_or_default();
+        let ignore = read(&folder.join(DOCKERIGNORE))?.unwrap_or_default();
         Ok(Self {
             ignore: Ignore::parse(&ignore)?,
             folder,
             image,
+            arguments: BTreeMap::new(),
+            no_cache: false,
             dockerfile,
         })
+    }
+
+    /// Whether its Dockerfile has an `ARG` of this name.
+    pub fn takes(&self, argument: &str) -> bool {
+        arguments(&self.dockerfile).contains(argument)
     }
 }
 
@@ -83,7 +94,12 @@ impl Host {
         let context = Context::begin(build.folder.clone(), build.ignore.clone())?;
         let (sent, ended) = (context.sent.clone(), context.ended.clone());
         let mut lines = Lines::default();
-        let built = engine.build(&build.image, context, &mut |heard| match heard {
+        let order = Order {
+            image: &build.image,
+            arguments: &build.arguments,
+            no_cache: build.no_cache,
+        };
+        let built = engine.build(&order, context, &mut |heard| match heard {
             Heard::Nothing => watch(Progress::Sent(sent.load(Ordering::Relaxed))),
             Heard::Doing(text) => watch(Progress::Doing(&text)),
             Heard::Output(text) => lines.take(&text, watch),

@@ -16,15 +16,12 @@ use std::{
 use ds01_core::{
     dockerignore::Ignore,
     failure::{Failure, Kind},
-    project::DOCKERFILE,
+    project::{DOCKERFILE, DOCKERIGNORE},
 };
 use nix::libc::{O_NOFOLLOW, O_NONBLOCK};
 
 /// Bytes written at a time.
 const AT_A_TIME: usize = 256 << 10;
-
-/// What is left out of an image's folder.
-pub(crate) const IGNORE: &str = ".dockerignore";
 
 /// Why an archive is not whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +107,7 @@ fn unread(path: &Path, error: &io::Error) -> Unsent {
         return Unsent::Unwanted;
     }
     let message = format!("cannot send {} to the engine: {error}", path.display());
-    let hint = format!("leave it out with {IGNORE}");
+    let hint = format!("leave it out with {DOCKERIGNORE}");
     Unsent::Unread(Failure::new(Kind::Failed, message).with_hint(hint))
 }
 
@@ -130,7 +127,7 @@ impl<W: Write> Packer<'_, W> {
             let path = folder.join(entry.file_name());
             let text = path.to_string_lossy();
             // The engine needs both; it takes them away again where they are left out.
-            let needed = [DOCKERFILE, IGNORE].contains(&&*text);
+            let needed = [DOCKERFILE, DOCKERIGNORE].contains(&&*text);
             let out = !needed && self.ignore.leaves_out(&text);
             let kind = entry.file_type().map_err(|error| unread(&path, &error))?;
             if !out {

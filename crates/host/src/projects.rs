@@ -73,6 +73,21 @@ impl Host {
         Ok(folder.is_dir().then(project))
     }
 
+    /// A project of this name with an empty folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made, or the caller has no login.
+    pub fn new_project(&self, name: &ContainerName) -> Result<Project, Failure> {
+        let folder = self.workspace()?.join(name.as_ref());
+        fs::create_dir_all(&folder).map_err(|error| {
+            let message = format!("cannot make {}: {error}", folder.display());
+            Failure::new(Kind::Failed, message)
+        })?;
+        let name = name.clone();
+        Ok(Project { name, folder })
+    }
+
     /// The image that was built for a project of the caller's.
     ///
     /// # Errors
@@ -89,6 +104,11 @@ impl Host {
 }
 
 impl Project {
+    /// Takes its folder away again, if nothing is in it.
+    pub fn remove_if_empty(&self) {
+        let _ = fs::remove_dir(&self.folder);
+    }
+
     /// Its Dockerfile, if it has one.
     ///
     /// # Errors
@@ -104,12 +124,20 @@ impl Project {
     ///
     /// If one cannot be read, or is wrong.
     pub fn sources(&self) -> Result<(Settings, Vec<Source>), Failure> {
-        let texts = Texts {
+        Ok(sources::read(&self.texts()?)?)
+    }
+
+    /// The texts of the files that say so.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read.
+    pub fn texts(&self) -> Result<Texts, Failure> {
+        Ok(Texts {
             pyproject: read(&self.folder.join(PYPROJECT))?,
             requirements: read(&self.folder.join(REQUIREMENTS))?,
             environment: read(&self.folder.join(ENVIRONMENT))?,
-        };
-        Ok(sources::read(&texts)?)
+        })
     }
 
     /// `[tool.ds01]` of its `pyproject.toml`.
@@ -135,7 +163,11 @@ impl Project {
 
 /// A file's text; `None` if there is none. What is no file, or too long to be one of a project's,
 /// is not read: a pipe would be waited for, and a device has no end.
-pub(crate) fn read(path: &Path) -> Result<Option<String>, Failure> {
+///
+/// # Errors
+///
+/// If it is there, and cannot be read.
+pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     match text(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -129,3 +129,10 @@ fn a_name_that_is_made_up_oddly_is_refused() {
         assert!(of(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn the_names_of_arguments_are_those_of_the_instruction() {
+    let text = "ARG A\nFROM x\n  arg B=1 C=\"d\"\n# ARG D\nRUN echo ARG E\nAR\\\nG F=$A";
+    let expected = ["A", "B", "C", "F"].map(String::from);
+    assert_eq!(arguments(text), expected.into());
+}

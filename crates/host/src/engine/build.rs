@@ -1,6 +1,6 @@
 //! An image from a folder, by the engine's classic builder: the only one that can be checked.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use bollard::{
     Docker, body_try_stream, errors::Error as Bollard, query_parameters::BuildImageOptions,
@@ -35,6 +35,16 @@ pub(crate) enum Heard {
     Nothing,
 }
 
+/// What is built.
+pub(crate) struct Order<'a> {
+    /// The image's name, with a tag.
+    pub(crate) image: &'a str,
+    /// The values of `ARG`s.
+    pub(crate) arguments: &'a BTreeMap<String, String>,
+    /// Every step is taken anew.
+    pub(crate) no_cache: bool,
+}
+
 /// Why there is no image.
 pub(crate) enum Unbuilt {
     /// The builder's own words on a step that failed.
@@ -58,7 +68,7 @@ impl Engine {
     /// [`Unbuilt`].
     pub(crate) fn build(
         &self,
-        image: &str,
+        order: &Order<'_>,
         context: Context,
         heard: &mut dyn FnMut(Heard) -> Result<(), Failure>,
     ) -> Result<(), Unbuilt> {
@@ -67,7 +77,9 @@ impl Engine {
             source: source.into(),
         };
         let options = BuildImageOptions {
-            t: Some(image.into()),
+            t: Some(order.image.into()),
+            buildargs: Some(order.arguments.clone().into_iter().collect()),
+            nocache: order.no_cache,
             forcerm: true,
             ..BuildImageOptions::default()
         };

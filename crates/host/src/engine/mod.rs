@@ -37,7 +37,7 @@ use tokio::{runtime::Runtime, time::timeout};
 
 use crate::http::Said;
 pub use about::{About, Part};
-pub(crate) use build::{Heard, Unbuilt};
+pub(crate) use build::{Heard, Order, Unbuilt};
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use images::ImageSummary;
