@@ -102,4 +102,6 @@ pub struct Sighting {
     pub status: String,
     /// Its labels: a copy for people, never proof of who owns it.
     pub labels: std::collections::BTreeMap<String, String>,
+    /// The folders and files of the host that it has.
+    pub binds: Vec<String>,
 }

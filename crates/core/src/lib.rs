@@ -22,6 +22,7 @@ pub mod ledger_text;
 pub mod lifecycle;
 pub mod limits;
 pub mod name;
+pub mod owner;
 pub mod packages;
 pub mod policy;
 pub mod printable;

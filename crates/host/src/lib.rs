@@ -25,6 +25,7 @@ pub mod metadata;
 pub mod new_project;
 pub mod nvml;
 pub mod ops;
+pub mod owner;
 pub mod projects;
 pub mod site;
 pub mod ssh;

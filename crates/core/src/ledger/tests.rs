@@ -115,6 +115,7 @@ pub(crate) fn foreign(name: &str, state: State) -> Sighting {
         created: NOW - seconds(3600),
         status: String::new(),
         labels: BTreeMap::new(),
+        binds: Vec::new(),
     }
 }
 

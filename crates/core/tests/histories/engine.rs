@@ -153,6 +153,7 @@ impl Engine {
                         created: ask.at,
                         status: String::new(),
                         labels: labels.unwrap_or_default(),
+                        binds: Vec::new(),
                     },
                     asked: ask.number,
                     claim: claim.clone(),

@@ -121,6 +121,15 @@ struct Listed<'a> {
     /// One that Docker does not have fails the whole list: what it means for devices nobody knows.
     state: State,
     status: Option<String>,
+    mounts: Option<Vec<Mount<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount<'a> {
+    #[serde(borrow, rename = "Type")]
+    kind: Option<Cow<'a, str>>,
+    source: Option<String>,
 }
 
 impl From<Listed<'_>> for Sighting {
@@ -130,6 +139,8 @@ impl From<Listed<'_>> for Sighting {
         let own = names
             .iter()
             .find_map(|name| name.strip_prefix('/').filter(|n| !n.contains('/')));
+        let mounts = listed.mounts.unwrap_or_default().into_iter();
+        let binds = mounts.filter(|mount| mount.kind.as_deref() == Some("bind"));
         Self {
             id: listed.id,
             name: own.unwrap_or_default().into(),
@@ -138,6 +149,7 @@ impl From<Listed<'_>> for Sighting {
             created: Timestamp(listed.created.try_into().unwrap_or(0)),
             status: listed.status.unwrap_or_default(),
             labels: listed.labels.unwrap_or_default(),
+            binds: binds.filter_map(|mount| mount.source).collect(),
         }
     }
 }

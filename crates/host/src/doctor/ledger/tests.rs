@@ -43,6 +43,7 @@ fn sighting(id: &str, name: &str, state: State, managed: bool) -> Sighting {
         } else {
             Map::new()
         },
+        binds: Vec::new(),
     }
 }
 
