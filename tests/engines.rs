@@ -105,6 +105,7 @@ fn scripted(host: &TestHost) -> ScriptedEngine {
         "/info",
         [answer(200, &json!({"CgroupDriver": "cgroupfs"}))],
     );
+    engine.on("POST", "/images/*", [Answer::new(201, "")]);
     let made = json!({"Id": ID, "Warnings": []});
     engine.on("POST", "/containers/create", [answer(201, &made)]);
     engine.on("GET", "/containers/json", [answer(200, &json!([]))]);

@@ -30,6 +30,7 @@ mod ledger_reach;
 mod lifecycle;
 mod limits;
 mod list;
+mod mlc;
 mod notices;
 mod project_init;
 mod promises;

@@ -115,6 +115,7 @@ fn a_name_that_is_being_created_is_taken() {
     let labels =
         r#"{"Id":"sha256:0123456789abcdef","Config":{},"Author":"DS01 20001:20001:alice"}"#;
     engine.on("GET", "/images/*", [Answer::new(200, labels)]);
+    engine.on("POST", "/images/*", [Answer::new(201, "")]);
     engine.on(
         "GET",
         "/info",

@@ -5,11 +5,14 @@
 
 use crate::{
     failure::{Kind, UserError},
-    name::{ContainerName, InvalidName},
+    name::{ContainerName, EngineName, InvalidName},
 };
 
 /// Holds an account of its owner's, on top of a shared image; made and named by DS01.
 pub const WITH_ACCOUNT: &str = "with.account";
+
+/// Has a tag for each container: the name that its image has for its sake alone.
+pub const OF_CONTAINER: &str = "of.container";
 
 /// Why a user's image cannot have this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +46,26 @@ pub fn own(uid: u32) -> String {
 /// The image of a user's project, as the engine has it.
 pub fn of_project(uid: u32, project: &ContainerName) -> String {
     format!("{}{project}:latest", own(uid))
+}
+
+/// The name by which a container's image is the container's alone: AIME's `mlc-remove` deletes the
+/// image name that it finds, which must not be one that others use.
+///
+/// ```
+/// # use ds01_core::image::of_container;
+/// let name = of_container(&"thesis._.1001".parse().unwrap());
+/// assert_eq!(name, "ds01-1001/of.container:thesis._.1001");
+/// ```
+pub fn of_container(container: &EngineName) -> String {
+    format!("{}{OF_CONTAINER}:{container}", own(container.uid))
+}
+
+/// Whether `image` is the name of the image of the container that the engine calls `container`, and
+/// of no other: ours, or that of AIME's own `mlc-create`.
+pub fn is_of_container(image: &str, container: &str) -> bool {
+    image
+        .rsplit_once(':')
+        .is_some_and(|(_, tag)| tag == container)
 }
 
 /// As people write it: clients write out where a name without a registry would be looked for.
@@ -107,7 +130,7 @@ pub fn own_name(name: &str, uid: u32) -> Result<String, NotOwn> {
     if !path.chars().all(plain) || !path.split('/').all(part) || !tagged {
         return Err(NotOwn::Odd(name.into()));
     }
-    if path == WITH_ACCOUNT {
+    if [WITH_ACCOUNT, OF_CONTAINER].contains(&path) {
         return Err(NotOwn::Anothers(name.into()));
     }
     Ok(format!("{own}{rest}"))
@@ -120,8 +143,10 @@ pub fn is_visible<'a>(mut names: impl Iterator<Item = &'a str>, uid: u32) -> boo
 
 /// Whether a list shows this name to a user.
 pub fn is_listed(name: &str, uid: u32) -> bool {
-    let account = format!("{}{WITH_ACCOUNT}", own(uid));
-    owner(name).is_none_or(|owner| owner == uid) && !name.starts_with(&account)
+    let path = name.strip_prefix(&own(uid)).unwrap_or_default();
+    let path = path.split([':', '@']).next().unwrap_or_default();
+    let hidden = [WITH_ACCOUNT, OF_CONTAINER].contains(&path);
+    owner(name).is_none_or(|owner| owner == uid) && !hidden
 }
 
 /// The user's own name for an image.
@@ -215,6 +240,7 @@ mod tests {
             "ds01-1001/with.account",
             "docker.io/library/with.account",
             "docker.io/ds01-1001/with.account",
+            "of.container:thesis._.1001",
         ] {
             assert!(
                 own(taken).unwrap_err().starts_with("you cannot give"),
@@ -241,7 +267,9 @@ mod tests {
         let seen = |names: &[&str]| is_visible(names.iter().copied(), 1001);
         assert!(seen(&["ubuntu:22"]) && seen(&["ds01-1002/a:1", "ds01-1001/a:1"]));
         assert!(!seen(&["ds01-1002/a:1"]) && !seen(&[]));
-        assert!(is_listed("ds01-1001/a:1", 1001) && !is_listed("ds01-1001/with.account:0", 1001));
+        let listed = |name| is_listed(name, 1001);
+        assert!(listed("ds01-1001/a:1") && listed("ds01-1001/with.account2"));
+        assert!(!listed("ds01-1001/with.account:0") && !listed("ds01-1001/of.container:a._.1001"));
         assert_eq!(shown("ds01-1001/a:1", 1001), "a:1");
     }
 
@@ -260,6 +288,20 @@ mod tests {
             assert_eq!(name(none), Err(InvalidName::Empty), "{none}");
         }
         assert_eq!(name("my_app").as_deref(), Ok("my_app"));
+    }
+
+    #[test]
+    fn a_name_is_a_containers_alone_if_the_tag_is_the_containers_name() {
+        let of = |image| is_of_container(image, "thesis._.1001");
+        assert!(of("ds01-1001/of.container:thesis._.1001") && of("aimehub/x:thesis._.1001"));
+        for other in [
+            "aimehub/x",
+            "aimehub/x:other._.1001",
+            "thesis._.1001",
+            "h:50/thesis._.1001",
+        ] {
+            assert!(!of(other), "{other}");
+        }
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub const GPU_SLOTS: &str = "ds01.gpu.slots";
 pub const CONTAINER_TYPE: &str = "ds01.container_type";
 /// The image as the user named it.
 pub const IMAGE: &str = "ds01.image";
+/// The owner's login, by which AIME's commands find their containers.
+pub const AIME: &str = "aime.mlc";
 /// The owner's name for the container.
 pub const NAME: &str = "ds01.name";
 
@@ -87,7 +89,7 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("ds01.slice", facts.slice),
         ("ds01.framework", &framework),
         ("ds01.work_mount", facts.workspace),
-        ("aime.mlc", facts.login),
+        (AIME, facts.login),
         ("aime.mlc.NAME", name),
         ("aime.mlc.USER", facts.login),
         // The version of AIME's contract that these labels follow, not ours.
@@ -109,7 +111,7 @@ pub fn overriding(
 ) -> BTreeMap<String, String> {
     let managed = |key: &str| {
         let key = key.to_ascii_lowercase();
-        key.starts_with("ds01.") || key == "aime.mlc" || key.starts_with("aime.mlc.")
+        key.starts_with("ds01.") || key == AIME || key.starts_with("aime.mlc.")
     };
     let others = of_image
         .into_iter()

@@ -28,7 +28,7 @@ pub struct Plan<'a> {
     pub container: &'a EngineName,
     /// Who it runs as.
     pub account: &'a Account,
-    /// The image to make it from, by id.
+    /// The image to make it from, by the name that it has for this container's sake.
     pub image: &'a str,
     /// Its labels.
     pub labels: &'a BTreeMap<String, String>,
@@ -53,7 +53,7 @@ pub struct Spec {
     pub name: String,
     /// The host name inside.
     pub hostname: String,
-    /// Id of the image.
+    /// The image, by a name that only DS01 gives.
     pub image: String,
     /// `uid:gid`.
     pub user: String,

@@ -3,7 +3,7 @@
 use ds01_core::{
     docker,
     failure::{Failure, Kind},
-    label,
+    image, label,
     name::{ContainerArg, EngineName},
     route::{Query, write_query},
 };
@@ -20,6 +20,7 @@ impl Call<'_> {
         let mut filters = Filters::read(self.one("filters"))?;
         let names = filters.take_names()?;
         let ids = filters.take("id");
+        let for_aime = filters.values_mut("label").any(|label| is_of_aime(label));
         for key in ["before", "since"] {
             for value in filters.values_mut(key) {
                 *value = self.container(value).await?.id.0;
@@ -62,7 +63,23 @@ impl Call<'_> {
         if limit > 0 {
             listed.truncate(limit);
         }
+        if for_aime {
+            listed
+                .iter_mut()
+                .for_each(|container| self.show_own_image(container));
+        }
         reply(200, &Value::Array(listed))
+    }
+
+    /// Puts the name that an image has for a container's sake alone in the place of its own: AIME's
+    /// `mlc-remove` removes the image that it reads here.
+    fn show_own_image(&self, container: &mut Value) {
+        let name = container["Names"][0].as_str().unwrap_or_default();
+        if let Ok(ContainerArg { name, uid }) = name.trim_start_matches('/').parse() {
+            let uid = uid.unwrap_or(self.caller.uid);
+            let image = image::of_container(&EngineName { name, uid });
+            container["Image"] = json!(self.shown_image(&image));
+        }
     }
 
     /// Lets the engine leave out what is others' anyway: all of ours have these labels.
@@ -325,6 +342,12 @@ impl Call<'_> {
         let record = self.gateway.records.record(owned);
         record.is_none_or(|record| record.as_owner)
     }
+}
+
+/// Whether a filter of labels is one by which AIME's commands find their containers.
+fn is_of_aime(label: &str) -> bool {
+    let key = label.split('=').next().unwrap_or_default();
+    key == label::AIME || key.starts_with("aime.mlc.")
 }
 
 /// A container as operations name it.

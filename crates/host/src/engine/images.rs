@@ -63,4 +63,21 @@ impl Engine {
         };
         Ok(images.into_iter().map(summary).collect())
     }
+
+    /// Gives the image of this id one more name, `repo:tag`.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; status 404 without the image.
+    pub fn tag(&self, image: &str, name: &str) -> Result<(), EngineError> {
+        const WHAT: &str = "name the image";
+        let (repo, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+        let path = format!("/images/{image}/tag?repo={repo}&tag={tag}");
+        let said = http::ask(&self.socket, "POST", &path, "", self.limit);
+        let said = said.map_err(|error| self.failed(WHAT, error))?;
+        match said.status {
+            201 => Ok(()),
+            _ => Err(EngineError::refused(WHAT, &said)),
+        }
+    }
 }

@@ -13,12 +13,12 @@ use std::{
 use ds01_core::{
     account::{Account, group_file, passwd_file, profile},
     failure::{Failure, Kind},
-    image,
+    image::{self, OF_CONTAINER},
 };
 
 use crate::{
     Site,
-    engine::{Engine, EngineError, Image},
+    engine::{Engine, EngineError, Image, Query},
     lock::lock,
     site::fail,
     users::image_with_uid,
@@ -110,11 +110,26 @@ pub(super) fn remove_image(site: &Site, image: &str, uid: u32) -> Result<bool, F
     let Some(base) = engine.image(image)? else {
         return Ok(false);
     };
-    // First: it is this one that the user's other containers were made from.
+    // By the names that it has for their sake it would stay, and the engine refuse nothing.
+    if !engine.list(&Query::MadeFrom(base.id.clone()))?.is_empty() {
+        let message = format!("a container uses the image {image}");
+        return Err(Failure::new(Kind::State, message));
+    }
     let (repo, tag) = on_top(&base, uid);
-    match engine.remove_image(&format!("{repo}:{tag}")) {
-        Err(EngineError::Refused { status: 404, .. }) => {}
-        other => other?,
+    let on_top = engine.image(&format!("{repo}:{tag}"))?;
+    let is_it =
+        |id: &String| *id == base.id || on_top.as_ref().is_some_and(|on_top| on_top.id == *id);
+    // Of containers that went by other means than ours.
+    let left = engine.images(Some(&format!("{}{OF_CONTAINER}", image::own(uid))))?;
+    let left = left.into_iter().filter(|left| is_it(&left.id));
+    let names = left
+        .flat_map(|left| left.names)
+        .chain([format!("{repo}:{tag}")]);
+    for name in names {
+        match engine.remove_image(&name) {
+            Err(EngineError::Refused { status: 404, .. }) => {}
+            other => other?,
+        }
     }
     engine.remove_image(image)?;
     Ok(true)

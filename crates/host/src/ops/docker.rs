@@ -24,7 +24,7 @@ use super::{
     create::{Ask, Made, finish, grant},
     draft::{self, Order},
     folders,
-    make::Unmade,
+    make::{Unmade, name_image},
 };
 use crate::{
     Operation, Site, clock,
@@ -232,6 +232,8 @@ fn make(
         .iter()
         .filter_map(|name| found.containers.get(name));
     let inherits_binds = inherits_binds.clone().any(|peer| peer.as_owner);
+    let image = name_image(site, &order.container, &found.image)
+        .inspect_err(|_| mounts.iter().for_each(|place| site.unstage(place)))?;
     let Finished {
         body,
         as_owner,
@@ -239,7 +241,7 @@ fn make(
     } = docker::finish(
         planned,
         &Given {
-            image: Some(&found.image),
+            image: Some(&image),
             labels: &labels,
             devices: &uuids,
             by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),

@@ -5,6 +5,7 @@ use std::path::Path;
 use ds01_core::{
     device::Held,
     failure::{Failure, Kind},
+    image,
     name::EngineName,
     record::Bind,
     spec::{Mount, Plan, spec},
@@ -46,6 +47,10 @@ impl Unmade {
         if let Some(place) = place.filter(|_| !unanswered) {
             site.unstage(place);
         }
+        // One that has the container's name may be made from the image by this name.
+        if !unanswered && !name_taken {
+            let _ = site.engine().remove_image(&image::of_container(container));
+        }
         let failure = match name_taken {
             true => fail(
                 Kind::State,
@@ -60,6 +65,21 @@ impl Unmade {
             unanswered,
         }
     }
+}
+
+/// Gives an image the name by which it is this container's alone. That name.
+///
+/// # Errors
+///
+/// The engine's.
+pub(super) fn name_image(
+    site: &Site,
+    container: &EngineName,
+    image: &str,
+) -> Result<String, Failure> {
+    let name = image::of_container(container);
+    site.engine().tag(image, &name)?;
+    Ok(name)
 }
 
 /// Asks the engine for it.
@@ -102,10 +122,11 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made,
     }
     let abilities = site.abilities()?;
     let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
+    let image = name_image(site, &order.container, &draft.base.id)?;
     let spec = spec(&Plan {
         container: &order.container,
         account: &draft.account,
-        image: &draft.base.id,
+        image: &image,
         labels: &labels,
         devices,
         limits: &order.limits,

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use ds01_core::{
-    container::{ContainerId, State},
+    container::{ContainerId, Sighting, State},
     event::Event,
     failure::{Failure, Kind},
-    label,
+    image, label,
     name::{ContainerArg, ContainerName, EngineName},
 };
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{account, target, target::Target};
 use crate::{
     Operation, Site, clock,
-    engine::EngineError,
+    engine::{Engine, EngineError},
     look::Scope,
     site::{fail, slots},
     users::{Caller, login},
@@ -90,6 +90,9 @@ impl Remove {
             Err(EngineError::Refused { status: 404, .. }) => {}
             other => other?,
         }
+        if let Some(sighting) = &sighting {
+            remove_name(engine, sighting);
+        }
         let slots = strike(site, &target.container, &target.id)?;
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
@@ -129,6 +132,15 @@ pub(super) fn strike(
             .filter(|entry| entry.holds(now))
             .map_or(String::new(), |entry| slots(&entry)))
     })
+}
+
+/// Takes the name from an image that it had for the sake of a container which is no more; the image
+/// goes with it, if that was its last.
+pub(super) fn remove_name(engine: &Engine, gone: &Sighting) {
+    if image::is_of_container(&gone.image, &gone.name) {
+        // One that stays is in nobody's way.
+        let _ = engine.remove_image(&gone.image);
+    }
 }
 
 /// Whether the image went; why not is told.

@@ -1,7 +1,7 @@
 //! `container-cleanup --system`: containers of all users that were kept as long as the policy says.
 
 use ds01_core::{
-    container::{ContainerId, Sighting},
+    container::Sighting,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
@@ -11,6 +11,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::remove::{remove_name, strike};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
@@ -111,7 +112,7 @@ impl Sweep {
             false => String::new(),
         };
         if !self.dry_run {
-            let Some(freed) = remove(site, &entry.container, &seen.id, &login, why)? else {
+            let Some(freed) = remove(site, &entry.container, seen, &login, why)? else {
                 return Ok(None);
             };
             slots = freed;
@@ -160,17 +161,19 @@ fn due(
 fn remove(
     site: &Site,
     container: &EngineName,
-    id: &ContainerId,
+    seen: &Sighting,
     login: &str,
     why: Overdue,
 ) -> Result<Option<String>, Failure> {
-    match site.engine().remove(id, false) {
+    let engine = site.engine();
+    match engine.remove(&seen.id, false) {
         Err(EngineError::Refused {
             status: 404 | 409, ..
         }) => return Ok(None),
         other => other?,
     }
-    let freed = super::remove::strike(site, container, id)?;
+    remove_name(engine, seen);
+    let freed = strike(site, container, &seen.id)?;
     let event = |kind: &str| {
         let event = Event::new(clock::now(), kind).of(login);
         event.with("container", container).with("reason", why)

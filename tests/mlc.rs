@@ -1,0 +1,3 @@
+//! AIME's MLC: its own scripts beside ours.
+
+mod aime;
