@@ -16,7 +16,7 @@ use ds01_host::ops::{List, Listed};
 #[argh(
     example = "{command_name} --all",
     example = "{command_name} --format=simple | cut -f1",
-    note = "The columns are NAME STATUS IMAGE GPU UPTIME. With --format=json, an array of objects with name, uid, login, id, state (created, running, paused, restarting, removing, exited or dead), image, project, slots, created (seconds since 1970) and uptime.",
+    note = "The columns are NAME STATUS IMAGE GPU UPTIME. With --format=json, an array of objects with name, uid, login, id, state (created, running, paused, restarting, removing, exited or dead), image, project, slots, created (seconds since 1970), uptime, status (in the engine's words) and framework.",
     error_code(7, "--all-users is for admins")
 )]
 struct Args {

@@ -7,7 +7,7 @@ use ds01_testkit::TestHost;
 use crate::support::expect::{created, done, failed, running, state};
 
 /// Those that act on a container that is named or chosen.
-const ON_A_CONTAINER: [&str; 8] = [
+const ON_A_CONTAINER: [&str; 12] = [
     "container-attach",
     "container-pause",
     "container-remove",
@@ -16,6 +16,10 @@ const ON_A_CONTAINER: [&str; 8] = [
     "container-start",
     "container-stop",
     "container-unpause",
+    "mlc-open",
+    "mlc-remove",
+    "mlc-start",
+    "mlc-stop",
 ];
 
 /// Every command: one file of bin/ each. But for `ds01-docker`: every argument that it is given is

@@ -89,7 +89,9 @@ fn json_is_the_documented_shape() {
       "0"
     ],
 {}
-    "uptime": ""
+    "uptime": "",
+    "status": "Created",
+    "framework": "ds01-base"
   }}
 ]
 "#,

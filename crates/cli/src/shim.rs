@@ -115,13 +115,14 @@ impl Reader<'_> {
         }
     }
 
-    /// `-x`, `-xyz`, `-fvalue` or `-f value`.
+    /// `-x`, `-xyz`, `-fvalue`, `-f value`, or as AIME's MLC writes it, `-f=value`.
     fn cluster(&mut self, arg: &str, rest: &mut impl Iterator<Item = String>) {
         let mut letters = arg[1..].chars();
         while let Some(letter) = letters.next() {
             match self.find(|flag| flag.short == Some(letter)) {
                 Some(flag) if takes_value(flag) => {
                     let attached = Some(letters.as_str()).filter(|rest| !rest.is_empty());
+                    let attached = attached.map(|value| value.strip_prefix('=').unwrap_or(value));
                     match attached.map(str::to_owned).or_else(|| rest.next()) {
                         Some(value) => self.value(flag, value),
                         None => self.wrong(format!("option '-{letter}' requires an argument")),

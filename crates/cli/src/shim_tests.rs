@@ -111,6 +111,13 @@ fn every_gnu_form_is_understood() {
             },
         ),
         (
+            "-f=jax c",
+            Args {
+                framework: some("jax"),
+                ..plain()
+            },
+        ),
+        (
             "c -avf jax",
             Args {
                 all: true,

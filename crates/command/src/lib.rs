@@ -8,6 +8,7 @@ mod image_create;
 mod init;
 mod launch;
 pub mod limits;
+pub mod mlc;
 mod names;
 mod retire;
 mod setup;

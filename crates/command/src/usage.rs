@@ -52,20 +52,35 @@ impl Samples {
     }
 }
 
+fn dash() -> String {
+    "-".into()
+}
+
+fn percent(percent: Option<f64>) -> String {
+    percent.map_or_else(dash, human::percent)
+}
+
+/// The CPU time of a container, a dash where that is not known.
+pub fn cpu(used: &Usage) -> String {
+    percent(used.cpu_percent)
+}
+
+/// The memory of a container and the limit on it, a dash where that is not known.
+pub fn memory(used: &Usage) -> [String; 2] {
+    [used.memory_bytes, used.memory_limit_bytes].map(|count| count.map_or_else(dash, human::bytes))
+}
+
 /// What one container uses, a dash where that is not known.
 pub fn cells(used: &Usage) -> [String; 7] {
-    let dash = || "-".to_string();
-    let percent = |percent: Option<f64>| percent.map_or_else(dash, human::percent);
-    let bytes = |count: Option<u64>| count.map_or_else(dash, human::bytes);
     let number = |count: Option<u64>| count.map_or_else(dash, |count| count.to_string());
     let of = |used: Option<String>, limit: String| {
         used.map_or_else(dash, |used| format!("{used}/{limit}"))
     };
-    let memory = used.memory_bytes.map(human::bytes);
+    let [memory, limit] = memory(used);
     let devices = used.device_memory();
     [
-        percent(used.cpu_percent),
-        of(memory, bytes(used.memory_limit_bytes)),
+        cpu(used),
+        of(used.memory_bytes.map(|_| memory), limit),
         percent(used.memory_percent),
         devices.map_or_else(dash, |(used, all)| {
             format!("{}/{}", human::bytes(used), human::bytes(all))

@@ -20,6 +20,8 @@ pub const CONTAINER_TYPE: &str = "ds01.container_type";
 pub const IMAGE: &str = "ds01.image";
 /// The owner's login, by which AIME's commands find their containers.
 pub const AIME: &str = "aime.mlc";
+/// What its image is made for, as AIME's commands show it.
+pub const FRAMEWORK: &str = "aime.mlc.FRAMEWORK";
 /// The owner's name for the container.
 pub const NAME: &str = "ds01.name";
 
@@ -94,7 +96,7 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("aime.mlc.USER", facts.login),
         // The version of AIME's contract that these labels follow, not ours.
         ("aime.mlc.VERSION", "3"),
-        ("aime.mlc.FRAMEWORK", &framework),
+        (FRAMEWORK, &framework),
         ("aime.mlc.WORK_MOUNT", facts.workspace),
         ("aime.mlc.DATA_MOUNT", facts.data.unwrap_or_default()),
         ("aime.mlc.GPUS", &gpus),

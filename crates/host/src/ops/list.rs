@@ -47,6 +47,10 @@ pub struct Listed {
     pub created: Timestamp,
     /// How long it has been up, in the engine's words; empty if it does not run.
     pub uptime: String,
+    /// Its state in the engine's words, such as `Exited (0) 2 hours ago`.
+    pub status: String,
+    /// What its image is made for, such as `Pytorch-2.5.1`.
+    pub framework: String,
 }
 
 impl Operation for List {
@@ -162,6 +166,8 @@ impl From<Ours> for Listed {
         Self {
             login: ours.label("ds01.user"),
             project: ours.label("ds01.project"),
+            framework: ours.label(label::FRAMEWORK),
+            status: ours.seen.status.clone(),
             uptime: uptime.unwrap_or_default().into(),
             name: ours.container.name,
             uid: ours.container.uid,
