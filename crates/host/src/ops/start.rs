@@ -47,42 +47,34 @@ impl Operation for Start {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let target = target::find(site, caller, &self.name)?;
-        let look = site.look(&Scope::Of(target.container.uid))?;
-        let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-        let state = match seen {
-            Some(sighting) => sighting.state,
-            None => target::sight(site, &target)?.state,
-        };
         let name = target.container.name.clone();
-        match state {
-            State::Running | State::Restarting => {
+        // What is kept for it is not to be given: nobody else's containers matter.
+        let mut scope = match target.holds {
+            true => Scope::Only(target.id.clone()),
+            false => Scope::Of(target.container.uid),
+        };
+        let before = loop {
+            let look = site.look(&scope)?;
+            let seen = look.seen.containers.iter().find(|c| c.id == target.id);
+            let state = match seen {
+                Some(sighting) => sighting.state,
+                None => target::sight(site, &target)?.state,
+            };
+            if is_up(state, &name)? {
                 return Ok(Started {
                     name,
                     already: true,
                 });
             }
-            State::Paused => {
-                let hint = format!("let it go on with container-unpause {name}");
-                return Err(fail(
-                    Kind::State,
-                    format!("container {name} is paused"),
-                    hint,
-                ));
+            let limits = limits_of(site, target.container.uid);
+            let taken = site.change(&look, |ledger, now| {
+                take(site, ledger, &target, limits, &look, now)
+            })?;
+            match taken {
+                Some(before) => break before,
+                None => scope = Scope::Of(target.container.uid),
             }
-            State::Removing | State::Dead => {
-                let hint = format!("remove it with container-remove {name}");
-                return Err(fail(
-                    Kind::State,
-                    format!("container {name} is {state}"),
-                    hint,
-                ));
-            }
-            State::Created | State::Exited => {}
-        }
-        let limits = limits_of(site, target.container.uid);
-        let before = site.change(&look, |ledger, now| {
-            take(site, ledger, &target, limits, &look, now)
-        })?;
+        };
         let record = site.metadata.read(&target.container);
         let restored = record.map_or(Ok(()), |record| folders::restore(site, &record));
         if let Err(failure) = restored {
@@ -114,11 +106,31 @@ impl Operation for Start {
     }
 }
 
+/// Whether it runs already.
+///
+/// # Errors
+///
+/// Status 4 in a state from which it cannot be started.
+fn is_up(state: State, name: &ContainerName) -> Result<bool, Failure> {
+    let (what, hint) = match state {
+        State::Running | State::Restarting => return Ok(true),
+        State::Created | State::Exited => return Ok(false),
+        State::Paused => ("let it go on", "container-unpause"),
+        State::Removing | State::Dead => ("remove it", "container-remove"),
+    };
+    Err(fail(
+        Kind::State,
+        format!("container {name} is {state}"),
+        format!("{what} with {hint} {name}"),
+    ))
+}
+
 fn limits_of(site: &Site, uid: u32) -> Result<Limits, Failure> {
     Ok(site.policy()?.limits_for(&person(uid)?.login))
 }
 
-/// Holds the container's own devices again before it runs. What the entry was before.
+/// Holds the container's own devices again before it runs. What the entry was before; `None` if
+/// they are not kept for it, and more has to be looked at.
 ///
 /// # Errors
 ///
@@ -131,7 +143,7 @@ fn take(
     limits: Result<Limits, Failure>,
     look: &Look,
     now: Timestamp,
-) -> Result<Allocation, Failure> {
+) -> Result<Option<Allocation>, Failure> {
     let container = &target.container;
     let name = &container.name;
     let ours =
@@ -160,6 +172,9 @@ fn take(
         ));
     }
     if !before.holds(now) && !before.devices.is_empty() {
+        if look.seen.news.is_none() {
+            return Ok(None);
+        }
         look.tells_all_devices()?;
         admit_again(&before, &limits?, ledger, now)?;
     }
@@ -169,7 +184,7 @@ fn take(
             lapses: now + PENDING,
         };
     });
-    Ok(before)
+    Ok(Some(before))
 }
 
 fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
