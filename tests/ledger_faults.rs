@@ -31,7 +31,7 @@ fn assert_rebuilt(host: &TestHost, damage: &str) {
         .ok();
     let until = until.trim_end();
     let warning = format!(
-        "warning: the ledger cannot be trusted: {damage}; it was rebuilt from the engine{kept}"
+        "warning: the ledger cannot be trusted: {damage}; it was rebuilt from the engine, without the waiting line and reservations{kept}"
     );
     let wait = format!(
         "the ledger was rebuilt: nothing is granted before {until}\n\
@@ -70,8 +70,8 @@ fn a_damaged_ledger_is_rebuilt_from_the_engine_and_nothing_granted_meanwhile() {
         &format!("it is not whole: EOF while parsing an object at line 1 column {end}"),
     );
     damaged(
-        |bytes| *bytes = br#"{"version":2,"devices":[]}"#.into(),
-        "it has version 2, this release reads version 1",
+        |bytes| *bytes = br#"{"version":3,"devices":[]}"#.into(),
+        "it has version 3, this release reads versions 1 to 2",
     );
     fs::remove_file(host.ledger().path()).unwrap();
     assert_rebuilt(&host, "it is missing");

@@ -84,6 +84,7 @@ pub(crate) fn once(name: &str) -> Result<()> {
     let request = Request {
         container,
         devices: 1,
+        run: None,
     };
     let grant = |ledger: &mut Ledger, now: Timestamp| {
         let devices = allocate(&request, &limits, &inventory, ledger, now)?;
@@ -96,6 +97,8 @@ pub(crate) fn once(name: &str) -> Result<()> {
                 lapses: now + PENDING,
             },
             hold: limits.gpu_hold_after_stop,
+            group: String::new(),
+            ends: None,
             changed: 0,
         });
         Ok(())

@@ -85,6 +85,8 @@ fn add(
         devices: Vec::new(),
         holding: Holding::Live,
         hold: None,
+        group: String::new(),
+        ends: None,
         changed: 0,
     });
     Ok(())

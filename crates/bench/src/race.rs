@@ -117,6 +117,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
     let request = Request {
         container,
         devices: 1,
+        run: None,
     };
     let creator = clock::this_process();
 
@@ -138,6 +139,8 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
                     lapses: now + PENDING,
                 },
                 hold: limits.gpu_hold_after_stop,
+                group: String::new(),
+                ends: None,
                 changed: 0,
             });
             Ok(devices)

@@ -275,6 +275,7 @@ pub fn holders(status: &DeviceStatus) -> [String; 2] {
             .map_or(&*holder.container, |(name, _)| name);
         match holder.state.as_str() {
             "live" | "unmanaged" => short.to_string(),
+            "kept" => "(kept)".to_string(),
             state => format!("{short} ({state})"),
         }
     });

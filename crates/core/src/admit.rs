@@ -1,5 +1,9 @@
 //! Whether a request is within its owner's limits, whatever is free.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{
     device::Inventory,
     failure::{Kind, UserError},
@@ -17,10 +21,13 @@ pub struct Request {
     pub container: EngineName,
     /// How many GPUs or MIG devices.
     pub devices: u32,
+    /// The longest run of its kind; `None` is for ever.
+    pub run: Option<Duration>,
 }
 
 /// Why a [`Request`] was not granted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum Denied {
     /// The ledger was lost: intents of others may still be carried out.
     #[error("the ledger was rebuilt: nothing is granted before {until}")]
@@ -82,13 +89,55 @@ pub enum Denied {
         /// The quota.
         quota: Share,
     },
+    /// The owner has as many requests in the waiting line as anybody may.
+    #[error("{limit} requests of yours wait in line already")]
+    Waiting {
+        /// The limit.
+        limit: usize,
+    },
+    /// The engine is making a container past DS01.
+    #[error("docker is making {name}, and cannot tell yet which GPUs it has")]
+    Unclear {
+        /// The engine's name of it.
+        name: String,
+    },
+    /// Devices are free, but for those who came first.
+    #[error(
+        "no GPU free for you yet: {asked} asked for, {free} free, and {ahead} ahead of you in line"
+    )]
+    Behind {
+        /// Devices asked for.
+        asked: u32,
+        /// Devices free.
+        free: u32,
+        /// Requests before this one.
+        ahead: u32,
+    },
+    /// Devices are free, but an admin has reserved them.
+    #[error(
+        "no GPU free for you yet: {asked} asked for, {free} free, but reserved for {whom} until {until}"
+    )]
+    Reserved {
+        /// Devices asked for.
+        asked: u32,
+        /// Devices free.
+        free: u32,
+        /// For whom.
+        whom: String,
+        /// Until when.
+        until: Timestamp,
+    },
 }
 
 impl UserError for Denied {
     fn kind(&self) -> Kind {
         match self {
             Self::Rebuilt { .. } => Kind::Unreachable,
-            Self::NoneFree { .. } | Self::NoneFits { .. } => Kind::Busy,
+            Self::NoneFree { .. }
+            | Self::NoneFits { .. }
+            | Self::Unclear { .. }
+            | Self::Behind { .. }
+            | Self::Reserved { .. } => Kind::Busy,
             _ => Kind::Denied,
         }
     }
@@ -104,8 +153,12 @@ impl UserError for Denied {
                 "ask for fewer, or for none with --cpu-only".into()
             }
             Self::Quota { .. } => "free a GPU with container-remove".into(),
-            Self::NoneFree { .. } | Self::NoneFits { .. } => {
+            Self::NoneFree { .. } | Self::NoneFits { .. } | Self::Reserved { .. } => {
                 "see who holds what with gpu-status".into()
+            }
+            Self::Unclear { .. } => "try again in a moment".into(),
+            Self::Behind { .. } | Self::Waiting { .. } => {
+                "see who waits with gpu-queue list".into()
             }
         })
     }

@@ -1,24 +1,33 @@
 //! Which devices a request is given.
 
+use std::time::Duration;
+
 use crate::{
-    admit::{Denied, Request, admit, usable},
-    device::{Device, Held, Inventory, Uuid},
-    ledger::Ledger,
+    admit::{Denied, Request, admit},
+    device::{Held, Inventory},
+    ledger::{Allocation, Ledger},
     limits::Limits,
-    share::Share,
+    line::{Known, Stay, Terms, Waiter},
+    queue::{Asks, Entry, Join, plan},
     time::Timestamp,
 };
 
-/// Chooses free devices for `request`: the smallest first, and whole GPUs last, so that they stay
-/// whole for those who need them; among equal ones those of the GPU with the fewest free, so that
-/// other GPUs stay empty; then in numeric order.
+/// Chooses free devices for `request`: those that are kept or reserved for its owner before all;
+/// then the smallest, and whole GPUs last, so that they stay whole for those who need them; among
+/// equal ones those of the GPU with the fewest free, so that other GPUs stay empty; then in
+/// numeric order.
+///
+/// Who asks stands in the waiting line with all others, at the place of the request of theirs that
+/// waits for this container, or else at that of somebody who comes now: nobody is given what is
+/// for those before them ([`crate::queue`]).
 ///
 /// The same inputs always give the same devices. The caller records them in the ledger.
 ///
 /// # Errors
 ///
-/// Those of [`admit`], which do not change by waiting; [`Denied::NoneFree`] and
-/// [`Denied::NoneFits`], which may.
+/// Those of [`admit`], which do not change by waiting; those of [`Kind::Busy`], which may.
+///
+/// [`Kind::Busy`]: crate::failure::Kind::Busy
 pub fn allocate(
     request: &Request,
     limits: &Limits,
@@ -30,51 +39,74 @@ pub fn allocate(
     if request.devices == 0 {
         return Ok(Vec::new());
     }
-    let exist = usable(limits, inventory).count() as u32;
-    let mut free: Vec<&Device> = usable(limits, inventory)
-        .filter(|device| is_free(device, ledger, now))
-        .collect();
-    let asked = request.devices;
-    if free.len() < asked as usize {
-        return Err(Denied::NoneFree {
-            asked,
-            free: free.len() as u32,
-            exist,
-        });
-    }
-    let on_gpu = |gpu: &Uuid, all: &[&Device]| all.iter().filter(|d| d.gpu == *gpu).count();
-    let crowd: Vec<_> = free
-        .iter()
-        .map(|device| on_gpu(&device.gpu, &free))
-        .collect();
-    let mut order: Vec<usize> = (0..free.len()).collect();
-    let is_whole = |at: usize| free[at].slot.mig.is_none();
-    order.sort_by_key(|&at| (free[at].share, is_whole(at), crowd[at], free[at].slot));
-    free = order
-        .into_iter()
-        .take(asked as usize)
-        .map(|at| free[at])
-        .collect();
-
-    let share: Share = free.iter().map(|device| device.share).sum();
-    let held = ledger.held_by(request.container.uid, now);
-    if let Some(quota) = limits.quota.filter(|quota| held + share > *quota) {
-        return Err(Denied::NoneFits {
-            held,
-            asked: share,
-            quota,
-        });
-    }
-    Ok(free.into_iter().map(Held::from).collect())
+    let devices: Vec<_> = inventory.devices.iter().map(Known::from).collect();
+    verdict(request, limits, ledger, &devices, None, now)
 }
 
-/// Whether nobody holds `device`, and no process outside every container computes on it.
+/// Whether a container whose hold has ended may have its own devices again: they are not for
+/// somebody who waits, or for whom they are reserved. `run` is the longest of its kind.
 ///
-/// A device of nobody's with processes is in use on the bare host, or not yet let go by a
-/// container that just ended: it is given once they are gone.
-pub fn is_free(device: &Device, ledger: &Ledger, now: Timestamp) -> bool {
-    ledger.holders_of(device, now).next().is_none()
-        && device.activity.processes.as_ref().is_none_or(Vec::is_empty)
+/// # Errors
+///
+/// As [`allocate`].
+pub fn allocate_again(
+    entry: &Allocation,
+    limits: &Limits,
+    run: Option<Duration>,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<(), Denied> {
+    let request = Request {
+        container: entry.container.clone(),
+        devices: entry.devices.len() as u32,
+        run,
+    };
+    let mut known = ledger.line.devices.clone();
+    for device in &entry.devices {
+        if !known.iter().any(|known| known.device.uuid == device.uuid) {
+            let (device, busy) = (device.clone(), false);
+            known.push(Known { device, busy });
+        }
+    }
+    verdict(&request, limits, ledger, &known, Some(&entry.devices), now).map(drop)
+}
+
+/// What becomes of somebody who asks, among all who wait.
+fn verdict(
+    request: &Request,
+    limits: &Limits,
+    ledger: &Ledger,
+    devices: &[Known],
+    only: Option<&[Held]>,
+    now: Timestamp,
+) -> Result<Vec<Held>, Denied> {
+    let waiter = &waiter(request, limits, ledger, now);
+    let mut entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
+    let mine = |entry: &Entry<'_>| entry.waiter.ticket == waiter.ticket;
+    // It is there: somebody who asks is never left out of the plan.
+    let at = entries.iter().position(mine).unwrap_or_default();
+    entries.swap_remove(at).verdict
+}
+
+/// Who asks, as they stand in the line: with what their limits are now.
+fn waiter(request: &Request, limits: &Limits, ledger: &Ledger, now: Timestamp) -> Waiter {
+    let container = &request.container;
+    let asks = Join {
+        uid: container.uid,
+        container: Some(container.name.clone()),
+        devices: request.devices,
+        terms: Terms::of(limits, request.run),
+        stay: Stay::Away { launch: None },
+    };
+    let new = asks.waiter(ledger, now);
+    match ledger.line.waits_for(container.uid, &container.name) {
+        Some(Waiter { ticket, since, .. }) => Waiter {
+            ticket: *ticket,
+            since: *since,
+            ..new
+        },
+        None => new,
+    }
 }
 
 #[cfg(test)]

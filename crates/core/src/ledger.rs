@@ -11,6 +11,7 @@ use crate::{
     container::{ContainerId, Sighting},
     device::{Claim, Device, Held},
     label,
+    line::{Line, Turn},
     name::EngineName,
     share::Share,
     time::Timestamp,
@@ -88,6 +89,12 @@ pub struct Allocation {
     pub holding: Holding,
     /// How long after a stop, by the owner's policy; `None` is for ever.
     pub hold: Option<Duration>,
+    /// The owner's policy group when it was made.
+    #[serde(default)]
+    pub group: String,
+    /// When it is stopped at the latest, by the longest run of its kind; `None` if that is not known.
+    #[serde(default)]
+    pub ends: Option<Timestamp>,
     /// The ledger's generation when this entry was last changed.
     pub changed: u64,
 }
@@ -99,6 +106,17 @@ impl Allocation {
             Holding::Pending { .. } | Holding::Live | Holding::Intruding => true,
             Holding::Stopped { since } => self.hold.is_none_or(|hold| now < since + hold),
             Holding::Orphaned { .. } | Holding::Released => false,
+        }
+    }
+
+    /// When its devices are free at the latest, if that is known.
+    pub fn free_at(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.holding {
+            Holding::Stopped { since } => Some(since + self.hold?),
+            // What is overdue ends nobody knows when.
+            Holding::Live => Some(self.ends.filter(|ends| now < *ends)? + self.hold?),
+            Holding::Pending { .. } | Holding::Intruding => None,
+            Holding::Orphaned { .. } | Holding::Released => Some(now),
         }
     }
 
@@ -167,6 +185,9 @@ pub struct Ledger {
     pub marks: Vec<Mark>,
     /// Newer ones that are accounted for, although others may turn up before them.
     pub recent: Vec<ContainerId>,
+    /// Who waits for devices.
+    #[serde(default)]
+    pub line: Box<Line>,
 }
 
 /// Who keeps a device from being given.
@@ -176,6 +197,8 @@ pub enum Holder<'a> {
     Allocation(&'a Allocation),
     /// A container that DS01 did not make.
     Unmanaged(&'a Unmanaged),
+    /// Somebody whose turn in the waiting line has come.
+    Turn(&'a Turn),
 }
 
 impl Ledger {
@@ -186,11 +209,26 @@ impl Ledger {
         device: &Device,
         now: Timestamp,
     ) -> impl Iterator<Item = Holder<'a>> {
+        let holders: Vec<_> = self.holders_of_held(&device.into(), now).collect();
+        holders.into_iter()
+    }
+
+    /// As [`Ledger::holders_of`], of a device as the ledger knows it.
+    pub(crate) fn holders_of_held<'a>(
+        &'a self,
+        device: &Held,
+        now: Timestamp,
+    ) -> impl Iterator<Item = Holder<'a>> {
         let ours = self.allocations.iter().filter(move |a| a.holds(now));
         let ours = ours.filter(|a| a.devices.iter().any(|held| device.overlaps(held)));
-        let others = self.unmanaged.iter().filter(|u| u.claim.covers(device));
+        let others = self
+            .unmanaged
+            .iter()
+            .filter(|u| u.claim.covers_held(device));
+        let turns = self.line.keeps(device, None, now);
         ours.map(Holder::Allocation)
             .chain(others.map(Holder::Unmanaged))
+            .chain(turns.map(Holder::Turn))
     }
 
     /// The compute that `uid` holds at `now`.

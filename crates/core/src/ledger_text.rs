@@ -1,7 +1,7 @@
 //! The ledger as it is stored: JSON that tells whether it is whole.
 //!
 //! ```json
-//! {"version":1,"crc32":"1c291ca3","ledger":{"generation":7,…}}
+//! {"version":2,"crc32":"1c291ca3","ledger":{"generation":7,…}}
 //! ```
 //!
 //! The checksum is over the bytes of the `ledger` value. No sync is asked of the disk: after a
@@ -13,8 +13,11 @@ use serde_json::value::RawValue;
 
 use crate::ledger::Ledger;
 
-/// The version of the format that this build reads and writes.
-const VERSION: u32 = 1;
+/// The version of the format that this build writes.
+const VERSION: u32 = 2;
+
+/// The oldest version that this build reads: one without a waiting line.
+const OLDEST: u32 = 1;
 
 /// Why a stored ledger cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +40,7 @@ pub enum Damage {
         written: String,
     },
     /// Written by another release.
-    #[error("it has version {0}, this release reads version {VERSION}")]
+    #[error("it has version {0}, this release reads versions {OLDEST} to {VERSION}")]
     Version(u32),
 }
 
@@ -68,11 +71,11 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
         // Another version may have another form.
         let VersionOnly { version } = serde_json::from_slice(bytes).map_err(torn)?;
         Err(match version {
-            VERSION => torn(error),
+            OLDEST..=VERSION => torn(error),
             other => Damage::Version(other),
         })
     })?;
-    if envelope.version != VERSION {
+    if !(OLDEST..=VERSION).contains(&envelope.version) {
         return Err(Damage::Version(envelope.version));
     }
     let found = checksum(envelope.ledger.get());
@@ -124,6 +127,15 @@ mod tests {
     }
 
     #[test]
+    fn a_ledger_of_the_release_without_a_waiting_line_is_read() {
+        let ledger = r#"{"generation":7,"grants_after":null,"allocations":[{"container":"a._.1","id":"x","devices":[],"holding":"live","hold":null,"changed":7}],"unmanaged":[],"marks":[],"recent":[]}"#;
+        let sum = checksum(ledger);
+        let text = format!("{{\"version\":1,\"crc32\":\"{sum}\",\"ledger\":{ledger}}}\n");
+        let read = read(text.as_bytes()).unwrap();
+        assert_eq!((read.generation, read.line), (7, Default::default()));
+    }
+
+    #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let whole = stored();
         for at in 0..whole.len() - 1 {
@@ -141,8 +153,8 @@ mod tests {
         assert_eq!(read(b""), Err(Damage::Empty));
         assert_eq!(read(&[0; 4096]), Err(Damage::Empty));
         assert_eq!(
-            read(br#"{"version":2,"anything":[]}"#),
-            Err(Damage::Version(2))
+            read(br#"{"version":3,"anything":[]}"#),
+            Err(Damage::Version(3))
         );
     }
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
+    time::Duration,
 };
 
 use crate::{
@@ -122,6 +123,7 @@ pub struct Policy {
     admin_group: Option<String>,
     container_types: ContainerTypes,
     exemptions: Vec<Exemption>,
+    recent_use_half_life: Duration,
 }
 
 #[derive(Debug)]
@@ -202,5 +204,10 @@ impl Policy {
             let theirs = exemption.login == login || exemption.login == form;
             from && theirs && exemption.until.is_none_or(|until| now < until)
         })
+    }
+
+    /// The time after which what somebody used counts half in the waiting line.
+    pub fn recent_use_half_life(&self) -> Duration {
+        self.recent_use_half_life
     }
 }

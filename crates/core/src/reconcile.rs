@@ -6,6 +6,7 @@ use crate::{
     container::{ContainerId, Sighting, State},
     device::{Claim, Held},
     ledger::{Allocation, Holding, Ledger, PENDING, Process, Unmanaged},
+    line::{Gone, Turn, Waiter},
     name::EngineName,
     record::Record,
     time::Timestamp,
@@ -29,7 +30,7 @@ pub struct Seen {
     pub unfinished: Vec<String>,
     /// Marks that are no more.
     pub vanished: Vec<ContainerId>,
-    /// Pending entries' processes that were dead before the engine was asked.
+    /// Processes of pending entries, and of those who wait, that were dead before the engine was asked.
     pub dead: Vec<Process>,
     /// When stopped containers stopped, where the ledger did not know.
     pub stopped: BTreeMap<ContainerId, Timestamp>,
@@ -52,6 +53,10 @@ pub enum Change {
     Released(Allocation),
     /// A container of somebody else holds devices.
     Found(Unmanaged),
+    /// Somebody does not wait any more, and had nothing.
+    Left(Waiter, Gone),
+    /// Nobody used in time what was kept for them: it is free.
+    TurnOver(Turn),
 }
 
 /// Applies what was seen to the ledger. The changes are what is worth an event.
@@ -106,6 +111,13 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
     }
     add_recorded(ledger, seen, &seen.records, now);
     not_later_than(ledger, now);
+    ledger.line_not_later_than(now);
+    let (left, over) = ledger.tidy_line(&seen.dead, now);
+    changes.extend(
+        left.into_iter()
+            .map(|(waiter, why)| Change::Left(waiter, why)),
+    );
+    changes.extend(over.into_iter().map(Change::TurnOver));
     release(ledger, now, &mut changes);
     note_unmanaged(ledger, seen, &mut changes);
     take_again(ledger, &by_id, now);
@@ -159,7 +171,11 @@ fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timesta
         {
             Holding::Live
         }
-        Holding::Stopped { .. } if !stopped && entry.holds(now) => Holding::Live,
+        Holding::Stopped { .. } if !stopped && entry.holds(now) => {
+            // Nobody noted when it was started.
+            entry.ends = None;
+            Holding::Live
+        }
         _ => return,
     };
 }
@@ -297,13 +313,15 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
         };
         if entry.holding != holding {
             ledger.allocations[at].holding = holding;
+            ledger.allocations[at].ends = None;
             ledger.allocations[at].changed = ledger.generation + 1;
         }
     }
 }
 
 /// Whether entry number `at` of the ledger may have its devices: no other entry holds any of
-/// them, nor, unless they are its own still, a container that DS01 did not make.
+/// them, nor, unless they are its own still, a container that DS01 did not make or somebody else
+/// whose turn in the waiting line has come.
 pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
     let entry = &ledger.allocations[at];
     let others = ledger.allocations.iter().enumerate();
@@ -311,8 +329,11 @@ pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
     let mut taken = others.flat_map(|(_, other)| &other.devices);
     let its_own = entry.holds(now) && entry.holding != Holding::Intruding;
     let claimed = |u: &Unmanaged| entry.devices.iter().any(|held| u.claim.covers_held(held));
+    let uid = Some(entry.container.uid);
+    let is_kept = |held: &Held| ledger.line.keeps(held, uid, now).next().is_some();
+    let others_claim = || ledger.unmanaged.iter().any(claimed) || entry.devices.iter().any(is_kept);
     !taken.any(|other| entry.devices.iter().any(|held| held.overlaps(other)))
-        && (its_own || !ledger.unmanaged.iter().any(claimed))
+        && (its_own || !others_claim())
 }
 
 /// Moves the marks on, if everything that was listed is accounted for.

@@ -112,6 +112,8 @@ impl Record {
             devices: self.devices.clone(),
             holding: Holding::Live,
             hold: self.hold,
+            group: self.group.clone(),
+            ends: None,
             changed: 0,
         })
     }

@@ -63,6 +63,11 @@ impl Share {
             .then(|| Self((gpus * f64::from(PARTS)).round() as u32))
     }
 
+    /// The same in 28ths of a GPU.
+    pub(crate) fn parts(self) -> u32 {
+        self.0
+    }
+
     /// The same as a decimal number of GPUs.
     pub fn as_gpus(self) -> f64 {
         f64::from(self.0) / f64::from(PARTS)

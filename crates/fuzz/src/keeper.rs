@@ -110,6 +110,8 @@ fn allocation(owned: &str) -> Allocation {
         devices: Vec::new(),
         holding: Holding::Live,
         hold: Some(Duration::from_secs(60)),
+        group: String::new(),
+        ends: None,
         changed: 0,
     }
 }

@@ -23,10 +23,14 @@ pub fn steady_ns() -> u64 {
 
 /// This process, as others can recognise it.
 pub fn this_process() -> Option<Process> {
-    let pid = std::process::id();
+    process(std::process::id())
+}
+
+/// The process that has this pid now, as others can recognise it.
+pub fn process(pid: u32) -> Option<Process> {
     Some(Process {
         pid,
-        started: started(pid)?,
+        started: stat(pid)?.started,
         boot: boot()?,
     })
 }
@@ -39,8 +43,9 @@ pub fn is_dead(process: &Process) -> bool {
         let boot = |id: &str| id.split(' ').next().map(str::to_string);
         return boot(&here) != boot(&process.boot);
     }
-    match started(process.pid) {
-        Some(started) => started != process.started,
+    match stat(process.pid) {
+        // One that nobody has waited for yet has ended all the same.
+        Some(stat) => stat.ended || stat.started != process.started,
         // A /proc mounted with hidepid shows nobody else's processes; the kernel still knows them.
         None => {
             let pid = i32::try_from(process.pid).map(Pid::from_raw);
@@ -60,18 +65,21 @@ fn boot() -> Option<String> {
     BOOT.get_or_init(read).clone()
 }
 
-fn started(pid: u32) -> Option<u64> {
-    start_time(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+/// What the kernel tells of a process.
+struct Stat {
+    /// In clock ticks since boot.
+    started: u64,
+    /// Only its parent has still to take note of its end.
+    ended: bool,
 }
 
-/// Field 22 of proc(5)'s stat, counted after the name, which may hold anything.
-fn start_time(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?
-        .1
-        .split_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
+/// Fields 3 and 22 of proc(5)'s stat, counted after the name, which may hold anything.
+fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let ended = matches!(fields.next()?, "Z" | "X");
+    let started = fields.nth(18)?.parse().ok()?;
+    Some(Stat { started, ended })
 }
 
 #[cfg(test)]
@@ -90,5 +98,22 @@ mod tests {
             boot: "another".into(),
             ..this
         }));
+    }
+
+    #[test]
+    fn a_process_has_ended_before_its_parent_knows() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let process = process(child.id()).unwrap();
+        assert!(!is_dead(&process));
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+        while !is_dead(&process) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(is_dead(&process));
     }
 }

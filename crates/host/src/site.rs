@@ -7,6 +7,7 @@ use ds01_core::{
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Ledger},
+    line,
     name::EngineName,
     policy::Policy,
     rebuild::rebuild,
@@ -187,7 +188,7 @@ impl Site {
                 let aside = locked.set_aside(now.0)?;
                 let kept = aside.map_or(String::new(), |path| format!("; see {}", path.display()));
                 self.notice(format!(
-                    "the ledger cannot be trusted: {damage}; it was rebuilt from the engine{kept}"
+                    "the ledger cannot be trusted: {damage}; it was rebuilt from the engine, without the waiting line and reservations{kept}"
                 ));
                 self.log(
                     Event::new(now, "health.fail")
@@ -198,8 +199,14 @@ impl Site {
             }
         };
         let decided = decide(&mut ledger, now);
-        if old != Some(&ledger) {
-            locked.save(&mut ledger)?;
+        match old {
+            Some(old) if *old == ledger => {}
+            old => {
+                if let Some(old) = old {
+                    ledger.note_use(old, now);
+                }
+                locked.save(&mut ledger)?;
+            }
         }
         drop(locked);
         self.carry_out(&changes, &seen.containers, now);
@@ -271,6 +278,15 @@ impl Site {
                 Change::Released(entry) => {
                     self.log(event("gpu.release", entry).with("reason", "hold after stop ended"));
                 }
+                Change::Left(waiter, why) => {
+                    let event = Event::new(now, "queue.left").of(users::login(waiter.uid));
+                    self.log(event.with("ticket", waiter.ticket).with("reason", why));
+                }
+                Change::TurnOver(turn) => {
+                    let event = Event::new(now, "gpu.release").of(users::login(turn.uid));
+                    let event = event.with("gpus", line::slots(&turn.devices));
+                    self.log(event.with("reason", "not used in time when their turn had come"));
+                }
                 Change::Found(found) => {
                     let event = Event::new(now, "detection.unmanaged_container");
                     self.log(event.with("container", &found.name).with("id", &found.id));
@@ -339,12 +355,7 @@ impl Site {
 
 /// An entry's devices as users read them.
 pub(crate) fn slots(entry: &Allocation) -> String {
-    entry
-        .devices
-        .iter()
-        .map(|held| held.slot.to_string())
-        .collect::<Vec<_>>()
-        .join(" ")
+    line::slots(&entry.devices)
 }
 
 /// A failure that no error type stands for.

@@ -25,7 +25,7 @@ impl Ledger<'_> {
         fs::write(self.path(), bytes).or_fail("write the ledger");
     }
 
-    /// What it says: it must be whole, of version 1, and its checksum right.
+    /// What it says: it must be whole, of version 2, and its checksum right.
     #[track_caller]
     pub fn read(&self) -> Value {
         let text = String::from_utf8(self.bytes()).or_fail("read the ledger as text");
@@ -34,7 +34,7 @@ impl Ledger<'_> {
             .split_once(r#""ledger":"#)
             .and_then(|(_, rest)| rest.trim_end().strip_suffix('}'));
         let sum = crc32(within.unwrap_or_default().as_bytes());
-        if envelope["version"] != 1 || envelope["crc32"] != format!("{sum:08x}") {
+        if envelope["version"] != 2 || envelope["crc32"] != format!("{sum:08x}") {
             fail(format_args!("the ledger is not whole: {text}"));
         }
         envelope["ledger"].clone()
@@ -46,7 +46,7 @@ impl Ledger<'_> {
         change(&mut ledger);
         let ledger = ledger.to_string();
         let sum = crc32(ledger.as_bytes());
-        let text = format!("{{\"version\":1,\"crc32\":\"{sum:08x}\",\"ledger\":{ledger}}}\n");
+        let text = format!("{{\"version\":2,\"crc32\":\"{sum:08x}\",\"ledger\":{ledger}}}\n");
         self.set(text.as_bytes());
     }
 }

@@ -23,6 +23,7 @@ fn admitted(devices: u32, limits: &Limits, host: &[Device], ledger: &Ledger) -> 
     let request = Request {
         container: "new._.1".parse().unwrap(),
         devices,
+        run: None,
     };
     let inventory = Inventory {
         devices: host.to_vec(),
@@ -188,6 +189,36 @@ fn each_refusal_tells_its_status_and_what_to_do() {
             Denied::NoneFits { held, asked, quota },
             6,
             "no GPU free that fits: 0.43 of 1 in use, the smallest free needs 0.43",
+        ),
+        (
+            Denied::Unclear { name: "x".into() },
+            6,
+            "docker is making x, and cannot tell yet which GPUs it has",
+        ),
+        (
+            Denied::Behind {
+                asked: 1,
+                free: 2,
+                ahead: 3,
+            },
+            6,
+            "no GPU free for you yet: 1 asked for, 2 free, and 3 ahead of you in line",
+        ),
+        (
+            Denied::Reserved {
+                asked: 1,
+                free: 1,
+                whom: "group vision".into(),
+                until: NOW,
+            },
+            6,
+            "no GPU free for you yet: 1 asked for, 1 free, but reserved for group vision until \
+             1970-01-12T13:46:40Z",
+        ),
+        (
+            Denied::Waiting { limit: 16 },
+            5,
+            "16 requests of yours wait in line already",
         ),
     ] {
         assert_eq!(

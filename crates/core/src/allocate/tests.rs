@@ -1,13 +1,14 @@
 use super::*;
 use crate::{
     device::{
-        Claim,
+        Claim, Device, Uuid,
         tests::{mig, whole},
     },
     ledger::{
         Holding,
         tests::{NOW, entry, ledger, named, stopped, unmanaged},
     },
+    share::Share,
 };
 
 /// No limits at all.
@@ -31,7 +32,12 @@ fn ask(devices: u32) -> Request {
     Request {
         container: "new._.1".parse().unwrap(),
         devices,
+        run: None,
     }
+}
+
+fn is_free(device: &Device, ledger: &Ledger) -> bool {
+    given(1, &unlimited(), std::slice::from_ref(device), ledger).is_ok()
 }
 
 /// The slots that are given.
@@ -185,9 +191,7 @@ fn what_a_container_of_others_claims_is_not_given() {
             unmanaged: vec![unmanaged("x", claim.clone())],
             ..Ledger::default()
         };
-        let free = devices
-            .iter()
-            .filter(|device| is_free(device, &others, NOW));
+        let free = devices.iter().filter(|device| is_free(device, &others));
         let free: Vec<_> = free.map(|device| device.slot.to_string()).collect();
         assert_eq!(free.join(" "), expected, "{claim:?}");
     }
@@ -203,7 +207,7 @@ fn a_device_in_use_outside_containers_is_not_given() {
     ] {
         let mut device = whole(0);
         device.activity.processes = processes;
-        assert_eq!(is_free(&device, &ledger(&[]), NOW), expected, "{device:?}");
+        assert_eq!(is_free(&device, &ledger(&[])), expected, "{device:?}");
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) fn intent(container: &str, devices: &[Device], holding: Holding) -> A
         devices: devices.iter().map(Held::from).collect(),
         holding,
         hold: Some(HOLD),
+        group: String::new(),
+        ends: None,
         changed: 0,
     }
 }
@@ -156,6 +158,7 @@ fn a_device_is_kept_by_its_holder_by_its_gpus_and_by_claims() {
         let name = |holder| match holder {
             Holder::Allocation(entry) => entry.container.to_string(),
             Holder::Unmanaged(other) => other.name.clone(),
+            Holder::Turn(turn) => turn.uid.to_string(),
         };
         ledger.holders_of(device, NOW).map(name).collect::<Vec<_>>()
     };

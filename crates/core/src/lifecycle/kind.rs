@@ -76,6 +76,17 @@ impl Kind {
     }
 }
 
+impl From<Interface> for Kind {
+    fn from(interface: Interface) -> Self {
+        match interface {
+            Interface::Devcontainer => Self::Devcontainer,
+            Interface::Compose => Self::Compose,
+            Interface::Docker => Self::Docker,
+            Interface::Unknown => Self::Unknown,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

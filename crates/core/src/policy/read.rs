@@ -8,7 +8,10 @@ use super::{
     values::{self, Read, nullable},
     yaml::{At, Map, Node},
 };
-use crate::limits::{ContainerTypes, Exemption, Limits};
+use crate::{
+    limits::{ContainerTypes, Exemption, Limits},
+    recent,
+};
 
 type Result<T> = std::result::Result<T, PolicyError>;
 
@@ -26,6 +29,7 @@ pub(super) fn policy(files: &PolicyFiles) -> Result<(Policy, Vec<Warning>)> {
         admin_group: None,
         container_types: ContainerTypes::shipped(),
         exemptions: Vec::new(),
+        recent_use_half_life: recent::HALF_LIFE,
     };
     let mut warnings = Vec::new();
     let top = At::top(&files.limits);
@@ -83,6 +87,7 @@ fn limits(policy: &mut Policy, top: At, map: &Map, warnings: &mut Vec<Warning>) 
             }
             "access_control" => access_control(policy, at, at.map(node)?, warnings)?,
             "enforcement" => enforcement(policy, at, at.map(node)?, warnings)?,
+            "waiting_line" => waiting_line(policy, at, at.map(node)?, warnings)?,
             // Sections of the original that nothing here reads; one may be all comments.
             "gpu_allocation" | "monitoring" | "bare_metal_access" if *node == Node::Null => {}
             "gpu_allocation" | "monitoring" | "bare_metal_access" => {
@@ -230,6 +235,19 @@ fn enforcement(policy: &mut Policy, at: At, map: &Map, warnings: &mut Vec<Warnin
             "aggregate_limits" => policy.aggregate_enforced = value(at, node, values::flag)?,
             // Which one it is, the engine says.
             "cgroup_driver" => warnings.push(at.warning(NO_EFFECT)),
+            _ => warnings.push(at.warning(UNKNOWN)),
+        }
+    }
+    Ok(())
+}
+
+fn waiting_line(policy: &mut Policy, at: At, map: &Map, warnings: &mut Vec<Warning>) -> Result<()> {
+    for (key, node) in map {
+        let at = at.child(key);
+        match key.as_str() {
+            "recent_use_half_life_h" => {
+                policy.recent_use_half_life = value(at, node, values::hours)?;
+            }
             _ => warnings.push(at.warning(UNKNOWN)),
         }
     }

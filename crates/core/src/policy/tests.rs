@@ -384,6 +384,14 @@ fn types_of_containers_and_exemptions_are_read() {
 }
 
 #[test]
+fn the_half_life_of_recent_use_is_the_hosts() {
+    let of = |text: &str| policy(text).recent_use_half_life();
+    assert_eq!(of("defaults: {}"), crate::recent::HALF_LIFE);
+    let week = of("waiting_line: {recent_use_half_life_h: 168}");
+    assert_eq!(Some(week), hours(168.0));
+}
+
+#[test]
 fn anchors_and_merges_are_followed() {
     let policy = policy(
         "groups:\n  a: &a {max_cpus: 2, priority: 3}\n  student:\n    <<: *a\n    priority: 4\n",

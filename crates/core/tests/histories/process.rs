@@ -177,6 +177,7 @@ impl Proc {
                 let request = Request {
                     container: name.clone(),
                     devices: *devices,
+                    run: None,
                 };
                 let (limits, inventory) = (world.limits(name.uid), world.inventory.clone());
                 world.change(look, |ledger, now| {
@@ -195,6 +196,8 @@ impl Proc {
                             lapses: now + PENDING,
                         },
                         hold: limits.gpu_hold_after_stop,
+                        group: limits.group.clone(),
+                        ends: None,
                         changed: 0,
                     });
                     Some((devices.clone(), orphan, devices))

@@ -115,6 +115,7 @@ fn held_twice(facts: &Facts<'_>) -> Vec<Finding> {
             .map(|holder| match holder {
                 Holder::Allocation(entry) => entry.container.to_string(),
                 Holder::Unmanaged(other) => other.name.clone(),
+                Holder::Turn(turn) => format!("the waiting line, for {}", login(turn.uid)),
             })
             .collect();
         (names.len() > 1).then(|| {

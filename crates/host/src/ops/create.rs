@@ -155,6 +155,7 @@ pub(super) fn grant(
     let request = Request {
         container: container.clone(),
         devices: ask.gpus,
+        run: order.run,
     };
     let decide = |ledger: &mut Ledger, now: Timestamp| {
         if ask.gpus > 0 {
@@ -167,6 +168,8 @@ pub(super) fn grant(
             return Err(exists(entry));
         }
         let devices = allocate(&request, &order.limits, inventory, ledger, now)?;
+        ledger.line.recent.half_life = order.half_life;
+        ledger.line.take(container.uid, &devices);
         ledger.put(Allocation {
             container: container.clone(),
             id: None,
@@ -176,6 +179,8 @@ pub(super) fn grant(
                 lapses: now + PENDING,
             },
             hold: order.limits.gpu_hold_after_stop,
+            group: order.limits.group.clone(),
+            ends: None,
             changed: 0,
         });
         Ok(Granted { devices, orphan })

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ds01_core::{
@@ -14,7 +15,8 @@ use ds01_core::{
     docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
     failure::Failure,
-    limits::Limits,
+    lifecycle,
+    limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
     record::Bind,
 };
@@ -80,6 +82,8 @@ pub struct RulesOf {
     person: Person,
     caller: Caller,
     limits: Limits,
+    types: ContainerTypes,
+    half_life: Duration,
     allow: Allow,
     host_cpus: u32,
 }
@@ -94,6 +98,8 @@ pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
     let (policy, _) = crate::limits_files::policy(&config.paths.config)?;
     Ok(RulesOf {
         limits: policy.limits_for(&person.login),
+        types: policy.container_types().clone(),
+        half_life: policy.recent_use_half_life(),
         allow: config.gateway.allow.clone(),
         host_cpus: std::thread::available_parallelism().map_or(1, usize::from) as u32,
         caller,
@@ -182,10 +188,13 @@ fn order(
         .binds
         .first()
         .map(|bind| PathBuf::from(&bind.source));
+    let kind = lifecycle::Kind::from(planned.interface);
     Ok(Order {
         container: planned.container.clone(),
         person: rules.person.clone(),
         limits: rules.limits.clone(),
+        run: kind.rules(&rules.limits, &rules.types).max_runtime,
+        half_life: rules.half_life,
         slice,
         image: found.image_name.clone(),
         project: planned.container.name.to_string(),

@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ds01_core::{
     account::Account,
     device::Held,
     failure::{Failure, Kind},
-    image, label,
+    image, label, lifecycle,
     limits::Limits,
     name::{ContainerName, EngineName},
     user,
@@ -28,6 +29,10 @@ pub(super) struct Order {
     pub(super) container: EngineName,
     pub(super) person: Person,
     pub(super) limits: Limits,
+    /// The longest run of its kind; `None` is for ever.
+    pub(super) run: Option<Duration>,
+    /// After this time, what somebody used counts half in the waiting line.
+    pub(super) half_life: Duration,
     pub(super) slice: String,
     /// The image as the user named it.
     pub(super) image: String,
@@ -81,7 +86,9 @@ impl Draft {
     /// If the caller has no login or limits, the image is not there, or a folder may not be mounted.
     pub(super) fn of(create: &Create, site: &Site, caller: Caller) -> Result<Self, Failure> {
         let person = person(caller.uid)?;
-        let limits = site.policy()?.limits_for(&person.login);
+        let policy = site.policy()?;
+        let limits = policy.limits_for(&person.login);
+        let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
         let container = EngineName {
             name: create.name.clone(),
             uid: caller.uid,
@@ -124,6 +131,8 @@ impl Draft {
             container,
             person,
             limits,
+            run: rules.max_runtime,
+            half_life: policy.recent_use_half_life(),
             slice,
             image,
             project: project.into(),

@@ -46,9 +46,10 @@ pub struct DeviceStatus {
 pub struct DeviceHolder {
     /// The owner's login or uid; `None` for a container that DS01 did not make.
     pub user: Option<String>,
-    /// The engine's name of the container.
+    /// The engine's name of the container; empty if there is none.
     pub container: String,
-    /// `live`, `pending`, `stopped`, `intruding` (started past DS01 on devices of others) or `unmanaged`.
+    /// `live`, `pending`, `stopped`, `intruding` (started past DS01 on devices of others),
+    /// `unmanaged`, or `kept`: their turn in the waiting line has come.
     pub state: String,
 }
 
@@ -107,6 +108,11 @@ fn holder(holder: Holder<'_>) -> DeviceHolder {
             user: None,
             container: other.name.clone(),
             state: "unmanaged".into(),
+        },
+        Holder::Turn(turn) => DeviceHolder {
+            user: Some(login(turn.uid)),
+            container: String::new(),
+            state: "kept".into(),
         },
     }
 }

@@ -260,7 +260,7 @@ fn allocations(
         let holders = ledger.holders_of(&status.device, now);
         let mut entries = holders.filter_map(|holder| match holder {
             Holder::Allocation(entry) => Some(entry),
-            Holder::Unmanaged(_) => None,
+            Holder::Unmanaged(_) | Holder::Turn(_) => None,
         });
         let entry = entries.find(|entry| entry.container.to_string() == container)?;
         match entry.holding {

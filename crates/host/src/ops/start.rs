@@ -1,11 +1,15 @@
 //! `container-start`: the same devices again, or none.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use ds01_core::{
     admit::admit_again,
+    allocate::allocate_again,
     container::State,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
+    lifecycle,
     limits::Limits,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
@@ -47,38 +51,49 @@ impl Operation for Start {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let target = target::find(site, caller, &self.name)?;
-        let name = target.container.name.clone();
-        // What is kept for it is not to be given: nobody else's containers matter.
-        let mut scope = match target.holds {
-            true => Scope::Only(target.id.clone()),
-            false => Scope::Of(target.container.uid),
+        let look = site.look(&Scope::Of(target.container.uid))?;
+        let seen = look.seen.containers.iter().find(|c| c.id == target.id);
+        let state = match seen {
+            Some(sighting) => sighting.state,
+            None => target::sight(site, &target)?.state,
         };
-        let before = loop {
-            let look = site.look(&scope)?;
-            let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-            let state = match seen {
-                Some(sighting) => sighting.state,
-                None => target::sight(site, &target)?.state,
-            };
-            if is_up(state, &name)? {
+        let name = target.container.name.clone();
+        match state {
+            State::Running | State::Restarting => {
                 return Ok(Started {
                     name,
                     already: true,
                 });
             }
-            let limits = limits_of(site, target.container.uid);
-            let taken = site.change(&look, |ledger, now| {
-                take(site, ledger, &target, limits, &look, now)
-            })?;
-            match taken {
-                Some(before) => break before,
-                None => scope = Scope::Of(target.container.uid),
+            State::Paused => {
+                let hint = format!("let it go on with container-unpause {name}");
+                return Err(fail(
+                    Kind::State,
+                    format!("container {name} is paused"),
+                    hint,
+                ));
             }
-        };
+            State::Removing | State::Dead => {
+                let hint = format!("remove it with container-remove {name}");
+                return Err(fail(
+                    Kind::State,
+                    format!("container {name} is {state}"),
+                    hint,
+                ));
+            }
+            State::Created | State::Exited => {}
+        }
+        let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
+        let terms = terms(site, target.container.uid, &labels);
+        // For which nobody has to wait: what is not known is no end.
+        let run = terms.as_ref().map_or(None, |terms| terms.run);
+        let before = site.change(&look, |ledger, now| {
+            take(site, ledger, &target, terms, &look, now)
+        })?;
         let record = site.metadata.read(&target.container);
         let restored = record.map_or(Ok(()), |record| folders::restore(site, &record));
         if let Err(failure) = restored {
-            set(site, &target, before.holding)?;
+            set(site, &target, before.holding, None)?;
             return Err(failure);
         }
         if let Err(error) = site.engine().start(&target.id) {
@@ -93,10 +108,11 @@ impl Operation for Start {
             };
             let failure = explained(site, &before, error.into());
             // The answer is the engine's, not this.
-            let _ = set(site, &target, holding);
+            let _ = set(site, &target, holding, None);
             return Err(failure);
         }
-        set(site, &target, Holding::Live)?;
+        let ends = run.map(|run| clock::now() + run);
+        set(site, &target, Holding::Live, ends)?;
         let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(Started {
@@ -106,31 +122,22 @@ impl Operation for Start {
     }
 }
 
-/// Whether it runs already.
-///
-/// # Errors
-///
-/// Status 4 in a state from which it cannot be started.
-fn is_up(state: State, name: &ContainerName) -> Result<bool, Failure> {
-    let (what, hint) = match state {
-        State::Running | State::Restarting => return Ok(true),
-        State::Created | State::Exited => return Ok(false),
-        State::Paused => ("let it go on", "container-unpause"),
-        State::Removing | State::Dead => ("remove it", "container-remove"),
-    };
-    Err(fail(
-        Kind::State,
-        format!("container {name} is {state}"),
-        format!("{what} with {hint} {name}"),
-    ))
+/// What the owner may have.
+struct Terms {
+    limits: Limits,
+    /// The longest run of a container of this kind; `None` is for ever.
+    run: Option<Duration>,
 }
 
-fn limits_of(site: &Site, uid: u32) -> Result<Limits, Failure> {
-    Ok(site.policy()?.limits_for(&person(uid)?.login))
+fn terms(site: &Site, uid: u32, labels: &BTreeMap<String, String>) -> Result<Terms, Failure> {
+    let policy = site.policy()?;
+    let limits = policy.limits_for(&person(uid)?.login);
+    let rules = lifecycle::Kind::of(labels, true).rules(&limits, policy.container_types());
+    let run = rules.max_runtime;
+    Ok(Terms { limits, run })
 }
 
-/// Holds the container's own devices again before it runs. What the entry was before; `None` if
-/// they are not kept for it, and more has to be looked at.
+/// Holds the container's own devices again before it runs. What the entry was before.
 ///
 /// # Errors
 ///
@@ -140,10 +147,10 @@ fn take(
     site: &Site,
     ledger: &mut Ledger,
     target: &Target,
-    limits: Result<Limits, Failure>,
+    terms: Result<Terms, Failure>,
     look: &Look,
     now: Timestamp,
-) -> Result<Option<Allocation>, Failure> {
+) -> Result<Allocation, Failure> {
     let container = &target.container;
     let name = &container.name;
     let ours =
@@ -172,11 +179,11 @@ fn take(
         ));
     }
     if !before.holds(now) && !before.devices.is_empty() {
-        if look.seen.news.is_none() {
-            return Ok(None);
-        }
         look.tells_all_devices()?;
-        admit_again(&before, &limits?, ledger, now)?;
+        let Terms { limits, run } = terms?;
+        admit_again(&before, &limits, ledger, now)?;
+        allocate_again(&before, &limits, run, ledger, now)?;
+        ledger.line.take(container.uid, &before.devices);
     }
     ledger.change(container, |entry| {
         entry.holding = Holding::Pending {
@@ -184,16 +191,24 @@ fn take(
             lapses: now + PENDING,
         };
     });
-    Ok(Some(before))
+    Ok(before)
 }
 
-fn set(site: &Site, target: &Target, holding: Holding) -> Result<(), Failure> {
+/// `ends` is when it is stopped at the latest, if it runs and that is known.
+fn set(
+    site: &Site,
+    target: &Target,
+    holding: Holding,
+    ends: Option<Timestamp>,
+) -> Result<(), Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
         let same = ledger
             .entry(&target.container)
             .is_some_and(|e| e.id.as_ref() == Some(&target.id));
         if same {
-            ledger.change(&target.container, |entry| entry.holding = holding);
+            ledger.change(&target.container, |entry| {
+                (entry.holding, entry.ends) = (holding, ends);
+            });
         }
         Ok(())
     })

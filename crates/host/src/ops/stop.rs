@@ -78,7 +78,7 @@ impl Operation for Stop {
             .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
         // One that ended by itself stopped when the engine says, not now.
         let scope = if already {
-            Scope::Only(target.id.clone())
+            Scope::Of(target.container.uid)
         } else {
             Scope::Nothing
         };

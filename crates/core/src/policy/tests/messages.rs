@@ -171,6 +171,10 @@ fn a_wrong_value_is_named_with_file_line_and_key() {
             "container_types:\n  docker:\n    max_runtime_h: 0\n",
             "limits.yaml:3: container_types.docker.max_runtime_h: must be a number of hours above 0, or null for no limit, not 0",
         ),
+        (
+            "waiting_line: {recent_use_half_life_h: 0}",
+            "limits.yaml:1: waiting_line.recent_use_half_life_h: must be a number of hours above 0, not 0",
+        ),
     ] {
         assert_eq!(refusal(text), message, "{text:?}");
     }

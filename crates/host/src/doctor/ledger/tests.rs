@@ -54,6 +54,8 @@ fn entry(id: &str, gpu: u32, holding: Holding) -> Allocation {
         devices: vec![Held::from(&device(gpu))],
         holding,
         hold: None,
+        group: String::new(),
+        ends: None,
         changed: 0,
     }
 }

@@ -1,0 +1,319 @@
+//! The waiting line for devices: who waits, for whom devices are kept, what is reserved.
+//!
+//! It lives in the ledger and nowhere else: whoever changes the ledger changes both at once, so
+//! that a device is never free for everybody between its holder and the first in line.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    device::{Device, Held},
+    ledger::{Ledger, Process},
+    limits::Limits,
+    name::ContainerName,
+    recent::Recent,
+    reservation::Reservation,
+    share::Share,
+    time::Timestamp,
+};
+
+/// How long devices are kept for somebody who does not wait at a terminal.
+///
+/// Source: issue 6, "when its turn comes the device is kept for 15 minutes".
+pub const KEPT: Duration = Duration::from_secs(15 * 60);
+
+/// How long somebody who waits at a terminal or on a connection has to take what is free for
+/// them. They need milliseconds: one who does not come is suspended, or hangs, and leaves the
+/// line, or nobody behind would ever be served.
+pub const OFFER: Duration = Duration::from_secs(10);
+
+/// Requests of one user that may wait at a time: as each costs everybody who looks at the line.
+pub const WAITING: usize = 16;
+
+/// The waiting line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Line {
+    /// What everybody used lately: who used less goes first.
+    pub recent: Recent,
+    /// Who waits, in the order in which they came.
+    pub waiters: Vec<Waiter>,
+    /// Devices that are kept for somebody whose turn has come.
+    pub turns: Vec<Turn>,
+    /// Devices that an admin has set aside.
+    pub reservations: Vec<Reservation>,
+    /// The devices as they were when somebody last asked for some; none while nobody waits. By
+    /// them, who waits finds out from the ledger alone whether to ask again.
+    pub devices: Vec<Known>,
+}
+
+/// Somebody who waits for devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiter {
+    /// Its number: who came later has a higher one.
+    pub ticket: u64,
+    /// The user.
+    pub uid: u32,
+    /// The container that they are for; `None` for whatever the user makes of them.
+    pub container: Option<ContainerName>,
+    /// How many devices.
+    pub devices: u32,
+    /// What the owner's limits were when they last asked.
+    pub terms: Terms,
+    /// When they came.
+    pub since: Timestamp,
+    /// How they wait.
+    pub stay: Stay,
+}
+
+/// How somebody waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stay {
+    /// At a terminal or on a connection: they take what is free themselves.
+    Present {
+        /// Who waits: it leaves the line by ending.
+        process: Option<Process>,
+        /// When they give up.
+        until: Timestamp,
+        /// Since when somebody knows that they could take their devices, and they have not.
+        offered: Option<Timestamp>,
+    },
+    /// Beyond any terminal: what is free is kept for them, for [`KEPT`].
+    Away {
+        /// The project whose container is then started.
+        launch: Option<ContainerName>,
+    },
+}
+
+/// What of a user's limits decides about devices. See [`Limits`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The policy group.
+    pub group: String,
+    /// 1 to 100, higher first.
+    pub priority: u8,
+    /// Compute across all containers.
+    pub quota: Option<Share>,
+    /// Whole GPUs may be had, not only MIG devices.
+    pub whole_gpus: bool,
+    /// How long the devices may be held at most, the hold after the end included; `None` is for ever.
+    pub longest: Option<Duration>,
+}
+
+impl Terms {
+    /// Those of a user with `limits`, for a container that may run for `run`.
+    ///
+    /// It may be left uncreated, unstarted, run, and be stopped: the times of all of them add up.
+    pub fn of(limits: &Limits, run: Option<Duration>) -> Self {
+        let parts = [
+            limits.lifecycle.created_timeout,
+            run,
+            limits.gpu_hold_after_stop,
+        ];
+        Self {
+            group: limits.group.clone(),
+            priority: limits.priority,
+            quota: limits.quota,
+            whole_gpus: limits.whole_gpus,
+            longest: parts.into_iter().sum(),
+        }
+    }
+}
+
+/// Devices that are kept for somebody whose turn has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The ticket with which they waited.
+    pub ticket: u64,
+    /// For whom.
+    pub uid: u32,
+    /// The user's policy group.
+    pub group: String,
+    /// The devices that are left of it.
+    pub devices: Vec<Held>,
+    /// Until when.
+    pub until: Timestamp,
+    /// The project whose container is to be started.
+    pub launch: Option<ContainerName>,
+    /// The user has been told, or the container started.
+    pub told: bool,
+}
+
+/// A device as it was when somebody last asked the driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The device.
+    pub device: Held,
+    /// Processes computed on it.
+    pub busy: bool,
+}
+
+impl From<&Device> for Known {
+    fn from(device: &Device) -> Self {
+        Self {
+            device: device.into(),
+            busy: device
+                .activity
+                .processes
+                .as_ref()
+                .is_some_and(|all| !all.is_empty()),
+        }
+    }
+}
+
+impl Waiter {
+    /// Whether they may be given devices at `now`, and are there to take them.
+    pub(crate) fn is_there(&self, now: Timestamp) -> bool {
+        match self.stay {
+            Stay::Present { until, offered, .. } => {
+                now < until && offered.is_none_or(|at| now < at + OFFER)
+            }
+            Stay::Away { .. } => true,
+        }
+    }
+
+    /// The process that waits, if one does.
+    pub fn process(&self) -> Option<&Process> {
+        match &self.stay {
+            Stay::Present { process, .. } => process.as_ref(),
+            Stay::Away { .. } => None,
+        }
+    }
+}
+
+impl Line {
+    /// The waiter with this ticket, if it is this user's.
+    pub fn waiter(&self, uid: u32, ticket: u64) -> Option<&Waiter> {
+        let mut waiters = self.waiters.iter();
+        waiters.find(|w| w.ticket == ticket && w.uid == uid)
+    }
+
+    /// The request for this container that waits.
+    pub fn waits_for(&self, uid: u32, container: &ContainerName) -> Option<&Waiter> {
+        let mut waiters = self.waiters.iter();
+        waiters.find(|w| w.uid == uid && w.container.as_ref() == Some(container))
+    }
+
+    /// Takes somebody out of the line.
+    pub fn leave(&mut self, uid: u32, ticket: u64) -> Option<Waiter> {
+        let mut waiters = self.waiters.iter();
+        let at = waiters.position(|w| w.ticket == ticket && w.uid == uid)?;
+        let left = self.waiters.remove(at);
+        self.forget_devices();
+        Some(left)
+    }
+
+    /// Uses up what is kept for a user: these devices are in a container now.
+    pub fn take(&mut self, uid: u32, devices: &[Held]) {
+        for turn in self.turns.iter_mut().filter(|turn| turn.uid == uid) {
+            let taken = |kept: &Held| devices.iter().any(|held| held.overlaps(kept));
+            turn.devices.retain(|kept| !taken(kept));
+        }
+        self.turns.retain(|turn| !turn.devices.is_empty());
+    }
+
+    /// The turns that keep `device` from `uid`; from everybody, if that is nobody.
+    pub(crate) fn keeps<'a>(
+        &'a self,
+        device: &Held,
+        from: Option<u32>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Turn> {
+        let turns = self.turns.iter().filter(move |turn| now < turn.until);
+        turns
+            .filter(move |turn| Some(turn.uid) != from)
+            .filter(|turn| turn.devices.iter().any(|kept| kept.overlaps(device)))
+    }
+
+    /// Without anybody who waits, nobody needs to know what there is.
+    pub(crate) fn forget_devices(&mut self) {
+        if self.waiters.is_empty() {
+            self.devices.clear();
+        }
+    }
+}
+
+/// Devices as users read them: `0 1:3`.
+pub fn slots(devices: &[Held]) -> String {
+    let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
+    slots.join(" ")
+}
+
+/// Why somebody is not in the line any more, or has a turn no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gone {
+    /// The process that waited has ended.
+    Ended,
+    /// They had waited as long as they wanted.
+    GaveUp,
+    /// Their devices were free for [`OFFER`], and they did not take them.
+    Absent,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ended => "its process has ended",
+            Self::GaveUp => "it waited as long as it wanted",
+            Self::Absent => "it did not take what was free for it",
+        })
+    }
+}
+
+impl Ledger {
+    /// Takes everybody out of the line who does not wait any more, and ends turns and
+    /// reservations whose time is over. `dead` are processes that have ended.
+    ///
+    /// The waiters who went, and why; the turns that nobody used.
+    pub fn tidy_line(
+        &mut self,
+        dead: &[Process],
+        now: Timestamp,
+    ) -> (Vec<(Waiter, Gone)>, Vec<Turn>) {
+        let line = &mut self.line;
+        let why = |waiter: &Waiter| match &waiter.stay {
+            Stay::Present {
+                process: Some(process),
+                ..
+            } if dead.contains(process) => Some(Gone::Ended),
+            Stay::Present { until, .. } if *until <= now => Some(Gone::GaveUp),
+            Stay::Present { .. } if !waiter.is_there(now) => Some(Gone::Absent),
+            _ => None,
+        };
+        let mut gone = Vec::new();
+        for waiter in std::mem::take(&mut line.waiters) {
+            match why(&waiter) {
+                Some(why) => gone.push((waiter, why)),
+                None => line.waiters.push(waiter),
+            }
+        }
+        let (turns, over) = std::mem::take(&mut line.turns)
+            .into_iter()
+            .partition(|turn| now < turn.until);
+        line.turns = turns;
+        line.reservations.retain(|reserved| now < reserved.until);
+        line.forget_devices();
+        (gone, over)
+    }
+
+    /// Nothing of the line is later than `now` allows: the clock was set back.
+    pub(crate) fn line_not_later_than(&mut self, now: Timestamp) {
+        let line = &mut self.line;
+        for waiter in &mut line.waiters {
+            waiter.since = waiter.since.min(now);
+            if let Stay::Present {
+                offered: Some(at), ..
+            } = &mut waiter.stay
+            {
+                *at = (*at).min(now);
+            }
+        }
+        for turn in &mut line.turns {
+            turn.until = turn.until.min(now + KEPT);
+        }
+        line.recent.at = line.recent.at.min(now);
+    }
+}

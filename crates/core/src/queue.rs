@@ -1,0 +1,129 @@
+//! Who of those who wait is served, with which devices, and why the others are not.
+//!
+//! **Order.** Priority first (1 to 100, higher first), then recent use (less first, [`crate::recent`]),
+//! then who came first. Somebody who asks anew stands in the same line as those who wait: there is
+//! no way past it.
+//!
+//! **Passing.** Who cannot be served yet because devices are with others is the *head*: it must
+//! not wait longer because of those behind it, or a large request would be starved by small ones.
+//! So devices are reserved for it: the time is worked out at which it can be served at the
+//! latest, by what is known of the ends of holds and runs. Those behind it may pass if they will
+//! have given their devices back by then, or if it can be served then without them. Where no end is
+//! known they may take only what the head could not use. One head is enough: whoever is behind it
+//! becomes the head in turn. This is EASY backfilling, as Maui and Slurm (`sched/backfill`) do it.
+//!
+//! Who waits because of their own quota keeps nobody waiting, as only they can end that.
+//!
+//! Source: D. Lifka, "The ANL/IBM SP scheduling system", 1995 (EASY); SPEC.md section 5.
+
+mod floor;
+mod outlook;
+mod serve;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    admit::Denied,
+    device::Held,
+    ledger::Ledger,
+    line::{Known, Waiter},
+    recent::Uses,
+    share::Share,
+    time::Timestamp,
+};
+
+use floor::{Floor, Head};
+pub use outlook::{Outlook, Standing, Survey};
+pub use serve::{Asked, Join, Wait};
+
+/// What becomes of somebody who waits, if all that is known is true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Who.
+    pub waiter: &'a Waiter,
+    /// The devices that are theirs now, or why there are none yet.
+    pub verdict: Result<Vec<Held>, Denied>,
+    /// When they are served at the latest; `None` if no end is known of what they wait for.
+    pub expected: Option<Timestamp>,
+}
+
+/// Somebody who asks, beside those who wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks<'a> {
+    /// As they stand in the line, in which they may be already.
+    pub waiter: &'a Waiter,
+    /// The devices that it must be; `None` if any will do.
+    pub only: Option<&'a [Held]>,
+}
+
+/// Works out who is served at `now`: everybody in the line who is there to be served, and who
+/// `asks`. In their order, the first first.
+///
+/// `devices` are those of the host. Nothing is changed: who is served takes what the entry says.
+pub fn plan<'a>(
+    ledger: &'a Ledger,
+    devices: &[Known],
+    asks: Option<Asks<'a>>,
+    now: Timestamp,
+) -> Vec<Entry<'a>> {
+    // Who asks is not in the line twice.
+    let is_other = |w: &&Waiter| asks.is_none_or(|asks| w.ticket != asks.waiter.ticket);
+    let waiters = ledger.line.waiters.iter().filter(is_other);
+    let waiters = waiters.filter(|w| w.is_there(now));
+    let waiters = waiters.chain(asks.map(|asks| asks.waiter)).collect();
+    let mut floor = Floor::new(ledger, devices, asks, now);
+    let mut promised: BTreeMap<u32, Share> = BTreeMap::new();
+    let mut head: Option<Head<'_>> = None;
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    for waiter in in_order(waiters, Uses::at(ledger, now), &floor) {
+        let promised = promised.entry(waiter.uid).or_default();
+        let budget = floor.budget(waiter, *promised);
+        let verdict = floor
+            .choose(waiter, budget, head.as_ref())
+            .map_err(|why| why.in_words(&floor, waiter, *promised, entries.len()));
+        let expected = match &verdict {
+            Ok(chosen) => {
+                *promised = *promised + floor.cost(waiter, chosen);
+                Some(now)
+            }
+            Err(_) => floor.expect(waiter, budget),
+        };
+        if verdict.is_err() && head.is_none() {
+            head = floor.head(waiter, budget, expected);
+        }
+        if let Ok(chosen) = &verdict {
+            floor.give(waiter, chosen);
+        }
+        let slots = |chosen: Vec<usize>| chosen.into_iter().map(|at| floor.device(at).clone());
+        entries.push(Entry {
+            waiter,
+            verdict: verdict.map(|chosen| slots(chosen).collect()),
+            expected,
+        });
+    }
+    entries
+}
+
+/// By priority, recent use, and who came first. What somebody would be given counts for their
+/// next request, so that who asks a thousand times is served in turn with who asks once.
+fn in_order<'a>(
+    mut waiters: Vec<&'a Waiter>,
+    mut uses: Uses,
+    floor: &Floor<'_>,
+) -> Vec<&'a Waiter> {
+    let mut order = Vec::new();
+    while !waiters.is_empty() {
+        let key = |w: &&Waiter| {
+            let priority = std::cmp::Reverse(w.terms.priority);
+            (priority, uses.level(w.uid), w.since, w.ticket)
+        };
+        let first = (0..waiters.len()).min_by_key(|at| key(&waiters[*at]));
+        let first = waiters.remove(first.unwrap_or_default());
+        uses.promise(first.uid, floor.least(first));
+        order.push(first);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests;

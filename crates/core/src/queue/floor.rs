@@ -1,0 +1,340 @@
+//! The devices of a host while a plan is made: what is free, when the rest will be, and who may
+//! have what.
+
+mod ahead;
+
+use super::Asks;
+use crate::{
+    admit::Denied,
+    device::{Held, Uuid},
+    ledger::{Holder, Ledger},
+    line::{Known, Waiter},
+    reservation::{Reservation, What},
+    share::Share,
+    time::Timestamp,
+};
+
+pub(super) use ahead::Head;
+
+/// The devices, and when they can be given.
+pub(super) struct Floor<'a> {
+    ledger: &'a Ledger,
+    asks: Option<Asks<'a>>,
+    now: Timestamp,
+    devices: &'a [Known],
+    /// From when on each is free, at the latest; `None` if nobody knows. What this plan gives away
+    /// counts as given.
+    free_at: Vec<Option<Timestamp>>,
+    /// The same after those before have had what they wait for, at the latest.
+    later: Vec<Option<Timestamp>>,
+    /// For whom each is kept, if that is all that keeps it from others.
+    kept_for: Vec<Option<u32>>,
+    /// Whom this plan gives each to.
+    given: Vec<Option<u32>>,
+}
+
+/// Why somebody is given nothing.
+pub(super) enum Why {
+    /// Too few are free.
+    Free(usize),
+    /// Enough are free, but reserved for others.
+    Reserved(usize),
+    /// Enough are free, but for those before.
+    Behind(usize),
+    /// The smallest that are free are more than the quota leaves.
+    TooLarge(Share),
+    /// So are the smallest that there are.
+    Quota(Share),
+}
+
+impl<'a> Floor<'a> {
+    pub(super) fn new(
+        ledger: &'a Ledger,
+        devices: &'a [Known],
+        asks: Option<Asks<'a>>,
+        now: Timestamp,
+    ) -> Self {
+        let free_at: Vec<_> = devices
+            .iter()
+            .map(|known| free_at(ledger, known, now))
+            .collect();
+        let kept_for = |known: &Known| {
+            let mut holders = ledger.holders_of_held(&known.device, now);
+            match (holders.next(), holders.next()) {
+                (Some(Holder::Turn(turn)), None) if !known.busy => Some(turn.uid),
+                _ => None,
+            }
+        };
+        Self {
+            ledger,
+            asks,
+            now,
+            devices,
+            later: free_at.clone(),
+            free_at,
+            kept_for: devices.iter().map(kept_for).collect(),
+            given: vec![None; devices.len()],
+        }
+    }
+
+    pub(super) fn device(&self, at: usize) -> &Held {
+        &self.devices[at].device
+    }
+
+    fn share(&self, at: usize) -> Share {
+        self.device(at).share
+    }
+
+    /// The devices that somebody may be given at all, by number.
+    fn usable(&self, waiter: &Waiter) -> impl Iterator<Item = usize> {
+        let whole = waiter.terms.whole_gpus;
+        let asks = self.asks.filter(|asks| asks.waiter.ticket == waiter.ticket);
+        let only = asks.and_then(|asks| asks.only);
+        (0..self.devices.len()).filter(move |at| {
+            let device = self.device(*at);
+            match only {
+                Some(only) => only.iter().any(|own| own.uuid == device.uuid),
+                None => whole || device.slot.mig.is_some(),
+            }
+        })
+    }
+
+    /// The least that somebody asks for.
+    pub(super) fn least(&self, waiter: &Waiter) -> Share {
+        let mut shares: Vec<_> = self.usable(waiter).map(|at| self.share(at)).collect();
+        shares.sort();
+        shares.into_iter().take(waiter.devices as usize).sum()
+    }
+
+    fn is_kept_for(&self, at: usize, uid: u32) -> bool {
+        self.kept_for[at] == Some(uid) && self.given[at].is_none()
+    }
+
+    fn is_free(&self, at: usize, waiter: &Waiter) -> bool {
+        self.is_kept_for(at, waiter.uid) || self.free_at[at] == Some(self.now)
+    }
+
+    /// Whether it was free before this plan gave it to somebody.
+    fn was_free(&self, at: usize, waiter: &Waiter) -> bool {
+        self.given[at].is_some() || self.is_free(at, waiter)
+    }
+
+    /// What is left of the quota, `promised` and what is kept for the user taken off; `None` is
+    /// unlimited.
+    pub(super) fn budget(&self, waiter: &Waiter, promised: Share) -> Option<Share> {
+        let quota = waiter.terms.quota?;
+        Some(quota - self.held(waiter, promised))
+    }
+
+    fn held(&self, waiter: &Waiter, promised: Share) -> Share {
+        let turns = self.ledger.line.turns.iter();
+        let turns = turns.filter(|turn| turn.uid == waiter.uid && self.now < turn.until);
+        let kept: Share = turns.flat_map(|t| &t.devices).map(|held| held.share).sum();
+        self.ledger.held_by(waiter.uid, self.now) + kept + promised
+    }
+
+    /// What `chosen` adds to what the user holds: what is kept for them is counted already.
+    pub(super) fn cost(&self, waiter: &Waiter, chosen: &[usize]) -> Share {
+        let new = chosen
+            .iter()
+            .filter(|at| !self.is_kept_for(**at, waiter.uid));
+        new.map(|at| self.share(*at)).sum()
+    }
+
+    /// Whether so many of `devices` are within the budget.
+    fn is_enough(
+        &self,
+        waiter: &Waiter,
+        count: usize,
+        budget: Option<Share>,
+        devices: impl Iterator<Item = usize>,
+    ) -> bool {
+        let mut costs: Vec<_> = devices.map(|at| self.cost(waiter, &[at])).collect();
+        costs.sort();
+        let least: Share = costs.iter().take(count).copied().sum();
+        costs.len() >= count && budget.is_none_or(|budget| least <= budget)
+    }
+
+    /// Chooses free devices: what is kept or reserved for the user before all; then the smallest,
+    /// and whole GPUs last, so that they stay whole for those who need them; among equal ones
+    /// those of the GPU with the fewest free, so that other GPUs stay empty; then in numeric order.
+    pub(super) fn choose(
+        &self,
+        waiter: &Waiter,
+        budget: Option<Share>,
+        head: Option<&Head<'_>>,
+    ) -> Result<Vec<usize>, Why> {
+        let count = waiter.devices as usize;
+        if self.usable(waiter).count() >= count && self.of_use(waiter, budget).is_empty() {
+            return Err(Why::Quota(self.least(waiter)));
+        }
+        let usable = || self.usable(waiter);
+        let there = usable().filter(|at| self.was_free(*at, waiter)).count();
+        if there < count {
+            return Err(Why::Free(there));
+        }
+        let free: Vec<_> = usable().filter(|at| self.is_free(*at, waiter)).collect();
+        let on_gpu = |gpu: &Uuid| {
+            free.iter()
+                .filter(|at| self.device(**at).gpu == *gpu)
+                .count()
+        };
+        let mut order = free.clone();
+        order.sort_by_cached_key(|&at| {
+            let device = self.device(at);
+            let mine = self.is_kept_for(at, waiter.uid) || self.is_reserved_for(at, waiter);
+            let whole = device.slot.mig.is_none();
+            (!mine, device.share, whole, on_gpu(&device.gpu), device.slot)
+        });
+        let allowed = self.those(&order, count, |so_far| self.is_allowed(so_far, waiter));
+        if allowed.len() < count && free.len() >= count {
+            return Err(Why::Reserved(there));
+        }
+        let chosen = self.those(&order, count, |so_far| {
+            self.is_allowed(so_far, waiter)
+                && head.is_none_or(|head| !self.delays(head, waiter, so_far))
+        });
+        if chosen.len() < count {
+            return Err(Why::Behind(there));
+        }
+        let cost = self.cost(waiter, &chosen);
+        match budget {
+            Some(budget) if cost > budget => Err(Why::TooLarge(cost)),
+            _ => Ok(chosen),
+        }
+    }
+
+    /// The first of `order`, so many, that are all right together.
+    fn those(
+        &self,
+        order: &[usize],
+        count: usize,
+        is_right: impl Fn(&[usize]) -> bool,
+    ) -> Vec<usize> {
+        let mut chosen = Vec::new();
+        for at in order {
+            if chosen.len() == count {
+                break;
+            }
+            chosen.push(*at);
+            if !is_right(&chosen) {
+                chosen.pop();
+            }
+        }
+        chosen
+    }
+
+    fn is_reserved_for(&self, at: usize, waiter: &Waiter) -> bool {
+        self.reservations().any(|reserved| {
+            reserved.from <= self.now
+                && reserved.is_for(waiter.uid, &waiter.terms.group)
+                && reserved.covers(self.device(at))
+        })
+    }
+
+    fn reservations(&self) -> impl Iterator<Item = &'a Reservation> {
+        let all = self.ledger.line.reservations.iter();
+        all.filter(|reserved| self.now < reserved.until)
+    }
+
+    /// Whether no reservation for others keeps somebody from these devices.
+    fn is_allowed(&self, chosen: &[usize], waiter: &Waiter) -> bool {
+        let against =
+            |reserved: &&Reservation| reserved.holds_off(waiter.uid, &waiter.terms, self.now);
+        self.reservations().filter(against).all(|reserved| {
+            let new = || {
+                chosen
+                    .iter()
+                    .filter(|at| !self.is_kept_for(**at, waiter.uid))
+            };
+            match reserved.what {
+                What::Devices(_) => !new().any(|at| reserved.covers(self.device(*at))),
+                What::Amount(amount) => {
+                    let left = (0..self.devices.len())
+                        .filter(|at| self.free_at[*at] == Some(self.now) && !chosen.contains(at));
+                    let left: Share = left.map(|at| self.share(at)).sum();
+                    new().next().is_none() || left + self.held_under(reserved) >= amount
+                }
+            }
+        })
+    }
+
+    /// What those hold for whom something is reserved.
+    fn held_under(&self, reserved: &Reservation) -> Share {
+        let held = self.ledger.allocations.iter();
+        let held = held.filter(|entry| entry.holds(self.now));
+        let held = held.filter(|entry| reserved.is_for(entry.container.uid, &entry.group));
+        let kept = self.ledger.line.turns.iter();
+        let kept = kept.filter(|turn| reserved.is_for(turn.uid, &turn.group));
+        let kept = kept.flat_map(|turn| &turn.devices).map(|held| held.share);
+        held.map(|entry| entry.share()).chain(kept).sum()
+    }
+
+    /// Somebody has these devices from now on, for as long as they may.
+    pub(super) fn give(&mut self, waiter: &Waiter, chosen: &[usize]) {
+        let until = waiter.terms.longest.map(|longest| self.now + longest);
+        for at in chosen {
+            // Never the same as free, however short it is.
+            let until = until.filter(|until| *until > self.now);
+            (self.free_at[*at], self.later[*at]) = (until, until);
+            self.given[*at] = Some(waiter.uid);
+        }
+    }
+}
+
+impl Why {
+    /// The same for people. `ahead` are before them in the line.
+    pub(super) fn in_words(
+        self,
+        floor: &Floor<'_>,
+        waiter: &Waiter,
+        promised: Share,
+        ahead: usize,
+    ) -> Denied {
+        let asked = waiter.devices;
+        let number = |count: usize| count as u32;
+        let held = floor.held(waiter, promised);
+        let quota = waiter.terms.quota.unwrap_or_default();
+        match self {
+            Self::Free(free) => Denied::NoneFree {
+                asked,
+                free: number(free),
+                exist: number(floor.usable(waiter).count()),
+            },
+            Self::Behind(free) => Denied::Behind {
+                asked,
+                free: number(free),
+                ahead: number(ahead),
+            },
+            Self::Reserved(free) => {
+                let against = |r: &&Reservation| r.holds_off(waiter.uid, &waiter.terms, floor.now);
+                let reserved = floor.reservations().filter(against);
+                let first = reserved.min_by_key(|reserved| reserved.until);
+                Denied::Reserved {
+                    asked,
+                    free: number(free),
+                    whom: first.map_or(String::new(), |first| first.whom.to_string()),
+                    until: first.map_or(floor.now, |first| first.until),
+                }
+            }
+            Self::TooLarge(asked) => Denied::NoneFits { held, asked, quota },
+            Self::Quota(asked) => Denied::Quota { held, asked, quota },
+        }
+    }
+}
+
+/// From when on a device is free, at the latest; `None` if nobody knows.
+fn free_at(ledger: &Ledger, known: &Known, now: Timestamp) -> Option<Timestamp> {
+    let mut holders = ledger.holders_of_held(&known.device, now).peekable();
+    if known.busy && holders.peek().is_none() {
+        return None;
+    }
+    holders.try_fold(now, |latest, holder| {
+        let free = match holder {
+            Holder::Allocation(entry) => entry.free_at(now)?,
+            Holder::Turn(turn) => turn.until,
+            Holder::Unmanaged(_) => return None,
+        };
+        Some(latest.max(free))
+    })
+}

@@ -1,0 +1,132 @@
+//! What is to come: when somebody can be served at the latest, and who would make them wait longer.
+
+use super::Floor;
+use crate::{ledger::Holder, line::Waiter, share::Share, time::Timestamp};
+
+/// Whom nobody may make wait longer.
+pub(in crate::queue) struct Head<'a> {
+    waiter: &'a Waiter,
+    budget: Option<Share>,
+    /// What it could use.
+    of_use: Vec<usize>,
+    /// When it is served at the latest.
+    served: Option<Timestamp>,
+}
+
+impl Floor<'_> {
+    /// What somebody could be given within the budget, in time: each device with the cheapest
+    /// others that make up the number.
+    pub(super) fn of_use(&self, waiter: &Waiter, budget: Option<Share>) -> Vec<usize> {
+        let count = waiter.devices as usize;
+        let costs = self.usable(waiter).map(|at| (self.cost(waiter, &[at]), at));
+        let mut costs: Vec<_> = costs.collect();
+        if count == 0 || costs.len() < count {
+            return Vec::new();
+        }
+        costs.sort();
+        let least = |count: usize| -> Share { costs[..count].iter().map(|(cost, _)| *cost).sum() };
+        let (all, others) = (least(count), least(count - 1));
+        let with = costs.iter().enumerate().filter(|(rank, (cost, _))| {
+            let total = if *rank < count { all } else { others + *cost };
+            budget.is_none_or(|budget| total <= budget)
+        });
+        with.map(|(_, (_, at))| *at).collect()
+    }
+
+    /// Who is kept waiting by others, so that nobody may make it longer; `None` if it is by
+    /// their own quota, by what they hold themselves, or by a reservation.
+    pub(in crate::queue) fn head<'w>(
+        &self,
+        waiter: &'w Waiter,
+        budget: Option<Share>,
+        served: Option<Timestamp>,
+    ) -> Option<Head<'w>> {
+        let mut of_use = self.of_use(waiter, budget);
+        of_use.retain(|at| !self.is_with(*at, waiter.uid) && self.is_allowed(&[*at], waiter));
+        let count = waiter.devices as usize;
+        let enough = self.is_enough(waiter, count, budget, of_use.iter().copied());
+        (enough && !of_use.is_empty()).then_some(Head {
+            waiter,
+            budget,
+            of_use,
+            served,
+        })
+    }
+
+    /// Whether the user has it, or is about to.
+    fn is_with(&self, at: usize, uid: u32) -> bool {
+        let mut holders = self.ledger.holders_of_held(self.device(at), self.now);
+        let of = |holder| match holder {
+            Holder::Allocation(entry) => entry.container.uid == uid,
+            _ => false,
+        };
+        self.given[at] == Some(uid) || holders.any(of)
+    }
+
+    /// When somebody is served at the latest, after all who were asked about before; from then on
+    /// they have what they wait for.
+    pub(in crate::queue) fn expect(
+        &mut self,
+        waiter: &Waiter,
+        budget: Option<Share>,
+    ) -> Option<Timestamp> {
+        let count = waiter.devices as usize;
+        let when = |at: usize| {
+            let free = self.later[at]?;
+            let off = self.reservations().filter(|reserved| {
+                reserved.covers(self.device(at))
+                    && reserved.holds_off(waiter.uid, &waiter.terms, self.now)
+            });
+            Some(
+                off.map(|reserved| reserved.until)
+                    .fold(free, Timestamp::max),
+            )
+        };
+        let mut coming: Vec<_> = self
+            .of_use(waiter, budget)
+            .into_iter()
+            .filter_map(|at| Some((when(at)?, self.share(at), at)))
+            .collect();
+        coming.sort();
+        let served = (count..=coming.len()).find_map(|first| {
+            let so_far = coming[..first].iter().map(|(_, _, at)| *at);
+            self.is_enough(waiter, count, budget, so_far)
+                .then(|| coming[first - 1].0)
+        })?;
+        let mut theirs: Vec<_> = coming.iter().filter(|(free, ..)| *free <= served).collect();
+        theirs.sort_by_key(|(_, share, at)| (*share, *at));
+        for (_, _, at) in theirs.into_iter().take(count) {
+            self.later[*at] = waiter.terms.longest.map(|longest| served + longest);
+        }
+        Some(served)
+    }
+
+    /// Whether the head might wait longer if somebody else had these devices: for one of them, or
+    /// for its own quota, if they are for the same user.
+    pub(super) fn delays(&self, head: &Head<'_>, waiter: &Waiter, chosen: &[usize]) -> bool {
+        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_kept_for(*at, waiter.uid);
+        let takes = chosen.iter().any(of_use);
+        let own = waiter.uid == head.waiter.uid && head.budget.is_some();
+        if !takes && !own {
+            return false;
+        }
+        let less = |budget| budget - self.cost(waiter, chosen);
+        let budget = if own {
+            head.budget.map(less)
+        } else {
+            head.budget
+        };
+        let Some(served) = head.served else {
+            let could = |budget| self.of_use(head.waiter, budget).len();
+            return takes || could(budget) < could(head.budget);
+        };
+        let longest = waiter.terms.longest;
+        if longest.is_some_and(|longest| self.now + longest <= served) {
+            return false;
+        }
+        let by_then = |at: &usize| self.free_at[*at].is_some_and(|free| free <= served);
+        let left = head.of_use.iter().copied();
+        let left = left.filter(|at| by_then(at) && !chosen.contains(at));
+        !self.is_enough(head.waiter, head.waiter.devices as usize, budget, left)
+    }
+}

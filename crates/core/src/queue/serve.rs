@@ -1,0 +1,183 @@
+//! The line, changed: who joins, who is given a turn, who is known to be able to take theirs.
+
+use super::plan;
+use crate::{
+    admit::{Denied, Request},
+    allocate::allocate,
+    device::{Held, Inventory},
+    failure::{Kind, UserError},
+    ledger::{Ledger, Process},
+    limits::Limits,
+    line::{KEPT, Known, Stay, Terms, Turn, WAITING, Waiter},
+    name::ContainerName,
+    time::Timestamp,
+};
+
+/// Somebody who is to join the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// The user.
+    pub uid: u32,
+    /// See [`Waiter::container`].
+    pub container: Option<ContainerName>,
+    /// How many devices.
+    pub devices: u32,
+    /// What of the user's limits decides.
+    pub terms: Terms,
+    /// How they wait.
+    pub stay: Stay,
+}
+
+impl Join {
+    /// As somebody in the line of `ledger`, who came at `now`.
+    ///
+    /// The ticket is the generation that will be: it is raised at every save, and a ledger that
+    /// was lost begins with a higher one.
+    pub(crate) fn waiter(self, ledger: &Ledger, now: Timestamp) -> Waiter {
+        Waiter {
+            ticket: ledger.generation + 1,
+            uid: self.uid,
+            container: self.container,
+            devices: self.devices,
+            terms: self.terms,
+            since: now,
+            stay: self.stay,
+        }
+    }
+}
+
+/// Who waits in line, and how long, if what is asked for cannot be had at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// The process that waits.
+    pub process: Option<Process>,
+    /// When it gives up.
+    pub until: Timestamp,
+}
+
+/// What comes of asking for devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// They are given: the caller records who has them.
+    Given(Vec<Held>),
+    /// It waits in line, with this ticket, for this reason.
+    Waits(u64, Denied),
+}
+
+impl Ledger {
+    /// Asks for devices: they are given, or the request is in the line, as long as `wait` says.
+    /// Without it the request leaves the line if it was there.
+    ///
+    /// To be followed by [`Ledger::serve_line`], once what was given is recorded.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`allocate`]: those that do not change by waiting, and without `wait` the others
+    /// too; [`Denied::Waiting`] if the user has as many requests in line as may be.
+    pub fn ask(
+        &mut self,
+        request: &Request,
+        limits: &Limits,
+        inventory: &Inventory,
+        wait: Option<Wait>,
+        now: Timestamp,
+    ) -> Result<Asked, Denied> {
+        let (uid, name) = (request.container.uid, &request.container.name);
+        let waits = self.line.waits_for(uid, name);
+        let ticket = waits.map(|waiter| waiter.ticket);
+        let away = waits.is_some_and(|waiter| matches!(waiter.stay, Stay::Away { .. }));
+        let denied = match allocate(request, limits, inventory, self, now) {
+            Ok(devices) => {
+                self.line.take(uid, &devices);
+                ticket.map(|ticket| self.line.leave(uid, ticket));
+                return Ok(Asked::Given(devices));
+            }
+            Err(denied) => denied,
+        };
+        // Who waits already may have been given something else meanwhile: it comes back.
+        let own_quota = matches!(denied, Denied::Quota { .. }) && ticket.is_some();
+        let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || own_quota) else {
+            let left = ticket.filter(|_| !away);
+            left.map(|ticket| self.line.leave(uid, ticket));
+            return Err(denied);
+        };
+        let join = Join {
+            uid,
+            container: Some(name.clone()),
+            devices: request.devices,
+            terms: Terms::of(limits, request.run),
+            stay: Stay::Present {
+                process: wait.process,
+                until: wait.until,
+                offered: None,
+            },
+        };
+        let waiters = &mut self.line.waiters;
+        if let Some(waiter) = waiters.iter_mut().find(|w| Some(w.ticket) == ticket) {
+            // Who waits beyond the terminal goes on when this one gives up.
+            if !away {
+                (waiter.devices, waiter.terms, waiter.stay) = (join.devices, join.terms, join.stay);
+            }
+            return Ok(Asked::Waits(waiter.ticket, denied));
+        }
+        if waiters.iter().filter(|w| w.uid == uid).count() >= WAITING {
+            return Err(Denied::Waiting { limit: WAITING });
+        }
+        Ok(Asked::Waits(self.join(join, now), denied))
+    }
+
+    /// Puts somebody in the line; at most one in each saved change. Their ticket.
+    pub fn join(&mut self, join: Join, now: Timestamp) -> u64 {
+        let waiter = join.waiter(self, now);
+        let ticket = waiter.ticket;
+        self.line.waiters.push(waiter);
+        ticket
+    }
+
+    /// Gives what is free at `now` to those in the line who do not wait at a terminal, for
+    /// [`KEPT`]; and notes of those who do that they can take theirs. `asks` is one who knows.
+    ///
+    /// `devices` are those of the host, as the driver has just told. The new turns.
+    pub fn serve_line(
+        &mut self,
+        devices: &[Known],
+        asks: Option<u64>,
+        now: Timestamp,
+    ) -> Vec<Turn> {
+        if self.line.waiters.is_empty() {
+            self.line.devices.clear();
+            return Vec::new();
+        }
+        self.line.devices = devices.into();
+        let served = plan(self, devices, None, now).into_iter();
+        let served = served.filter_map(|entry| Some((entry.waiter.ticket, entry.verdict.ok()?)));
+        let served: Vec<_> = served.collect();
+        let mut turns = Vec::new();
+        self.line.waiters.retain_mut(|waiter| {
+            let theirs = served.iter().find(|(ticket, _)| *ticket == waiter.ticket);
+            match (&mut waiter.stay, theirs) {
+                (Stay::Away { launch }, Some((_, devices))) => {
+                    turns.push(Turn {
+                        ticket: waiter.ticket,
+                        uid: waiter.uid,
+                        group: waiter.terms.group.clone(),
+                        devices: devices.clone(),
+                        until: now + KEPT,
+                        launch: launch.take(),
+                        told: false,
+                    });
+                    return false;
+                }
+                (Stay::Away { .. }, None) => {}
+                (Stay::Present { offered, .. }, Some(_)) if asks != Some(waiter.ticket) => {
+                    offered.get_or_insert(now);
+                }
+                (Stay::Present { offered, .. }, _) => *offered = None,
+            }
+            true
+        });
+        self.line.turns.extend(turns.iter().cloned());
+        self.line.forget_devices();
+        turns
+    }
+}

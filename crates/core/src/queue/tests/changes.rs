@@ -1,0 +1,177 @@
+//! Who leaves, who is given a turn, who should ask.
+
+use super::*;
+
+/// A line whose devices are known, as it is after somebody has asked.
+fn after(mut ledger: Ledger, devices: &[Device]) -> Ledger {
+    ledger.line.devices = known(devices);
+    ledger
+}
+
+#[test]
+fn what_is_free_is_kept_for_who_does_not_wait_at_a_terminal() {
+    let devices = [whole(0)];
+    let mut ledger = line(&[away(waiter(1, 1, 1)), waiter(2, 2, 1)], &[]);
+    let turns = ledger.serve_line(&known(&devices), None, NOW);
+    let expected = Turn {
+        ticket: 1,
+        uid: 1,
+        group: String::new(),
+        devices: vec![(&whole(0)).into()],
+        until: NOW + KEPT,
+        launch: None,
+        told: false,
+    };
+    assert_eq!(turns, [expected]);
+    assert_eq!(ledger.line.turns, turns);
+    assert_eq!(planned(&ledger, &devices), shown(&[(2, "-")]));
+    let none_free = Denied::NoneFree {
+        asked: 1,
+        free: 0,
+        exist: 1,
+    };
+    assert_eq!(asked(3, 1, &ledger, &devices), Err(none_free));
+    // Any container of theirs may have it.
+    assert_eq!(asked(1, 1, &ledger, &devices).unwrap(), "0");
+    ledger.line.take(1, &[(&whole(0)).into()]);
+    assert_eq!(ledger.line.turns, []);
+}
+
+#[test]
+fn what_is_kept_counts_once_against_the_quota() {
+    let devices = [whole(0), whole(1)];
+    let mut ledger = line(&[away(waiter(1, 1, 1))], &[]);
+    ledger.serve_line(&known(&devices), None, NOW);
+    let one = |w| on(w, |terms| terms.quota = Some(Share::WHOLE));
+    ledger.line.waiters = vec![one(waiter(1, 5, 1))];
+    assert_eq!(planned(&ledger, &devices), shown(&[(5, "0")]));
+    ledger.line.waiters = vec![one(waiter(1, 5, 1)), one(waiter(1, 6, 1))];
+    assert_eq!(planned(&ledger, &devices), shown(&[(5, "0"), (6, "-")]));
+}
+
+#[test]
+fn a_turn_that_nobody_uses_is_over_and_so_is_a_wait_whose_process_ended() {
+    let away = away(waiter(1, 1, 1));
+    let mut ledger = line(&[away, waiter(2, 2, 1), waiter(3, 3, 1)], &[]);
+    ledger.serve_line(&known(&[whole(0)]), None, NOW);
+    let tickets =
+        |ledger: &Ledger| -> Vec<_> { ledger.line.waiters.iter().map(|w| w.ticket).collect() };
+    let (gone, over) = ledger.tidy_line(&[process(2)], NOW + KEPT - seconds(1));
+    assert_eq!((gone.len(), over.len()), (1, 0));
+    assert_eq!(tickets(&ledger), [3]);
+    let (gone, over) = ledger.tidy_line(&[], NOW + KEPT);
+    assert_eq!((gone.len(), over.len()), (0, 1));
+    let (gone, _) = ledger.tidy_line(&[], NOW + 24 * HOUR);
+    assert_eq!(gone[0].1, crate::line::Gone::GaveUp);
+    assert_eq!((tickets(&ledger), ledger.line.devices), (vec![], vec![]));
+}
+
+#[test]
+fn who_does_not_take_what_is_free_for_them_leaves_the_line() {
+    let devices = known(&[whole(0)]);
+    let mut ledger = line(&[waiter(1, 1, 1), waiter(2, 2, 1)], &[]);
+    ledger.serve_line(&devices, Some(2), NOW);
+    let at = |ledger: &Ledger, now| {
+        let entries = plan(ledger, &devices, None, now).into_iter();
+        let served = entries.filter(|entry| entry.verdict.is_ok());
+        served.map(|entry| entry.waiter.ticket).collect::<Vec<_>>()
+    };
+    assert_eq!(at(&ledger, NOW + OFFER - seconds(1)), [1]);
+    assert_eq!(at(&ledger, NOW + OFFER), [2]);
+    // Who asks is there.
+    ledger.serve_line(&devices, Some(1), NOW + seconds(5));
+    assert_eq!(at(&ledger, NOW + OFFER), [1]);
+    ledger.serve_line(&devices, Some(2), NOW + seconds(5));
+    let (gone, _) = ledger.tidy_line(&[], NOW + seconds(5) + OFFER);
+    assert_eq!(
+        (gone[0].0.ticket, gone[0].1),
+        (1, crate::line::Gone::Absent)
+    );
+}
+
+#[test]
+fn the_ledger_alone_tells_who_should_ask() {
+    let devices = [whole(0), whole(1)];
+    let taken = |holding| {
+        [
+            entry("a._.9", &[whole(0)], holding),
+            entry("b._.9", &[whole(1)], Holding::Live),
+        ]
+    };
+    let waiters = [waiter(1, 1, 1), waiter(2, 2, 1)];
+    let all = after(line(&waiters, &taken(stopped(100))), &devices);
+    let outlook =
+        |dead: &[Process], at, uid: u32, ticket| all.survey(dead, at).outlook(uid, ticket);
+    let none_free = Denied::NoneFree {
+        asked: 1,
+        free: 0,
+        exist: 2,
+    };
+    let standing = Standing {
+        ticket: 1,
+        place: 1,
+        of: 2,
+        why: Some(none_free),
+        expected: Some(NOW + seconds(800)),
+    };
+    let expected = Outlook {
+        standing,
+        looks: true,
+        others_served: false,
+    };
+    assert_eq!(outlook(&[], NOW, 1, 1), Some(expected));
+    assert_eq!(all.survey(&[], NOW).next, Some(NOW + seconds(800)));
+    let second = outlook(&[], NOW, 2, 2).unwrap();
+    assert_eq!(
+        (
+            second.standing.place,
+            second.standing.is_served(),
+            second.looks,
+            second.others_served
+        ),
+        (2, false, false, false)
+    );
+    // The hold ends, and nobody has to write it.
+    let later = NOW + seconds(800);
+    assert!(outlook(&[], later, 1, 1).unwrap().standing.is_served());
+    assert!(outlook(&[], later, 2, 2).unwrap().others_served);
+    // The first is no more.
+    assert!(
+        outlook(&[process(1)], later, 2, 2)
+            .unwrap()
+            .standing
+            .is_served()
+    );
+    // Others have no ticket of this number.
+    assert_eq!(outlook(&[], NOW, 2, 1), None);
+}
+
+#[test]
+fn a_stopped_container_does_not_pass_the_line_by_starting_again() {
+    let own = entry("a._.9", &[whole(0)], Holding::Released);
+    let again = |waiters: &[Waiter]| {
+        let ledger = after(
+            line(waiters, std::slice::from_ref(&own)),
+            &[whole(0), whole(1)],
+        );
+        crate::allocate::allocate_again(&own, &limits(), None, &ledger, NOW)
+    };
+    assert_eq!(again(&[]), Ok(()));
+    assert_eq!(again(&[waiter(1, 1, 2)]).map(|()| String::new()), behind(1));
+    // The first is given GPU 0, though 1 would do as well: it cannot know.
+    assert_eq!(again(&[waiter(1, 1, 1)]).map(|()| String::new()), behind(1));
+    let less = on(waiter(1, 1, 1), |terms| terms.priority = 1);
+    assert_eq!(again(&[less]), Ok(()));
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_nobody_waiting_longer() {
+    let mut ledger = line(&[away(waiter(1, 1, 1)), waiter(2, 2, 1)], &[]);
+    ledger.serve_line(&known(&[whole(0), whole(1)]), None, NOW);
+    let back = NOW - 24 * HOUR;
+    ledger.line_not_later_than(back);
+    assert_eq!(ledger.line.turns[0].until, back + KEPT);
+    assert!(ledger.line.waiters[0].since <= back);
+    let (gone, _) = ledger.tidy_line(&[], back + OFFER);
+    assert_eq!(gone.len(), 1);
+}

@@ -1,0 +1,114 @@
+//! What admins have reserved.
+
+use super::*;
+
+fn reservation(what: What, whom: Whom) -> Reservation {
+    Reservation {
+        id: 1,
+        by: "root".into(),
+        whom,
+        what,
+        from: NOW,
+        until: NOW + HOUR,
+        lead: 24 * HOUR,
+    }
+}
+
+fn user(uid: u32) -> Whom {
+    Whom::User {
+        uid,
+        login: format!("user{uid}"),
+    }
+}
+
+fn with(reserved: Reservation, allocations: &[Allocation]) -> Ledger {
+    let mut ledger = ledger(allocations);
+    ledger.line.reservations = vec![reserved];
+    ledger
+}
+
+fn first_two() -> What {
+    What::Devices([whole(0), whole(1)].iter().map(Held::from).collect())
+}
+
+#[test]
+fn reserved_devices_are_for_those_alone_for_whom_they_are_reserved() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let held = with(reservation(first_two(), user(1)), &[]);
+    assert_eq!(asked(2, 1, &held, &devices).unwrap(), "2");
+    let reserved = |asked, free| {
+        Err(Denied::Reserved {
+            asked,
+            free,
+            whom: "user1".into(),
+            until: NOW + HOUR,
+        })
+    };
+    assert_eq!(asked(2, 2, &held, &devices), reserved(2, 3));
+    // They are given what is theirs first, and leave the rest to others.
+    assert_eq!(asked(1, 3, &held, &devices).unwrap(), "0 1 2");
+    let mig = [mig(3, 0, 1), whole(0)];
+    assert_eq!(asked(1, 1, &held, &mig).unwrap(), "0");
+    let mut of_group = held.clone();
+    of_group.line.reservations[0].whom = Whom::Group("vision".into());
+    let member = on(waiter(2, 1, 1), |terms| terms.group = "vision".into());
+    of_group.line.waiters = vec![member, waiter(3, 2, 2)];
+    assert_eq!(planned(&of_group, &devices), shown(&[(1, "0"), (2, "-")]));
+    let mut over = held;
+    over.line.reservations[0].until = NOW;
+    assert_eq!(asked(2, 3, &over, &devices).unwrap(), "0 1 2");
+}
+
+#[test]
+fn before_it_begins_others_have_what_they_give_back_in_time() {
+    let mut coming = with(reservation(first_two(), user(1)), &[]);
+    coming.line.reservations[0].from = NOW + 2 * HOUR;
+    coming.line.reservations[0].until = NOW + 4 * HOUR;
+    let given = |longest: Option<Duration>, lead: Duration| {
+        let mut ledger = coming.clone();
+        ledger.line.reservations[0].lead = lead;
+        ledger.line.waiters = vec![on(waiter(2, 1, 1), |terms| terms.longest = longest)];
+        planned(&ledger, &[whole(0)])
+    };
+    let (yes, no) = (shown(&[(1, "0")]), shown(&[(1, "-")]));
+    assert_eq!(given(Some(2 * HOUR), 24 * HOUR), yes);
+    assert_eq!(given(Some(3 * HOUR), 24 * HOUR), no);
+    assert_eq!(given(None, 24 * HOUR), no);
+    assert_eq!(given(None, HOUR), yes);
+}
+
+#[test]
+fn of_an_amount_others_have_only_what_is_left() {
+    let devices = [whole(0), whole(1), mig(2, 0, 3), mig(2, 1, 4)];
+    let two = What::Amount(Share::WHOLE + Share::WHOLE);
+    let of_group = reservation(two, Whom::Group("vision".into()));
+    let held = with(of_group.clone(), &[]);
+    // Three GPUs are free: one is left.
+    assert_eq!(asked(2, 2, &held, &devices).unwrap(), "2:0 2:1");
+    assert!(matches!(
+        asked(2, 3, &held, &devices),
+        Err(Denied::Reserved { .. })
+    ));
+    // What the group holds is part of it.
+    let of_theirs = Allocation {
+        group: "vision".into(),
+        ..entry("a._.7", &[whole(0)], Holding::Live)
+    };
+    let held = with(of_group, &[of_theirs]);
+    assert_eq!(asked(2, 2, &held, &devices).unwrap(), "2:0 2:1");
+    assert!(asked(2, 3, &held, &devices).is_err());
+    let member = on(waiter(3, 1, 3), |terms| terms.group = "vision".into());
+    let mut held = held;
+    held.line.waiters = vec![member];
+    assert_eq!(planned(&held, &devices), shown(&[(1, "2:0 2:1 1")]));
+}
+
+#[test]
+fn who_waits_for_a_reservation_to_end_keeps_nobody_waiting() {
+    let mut held = with(reservation(first_two(), user(1)), &[]);
+    held.line.waiters = vec![waiter(2, 1, 1), waiter(1, 2, 1)];
+    let devices = [whole(0), whole(1)];
+    assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "0")]));
+    let entries = plan(&held, &known(&devices), None, NOW);
+    assert_eq!(entries[0].expected, Some(NOW + HOUR));
+}
