@@ -7,8 +7,9 @@ use ds01_testkit::TestHost;
 use crate::support::expect::{created, done, failed, running, state};
 
 /// Those that act on a container that is named or chosen.
-const ON_A_CONTAINER: [&str; 12] = [
+const ON_A_CONTAINER: [&str; 13] = [
     "container-attach",
+    "container-extend",
     "container-pause",
     "container-remove",
     "container-retire",

@@ -69,13 +69,13 @@ enum Left {
 /// judges what is left.
 fn fail_and_judge(host: &TestHost, fault: Fault, left: Left, prepare: impl Fn(), command: &[&str]) {
     prepare();
-    let all = points(host, fault, command);
+    let all = points(host, "alice", fault, command);
     clean_up(host);
     let (number, mut failed) = (all.len(), 0);
     let chosen = chosen(all, 3);
     for point in &chosen {
         prepare();
-        failed += usize::from(fails_at(host, point, command));
+        failed += usize::from(fails_at(host, "alice", point, command));
         judge(host, point, left);
         clean_up(host);
     }
@@ -203,7 +203,7 @@ fn a_create_killed_while_it_makes_the_image_leaves_nothing_in_the_way() {
     let points = points_of_image(&host, &forget);
     for point in &points {
         forget();
-        fails_at(&host, point, &CREATE_X);
+        fails_at(&host, "alice", point, &CREATE_X);
         the_name_can_be_used(&host, point);
         // A draft of the image may be left, without a device: the next one to make it removes it.
         assert!(drafts(&host).len() <= 1, "{point:?}");
@@ -217,7 +217,7 @@ fn a_create_killed_while_it_makes_the_image_leaves_nothing_in_the_way() {
 
 fn points_of_image(host: &TestHost, forget: &impl Fn()) -> Vec<Point> {
     forget();
-    let all = points(host, Fault::Killed, &CREATE_X);
+    let all = points(host, "alice", Fault::Killed, &CREATE_X);
     clean_up(host);
     chosen(all, 12)
 }

@@ -27,13 +27,15 @@ fn limits_are_shown_against_what_is_used_and_kept_at_home() {
                  Processes per container      -     256\n\
                  Idle timeout                 -     30m\n\
                  Longest run                  -     1d\n\
+                 Extension of a run           -     none\n\
                  GPU hold after stop          -     15m\n\
                  Container kept after stop    -     30m\n";
     assert_eq!(host.run(CHECK, &[]), done(table, ""));
     let kept = "Group: student\nGPUs: 1 (0.14 in use)\nGPUs per container: 1\nWhole GPUs: allowed\n\
                 Max Containers: 3 (2 in use)\nCPUs per container: 1\nMemory per container: 256MB\n\
                 Shared memory per container: 64MB\nProcesses per container: 256\n\
-                Idle timeout: 30m\nLongest run: 1d\nGPU hold after stop: 15m\n\
+                Idle timeout: 30m\nLongest run: 1d\nExtension of a run: none\n\
+                GPU hold after stop: 15m\n\
                 Container kept after stop: 30m\n";
     let file = host.home("alice").join(".ds01-limits");
     assert_eq!(fs::read_to_string(&file).unwrap(), kept);

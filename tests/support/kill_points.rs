@@ -29,20 +29,29 @@ pub(crate) struct Point {
     text: String,
 }
 
-/// The points of a command of alice, which runs once to its good end. What is dead before a call
+/// The points of a command of this user's, which runs once to its good end. What is dead before a call
 /// is dead after the one before, and after the last there is nothing left to do.
 ///
 /// Only the command's own thread counts: the process that asks the driver writes nothing but its
 /// answer.
-pub(crate) fn points(host: &TestHost, fault: Fault, command: &[&str]) -> Vec<Point> {
+pub(crate) fn points(host: &TestHost, user: &str, fault: Fault, command: &[&str]) -> Vec<Point> {
     let trace = match fault {
         Fault::Killed => format!("trace={CALLS}"),
         Fault::CutOff => "trace=recvfrom".to_string(),
     };
-    let mut args = vec!["-o", "strace.txt", "-e", &trace, "-e", "signal=none"];
+    let file = match user {
+        "root" => host.root().join("strace.txt"),
+        user => host.home(user).join("strace.txt"),
+    };
+    let traced = if user == "root" {
+        &*file.to_string_lossy()
+    } else {
+        "strace.txt"
+    };
+    let mut args = vec!["-o", traced, "-e", &trace, "-e", "signal=none"];
     args.extend(command);
-    host.run("strace", &args).ok();
-    let text = fs::read_to_string(host.home("alice").join("strace.txt")).unwrap();
+    host.as_user(user).run("strace", &args).ok();
+    let text = fs::read_to_string(file).unwrap();
     let mut counts = BTreeMap::new();
     let mut points = Vec::new();
     for line in text.lines() {
@@ -70,9 +79,9 @@ pub(crate) fn chosen(points: Vec<Point>, step: usize) -> Vec<Point> {
     points.into_iter().skip(step / 2).step_by(step).collect()
 }
 
-/// Runs a command of alice with its fault. Whether it came to that: another run may make fewer
+/// Runs a command of this user's with its fault. Whether it came to that: another run may make fewer
 /// calls, and a connection may break after what it was for.
-pub(crate) fn fails_at(host: &TestHost, point: &Point, command: &[&str]) -> bool {
+pub(crate) fn fails_at(host: &TestHost, user: &str, point: &Point, command: &[&str]) -> bool {
     let Point {
         fault, call, nth, ..
     } = point;
@@ -87,7 +96,7 @@ pub(crate) fn fails_at(host: &TestHost, point: &Point, command: &[&str]) -> bool
     };
     let mut args = vec!["-o", "/dev/null", "-e", &trace, "-e", &inject];
     args.extend(command);
-    let outcome = host.run("strace", &args);
+    let outcome = host.as_user(user).run("strace", &args);
     assert!(
         outcome.status == status || outcome.status == Some(0),
         "{point:?}: {outcome:#?}"

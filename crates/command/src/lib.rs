@@ -4,6 +4,7 @@
 mod build;
 pub mod dashboard;
 mod deploy;
+pub mod duty;
 mod image_create;
 mod init;
 mod launch;

@@ -69,6 +69,14 @@ pub fn rows(status: &LimitsStatus) -> Vec<[String; 3]> {
         row("Idle timeout", not_counted(), time(limits.idle_timeout)),
         row("Longest run", not_counted(), time(limits.max_runtime)),
         row(
+            "Extension of a run",
+            not_counted(),
+            match limits.lifecycle.max_extension {
+                Some(Duration::ZERO) => "none".into(),
+                allowed => time(allowed),
+            },
+        ),
+        row(
             "GPU hold after stop",
             not_counted(),
             time(limits.gpu_hold_after_stop),

@@ -5,6 +5,7 @@
 //! [`Step`]. All durations are by [`Uptime`](crate::time::Uptime). Without a device nothing is
 //! ever stopped.
 
+mod due;
 mod extension;
 mod idle;
 mod kind;
@@ -12,18 +13,10 @@ mod signal;
 mod warning;
 mod watch;
 
+pub use due::{Due, Rule, longest, words};
 pub use extension::{Extension, NotExtended, extend, of_run};
 pub use idle::{Demand, Idle, idle_limit};
 pub use kind::Kind;
 pub use signal::{DeviceSample, Judged, Sample, Verdict, judge};
 pub use warning::{Level, Step, Warned, Warnings};
-pub use watch::{Ending, Run, Watch, Watched};
-
-/// The two rules by which a container with devices is stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// It has idled too long.
-    Idle,
-    /// It has run too long.
-    Longest,
-}
+pub use watch::{Doing, Run, Watch, Watched};

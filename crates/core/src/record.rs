@@ -9,6 +9,7 @@ use crate::{
     device::{Claim, Held},
     label,
     ledger::{Allocation, Holding},
+    lifecycle::Extension,
     name::EngineName,
     time::Timestamp,
 };
@@ -45,6 +46,9 @@ pub struct Record {
     pub devices: Vec<Held>,
     /// How long it keeps them after a stop; `None` is for ever.
     pub hold: Option<Duration>,
+    /// By how much one of its runs is longer than the limit.
+    #[serde(default)]
+    pub extension: Option<Extension>,
     /// When it was made.
     pub created: Timestamp,
     /// The host that it is on.
@@ -83,9 +87,20 @@ impl Record {
             as_owner: true,
             devices: entry.devices.clone(),
             hold: entry.hold,
+            extension: None,
             created: sighting.created,
             node: node.into(),
         }
+    }
+
+    /// The folder of the host that is its `/workspace`, if it has one.
+    pub fn workspace_folder(&self) -> Option<&str> {
+        let mut binds = self.binds.iter();
+        let bind = binds.find(|bind| bind.target == "/workspace");
+        // Of one that turned up nobody noted the folders: its label has it.
+        let noted = Some(&self.workspace).filter(|_| self.binds.is_empty());
+        let folder = bind.map(|bind| &bind.source).or(noted)?;
+        (!folder.is_empty()).then_some(folder)
     }
 
     /// The ledger's entry for the container that the engine lists, when the ledger has none.

@@ -132,6 +132,7 @@ fn record(of: &Allocation) -> Record {
         as_owner: name.starts_with("binds"),
         devices: Vec::new(),
         hold: of.hold,
+        extension: None,
         created: Timestamp::default(),
         node: String::new(),
         container: name,

@@ -59,31 +59,37 @@ impl Cgroups {
         }
     }
 
+    /// The CPU time of a running container since its start, in nanoseconds; `None` as
+    /// [`Cgroups::read`].
+    pub(crate) fn cpu_ns(&self, id: &ContainerId, slice: &str) -> Option<u64> {
+        self.cpu_time(&self.place(id, slice)?.0)
+    }
+
+    /// Where a container is in each hierarchy, and the number of its directory: a start makes it
+    /// anew, so that it tells the runs apart.
+    fn place(&self, id: &ContainerId, slice: &str) -> Option<(PathBuf, u64)> {
+        let accounting = self.accounting.as_ref()?;
+        places(id, slice).into_iter().find_map(|place| {
+            let dir = fs::metadata(accounting.mount.join(&place)).ok()?;
+            Some((place, dir.ino()))
+        })
+    }
+
+    fn cpu_time(&self, place: &Path) -> Option<u64> {
+        let text = file(&self.accounting, place, "cpuacct.usage", "cpu.stat")?;
+        match self.accounting.as_ref()?.unified {
+            true => field(&text, "usage_usec")?.checked_mul(1000),
+            false => text.trim().parse().ok(),
+        }
+    }
+
     /// The counters of a running container, which is in `slice` if its engine uses systemd's.
     /// `None` if its files are elsewhere, or it has stopped.
     pub(crate) fn read(&self, id: &ContainerId, slice: &str) -> Option<Counters> {
-        let accounting = self.accounting.as_ref()?;
-        let mut places = places(id, slice).into_iter();
-        // A start makes the directory anew: its number tells the runs apart.
-        let (place, run) = places.find_map(|place| {
-            let dir = fs::metadata(accounting.mount.join(&place)).ok()?;
-            Some((place, dir.ino()))
-        })?;
-        let file = |tree: &Option<Tree>, split: &str, unified: &str| {
-            let tree = tree.as_ref()?;
-            let name = if tree.unified { unified } else { split };
-            fs::read_to_string(tree.mount.join(&place).join(name)).ok()
-        };
+        let (place, run) = self.place(id, slice)?;
+        let file = |tree, split, unified| file(tree, &place, split, unified);
         let number = |tree, split, unified| limit(&file(tree, split, unified)?);
-        let (at_ns, cpu_ns) = (
-            clock::steady_ns(),
-            file(&self.accounting, "cpuacct.usage", "cpu.stat").and_then(|text| {
-                match accounting.unified {
-                    true => field(&text, "usage_usec")?.checked_mul(1000),
-                    false => text.trim().parse().ok(),
-                }
-            }),
-        );
+        let (at_ns, cpu_ns) = (clock::steady_ns(), self.cpu_time(&place));
         let cached = file(&self.memory, "memory.stat", "memory.stat").and_then(|text| {
             let unified = self.memory.as_ref().is_some_and(|tree| tree.unified);
             let name = if unified {
@@ -118,6 +124,13 @@ impl Cgroups {
             processes_limit: number(&self.processes, "pids.max", "pids.max"),
         })
     }
+}
+
+/// A file of a container: each layout has its own name for it.
+fn file(tree: &Option<Tree>, place: &Path, split: &str, unified: &str) -> Option<String> {
+    let tree = tree.as_ref()?;
+    let name = if tree.unified { unified } else { split };
+    fs::read_to_string(tree.mount.join(place).join(name)).ok()
 }
 
 /// Where engines put a container, below the mount: by themselves, or by way of systemd.
@@ -223,6 +236,8 @@ mod tests {
             processes_limit: Some(256),
         };
         assert_eq!(read, expected);
+        let cpu_ns = cgroups.cpu_ns(&id(), r"ds01-phd\x2ds-anna.slice");
+        assert_eq!(cpu_ns, read.cpu_ns);
         assert_eq!(cgroups.read(&id(), "../x.slice"), None);
         assert_eq!(cgroups.read(&ContainerId("0e".into()), ""), None);
     }

@@ -2,17 +2,29 @@
 
 use std::{fs, os::unix::fs::MetadataExt, sync::OnceLock, time::SystemTime};
 
-use ds01_core::{ledger::Process, time::Timestamp};
+use ds01_core::{
+    ledger::Process,
+    time::{Now, Timestamp, Uptime},
+};
 use nix::{
     errno::Errno,
     sys::signal::kill,
     time::{ClockId, clock_gettime},
-    unistd::Pid,
+    unistd::{Pid, SysconfVar, sysconf},
 };
 
 /// The time.
 pub fn now() -> Timestamp {
     SystemTime::now().into()
+}
+
+/// The time by both clocks.
+pub fn both() -> Now {
+    let uptime = clock_gettime(ClockId::CLOCK_BOOTTIME).map(std::time::Duration::from);
+    Now {
+        wall: now(),
+        uptime: Uptime::default() + uptime.unwrap_or_default(),
+    }
 }
 
 /// Nanoseconds of a clock that nobody sets, the same for all processes until the next boot.
@@ -55,7 +67,7 @@ pub fn is_dead(process: &Process) -> bool {
 }
 
 /// The kernel's id of this boot, which no process outlives, and of the namespace of our pid.
-fn boot() -> Option<String> {
+pub(crate) fn boot() -> Option<String> {
     static BOOT: OnceLock<Option<String>> = OnceLock::new();
     let read = || {
         let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
@@ -73,10 +85,20 @@ struct Stat {
     ended: bool,
 }
 
-/// Fields 3 and 22 of proc(5)'s stat, counted after the name, which may hold anything.
+/// When the process of this proc(5)'s stat was started.
+pub(crate) fn began(stat: &str) -> Option<Uptime> {
+    let per_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
+    let ms = parsed(stat)?.started.checked_mul(1000)?;
+    Some(Uptime(ms.checked_div(per_second)?))
+}
+
 fn stat(pid: u32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    parsed(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Fields 3 and 22 of proc(5)'s stat, counted after the name, which may hold anything.
+fn parsed(stat: &str) -> Option<Stat> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
     let started = fields.nth(18)?.parse().ok()?;
     Some(Stat { started, ended })
@@ -85,6 +107,15 @@ fn stat(pid: u32) -> Option<Stat> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_process_began_before_now() {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        let (began, now) = (began(&stat).unwrap(), both().uptime);
+        assert!(began <= now, "{began:?} {now:?}");
+        assert!(now.since(began) < std::time::Duration::from_secs(3600));
+        assert_eq!(super::began("1 (a) b) S 1"), None);
+    }
 
     #[test]
     fn a_pid_used_again_is_another_process() {

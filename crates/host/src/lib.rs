@@ -15,6 +15,7 @@ mod context;
 pub mod doctor;
 pub mod engine;
 pub mod events;
+mod first_process;
 mod gateway;
 mod http;
 pub mod ledger_file;
@@ -34,13 +35,14 @@ pub mod system;
 pub mod tell;
 pub mod text_file;
 pub mod users;
+mod watch_file;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ds01_core::failure::{Failure, Kind};
 use nix::{
     errno::Errno,
-    unistd::{AccessFlags, access},
+    unistd::{AccessFlags, access, geteuid},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -120,6 +122,29 @@ impl Host {
             false => Way::Direct(Box::new(Site::new(config, source)?)),
         };
         Ok(Self { way, caller })
+    }
+
+    /// Opens this machine for a duty of the host's own: in this process, for root alone, with `config`
+    /// or the host's configuration, and none that the environment names.
+    ///
+    /// # Errors
+    ///
+    /// If this is not root; if the configuration is wrong.
+    pub fn of_service(config: Option<&Path>, source: &str) -> Result<Self, Failure> {
+        let caller = Caller::of_this_process();
+        if caller.uid != 0 || !geteuid().is_root() {
+            return Err(
+                Failure::new(Kind::Forbidden, "only root may run this").with_hint(format!(
+                    "a timer or cron runs it; by hand: sudo {source} --dry-run"
+                )),
+            );
+        }
+        let config = config::Config::of_service(config)?;
+        let site = Site::new(config, source)?.for_others();
+        Ok(Self {
+            way: Way::Direct(Box::new(site)),
+            caller,
+        })
     }
 
     /// Who asks.

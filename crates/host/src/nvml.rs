@@ -10,6 +10,10 @@ use ds01_core::{
     failure::{Kind, UserError},
     share::Share,
 };
+use nix::{
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+    unistd::alarm,
+};
 use nvml_wrapper::{Device as Handle, Nvml, error::NvmlError as Error};
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +91,39 @@ impl Probe {
                 _ => NvmlError::System(error.to_string()),
             })
         })
+    }
+}
+
+/// Asks in this process, which ends with status 8 if the driver hangs: for a duty, which makes no
+/// other one, and from which nobody waits for an answer.
+///
+/// # Errors
+///
+/// [`NvmlError`] of a driver that answers.
+pub(crate) fn ask_or_end(library: Option<&Path>) -> Result<Inventory, NvmlError> {
+    let ended = SigAction::new(SigHandler::Handler(hung), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler makes two system calls, and does not return.
+    #[expect(unsafe_code, reason = "only a signal ends a call that hangs")]
+    let before = unsafe { sigaction(Signal::SIGALRM, &ended) };
+    let before = before.map_err(|error| NvmlError::System(error.to_string()))?;
+    // Whoever started us may have blocked it: then nothing ends a driver that hangs.
+    let _ = SigSet::from(Signal::SIGALRM).thread_unblock();
+    alarm::set(LIMIT.as_secs() as u32);
+    let inventory = inventory(library);
+    alarm::cancel();
+    // SAFETY: what it was before.
+    #[expect(unsafe_code, reason = "as above")]
+    let _ = unsafe { sigaction(Signal::SIGALRM, &before) };
+    inventory
+}
+
+extern "C" fn hung(_: nix::libc::c_int) {
+    const MESSAGE: &[u8] = b"the NVIDIA driver did not answer within 15 s; nothing was done\n";
+    // SAFETY: both may be called in a signal handler.
+    #[expect(unsafe_code, reason = "little else may be called here")]
+    unsafe {
+        nix::libc::write(2, MESSAGE.as_ptr().cast(), MESSAGE.len());
+        nix::libc::_exit(8);
     }
 }
 

@@ -168,6 +168,15 @@ impl Site {
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        Ok(self.learn(look, decide)?.0)
+    }
+
+    /// As [`Site::change`], and what reconciling learned.
+    pub(crate) fn learn<T>(
+        &self,
+        look: &Look,
+        decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
+    ) -> Result<(T, Vec<Change>), Failure> {
         let mut locked = self.ledger.lock()?;
         let mut longer = None;
         if matches!(locked.stored, Stored::Damaged(_)) && !look.is_complete() {
@@ -210,7 +219,7 @@ impl Site {
         }
         drop(locked);
         self.carry_out(&changes, &seen.containers, now);
-        decided
+        Ok((decided?, changes))
     }
 
     /// The ledger as it is now for somebody who only looks: nothing is written.

@@ -58,9 +58,21 @@ impl Engine<'_> {
         text.trim().parse().or_fail("a process id")
     }
 
-    /// Sends dockerd a signal: `SIGSTOP` makes it hang, `SIGCONT` lets it go on.
+    /// Sends dockerd a signal: `SIGSTOP` makes it hang, and it does on return; `SIGCONT` lets it go on.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).or_fail("signal the engine");
+        let pid = self.pid();
+        kill(Pid::from_raw(pid), signal).or_fail("signal the engine");
+        let hangs = || {
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).or_fail("list its threads");
+            let mut states = threads.filter_map(|thread| {
+                let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+                stat.rsplit_once(") ")?.1.chars().next()
+            });
+            states.all(|state| state == 'T')
+        };
+        while signal == Signal::SIGSTOP && !hangs() {
+            std::thread::yield_now();
+        }
     }
 
     /// Kills dockerd, its helpers and all containers at once; their records stay.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    due::{Due, Rule},
     signal::{Before, Judged, Sample, Verdict, judge},
-    warning::{Step, Warnings},
+    warning::Warnings,
 };
 use crate::{
     limits::Lifecycle,
@@ -137,7 +138,7 @@ impl Idle {
         exempt: bool,
         policy: &Lifecycle,
         now: Now,
-    ) -> Option<Step> {
+    ) -> Option<Due> {
         let kept = self.kept(touched, policy.keep_alive, now);
         let (Some(limit), true) = (limit, self.is_near(limit, policy)) else {
             self.warnings.last = None;
@@ -151,7 +152,18 @@ impl Idle {
                 return None;
             }
         };
-        self.warnings.next(self.idle, limit, exempt, now.uptime)
+        let step = self.warnings.next(self.idle, limit, exempt, now.uptime)?;
+        Some(Due {
+            rule: Rule::Idle,
+            step,
+            elapsed: self.idle,
+            limit,
+        })
+    }
+
+    /// What was told of it was not told: whoever was about to has died.
+    pub fn not_told(&mut self) {
+        self.warnings = Warnings::default();
     }
 
     fn kept(&mut self, touched: Option<Timestamp>, most: Option<Duration>, now: Now) -> Kept {

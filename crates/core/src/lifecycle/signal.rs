@@ -21,8 +21,10 @@ pub struct Sample {
     pub cpu_ns: Option<u64>,
     /// Bytes received and sent since its start, by interfaces of its own.
     pub network_bytes: Option<u64>,
-    /// Every device that it has.
+    /// The devices that it has.
     pub devices: Vec<DeviceSample>,
+    /// It has others of which the driver tells nothing.
+    pub lost: bool,
 }
 
 /// What the driver tells of one device of a container.
@@ -32,7 +34,7 @@ pub struct DeviceSample {
     pub uuid: Uuid,
     /// The device as users read it.
     pub slot: Slot,
-    /// What it does; nothing can be read of one that the driver does not list.
+    /// What it does.
     pub activity: Activity,
     /// Other containers have it too, so that its use may be theirs: whether a process of this one
     /// is on it.
@@ -143,10 +145,14 @@ pub fn judge(before: Option<&Before>, sample: &Sample, policy: &Lifecycle) -> Ju
         })
         .collect();
     let all_idle = devices.iter().all(|says| *says == Says::Idle);
+    let lost = sample.lost && !sample.paused;
     let idle = [all_idle, cpu == Says::Idle, network == Says::Idle];
     let verdict = if devices.contains(&Says::Busy) || [cpu, network].contains(&Says::Busy) {
         Verdict::Active
-    } else if devices.contains(&Says::Unreadable) || idle.into_iter().filter(|is| *is).count() < 2 {
+    } else if devices.contains(&Says::Unreadable)
+        || lost
+        || idle.into_iter().filter(|is| *is).count() < 2
+    {
         Verdict::Unknown
     } else {
         Verdict::Idle

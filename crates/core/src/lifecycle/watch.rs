@@ -35,8 +35,8 @@ pub struct Watched {
     pub idle: Idle,
     /// What its owner was told of its longest run.
     pub longest: Warnings,
-    /// It is being stopped.
-    pub ending: Option<Ending>,
+    /// What somebody is about to do about it.
+    pub doing: Option<Doing>,
 }
 
 impl Watched {
@@ -46,17 +46,19 @@ impl Watched {
             run,
             idle: Idle::default(),
             longest: Warnings::default(),
-            ending: None,
+            doing: None,
         }
     }
 }
 
-/// A stop that somebody carries out.
+/// A step that somebody carries out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    /// Who. Once that process is dead, another may go on.
+pub struct Doing {
+    /// Who. Once that process is dead, another goes on.
     pub by: Process,
-    /// What is to be logged once the container has stopped.
+    /// It is being stopped; otherwise its owner is told.
+    pub stop: bool,
+    /// What is to be logged once it is done.
     pub event: Event,
 }
 
@@ -91,6 +93,32 @@ impl Watch {
     pub fn read(text: &[u8], boot: &str) -> Option<Self> {
         let read: Self = serde_json::from_slice(text).ok()?;
         (read.version == VERSION && read.boot == boot).then_some(read)
+    }
+
+    /// Takes out what a process that `is_dead` left half done. Whom it was about to tell will be
+    /// told again; of one that it was about to stop, and that is not `up` any more, the event is
+    /// still to be logged: those are the result.
+    pub fn take_over(
+        &mut self,
+        is_dead: impl Fn(&Process) -> bool,
+        up: impl Fn(&ContainerId) -> bool,
+    ) -> Vec<Event> {
+        let mut stopped = Vec::new();
+        for (id, watched) in &mut self.containers {
+            let Some(doing) = watched.doing.take_if(|doing| is_dead(&doing.by)) else {
+                continue;
+            };
+            match doing.stop {
+                true if !up(id) => stopped.push(doing.event),
+                // Its warnings were given: it may be stopped now as well.
+                true => {}
+                false => {
+                    watched.idle.not_told();
+                    watched.longest = Warnings::default();
+                }
+            }
+        }
+        stopped
     }
 
     /// What is remembered of this run of a container. Another run of it is forgotten.
@@ -129,6 +157,52 @@ mod tests {
         let newer = text.replace("\"version\":1", "\"version\":2");
         assert_eq!(Watch::read(newer.as_bytes(), "boot"), None);
         assert_eq!(Watch::read(b"", "boot"), None);
+    }
+
+    #[test]
+    fn what_a_dead_process_left_half_done_is_done_again_or_logged() {
+        let process = |pid| Process {
+            pid,
+            started: 1,
+            boot: "boot".into(),
+        };
+        let event = |what: &str| Event::new(Timestamp(0), what);
+        let doing = |pid, stop, what| Doing {
+            by: process(pid),
+            stop,
+            event: event(what),
+        };
+        let mut watch = Watch::new("boot");
+        let all = [
+            ("told", doing(1, false, "told")),
+            ("stopped", doing(1, true, "stopped")),
+            ("still up", doing(1, true, "still up")),
+            ("alive", doing(2, true, "alive")),
+        ];
+        let warned = Warnings {
+            exempt_told: true,
+            ..Warnings::default()
+        };
+        for (name, doing) in &all {
+            let watched = watch.of(&ContainerId(name.to_string()), &run(1));
+            watched.doing = Some(doing.clone());
+            watched.longest = warned;
+        }
+        let up = |id: &ContainerId| id.0 != "stopped" && id.0 != "alive";
+        let events = watch.take_over(|process| process.pid == 1, up);
+        assert_eq!(events, [event("stopped")]);
+        let left: Vec<_> = watch
+            .containers
+            .iter()
+            .map(|(id, watched)| (id.0.as_str(), watched.doing.is_some(), watched.longest))
+            .collect();
+        let expected = [
+            ("alive", true, warned),
+            ("still up", false, warned),
+            ("stopped", false, warned),
+            ("told", false, Warnings::default()),
+        ];
+        assert_eq!(left, expected);
     }
 
     #[test]

@@ -31,6 +31,7 @@ fn record(name: &str, devices: &[Device]) -> Record {
         as_owner: true,
         devices: devices.iter().map(Held::from).collect(),
         hold: Some(HOLD),
+        extension: None,
         created: NOW,
         node: text(),
     }

@@ -38,6 +38,7 @@ fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
         as_owner: true,
         devices: entry.devices.clone(),
         hold: Some(HOLD),
+        extension: None,
         created: found().created,
         node: "host".into(),
     };

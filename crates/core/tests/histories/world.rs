@@ -240,6 +240,7 @@ impl World {
             as_owner: true,
             devices: devices.into(),
             hold: self.limits(name.uid).gpu_hold_after_stop,
+            extension: None,
             created: self.now,
             node: text(),
         };

@@ -41,6 +41,8 @@ pub struct Inspected {
     pub id: ContainerId,
     /// Its state.
     pub state: State,
+    /// Its first process as the host numbers it, while it runs.
+    pub pid: Option<u32>,
     /// When it was last started.
     pub started: Option<Timestamp>,
     /// When it last stopped.
@@ -77,13 +79,7 @@ impl Engine {
         let mut all = Vec::with_capacity(ids.len());
         for ids in ids.chunks(AT_ONCE) {
             let found = self.wait("inspect containers", |docker| {
-                try_join_all(ids.iter().map(async |id| {
-                    match docker.inspect_container(&id.0, None).await {
-                        Ok(response) => Ok(inspected(id, response)),
-                        Err(error) if is_404(&error) => Ok(None),
-                        Err(error) => Err(error),
-                    }
-                }))
+                try_join_all(ids.iter().map(|id| look_at(docker, id)))
             })?;
             all.extend(found.into_iter().flatten());
         }
@@ -215,6 +211,18 @@ pub(super) fn is_404(error: &Bollard) -> bool {
     )
 }
 
+/// Looks closely at one; `None` if it has gone.
+pub(super) async fn look_at(
+    docker: &Docker,
+    id: &ContainerId,
+) -> Result<Option<Inspected>, Bollard> {
+    match docker.inspect_container(&id.0, None).await {
+        Ok(response) => Ok(inspected(id, response)),
+        Err(error) if is_404(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Inspected> {
     let state = response.state?;
     let env = response
@@ -227,6 +235,10 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
         state: state
             .status
             .and_then(|status| status.to_string().parse().ok())?,
+        pid: state
+            .pid
+            .and_then(|pid| u32::try_from(pid).ok())
+            .filter(|pid| *pid > 0),
         started: time(state.started_at),
         finished: time(state.finished_at),
         claim: claim(&response.host_config.unwrap_or_default(), &env),

@@ -261,6 +261,7 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
         as_owner: made.as_owner,
         devices: devices.to_vec(),
         hold: order.limits.gpu_hold_after_stop,
+        extension: None,
         created: clock::now(),
         node: crate::system::name(),
     };

@@ -10,8 +10,10 @@ mod draft;
 mod folders;
 mod freeze;
 mod gpus;
+mod holds;
 mod images;
 mod installed;
+mod lifecycle;
 mod limits;
 mod list;
 mod locate;
@@ -39,8 +41,10 @@ pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, 
 pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
+pub use holds::{EndHolds, Healed, Learned};
 pub use images::{DeleteImage, ImageListed, Images};
 pub use installed::{HandInstalled, Installed};
+pub use lifecycle::{Done, Extend, Extended, IdleCheck, LongestRun, Passed, What};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
@@ -55,7 +59,7 @@ pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 19] = [
+pub const COMMANDS: [&str; 20] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -75,6 +79,7 @@ pub const COMMANDS: [&str; 19] = [
     Discard::NAME,
     Overview::NAME,
     TakeNotices::NAME,
+    Extend::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -113,6 +118,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Discard::NAME => one::<Discard>,
         Overview::NAME => one::<Overview>,
         TakeNotices::NAME => one::<TakeNotices>,
+        Extend::NAME => one::<Extend>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -161,6 +167,11 @@ mod tests {
             all_users: true,
         };
         round(sample, "sample");
+        let extend = Extend {
+            name: name.clone(),
+            by: std::time::Duration::from_secs(3600),
+        };
+        round(extend, "extend");
         let leftovers = Leftovers {
             created: true,
             older_than: Some(std::time::Duration::from_secs(90)),

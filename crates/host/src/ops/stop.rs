@@ -12,7 +12,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::target;
+use super::target::{self, Target};
 use crate::{
     Operation, Site, clock,
     look::Scope,
@@ -72,34 +72,7 @@ impl Operation for Stop {
                 false => engine.stop(&target.id, Duration::from_secs(self.grace_seconds.into()))?,
             }
         }
-        // The policy of today; where it cannot be read, that of the day it was made.
-        let hold = person(target.container.uid)
-            .map_err(Failure::from)
-            .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
-        // One that ended by itself stopped when the engine says, not now.
-        let scope = if already {
-            Scope::Of(target.container.uid)
-        } else {
-            Scope::Nothing
-        };
-        let (slots, hold) = site.change(&site.look(&scope)?, |ledger, now| {
-            ledger.change(&target.container, |entry| {
-                // Meanwhile it may have been removed, and another made under its name.
-                let same = entry.id.as_ref() == Some(&target.id);
-                let known = match entry.holding {
-                    Holding::Stopped { .. } | Holding::Released => true,
-                    // One that had stopped before may be about to start.
-                    Holding::Pending { .. } => already,
-                    _ => false,
-                };
-                if same && !known {
-                    entry.holding = Holding::Stopped { since: now };
-                    entry.hold = hold.unwrap_or(entry.hold);
-                }
-            });
-            let entry = ledger.entry(&target.container);
-            Ok(entry.map_or((String::new(), None), |entry| (slots(entry), entry.hold)))
-        })?;
+        let (slots, hold) = note(site, &target, already)?;
         if !already {
             let event = Event::new(clock::now(), "container.stop").of(login(caller.uid));
             site.log(event.with("container", &target.container));
@@ -111,6 +84,43 @@ impl Operation for Stop {
             hold,
         })
     }
+}
+
+/// Notes that a container has stopped, now or, if `already`, before: its devices, as users read
+/// them, and how long they are held for it from then on.
+pub(super) fn note(
+    site: &Site,
+    target: &Target,
+    already: bool,
+) -> Result<(String, Option<Duration>), Failure> {
+    // The policy of today; where it cannot be read, that of the day it was made.
+    let hold = person(target.container.uid)
+        .map_err(Failure::from)
+        .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
+    // One that ended by itself stopped when the engine says, not now.
+    let scope = if already {
+        Scope::Of(target.container.uid)
+    } else {
+        Scope::Nothing
+    };
+    site.change(&site.look(&scope)?, |ledger, now| {
+        ledger.change(&target.container, |entry| {
+            // Meanwhile it may have been removed, and another made under its name.
+            let same = entry.id.as_ref() == Some(&target.id);
+            let known = match entry.holding {
+                Holding::Stopped { .. } | Holding::Released => true,
+                // One that had stopped before may be about to start.
+                Holding::Pending { .. } => already,
+                _ => false,
+            };
+            if same && !known {
+                entry.holding = Holding::Stopped { since: now };
+                entry.hold = hold.unwrap_or(entry.hold);
+            }
+        });
+        let entry = ledger.entry(&target.container);
+        Ok(entry.map_or((String::new(), None), |entry| (slots(entry), entry.hold)))
+    })
 }
 
 /// Asks what a stop would end.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     device::{Activity, Uuid},
-    lifecycle::{DeviceSample, Level},
+    lifecycle::{DeviceSample, Level, Step},
     limits::Limits,
 };
 
@@ -73,6 +73,7 @@ impl Host {
                 activity,
                 shared: None,
             }],
+            lost: false,
         };
         self.idle.observe(&sample, LONG_AGO, &self.policy);
         let (touched, exempt, now) = (self.touched, self.exempt, self.now());
@@ -82,7 +83,7 @@ impl Host {
         // What is known survives being written and read.
         let text = serde_json::to_string(&self.idle).unwrap();
         self.idle = serde_json::from_str(&text).unwrap();
-        step
+        step.map(|due| due.step)
     }
 
     /// Passes each minute for so many; the steps with the minute that each came in.

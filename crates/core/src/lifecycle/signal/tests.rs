@@ -41,6 +41,7 @@ fn sample(devices: Vec<DeviceSample>, cpu_percent: f64, network: u64) -> Sample 
         cpu_ns: Some((cpu_percent * 600e6) as u64),
         network_bytes: Some(network),
         devices,
+        lost: false,
     }
 }
 
@@ -179,8 +180,10 @@ fn what_cannot_be_read_is_neither_busy_nor_idle_and_never_enough_to_be_idle() {
             Unknown,
             "everything about the device",
         ),
+        (without(|s| s.lost = true), Unknown, "another device"),
         (
             without(|s| {
+                s.lost = true;
                 s.devices[0].activity = Activity::default();
                 s.cpu_ns = Some(u64::MAX);
             }),
@@ -211,6 +214,7 @@ fn what_cannot_be_read_is_neither_busy_nor_idle_and_never_enough_to_be_idle() {
 fn a_paused_container_is_not_busy_but_for_what_it_did_before() {
     let mut paused = sample(vec![whole(90), device(Activity::default())], 0.0, 0);
     paused.paused = true;
+    paused.lost = true;
     assert_eq!(verdict(&paused), Verdict::Idle);
     paused.cpu_ns = None;
     assert_eq!(judge(None, &paused, &policy()).verdict, Verdict::Idle);

@@ -1,0 +1,124 @@
+//! `ds01-holds`: the end of the time in which a stopped container keeps its devices, and whatever
+//! else the ledger learns from the engine.
+//!
+//! A hold ends by the clock, whoever looks: this makes it an event at the time, so that who waits
+//! for the device has it then and not when somebody happens to look.
+
+use std::time::Duration;
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    ledger::Allocation,
+    reconcile::{Change, reconcile},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Operation, Site, clock,
+    ledger_file::Stored,
+    look::Scope,
+    site::{fail, slots},
+    users::{Caller, login},
+};
+
+/// Asks for holds that have passed to be ended. For root alone, which the gateway never is: it is
+/// not one of its operations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndHolds {
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// Something that the ledger learned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Healed {
+    /// The owner's name of the container; the engine's of one that DS01 did not make.
+    pub name: String,
+    /// The owner's login; `None` of one that DS01 did not make.
+    pub login: Option<String>,
+    /// The devices that are free now, as users read them.
+    pub slots: String,
+    /// What happened.
+    pub what: Learned,
+}
+
+/// What happened to a container or its devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Learned {
+    /// Its hold has passed; it was for so long.
+    Released {
+        /// How long it was.
+        held: Option<Duration>,
+    },
+    /// It is no more.
+    Gone,
+    /// It never came about.
+    Lapsed,
+    /// It was made by a command that died.
+    Found,
+    /// It uses devices, and DS01 did not make it.
+    Unmanaged,
+}
+
+impl Operation for EndHolds {
+    const NAME: &'static str = "end-holds";
+    type Answer = Vec<Healed>;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Vec<Healed>, Failure> {
+        if caller.uid != 0 || !caller.may_be_admin {
+            return Err(fail(
+                Kind::Forbidden,
+                "only root ends the holds of all users".into(),
+                "free your own with container-remove".into(),
+            ));
+        }
+        let look = site.look(&Scope::Everything)?;
+        let changes = match (&look.before, self.dry_run) {
+            (_, false) => {
+                let learned = site.learn(&look, |_, _| Ok(()))?.1;
+                site.sweep_mounts()?;
+                learned
+            }
+            (Stored::Whole(ledger), true) => {
+                reconcile(&mut ledger.clone(), &look.seen, clock::now())
+            }
+            (Stored::Damaged(damage), true) => {
+                site.notice(format!("the ledger would be rebuilt: {damage}"));
+                Vec::new()
+            }
+        };
+        Ok(changes.iter().map(Healed::from).collect())
+    }
+}
+
+impl From<&Change> for Healed {
+    fn from(change: &Change) -> Self {
+        let ours = |entry: &Allocation, what| Self {
+            name: entry.container.name.to_string(),
+            login: Some(login(entry.container.uid)),
+            slots: slots(entry),
+            what,
+        };
+        match change {
+            Change::Released(entry) => ours(entry, Learned::Released { held: entry.hold }),
+            Change::Gone(entry) if entry.holds(clock::now()) => ours(entry, Learned::Gone),
+            Change::Gone(entry) => Self {
+                slots: String::new(),
+                ..ours(entry, Learned::Gone)
+            },
+            Change::Lapsed(entry) => ours(entry, Learned::Lapsed),
+            Change::Confirmed(name) => Self {
+                name: name.name.to_string(),
+                login: Some(login(name.uid)),
+                slots: String::new(),
+                what: Learned::Found,
+            },
+            Change::Found(found) => Self {
+                name: found.name.clone(),
+                login: None,
+                slots: String::new(),
+                what: Learned::Unmanaged,
+            },
+        }
+    }
+}

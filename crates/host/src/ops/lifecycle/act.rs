@@ -1,0 +1,252 @@
+//! Carrying out what is due: events, and containers that are stopped.
+
+use ds01_core::{
+    event::Event,
+    failure::Failure,
+    lifecycle::{Doing, Due, Step, Watch, Watched},
+    time::Now,
+};
+
+use super::{Done, Passed, What, runs::Running, subject::Subject, words};
+use crate::{
+    Site, clock,
+    engine::{Ended, Ending, EngineError, HookEnd},
+    ops::{stop, target::Target},
+    watch_file::WatchFile,
+};
+
+/// A step for one container.
+pub(super) struct Plan {
+    /// Its number among those that run.
+    pub(super) at: usize,
+    pub(super) due: Due,
+    /// Why it is exempt, if it is.
+    exempt: Option<String>,
+    /// The devices, as users read them.
+    slots: String,
+    /// The event of the step, with its figures.
+    pub(super) event: Event,
+}
+
+impl Plan {
+    /// Plans a step for container number `at` with these devices.
+    pub(super) fn new(
+        at: usize,
+        one: &Running,
+        due: Due,
+        exempt: Option<String>,
+        slots: String,
+        now: Now,
+    ) -> Self {
+        let subject = &one.subject;
+        let mut event = Event::new(now.wall, due.event_type())
+            .of(subject.login())
+            .with("container", &subject.name)
+            .with("id", &subject.id)
+            .with("kind", subject.kind.as_str())
+            .with("gpus", &slots)
+            .with("reason", exempt.clone().unwrap_or(due.to_string()))
+            .with("elapsed_s", due.elapsed.as_secs())
+            .with("limit_s", due.limit.as_secs());
+        if let Step::Warn { level, left } = due.step {
+            event = event.with("percent", level.percent());
+            event = event.with("left_s", left.as_secs());
+        }
+        Self {
+            at,
+            due,
+            exempt,
+            slots,
+            event,
+        }
+    }
+
+    /// What its owner is told.
+    fn text(&self, subject: &Subject) -> String {
+        words::of_step(subject, &self.due, &self.slots, self.exempt.as_deref())
+    }
+
+    /// Notes that this process is about to do it.
+    pub(super) fn note(&self, watched: &mut Watched) {
+        watched.doing = clock::this_process().map(|by| Doing {
+            by,
+            stop: self.due.step == Step::Stop,
+            event: self.event.clone(),
+        });
+    }
+
+    fn why(&self) -> String {
+        match self.exempt {
+            Some(ref exempt) => format!("{}, {exempt}", self.due),
+            None => self.due.to_string(),
+        }
+    }
+
+    /// What it comes to, done or not.
+    pub(super) fn done(&self, all: &[Running]) -> Done {
+        let subject = &all[self.at].subject;
+        Done {
+            name: subject.short().to_string(),
+            login: subject.login(),
+            what: match self.due.step {
+                Step::Exempt => What::Exempt,
+                Step::Warn { .. } => What::Warned,
+                Step::Stop => What::Stopped,
+            },
+            why: self.why(),
+        }
+    }
+}
+
+/// Takes over what dead processes have left, and forgets what does not run any more.
+pub(super) fn begin(site: &Site, watch: &mut Watch, all: &[Running]) {
+    let up = |id: &_| all.iter().any(|one| one.subject.id == *id);
+    for event in watch.take_over(clock::is_dead, up) {
+        site.log(event);
+    }
+    watch
+        .containers
+        .retain(|id, watched| up(id) || watched.doing.is_some());
+}
+
+/// Does what is planned: first what is told, then the stops, all at once, of those that are
+/// `due_still` when their turn has come.
+///
+/// # Errors
+///
+/// If what was done cannot be noted; the next pass goes on from there.
+pub(super) fn carry_out(
+    site: &Site,
+    file: &WatchFile,
+    all: &[Running],
+    plans: Vec<Plan>,
+    due_still: impl FnOnce(&[&Plan]) -> Result<Vec<bool>, Failure>,
+) -> Result<Passed, Failure> {
+    let mut passed = Passed::default();
+    let (stops, told): (Vec<_>, Vec<_>) = plans
+        .into_iter()
+        .partition(|plan| plan.due.step == Step::Stop);
+    for plan in &told {
+        let subject = &all[plan.at].subject;
+        words::tell_owner(site, subject, plan.text(subject));
+        site.log(plan.event.clone());
+        passed.done.push(plan.done(all));
+    }
+    note_done(file, all, told.iter())?;
+    if stops.is_empty() {
+        return Ok(passed);
+    }
+    let stops: Vec<_> = stops.iter().collect();
+    let due = match due_still(&stops) {
+        Ok(due) => due,
+        // The notes stay: the next pass decides anew.
+        Err(failure) => {
+            passed.failed.push(failure);
+            return Ok(passed);
+        }
+    };
+    let (stops, spared): (Vec<_>, Vec<_>) = stops.into_iter().zip(due).partition(|(_, due)| *due);
+    note_done(file, all, spared.into_iter().map(|(plan, _)| plan))?;
+    let stops: Vec<_> = stops.into_iter().map(|(plan, _)| plan).collect();
+    let endings: Vec<_> = stops.iter().map(|plan| ending(all, plan)).collect();
+    let ends = site.engine().end(&endings)?;
+    let mut over = Vec::new();
+    for (plan, end) in stops.into_iter().zip(ends) {
+        match stopped(site, all, plan, end) {
+            Ok(done) => passed.done.extend(done.then(|| plan.done(all))),
+            Err((failure, unanswered)) => {
+                let message = format!("{}: {}", all[plan.at].subject.name, failure.message);
+                passed.failed.push(Failure { message, ..failure });
+                // It may stop yet: the next pass sees whether it has.
+                if unanswered {
+                    continue;
+                }
+            }
+        }
+        over.push(plan);
+    }
+    note_done(file, all, over.into_iter())?;
+    Ok(passed)
+}
+
+fn ending(all: &[Running], plan: &Plan) -> Ending {
+    let Running { subject, run, .. } = &all[plan.at];
+    let grace = subject.rules.stop_grace;
+    Ending {
+        id: subject.id.clone(),
+        run: run.clone(),
+        grace,
+        env: vec![
+            format!("DS01_REASON={}", plan.due),
+            format!("DS01_GRACE_SECONDS={}", grace.as_secs()),
+        ],
+    }
+}
+
+/// Notes what became of a stop. Whether it was ours; a failure says whether it may have been.
+fn stopped(
+    site: &Site,
+    all: &[Running],
+    plan: &Plan,
+    end: Result<Ended, EngineError>,
+) -> Result<bool, (Failure, bool)> {
+    let subject = &all[plan.at].subject;
+    let ended = end.map_err(|error| {
+        let unanswered = error.is_unanswered();
+        (error.into(), unanswered)
+    })?;
+    if !ended.stopped {
+        return Ok(false);
+    }
+    let grace = subject.rules.stop_grace.as_secs();
+    let mut event = plan.event.clone().with("grace_s", grace);
+    if let Some(hook) = ended.hook {
+        event = event.with(
+            "pre_stop",
+            match hook {
+                HookEnd::Status(status) => format!("status {status}"),
+                HookEnd::Late => "did not end in time".into(),
+            },
+        );
+    }
+    site.log(event);
+    let mut text = plan.text(subject);
+    if let Some(container) = &subject.ours {
+        let target = Target {
+            container: container.clone(),
+            id: subject.id.clone(),
+        };
+        match stop::note(site, &target, false) {
+            Ok((_, hold)) => text += &words::of_hold(subject, hold),
+            // It has stopped all the same, and whoever looks next notes that.
+            Err(failure) => site.notice(failure.message),
+        }
+    }
+    words::tell_owner(site, subject, text);
+    Ok(true)
+}
+
+/// Notes that steps are done.
+fn note_done<'a>(
+    file: &WatchFile,
+    all: &[Running],
+    plans: impl Iterator<Item = &'a Plan>,
+) -> Result<(), Failure> {
+    let plans: Vec<_> = plans.collect();
+    if plans.is_empty() {
+        return Ok(());
+    }
+    let here = clock::this_process();
+    file.change(|watch| {
+        for plan in plans {
+            let Running { subject, run, .. } = &all[plan.at];
+            let watched = watch.containers.get_mut(&subject.id);
+            if let Some(watched) = watched.filter(|watched| watched.run == *run) {
+                watched
+                    .doing
+                    .take_if(|doing| Some(&doing.by) == here.as_ref());
+            }
+        }
+    })?;
+    Ok(())
+}

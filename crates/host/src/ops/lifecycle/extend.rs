@@ -1,0 +1,116 @@
+//! `container-extend`: a longer run, as far as the owner's policy allows.
+
+use std::time::Duration;
+
+use ds01_core::{
+    event::Event,
+    failure::{Failure, Kind as FailureKind},
+    lifecycle::{Kind, extend, words},
+    name::{ContainerArg, ContainerName},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Operation, Site, clock,
+    look::Scope,
+    ops::target,
+    site::fail,
+    users::{Caller, login, person},
+};
+
+/// Asks for a longer run of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extend {
+    /// Which.
+    pub name: ContainerArg,
+    /// By how much, beyond what it has been extended by already.
+    pub by: Duration,
+}
+
+/// A run that may last longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extended {
+    /// The container's name.
+    pub name: ContainerName,
+    /// When its run is over now.
+    pub until: Timestamp,
+    /// By how much it has been extended in all.
+    pub by: Duration,
+    /// By how much it may be; `None` is without limit.
+    pub allowed: Option<Duration>,
+}
+
+impl Operation for Extend {
+    const NAME: &'static str = "extend";
+    type Answer = Extended;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Extended, Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        let name = target.container.name.clone();
+        let state = |message: String, hint: String| fail(FailureKind::State, message, hint);
+        if self.by.is_zero() {
+            let hint = format!("say by how much: container-extend {name} 12h");
+            return Err(fail(FailureKind::Usage, "by nothing".into(), hint));
+        }
+        let seen = target::sight(site, &target)?;
+        let ids = std::slice::from_ref(&target.id);
+        let inspected = site.engine().inspect(ids)?.pop();
+        let started = inspected
+            .filter(|_| seen.state.is_up())
+            .and_then(|inspected| inspected.started)
+            .ok_or_else(|| {
+                state(
+                    format!(
+                        "container {name} is {}: a start begins a new run",
+                        seen.state
+                    ),
+                    format!("start it with container-start {name}"),
+                )
+            })?;
+        let login_of = person(target.container.uid)?.login;
+        let policy = site.policy()?;
+        let limits = policy.limits_for(&login_of);
+        let rules = Kind::of(&seen.labels, true).rules(&limits, policy.container_types());
+        let for_ever = |why: &str| {
+            let message = format!("container {name} {why}: it runs until you stop it");
+            state(message, format!("stop it with container-stop {name}"))
+        };
+        let limit = rules
+            .max_runtime
+            .ok_or_else(|| for_ever("has no longest run"))?;
+        let allowed = limits.lifecycle.max_extension;
+        let by = site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+            let entry = ledger.entry(&target.container);
+            let entry = entry.filter(|entry| entry.id.as_ref() == Some(&target.id));
+            let record = site.metadata.read(&target.container);
+            let record = record.filter(|record| record.id == target.id);
+            let (Some(entry), Some(mut record)) = (entry, record) else {
+                return Err(target::no_such(&self.name));
+            };
+            if entry.devices.is_empty() {
+                return Err(for_ever("has no GPU"));
+            }
+            let extension = extend(record.extension, started, self.by, allowed)?;
+            record.extension = Some(extension);
+            // Under the lock: two at once count both.
+            site.metadata.write(&target.container, &record)?;
+            Ok(extension.by)
+        })?;
+        let until = started + limit.saturating_add(by);
+        let event = Event::new(clock::now(), "container.extend").of(login(caller.uid));
+        site.log(
+            event
+                .with("container", &target.container)
+                .with("by", words(self.by))
+                .with("in_all", words(by))
+                .with("until", until),
+        );
+        Ok(Extended {
+            name,
+            until,
+            by,
+            allowed,
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! `ds01-runtime`: containers with devices that have run as long as they may.
+
+use ds01_core::{
+    failure::Failure,
+    lifecycle::{Rule, Watch, longest, of_run},
+    time::Now,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Passed,
+    act::{self, Plan},
+    for_root,
+    runs::{Running, running},
+    subject::Scene,
+};
+use crate::{Operation, Site, clock, users::Caller, watch_file::WatchFile};
+
+/// Asks for a check of how long containers have run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LongestRun {
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+impl Operation for LongestRun {
+    const NAME: &'static str = "longest-run";
+    type Answer = Passed;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Passed, Failure> {
+        for_root(caller)?;
+        let file = WatchFile::new(&site.config().paths.state)?;
+        let mut scene = Scene::of(site)?;
+        let subjects = std::mem::take(&mut scene.subjects);
+        let now = clock::both();
+        let all = running(site, subjects, &file.read(), now)?;
+        if self.dry_run {
+            let plans = decide(site, &scene, &all, &mut file.read(), now);
+            let done = plans.iter().map(|plan| plan.done(&all)).collect();
+            return Ok(Passed {
+                done,
+                ..Passed::default()
+            });
+        }
+        let plans = file.change(|watch| {
+            act::begin(site, watch, &all);
+            decide(site, &scene, &all, watch, now)
+        })?;
+        act::carry_out(site, &file, &all, plans, |stops| {
+            // Somebody may have extended it meanwhile.
+            let still = |plan: &&Plan| {
+                let one = &all[plan.at];
+                limit(site, one).is_some_and(|limit| plan.due.elapsed >= limit)
+            };
+            Ok(stops.iter().map(still).collect())
+        })
+    }
+}
+
+/// How long a run may last.
+fn limit(site: &Site, one: &Running) -> Option<std::time::Duration> {
+    let limit = one.subject.rules.max_runtime?;
+    let extension = one.subject.record(site).and_then(|record| record.extension);
+    Some(limit.saturating_add(of_run(extension, one.run.started)))
+}
+
+fn decide(site: &Site, scene: &Scene, all: &[Running], watch: &mut Watch, now: Now) -> Vec<Plan> {
+    let plan = |(at, one): (usize, &Running)| {
+        let watched = watch.of(&one.subject.id, &one.run);
+        if watched.doing.is_some() {
+            return None;
+        }
+        let elapsed = now.uptime.since(one.run.began);
+        let exempt = one
+            .subject
+            .exemption(&scene.policy, Rule::Longest, now.wall);
+        let (limit, is_exempt) = (limit(site, one), exempt.is_some());
+        let due = longest(&mut watched.longest, elapsed, limit, is_exempt, now)?;
+        let plan = Plan::new(at, one, due, exempt, one.subject.slots(None), now);
+        plan.note(watched);
+        Some(plan)
+    };
+    all.iter().enumerate().filter_map(plan).collect()
+}

@@ -1,0 +1,210 @@
+//! The containers that the lifecycle is about: those with devices that run, whoever made them.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use ds01_core::{
+    container::{ContainerId, Sighting, State},
+    device::{Claim, Device, Held, Inventory},
+    failure::{Failure, Kind as FailureKind},
+    ledger::Ledger,
+    lifecycle::{Kind, Rule},
+    limits::{ContainerType, Limits},
+    name::EngineName,
+    policy::Policy,
+    record::Record,
+    time::Timestamp,
+};
+
+use crate::{
+    Site,
+    ledger_file::Stored,
+    look::{Look, Scope},
+    site::fail,
+    users::{Person, person},
+};
+
+/// A label by which root keeps a container that DS01 did not make from the lifecycle, such as one
+/// that watches all GPUs. Through the gateway nobody can set it.
+const PROTECTED: [&str; 2] = ["ds01.protected", "ds01.monitoring"];
+
+/// The slice that a container of ours is in, where the engine's cgroups are systemd's.
+const SLICE: &str = "ds01.slice";
+
+/// Everything that a pass begins with.
+pub(super) struct Scene {
+    pub(super) policy: Policy,
+    pub(super) ledger: Ledger,
+    /// The containers that run with devices.
+    pub(super) subjects: Vec<Subject>,
+}
+
+/// A container that runs with devices.
+pub(super) struct Subject {
+    pub(super) id: ContainerId,
+    /// The engine's name of it.
+    pub(super) name: String,
+    pub(super) paused: bool,
+    pub(super) devices: Devices,
+    pub(super) kind: Kind,
+    pub(super) rules: ContainerType,
+    pub(super) owner: Rc<Owner>,
+    pub(super) slice: String,
+    /// Its name as one of ours.
+    pub(super) ours: Option<EngineName>,
+}
+
+/// Whose a container is.
+pub(super) struct Owner {
+    /// `None` if nobody knows, or the name service does not know them any more.
+    pub(super) person: Option<Person>,
+    pub(super) limits: Limits,
+}
+
+/// What a container has.
+pub(super) enum Devices {
+    /// By the ledger.
+    Held(Vec<Held>),
+    /// By what it asked the engine for, past DS01.
+    Claimed(Claim),
+}
+
+impl Scene {
+    /// Reads the policy and the ledger, and looks at the engine.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be reached; status 8 while the ledger cannot be trusted: who has which
+    /// device is not known then.
+    pub(super) fn of(site: &Site) -> Result<Self, Failure> {
+        let policy = site.policy()?;
+        let look = site.look(&Scope::Everything)?;
+        if let Stored::Damaged(damage) = &look.before {
+            return Err(fail(
+                FailureKind::Unreachable,
+                format!("nothing is stopped: the ledger cannot be trusted: {damage}"),
+                "see ds01-doctor".into(),
+            ));
+        }
+        let ledger = site.view(&look)?;
+        let subjects = subjects(&policy, &ledger, &look);
+        Ok(Self {
+            policy,
+            ledger,
+            subjects,
+        })
+    }
+}
+
+fn subjects(policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<Subject> {
+    let mut owners: BTreeMap<Option<u32>, Rc<Owner>> = BTreeMap::new();
+    let mut owner = |uid: Option<u32>| {
+        let known = owners.entry(uid);
+        Rc::clone(known.or_insert_with(|| Rc::new(Owner::of(uid, policy))))
+    };
+    let up = |seen: &&Sighting| matches!(seen.state, State::Running | State::Paused);
+    let subject = |seen: &Sighting| {
+        let mut ours = ledger.allocations.iter();
+        let ours = ours.find(|entry| entry.id.as_ref() == Some(&seen.id));
+        let mut others = ledger.unmanaged.iter();
+        let (devices, container) = match (ours, others.find(|other| other.id == seen.id)) {
+            (Some(entry), _) if entry.devices.is_empty() => return None,
+            (Some(entry), _) => (
+                Devices::Held(entry.devices.clone()),
+                Some(entry.container.clone()),
+            ),
+            (None, Some(_)) if is_protected(seen) => return None,
+            (None, Some(other)) => (Devices::Claimed(other.claim.clone()), None),
+            (None, None) => return None,
+        };
+        let owner = owner(container.as_ref().map(|container| container.uid));
+        let kind = Kind::of(&seen.labels, container.is_some());
+        Some(Subject {
+            id: seen.id.clone(),
+            name: seen.name.clone(),
+            paused: seen.state == State::Paused,
+            devices,
+            kind,
+            rules: kind.rules(&owner.limits, policy.container_types()),
+            owner,
+            slice: seen.labels.get(SLICE).cloned().unwrap_or_default(),
+            ours: container,
+        })
+    };
+    let containers = look.seen.containers.iter();
+    containers.filter(up).filter_map(subject).collect()
+}
+
+fn is_protected(seen: &Sighting) -> bool {
+    let is_set = |label| seen.labels.get(label).is_some_and(|value| value == "true");
+    PROTECTED.into_iter().any(is_set)
+}
+
+impl Owner {
+    /// Of nobody, the default group's limits hold.
+    fn of(uid: Option<u32>, policy: &Policy) -> Self {
+        let person = uid.and_then(|uid| person(uid).ok());
+        let login = person.as_ref().map_or("", |person| &person.login);
+        let limits = policy.limits_for(login);
+        Self { person, limits }
+    }
+}
+
+impl Subject {
+    /// The owner's login, or a word for having none.
+    pub(super) fn login(&self) -> String {
+        match (&self.owner.person, &self.ours) {
+            (Some(person), _) => person.login.clone(),
+            (None, Some(container)) => container.uid.to_string(),
+            (None, None) => "unknown".into(),
+        }
+    }
+
+    /// Its name as its owner knows it.
+    pub(super) fn short(&self) -> &str {
+        match &self.ours {
+            Some(container) => container.name.as_ref(),
+            None => &self.name,
+        }
+    }
+
+    /// Why a rule does not stop it, if its owner is exempt.
+    pub(super) fn exemption(&self, policy: &Policy, rule: Rule, now: Timestamp) -> Option<String> {
+        let login = &self.owner.person.as_ref()?.login;
+        let exemption = policy.exemption(login, rule, now)?;
+        let reason = exemption.reason.as_deref().unwrap_or("no reason is given");
+        Some(match exemption.until {
+            Some(until) => format!("exempt until {until}: {reason}"),
+            None => format!("exempt: {reason}"),
+        })
+    }
+
+    /// Our record of it.
+    pub(super) fn record(&self, site: &Site) -> Option<Record> {
+        let record = site.metadata.read(self.ours.as_ref()?)?;
+        (record.id == self.id).then_some(record)
+    }
+
+    /// Whether a device is one of its own.
+    pub(super) fn has(&self, device: &Device) -> bool {
+        match &self.devices {
+            Devices::Held(held) => held.iter().any(|held| held.uuid == device.uuid),
+            Devices::Claimed(claim) => claim.covers(device),
+        }
+    }
+
+    /// Its devices as users read them, separated by spaces.
+    pub(super) fn slots(&self, inventory: Option<&Inventory>) -> String {
+        let slots: Vec<_> = match &self.devices {
+            Devices::Held(held) => held.iter().map(|held| held.slot.to_string()).collect(),
+            Devices::Claimed(claim) => match (inventory, claim) {
+                (Some(inventory), _) => {
+                    let own = inventory.devices.iter().filter(|device| self.has(device));
+                    own.map(|device| device.slot.to_string()).collect()
+                }
+                (None, Claim::All) => vec!["all".into()],
+                (None, Claim::Named(names)) => names.clone(),
+            },
+        };
+        slots.join(" ")
+    }
+}

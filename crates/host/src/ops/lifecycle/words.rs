@@ -1,0 +1,73 @@
+//! What owners are told of their containers.
+
+use std::{path::PathBuf, time::Duration};
+
+use ds01_core::lifecycle::{Due, Rule, Step, words};
+
+use super::subject::Subject;
+use crate::{
+    Site,
+    tell::{Notice, tell},
+};
+
+/// What a step means to the owner, in one line.
+pub(super) fn of_step(subject: &Subject, due: &Due, slots: &str, exempt: Option<&str>) -> String {
+    let name = subject.short();
+    let container = format!("container {name} with GPU {slots}");
+    let elapsed = words(due.elapsed);
+    let done = match due.rule {
+        Rule::Idle => format!("{container} has been idle for {elapsed}"),
+        Rule::Longest => format!("{container} has run for {elapsed}"),
+    };
+    match (due.rule, due.step) {
+        (_, Step::Exempt) => {
+            let exempt = exempt.unwrap_or_default();
+            format!(
+                "{done} of {}; it is not stopped: {exempt}",
+                words(due.limit)
+            )
+        }
+        (Rule::Idle, Step::Warn { left, .. }) => format!(
+            "{done} and will be stopped in {}: use it, or keep it with touch /workspace/.keep-alive",
+            words(left)
+        ),
+        (Rule::Longest, Step::Warn { left, .. }) => {
+            let more = match subject.owner.limits.lifecycle.max_extension {
+                Some(Duration::ZERO) => String::new(),
+                _ => format!(", or let it run longer: container-extend {name} 12h"),
+            };
+            format!(
+                "{done} and will be stopped in {}: save your work{more}",
+                words(left)
+            )
+        }
+        (_, Step::Stop) => format!(
+            "{done} and was stopped, as its limit is {}",
+            words(due.limit)
+        ),
+    }
+}
+
+/// What becomes of the devices of a container that was stopped, which are held for so long.
+pub(super) fn of_hold(subject: &Subject, hold: Option<Duration>) -> String {
+    let name = subject.short();
+    match hold {
+        Some(Duration::ZERO) => "; its GPU is free for others".into(),
+        Some(hold) => format!(
+            "; its GPU is kept for {}: container-start {name}",
+            words(hold)
+        ),
+        None => format!("; its GPU is kept: container-start {name}"),
+    }
+}
+
+/// Tells the owner of a container, if anybody knows them.
+pub(super) fn tell_owner(site: &Site, subject: &Subject, text: String) {
+    let Some(person) = &subject.owner.person else {
+        return;
+    };
+    let record = subject.record(site);
+    let folder = record.as_ref().and_then(|record| record.workspace_folder());
+    let workspace = folder.map(PathBuf::from);
+    tell(site, person, &Notice { text, workspace });
+}
