@@ -113,8 +113,13 @@ async fn serve(client: UnixStream, noted: Arc<Mutex<Vec<Asked>>>) -> std::io::Re
     let head = String::from_utf8(head).unwrap();
     let mut body = vec![0; json_length(&head)];
     client.read_exact(&mut body).await?;
+    // First: what the table does not know fails there, where somebody sees it.
+    let asked = Asked {
+        head: head.clone(),
+        body,
+    };
+    noted.lock().unwrap().push(asked);
     let answer = answer(&head);
-    noted.lock().unwrap().push(Asked { head, body });
     client.write_all(&answer).await
 }
 
