@@ -15,6 +15,7 @@ mod context;
 pub mod doctor;
 pub mod engine;
 pub mod events;
+mod fetch;
 mod gateway;
 mod http;
 pub mod ledger_file;

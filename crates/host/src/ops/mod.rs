@@ -3,6 +3,7 @@
 //! Gather, decide under the lock, record, act, record.
 
 mod account;
+mod catalogue;
 mod cleanup;
 mod create;
 mod docker;
@@ -33,6 +34,7 @@ use serde_json::Value;
 use crate::{Operation, Site, users::Caller};
 
 pub(crate) use account::on_top;
+pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
@@ -55,7 +57,7 @@ pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 19] = [
+pub const COMMANDS: [&str; 20] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -74,6 +76,7 @@ pub const COMMANDS: [&str; 19] = [
     Leftovers::NAME,
     Discard::NAME,
     Overview::NAME,
+    Catalogue::NAME,
     TakeNotices::NAME,
 ];
 
@@ -112,6 +115,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Leftovers::NAME => one::<Leftovers>,
         Discard::NAME => one::<Discard>,
         Overview::NAME => one::<Overview>,
+        Catalogue::NAME => one::<Catalogue>,
         TakeNotices::NAME => one::<TakeNotices>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
@@ -193,6 +197,7 @@ mod tests {
         let name = "thesis".into();
         round(DeleteImage { name }, "delete-image");
         round(Overview {}, "overview");
+        round(Catalogue {}, "catalogue");
         round(TakeNotices {}, "take-notices");
     }
 
