@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, gpus, open, own, project, with_gpu};
+use ds01_command::{create, gpus, open, own, project, with_gpu};
 use ds01_core::{
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
@@ -22,6 +22,7 @@ use ds01_host::ops::Create;
     example = "{command_name} editing --cpu-only",
     note = "The devices are yours from now on, whether the container runs or not: remove it when you are done.",
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
+    note = "pytorch, tensorflow:2.20, jax and pytorch-cpu, where no image is called so, are looked up in the host's catalogue: the newest image that its GPUs and driver support, which is fetched if it is not there yet.",
     error_code(3, "no such image"),
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
@@ -36,7 +37,7 @@ struct Args {
     #[argh(positional, arg_name = "name [image]")]
     words: Vec<String>,
 
-    /// image to make it from
+    /// image to make it from, or a framework of the catalogue
     #[argh(option, arg_name = "image")]
     image: Option<String>,
 
@@ -84,10 +85,16 @@ impl Command for Args {
         "check-limits",
         "gpu-status",
     ];
-    const FILES: &'static [(&'static str, &'static str)] = &[(
-        "~/workspace/<project>",
-        "the folder that is /workspace inside; made if missing",
-    )];
+    const FILES: &'static [(&'static str, &'static str)] = &[
+        (
+            "~/workspace/<project>",
+            "the folder that is /workspace inside; made if missing",
+        ),
+        (
+            "/etc/ds01/ml_images.repo",
+            "the catalogue: framework, version, architecture and image, a line each",
+        ),
+    ];
 }
 
 fn main() -> ExitCode {
@@ -114,7 +121,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
-    let made = ask(
+    let made = create(
         &host,
         ui,
         &Create {

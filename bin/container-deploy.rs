@@ -23,6 +23,7 @@ use ds01_host::ops::Create;
     example = "{command_name} --image=ds01-alice/thesis:experiment-42",
     note = "If it does not start it is removed again, and its devices are free.",
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
+    note = "pytorch, tensorflow:2.20, jax and pytorch-cpu, where no image is called so, are looked up in the host's catalogue: the newest image that its GPUs and driver support, which is fetched if it is not there yet.",
     note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
     error_code(3, "no such image"),
     error_code(4, "you have a container of that name"),
@@ -43,7 +44,7 @@ struct Args {
     #[argh(switch)]
     background: bool,
 
-    /// image to make it from
+    /// image to make it from, or a framework of the catalogue
     #[argh(option, arg_name = "image")]
     image: Option<String>,
 
@@ -82,10 +83,16 @@ impl Command for Args {
         "container-start",
         "container-attach",
     ];
-    const FILES: &'static [(&'static str, &'static str)] = &[(
-        "~/workspace/<project>",
-        "the folder that is /workspace inside; made if missing",
-    )];
+    const FILES: &'static [(&'static str, &'static str)] = &[
+        (
+            "~/workspace/<project>",
+            "the folder that is /workspace inside; made if missing",
+        ),
+        (
+            "/etc/ds01/ml_images.repo",
+            "the catalogue: framework, version, architecture and image, a line each",
+        ),
+    ];
 }
 
 fn main() -> ExitCode {

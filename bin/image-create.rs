@@ -9,6 +9,7 @@ use ds01_cli::{
 };
 use ds01_command::{Base, How, ImageCreate, exclude_each_other, image_create, open};
 use ds01_core::{
+    catalogue::Wish,
     failure::{Failure, Kind},
     name::ContainerArg,
     project::Topic,
@@ -22,6 +23,7 @@ use ds01_core::{
     example = "{command_name} thesis --framework=pytorch --type=cv",
     example = "{command_name} thesis -f jax -p 'numpy>=1.26 einops' --no-build",
     note = "A Dockerfile that is there is built as it is. What would make another (-f, --image, -t, -p, -s, -r) asks first, or needs --force; the one of now is kept as Dockerfile.old.",
+    note = "A framework is looked up in the host's catalogue: the newest image, or the newest of the version that you name, which the GPUs and the driver of this host support. Without either the image is what pyproject.toml says in [tool.ds01]; else the host's default; else the newest with PyTorch.",
     note = "Packages of --type, --packages and --requirements are added to requirements.txt, which the new Dockerfile installs; those that pyproject.toml and environment.yml list are installed too.",
     note = "The image is ds01-<uid>/<project>:latest. If the build fails or is interrupted, the one of before stays; what the build printed is in ~/.cache/ds01/<project>.build.log.",
     note = "A Dockerfile with ARG DS01_USER_ID, DS01_GROUP_ID or DS01_USERNAME is told who builds it.",
@@ -36,9 +38,9 @@ struct Args {
     #[argh(positional, arg_name = "project")]
     name: Option<ContainerArg>,
 
-    /// framework of the image that a new Dockerfile begins from: pytorch, tensorflow, jax
+    /// framework of the image that a new Dockerfile begins from: pytorch, tensorflow:2.20, jax, pytorch-cpu
     #[argh(option, short = 'f', arg_name = "framework")]
-    framework: Option<String>,
+    framework: Option<Wish>,
 
     /// image that a new Dockerfile begins from
     #[argh(option, arg_name = "image")]
@@ -103,6 +105,10 @@ impl Command for Args {
         (
             "~/workspace/<project>/.dockerignore",
             "what is not sent to the engine, in Docker's patterns",
+        ),
+        (
+            "/etc/ds01/ml_images.repo",
+            "the catalogue: framework, version, architecture and image, a line each",
         ),
         (
             "~/.cache/ds01/<project>.build.log",

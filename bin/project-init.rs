@@ -18,7 +18,7 @@ use ds01_core::{failure::Failure, name::ContainerArg, project::Topic};
     example = "{command_name} old-code --force --devcontainer",
     note = "On a terminal it asks for what is not given. Elsewhere, or with --quick, the name is needed and all else has a default.",
     note = "A file that exists is never changed. A folder that has files is only added to, if you say so or give --force; its pyproject.toml, requirements.txt and environment.yml then say what the new Dockerfile installs.",
-    note = "The image begins from the one that --image names; else base-image of [tool.ds01] in pyproject.toml; else the host's default; else the newest of its catalogue with that framework. If there is none, no Dockerfile is made.",
+    note = "The image begins from the one that --image names; else base-image of [tool.ds01] in pyproject.toml; else the newest of the host's catalogue with its framework that the GPUs and the driver support; where it has neither, from the host's default, or the newest with PyTorch. If there is none, no Dockerfile is made.",
     note = "[tool.ds01] has framework, base-image, apt (a list of Debian's packages), groups (those of [project.optional-dependencies] to install) and gpus (what project-launch gives the container).",
     error_code(1, "a file could not be made, or you thought better of it"),
     error_code(2, "a name or a file cannot be understood"),

@@ -198,6 +198,9 @@ const DOCKERFILE: &str = "\
 # The image of thesis. After a change: project-launch thesis --rebuild
 FROM lab
 
+# Whoever its containers run as, what follows is for everybody.
+USER root
+
 # So that pip installs beside Debian's own packages too, in the container as well.
 ENV PIP_BREAK_SYSTEM_PACKAGES=1
 
@@ -371,11 +374,11 @@ fn what_cannot_be_changes_nothing() {
         &[("pyproject.toml", "[tool.ds01]\napt = ['a;id']\n")],
     );
     let before = workspace(&host);
-    let list = "hint: name one with --image, of those that image-list --all shows\n";
+    let list = "hint: name an image with --image, of those that image-list --all shows\n";
     for (args, status, said) in [
-        (&["thesis"][..], 3, format!("image-create: no image to begin from is known for pytorch\n{list}")),
-        (&["thesis", "-f", "jax"], 3, format!("image-create: no image to begin from is known for jax\n{list}")),
-        (&["new", "-f", "jax"], 3, format!("image-create: no image to begin from is known for jax\n{list}")),
+        (&["thesis"][..], 3, format!("image-create: this host's catalogue of images has no pytorch\n{list}")),
+        (&["thesis", "-f", "jax"], 3, format!("image-create: this host's catalogue of images has no jax\n{list}")),
+        (&["new", "-f", "jax"], 3, format!("image-create: this host's catalogue of images has no jax\n{list}")),
         (&["thesis", "--image=a b"], 2, "image-create: no image can be called \"a b\"\nhint: see the images with image-list --all\n".into()),
         (&["thesis", "--image=a", "-fjax"], 2, "image-create: --image and --framework exclude each other\nhint: leave one of them out\n".into()),
         (&["odd", "--image=a"], 2, "image-create: no package of apt's can be called \"a;id\"\nhint: mend it in apt of [tool.ds01] in pyproject.toml: name, or name=version\n".into()),

@@ -8,6 +8,7 @@
 
 mod attach;
 mod build;
+mod catalogue;
 mod cleanup;
 mod clients;
 mod completion;

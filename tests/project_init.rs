@@ -196,9 +196,9 @@ fn the_base_is_the_one_nearest_to_the_user() {
         host.run("rm", &["-r", "workspace"]).ok();
     };
     let none = host.run(INIT, &["thesis"]);
-    let told = "project-init: warning: there is no Dockerfile yet: no image to begin from is known for \
-                pytorch\n\
-                next: project-init thesis --force --image=<image>, with one of image-list --all\n";
+    let told = "project-init: warning: there is no Dockerfile yet: this host's catalogue of images has \
+                no pytorch\n\
+                next: image-create thesis --image=<image>, with one of image-list --all\n";
     assert_eq!(none, done(&format!("thesis in {FOLDER}\n"), told));
     assert_eq!(tree(&host), USUAL.replace("./Dockerfile\n", ""));
     host.run(INIT, &["thesis", "--force", "--image=ds01-base"])

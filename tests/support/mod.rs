@@ -5,5 +5,6 @@ pub(crate) mod engine_view;
 pub(crate) mod expect;
 pub(crate) mod kill_points;
 pub(crate) mod python;
+pub(crate) mod registry;
 pub(crate) mod two_devices;
 pub(crate) mod view;

@@ -28,13 +28,14 @@ pub fn deploy(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Fail
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
-    let made = ask(host, ui, create).map_err(|failure| match (failure.kind, &create.image) {
-        (Kind::NotFound, None) => failure.with_hint(format!(
-            "build it with project-launch {}, or name one with --image",
-            create.project.as_ref().unwrap_or(&create.name)
-        )),
-        _ => failure,
-    })?;
+    let made =
+        crate::create(host, ui, create).map_err(|failure| match (failure.kind, &create.image) {
+            (Kind::NotFound, None) => failure.with_hint(format!(
+                "build it with project-launch {}, or name one with --image",
+                create.project.as_ref().unwrap_or(&create.name)
+            )),
+            _ => failure,
+        })?;
     explain_create(host, ui, &made);
     let name = ContainerArg {
         name: made.name.clone(),

@@ -7,9 +7,9 @@ use ds01_core::{
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
     project::{DOCKERFILE, DOCKERIGNORE, NO_REQUIREMENTS, Topic, USUALLY_IGNORED},
-    recipe::{Recipe, image_name},
+    recipe::Recipe,
     requirements::{merged, portable},
-    sources::{self, REQUIREMENTS, Settings, Texts},
+    sources::{self, REQUIREMENTS, Texts},
 };
 use ds01_host::{
     Host,
@@ -18,20 +18,13 @@ use ds01_host::{
 };
 
 use crate::{
-    How, build,
-    init::{FRAMEWORK, ask_base, ask_packages, ask_topic, tell_left_out, with_requirements},
+    How,
+    base::{Base, begin},
+    build,
+    init::{ask_packages, ask_topic, tell_left_out, with_requirements},
     launch::no_project,
     own,
 };
-
-/// What an image begins from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Base {
-    /// This one.
-    Image(String),
-    /// The newest of the catalogue with this framework.
-    Framework(String),
-}
 
 /// What was asked for; the rest is what the project says, or asked on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,7 +194,7 @@ fn write(
     let mut known = std::collections::BTreeSet::new();
     apt.retain(|package| known.insert(package.clone()));
     let recipe = Recipe {
-        base: base(host, ui, asked, &settings, asks)?,
+        base: begin(host, ui, asked.base.as_ref(), &settings, asks)?.image,
         apt,
         sources: with_requirements(sources),
     };
@@ -230,35 +223,6 @@ fn lines_of(project: &Project, file: &std::path::Path) -> Result<Vec<String>, Fa
             Ok(lines.into_iter().map(String::from).collect())
         }
     }
-}
-
-/// The image that it begins from.
-fn base(
-    host: &Host,
-    ui: &mut Ui,
-    asked: &ImageCreate,
-    settings: &Settings,
-    asks: bool,
-) -> Result<String, Failure> {
-    let found = match (&asked.base, &settings.base_image) {
-        (Some(Base::Image(image)), _) => Some(image_name(image)?.to_string()),
-        (Some(Base::Framework(framework)), _) => host.base_image(framework)?,
-        (None, Some(image)) => Some(image.clone()),
-        (None, None) => host.base_image(settings.framework.as_deref().unwrap_or(FRAMEWORK))?,
-    };
-    let found = match found {
-        None if asks => ask_base(ui)?,
-        found => found,
-    };
-    found.ok_or_else(|| {
-        let framework = match &asked.base {
-            Some(Base::Framework(framework)) => framework,
-            _ => settings.framework.as_deref().unwrap_or(FRAMEWORK),
-        };
-        let message = format!("no image to begin from is known for {framework}");
-        Failure::new(Kind::NotFound, message)
-            .with_hint("name one with --image, of those that image-list --all shows")
-    })
 }
 
 /// Puts all of it in place, or nothing.

@@ -4,7 +4,7 @@ use ds01_cli::{Interruptions, Ui};
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerName,
-    project::{Draft, TOPICS, Topic},
+    project::{DOCKERFILE, Draft, TOPICS, Topic},
     recipe::{Recipe, Source, image_name},
     sources::{REQUIREMENTS, Settings, is_requirement},
 };
@@ -13,8 +13,7 @@ use ds01_host::{
     new_project::{Made, Place, has_lfs, make},
 };
 
-/// The framework of a project that names none.
-pub(crate) const FRAMEWORK: &str = "pytorch";
+use crate::base::{Base, Begun, FRAMEWORK, begin};
 
 /// What was asked for; the rest is asked on a terminal, or has a default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,22 +73,23 @@ pub fn init(host: &Host, ui: &mut Ui, asked: Init) -> Result<ContainerName, Fail
         false if asks => ask_packages(ui, topic)?,
         false => topic.packages(),
     };
-    let framework = settings.framework.as_deref().unwrap_or(FRAMEWORK);
-    let base = asked.image.clone().or_else(|| settings.base_image.clone());
-    let base = match base {
-        Some(base) => Some(base),
-        None => host.base_image(framework)?,
-    };
-    let base = match base {
-        None if asks && !asked.blank => ask_base(ui)?,
-        base => base,
+    let image = asked.image.clone().map(Base::Image);
+    let begun = begin(host, ui, image.as_ref(), &settings, asks && !asked.blank);
+    let (base, framework) = match begun {
+        Ok(Begun { image, framework }) => (Ok(image), framework),
+        // The folder is made all the same; a Dockerfile can follow.
+        Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Unreachable) => {
+            let framework = settings.framework.clone().unwrap_or(FRAMEWORK.into());
+            (Err(failure), framework)
+        }
+        Err(failure) => return Err(failure),
     };
     sources.iter().for_each(|source| tell_left_out(ui, source));
     let is_repository = has(".git");
     let git = !asked.no_git && !asked.blank && !is_repository;
     let git = git && (!asks || ui.offer("Keep its code in a git repository?")?);
-    let recipe = base.map(|base| Recipe {
-        base,
+    let recipe = base.as_ref().ok().map(|base| Recipe {
+        base: base.clone(),
         apt: match settings == Settings::default() {
             true => topic.apt(),
             false => settings.apt.clone(),
@@ -99,7 +99,7 @@ pub fn init(host: &Host, ui: &mut Ui, asked: Init) -> Result<ContainerName, Fail
     let draft = Draft {
         name: name.clone(),
         topic,
-        framework: framework.into(),
+        framework,
         packages,
         recipe,
         blank: asked.blank,
@@ -116,7 +116,8 @@ pub fn init(host: &Host, ui: &mut Ui, asked: Init) -> Result<ContainerName, Fail
     let made = make(&folder, &files, git, &mut || interruptions.check())?;
     drop(interruptions);
     ui.line(format_args!("{name} in {}", folder.display()))?;
-    tell(ui, &draft, &made, has(ds01_core::project::DOCKERFILE));
+    let missing = base.err().filter(|_| !has(DOCKERFILE));
+    tell(ui, &draft, &made, missing.as_ref());
     Ok(name)
 }
 
@@ -193,14 +194,6 @@ fn package(word: &str) -> Result<String, Failure> {
     }
 }
 
-pub(crate) fn ask_base(ui: &mut Ui) -> Result<Option<String>, Failure> {
-    let question = "Image to begin from, of those that image-list --all shows";
-    ui.input(question, "none", |text| match text {
-        "none" => Ok(None),
-        text => Ok(Some(image_name(text)?.into())),
-    })
-}
-
 /// The sources of a project that has a `requirements.txt` in any case, as it is made if missing.
 pub(crate) fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
     if sources.iter().all(|source| source.file != REQUIREMENTS) {
@@ -221,7 +214,7 @@ pub(crate) fn tell_left_out(ui: &mut Ui, source: &Source) {
     }
 }
 
-fn tell(ui: &mut Ui, draft: &Draft, made: &Made, has_dockerfile: bool) {
+fn tell(ui: &mut Ui, draft: &Draft, made: &Made, missing: Option<&Failure>) {
     let name = &draft.name;
     if !made.kept.is_empty() {
         ui.note(format_args!("kept as they were: {}", made.kept.join(", ")));
@@ -233,15 +226,12 @@ fn tell(ui: &mut Ui, draft: &Draft, made: &Made, has_dockerfile: bool) {
         ui.note(format_args!(
             "next: container-deploy {name} --image=<image>"
         ));
-    } else if has_dockerfile {
-        ui.note(format_args!("next: project-launch {name} --open"));
-    } else {
-        ui.warn(format_args!(
-            "there is no Dockerfile yet: no image to begin from is known for {}",
-            draft.framework
-        ));
+    } else if let Some(why) = missing {
+        ui.warn(format_args!("there is no Dockerfile yet: {}", why.message));
         ui.note(format_args!(
-            "next: project-init {name} --force --image=<image>, with one of image-list --all"
+            "next: image-create {name} --image=<image>, with one of image-list --all"
         ));
+    } else {
+        ui.note(format_args!("next: project-launch {name} --open"));
     }
 }

@@ -1,7 +1,9 @@
 //! What several commands share: the host as they open it, the container that is meant, and steps
 //! that are more than one operation.
 
+mod base;
 mod build;
+mod create;
 pub mod dashboard;
 mod deploy;
 pub mod duty;
@@ -29,9 +31,11 @@ use ds01_host::{
     ops::{Describe, Described, DeviceStatus, List, Listed, open_shell},
 };
 
+pub use base::Base;
 pub use build::{How, build};
+pub use create::create;
 pub use deploy::{deploy, shell, with_gpu};
-pub use image_create::{Base, ImageCreate, image_create};
+pub use image_create::{ImageCreate, image_create};
 pub use init::{Init, init};
 pub use launch::launch;
 pub use retire::{Retire, retire};

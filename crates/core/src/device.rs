@@ -4,7 +4,7 @@ use std::{fmt, num::ParseIntError, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::share::Share;
+use crate::{catalogue::Hardware, share::Share};
 
 /// NVIDIA's name of a GPU or MIG device, `GPU-…` or `MIG-…`: the only one that does not move.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -154,6 +154,9 @@ pub struct Inventory {
     pub driver: String,
     /// Devices that can be given.
     pub devices: Vec<Device>,
+    /// What images have to fit.
+    #[serde(default)]
+    pub hardware: Hardware,
     /// Why some GPUs are not among them, one line each.
     pub problems: Vec<String>,
 }

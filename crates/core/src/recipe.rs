@@ -69,6 +69,8 @@ impl Recipe {
         let mut text = format!(
             "# The image of {project}. After a change: project-launch {project} --rebuild\n\
              FROM {base}\n\n\
+             # Whoever its containers run as, what follows is for everybody.\n\
+             USER root\n\n\
              # So that pip installs beside Debian's own packages too, in the container as well.\n\
              ENV PIP_BREAK_SYSTEM_PACKAGES=1\n\n"
         );
@@ -195,6 +197,9 @@ mod tests {
             recipe.dockerfile(&thesis()).unwrap(),
             "# The image of thesis. After a change: project-launch thesis --rebuild\n\
              FROM pytorch:2.8\n\
+             \n\
+             # Whoever its containers run as, what follows is for everybody.\n\
+             USER root\n\
              \n\
              # So that pip installs beside Debian's own packages too, in the container as well.\n\
              ENV PIP_BREAK_SYSTEM_PACKAGES=1\n\

@@ -15,7 +15,7 @@ use ds01_core::{
 use crate::{
     Host,
     context::{Context, Unsent},
-    engine::{Heard, Image, Order, Unbuilt},
+    engine::{Heard, Image, Order, Unmade},
     ops::on_top,
     projects::read,
 };
@@ -111,14 +111,14 @@ impl Host {
                 }
                 Ok(())
             }
-            Err(unbuilt) => {
+            Err(unmade) => {
                 // A folder that could not be read comes first: the engine only saw it end.
                 if let Some(Err(Unsent::Unread(unread))) = ended.get() {
                     return Err(unread.clone());
                 }
-                Err(match unbuilt {
-                    Unbuilt::Failure(failure) => failure,
-                    Unbuilt::Step(words) => failed(&words, build, lines.step),
+                Err(match unmade {
+                    Unmade::Failure(failure) => failure,
+                    Unmade::Said(words) => failed(&words, build, lines.step),
                 })
             }
         }

@@ -15,6 +15,7 @@ mod context;
 pub mod doctor;
 pub mod engine;
 pub mod events;
+mod fetch;
 mod first_process;
 mod gateway;
 mod http;

@@ -8,17 +8,12 @@ use std::{
 };
 
 use ds01_core::{
-    catalogue,
     failure::{Failure, Kind},
     name::ContainerName,
     project::File,
 };
 
-use crate::{
-    Host,
-    config::Config,
-    projects::{Project, read},
-};
+use crate::{Host, projects::Project};
 
 /// Keeps a folder in git; of no use where the folder was there before.
 const KEEPER: &str = ".gitkeep";
@@ -65,21 +60,6 @@ impl Host {
             return Err(Failure::new(Kind::State, message).with_hint("choose another name"));
         }
         Ok((folder, Place::Free))
-    }
-
-    /// The image that a project with this framework begins from, where it names none: the host's
-    /// default, or the catalogue's newest. `None` if nobody can tell.
-    ///
-    /// # Errors
-    ///
-    /// If the configuration or the catalogue cannot be read.
-    pub fn base_image(&self, framework: &str) -> Result<Option<String>, Failure> {
-        let config = Config::load()?;
-        if let Some(image) = config.containers.default_image {
-            return Ok(Some(image));
-        }
-        let catalogue = read(&config.paths.config.join("ml_images.repo"))?.unwrap_or_default();
-        Ok(catalogue::newest(&catalogue, framework).map(String::from))
     }
 }
 

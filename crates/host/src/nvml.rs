@@ -6,6 +6,7 @@
 use std::{io, mem::ManuallyDrop, path::Path, time::Duration};
 
 use ds01_core::{
+    catalogue::{Capability, Cuda},
     device::{Activity, Device, Inventory, Slot, Uuid},
     failure::{Kind, UserError},
     share::Share,
@@ -147,13 +148,18 @@ fn inventory(library: Option<&Path>) -> Result<Inventory, NvmlError> {
         driver,
         ..Inventory::default()
     };
+    inventory.hardware.cuda = readable(nvml.sys_cuda_driver_version())
+        .map_err(failed)?
+        .and_then(cuda);
     for index in 0..nvml.device_count().map_err(failed)? {
         let gpu = nvml
             .device_by_index(index)
-            .and_then(|gpu| devices(&gpu, index));
+            .and_then(|gpu| Ok((devices(&gpu, index)?, capability(&gpu)?)));
         match gpu {
-            Ok((devices, problem)) => {
+            Ok(((devices, problem), capability)) => {
                 inventory.devices.extend(devices);
+                let known = &mut inventory.hardware.capabilities;
+                known.extend(capability.filter(|new| !known.contains(new)));
                 inventory.problems.extend(problem);
             }
             Err(error) => inventory
@@ -162,6 +168,22 @@ fn inventory(library: Option<&Path>) -> Result<Inventory, NvmlError> {
         }
     }
     Ok(inventory)
+}
+
+/// NVML's number for a version of CUDA: 12040 for 12.4.
+fn cuda(number: i32) -> Option<Cuda> {
+    let number = u32::try_from(number).ok()?;
+    Some(Cuda {
+        major: number / 1000,
+        minor: number % 1000 / 10,
+    })
+}
+
+/// The compute capability of a GPU, if it can be told.
+fn capability(gpu: &Handle<'_>) -> Result<Option<Capability>, Error> {
+    let told = readable(gpu.cuda_compute_capability())?;
+    let number = |number: i32| u32::try_from(number).ok();
+    Ok(told.and_then(|told| Some(Capability(number(told.major)?, number(told.minor)?))))
 }
 
 /// The devices of one GPU: itself, or in MIG mode its MIG devices.

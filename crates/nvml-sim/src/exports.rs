@@ -88,6 +88,11 @@ exports! {
             TEMPERATURE_GPU => put(celsius, device.whole()?.temperature_celsius),
             _ => Err(Fault::INVALID_ARGUMENT),
         });
+    nvmlDeviceGetCudaComputeCapability(device: nvmlDevice_t, major: Out<'_, c_int>, minor: Out<'_, c_int>) =>
+        of(device, |device| {
+            let capability = device.gpu.compute_capability.ok_or(Fault::NOT_SUPPORTED)?;
+            put(major, capability.major.into()).and(put(minor, capability.minor.into()))
+        });
     nvmlDeviceGetPowerUsage(device: nvmlDevice_t, milliwatts: Out<'_, c_uint>) =>
         of(device, |device| put(milliwatts, device.whole()?.power_milliwatts));
     nvmlDeviceGetComputeRunningProcesses_v3(

@@ -44,6 +44,9 @@ pub struct Gpu {
     pub temperature_celsius: u32,
     /// Power drawn.
     pub power_milliwatts: u32,
+    /// Its compute capability; `None` if the driver cannot tell.
+    #[serde(default)]
+    pub compute_capability: Option<CudaVersion>,
     /// The most MIG devices it can have; 0 if it knows no MIG.
     #[serde(default)]
     pub max_mig_devices: u32,
@@ -127,7 +130,7 @@ pub struct Failure {
     pub result: Fault,
 }
 
-/// A version of CUDA, written `12.4`.
+/// A version of CUDA, or a compute capability, written `12.4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct CudaVersion {

@@ -1,25 +1,17 @@
 //! An image from a folder, by the engine's classic builder: the only one that can be checked.
 
-use std::{collections::BTreeMap, io, time::Duration};
+use std::{collections::BTreeMap, io};
 
-use bollard::{
-    Docker, body_try_stream, errors::Error as Bollard, query_parameters::BuildImageOptions,
-};
+use bollard::{body_try_stream, query_parameters::BuildImageOptions};
 use ds01_core::failure::Failure;
-use futures_util::{StreamExt, stream};
+use futures_util::stream;
 use hyper::body::Bytes;
-use tokio::{io::AsyncReadExt, net::UnixStream, time::timeout};
+use tokio::{io::AsyncReadExt, net::UnixStream};
 
-use super::{Client, Engine, EngineError};
+use super::{Engine, EngineError, long::Unmade};
 use crate::context::Context;
 
 const WHAT: &str = "build the image";
-
-/// Within this, whoever listens is told that nothing was heard.
-const MOMENT: Duration = Duration::from_millis(100);
-
-/// What bollard's own limit is set to: the folder is sent in it, and may be large.
-const UNLIMITED: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Bytes of the folder at a time.
 const AT_A_TIME: usize = 64 << 10;
@@ -45,33 +37,19 @@ pub(crate) struct Order<'a> {
     pub(crate) no_cache: bool,
 }
 
-/// Why there is no image.
-pub(crate) enum Unbuilt {
-    /// The builder's own words on a step that failed.
-    Step(String),
-    /// Anything else.
-    Failure(Failure),
-}
-
-impl<E: Into<Failure>> From<E> for Unbuilt {
-    fn from(error: E) -> Self {
-        Self::Failure(error.into())
-    }
-}
-
 impl Engine {
     /// Builds an image: its name moves to it once it is there. May take hours, as long as the
     /// engine answers meanwhile. `heard` is told what happens; its failure ends the build.
     ///
     /// # Errors
     ///
-    /// [`Unbuilt`].
+    /// [`Unmade`].
     pub(crate) fn build(
         &self,
         order: &Order<'_>,
         context: Context,
         heard: &mut dyn FnMut(Heard) -> Result<(), Failure>,
-    ) -> Result<(), Unbuilt> {
+    ) -> Result<(), Unmade> {
         let broken = |source: io::Error| EngineError::Broken {
             what: WHAT,
             source: source.into(),
@@ -83,8 +61,7 @@ impl Engine {
             forcerm: true,
             ..BuildImageOptions::default()
         };
-        let Client { docker, runtime } = self.client()?;
-        let _watched = runtime.enter();
+        let _watched = self.client()?.runtime.enter();
         context.archive.set_nonblocking(true).map_err(broken)?;
         let archive = UnixStream::from_std(context.archive).map_err(broken)?;
         let body = stream::try_unfold((archive, context.ended), async |(mut archive, ended)| {
@@ -98,53 +75,29 @@ impl Engine {
                 (0, _) => Err(io::Error::other("the folder was not read to its end")),
             }
         });
-        let patient = docker.clone().with_timeout(UNLIMITED);
-        let mut said = patient.build_image(options, None, Some(body_try_stream(body)));
-        let from_bollard = |error| EngineError::from_bollard(WHAT, error, self.socket.clone());
-        runtime.block_on(async {
-            let mut silent = Duration::ZERO;
-            let mut built = false;
-            loop {
-                let Ok(next) = timeout(MOMENT, said.next()).await else {
-                    heard(Heard::Nothing)?;
-                    silent += MOMENT;
-                    if silent >= self.limit {
-                        self.still_answers(docker).await?;
-                        silent = Duration::ZERO;
-                    }
-                    continue;
-                };
-                silent = Duration::ZERO;
-                let info = match next {
-                    Some(Ok(info)) => info,
-                    Some(Err(Bollard::DockerStreamError { error })) => {
-                        return Err(Unbuilt::Step(error));
-                    }
-                    Some(Err(error)) => return Err(from_bollard(error).into()),
-                    None if built => return Ok(()),
-                    // The connection ended well, the build did not.
-                    None => return Err(broken(io::ErrorKind::UnexpectedEof.into()).into()),
-                };
-                built |= info.aux.is_some_and(|image| image.id.is_some());
-                if let Some(text) = info.stream {
-                    heard(Heard::Output(text))?;
-                }
-                if let Some(status) = info.status {
-                    let part = info.id.map_or(String::new(), |id| format!("{id}: "));
-                    heard(Heard::Doing(part + &status))?;
-                }
+        let patient = self.patient()?;
+        let said = patient.build_image(options, None, Some(body_try_stream(body)));
+        let mut built = false;
+        self.listen(WHAT, said, &mut |info| {
+            let Some(info) = info else {
+                return heard(Heard::Nothing);
+            };
+            built |= info.aux.is_some_and(|image| image.id.is_some());
+            if let Some(text) = info.stream {
+                heard(Heard::Output(text))?;
             }
-        })
-    }
-
-    async fn still_answers(&self, docker: &Docker) -> Result<(), EngineError> {
-        match timeout(self.limit, docker.ping()).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(EngineError::from_bollard(WHAT, error, self.socket.clone())),
-            Err(_) => Err(EngineError::TimedOut {
-                what: "answer during the build",
-                limit: self.limit,
-            }),
+            match info.status {
+                Some(status) => {
+                    let part = info.id.map_or(String::new(), |id| format!("{id}: "));
+                    heard(Heard::Doing(part + &status))
+                }
+                None => Ok(()),
+            }
+        })?;
+        match built {
+            true => Ok(()),
+            // The connection ended well, the build did not.
+            false => Err(broken(io::ErrorKind::UnexpectedEof.into()).into()),
         }
     }
 }

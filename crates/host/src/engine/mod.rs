@@ -11,8 +11,10 @@ mod create;
 mod end;
 mod error;
 mod exec;
+mod fetch;
 mod images;
 mod list;
+mod long;
 mod read;
 mod usage;
 
@@ -38,12 +40,13 @@ use tokio::{runtime::Runtime, time::timeout};
 
 use crate::http::Said;
 pub use about::{About, Part};
-pub(crate) use build::{Heard, Order, Unbuilt};
+pub(crate) use build::{Heard, Order};
 pub use end::{Ended, Ending, HookEnd};
 pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use images::ImageSummary;
 pub use list::Query;
+pub(crate) use long::Unmade;
 pub use read::{Abilities, Image, Inspected};
 
 /// The engine at a socket. Making one asks it nothing.

@@ -3,6 +3,7 @@
 //! Gather, decide under the lock, record, act, record.
 
 mod account;
+mod catalogue;
 mod cleanup;
 mod create;
 mod docker;
@@ -35,6 +36,7 @@ use serde_json::Value;
 use crate::{Operation, Site, users::Caller};
 
 pub(crate) use account::on_top;
+pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
@@ -78,6 +80,7 @@ pub const COMMANDS: [&str; 20] = [
     Leftovers::NAME,
     Discard::NAME,
     Overview::NAME,
+    Catalogue::NAME,
     TakeNotices::NAME,
     Extend::NAME,
 ];
@@ -117,6 +120,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Leftovers::NAME => one::<Leftovers>,
         Discard::NAME => one::<Discard>,
         Overview::NAME => one::<Overview>,
+        Catalogue::NAME => one::<Catalogue>,
         TakeNotices::NAME => one::<TakeNotices>,
         Extend::NAME => one::<Extend>,
         DockerCreate::NAME => one::<DockerCreate>,
@@ -204,6 +208,7 @@ mod tests {
         let name = "thesis".into();
         round(DeleteImage { name }, "delete-image");
         round(Overview {}, "overview");
+        round(Catalogue {}, "catalogue");
         round(TakeNotices {}, "take-notices");
     }
 

@@ -1,0 +1,95 @@
+//! A container from an image that may be named by its framework, and may have to be fetched.
+
+use ds01_cli::{Interruptions, Ui};
+use ds01_core::{
+    catalogue::{NoImage, Wish, choose},
+    failure::{Failure, Kind},
+};
+use ds01_host::{
+    Host,
+    ops::{Catalogue, Create, Created},
+};
+
+use crate::ask;
+
+/// Makes a container. An image that this host does not have, but its catalogue, by that name, is
+/// the catalogue's; it is fetched if need be.
+///
+/// # Errors
+///
+/// Those of [`Create`]; status 3 if nothing of the framework works here; those of the fetch.
+pub fn create(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Failure> {
+    // First as it is named: nearly always that is an image, and nothing else need be asked.
+    let failure = match ask(host, ui, create) {
+        Err(failure) if failure.kind == Kind::NotFound => failure,
+        made => return made,
+    };
+    let Some(image) = of_catalogue(host, ui, create, &failure)? else {
+        return Err(failure);
+    };
+    if host.find_image(&image)?.is_none() {
+        if create.dry_run {
+            let message = format!("the image {image} is not on this host yet");
+            return Err(Failure::new(Kind::NotFound, message)
+                .with_hint("it is fetched when a container is made, without --dry-run"));
+        }
+        fetch(host, ui, &image)?;
+    }
+    let create = Create {
+        image: Some(image),
+        ..create.clone()
+    };
+    ask(host, ui, &create)
+}
+
+/// The image that the catalogue has for what was named; `None` if it is no framework of it.
+fn of_catalogue(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    failure: &Failure,
+) -> Result<Option<String>, Failure> {
+    let named = match &create.image {
+        Some(name) => match name.parse::<Wish>() {
+            Ok(wish) if host.find_image(name)?.is_none() => Some(wish),
+            _ => return Ok(None),
+        },
+        None => None,
+    };
+    let offered = ask(host, ui, &Catalogue {})?;
+    let default = || offered.default_image.as_deref()?.parse().ok();
+    let Some(wish) = named.or_else(default) else {
+        return Ok(None);
+    };
+    match choose(&offered.entries, &wish, &offered.hardware) {
+        Ok(entry) => {
+            ui.explain(format_args!(
+                "of the catalogue, {wish} is {} here",
+                entry.image
+            ));
+            Ok(Some(entry.image.clone()))
+        }
+        Err(NoImage::Framework { .. }) => Ok(None),
+        Err(none) => Err(Failure {
+            notices: failure.notices.clone(),
+            ..none.into()
+        }),
+    }
+}
+
+/// Fetches an image, with what goes on shown on a terminal.
+fn fetch(host: &Host, ui: &mut Ui, image: &str) -> Result<(), Failure> {
+    ui.note(format_args!(
+        "fetching {image}, which this host does not have yet"
+    ));
+    let interruptions = Interruptions::held()?;
+    let fetched = host.fetch(image, &mut |said| {
+        interruptions.check()?;
+        if let Some(said) = said {
+            ui.progress(said);
+        }
+        Ok(())
+    });
+    ui.progress_ends();
+    fetched
+}
