@@ -24,6 +24,7 @@ mod gateway;
 mod gpu_status;
 mod image_create;
 mod images;
+mod in_force;
 mod launch;
 mod ledger_faults;
 mod ledger_reach;

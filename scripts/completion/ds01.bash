@@ -36,4 +36,4 @@ _ds01() {
 		COMPREPLY+=("${word#"$before"}")
 	done < <(command -- "${COMP_WORDS[0]}" --complete "${words[@]}" 2>/dev/null)
 }
-complete -F _ds01 check check-limits container container-attach container-cleanup container-create container-deploy container-exit container-list container-pause container-remove container-retire container-run container-start container-stats container-stop container-unpause dashboard ds01-doctor ds01-gateway ds01-notices gpu gpu-status image image-create image-delete image-list mlc-list mlc-open mlc-remove mlc-start mlc-stats mlc-stop project project-init project-launch user user-setup
+complete -F _ds01 check check-limits container container-attach container-cleanup container-create container-deploy container-exit container-list container-pause container-remove container-retire container-run container-start container-stats container-stop container-unpause dashboard ds01-doctor ds01-gateway ds01-notices ds01-slices gpu gpu-status image image-create image-delete image-list mlc-list mlc-open mlc-remove mlc-start mlc-stats mlc-stop project project-init project-launch user user-setup

@@ -34,6 +34,7 @@ pub mod record;
 pub mod requirements;
 pub mod route;
 pub mod share;
+pub mod slice;
 pub mod sources;
 pub mod spec;
 pub mod sweep;

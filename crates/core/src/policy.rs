@@ -8,6 +8,8 @@ use std::{
     fmt,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     failure::{Kind, UserError},
     lifecycle::Rule,
@@ -26,7 +28,7 @@ mod values;
 mod yaml;
 
 /// A file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Where it was, for messages.
     pub path: String,
@@ -35,7 +37,7 @@ pub struct Source {
 }
 
 /// The files of a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyFiles {
     /// `resource-limits.yaml`.
     pub limits: Source,

@@ -62,17 +62,22 @@ impl Cgroups {
     /// The counters of a running container, which is in `slice` if its engine uses systemd's.
     /// `None` if its files are elsewhere, or it has stopped.
     pub(crate) fn read(&self, id: &ContainerId, slice: &str) -> Option<Counters> {
+        places(id, slice).iter().find_map(|place| self.at(place))
+    }
+
+    /// The counters of a slice that something runs in.
+    pub(crate) fn read_slice(&self, slice: &str) -> Option<Counters> {
+        self.at(&place_of(slice)?)
+    }
+
+    fn at(&self, place: &Path) -> Option<Counters> {
         let accounting = self.accounting.as_ref()?;
-        let mut places = places(id, slice).into_iter();
         // A start makes the directory anew: its number tells the runs apart.
-        let (place, run) = places.find_map(|place| {
-            let dir = fs::metadata(accounting.mount.join(&place)).ok()?;
-            Some((place, dir.ino()))
-        })?;
+        let run = fs::metadata(accounting.mount.join(place)).ok()?.ino();
         let file = |tree: &Option<Tree>, split: &str, unified: &str| {
             let tree = tree.as_ref()?;
             let name = if tree.unified { unified } else { split };
-            fs::read_to_string(tree.mount.join(&place).join(name)).ok()
+            fs::read_to_string(tree.mount.join(place).join(name)).ok()
         };
         let number = |tree, split, unified| limit(&file(tree, split, unified)?);
         let (at_ns, cpu_ns) = (
@@ -128,20 +133,19 @@ fn places(id: &ContainerId, slice: &str) -> Vec<PathBuf> {
         Path::new("docker").join(&id.0),
         below(Path::new("system.slice")),
     ];
-    // The slice is read from a label: it must not lead elsewhere.
-    if let Some(name) = slice
-        .strip_suffix(".slice")
-        .filter(|name| !name.contains('/'))
-    {
-        // `a-b.slice` is in `a.slice`.
-        let ends = name
-            .match_indices('-')
-            .map(|(at, _)| at)
-            .chain([name.len()]);
-        let path: PathBuf = ends.map(|end| format!("{}.slice", &name[..end])).collect();
-        places.insert(0, below(&path));
+    if let Some(slice) = place_of(slice) {
+        places.insert(0, below(&slice));
     }
     places
+}
+
+/// Where systemd puts a slice, below the mount: `a-b.slice` is in `a.slice`. Its name can be from
+/// a label: it must not lead elsewhere.
+fn place_of(slice: &str) -> Option<PathBuf> {
+    let name = slice.strip_suffix(".slice")?;
+    let ends = name.match_indices('-').map(|(at, _)| at);
+    let ends = ends.chain([name.len()]);
+    (!name.contains('/')).then(|| ends.map(|end| format!("{}.slice", &name[..end])).collect())
 }
 
 /// A number of a file; no limit is `None`.

@@ -28,6 +28,7 @@ pub mod ops;
 pub mod owner;
 pub mod projects;
 pub mod site;
+mod slices;
 pub mod ssh;
 pub mod staging;
 pub mod system;
@@ -35,12 +36,12 @@ pub mod tell;
 pub mod text_file;
 pub mod users;
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ds01_core::failure::{Failure, Kind};
 use nix::{
     errno::Errno,
-    unistd::{AccessFlags, access},
+    unistd::{AccessFlags, access, geteuid},
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -81,6 +82,8 @@ pub struct Answered<T> {
 pub struct Host {
     way: Way,
     caller: Caller,
+    /// Why the configuration is not what its file says.
+    stale: Option<String>,
 }
 
 /// How the caller reaches the engine and the state.
@@ -101,6 +104,7 @@ impl Host {
     /// If the configuration is wrong; if the caller has no direct access and there is no gateway.
     pub fn open(source: &str) -> Result<Self, Failure> {
         let config = config::Config::load()?;
+        let stale = config.stale.clone();
         let caller = Caller::of_this_process();
         let gateway = Gateway::new(&config);
         let state = &config.paths.state;
@@ -119,7 +123,32 @@ impl Host {
             }
             false => Way::Direct(Box::new(Site::new(config, source)?)),
         };
-        Ok(Self { way, caller })
+        Ok(Self { way, caller, stale })
+    }
+
+    /// Opens this machine for a duty of the host's own: in this process, for root alone, with `config`
+    /// or the host's configuration, and none that the environment names.
+    ///
+    /// # Errors
+    ///
+    /// If this is not root; if the configuration is wrong.
+    pub fn of_service(config: Option<&Path>, source: &str) -> Result<Self, Failure> {
+        let caller = Caller::of_this_process();
+        if caller.uid != 0 || !geteuid().is_root() {
+            return Err(
+                Failure::new(Kind::Forbidden, "only root may run this").with_hint(format!(
+                    "a timer or cron runs it; by hand: sudo {source} --dry-run"
+                )),
+            );
+        }
+        let config = config::Config::of_service(config)?;
+        let stale = config.stale.clone();
+        let site = Site::new(config, source)?.for_others();
+        Ok(Self {
+            way: Way::Direct(Box::new(site)),
+            caller,
+            stale,
+        })
     }
 
     /// Who asks.
@@ -133,10 +162,15 @@ impl Host {
     ///
     /// The operation's own.
     pub fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
-        match &self.way {
+        let mut said = match &self.way {
             Way::Direct(site) => answer(site, self.caller, operation),
             Way::Gateway(gateway) => gateway.ask(operation),
+        };
+        match &mut said {
+            Ok(answered) => answered.notices.extend(self.stale.clone()),
+            Err(failure) => failure.notices.extend(self.stale.clone()),
         }
+        said
     }
 
     /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the

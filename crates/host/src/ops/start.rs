@@ -9,6 +9,7 @@ use ds01_core::{
     limits::Limits,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
+    slice::{self, SliceLimits},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ use crate::{
     look::{Look, Scope},
     nvml::Probe,
     site::{fail, slots},
+    slices,
     users::{Caller, login, person},
 };
 
@@ -53,6 +55,7 @@ impl Operation for Start {
             true => Scope::Only(target.id.clone()),
             false => Scope::Of(target.container.uid),
         };
+        let limits = limits_of(site, target.container.uid);
         let before = loop {
             let look = site.look(&scope)?;
             let seen = look.seen.containers.iter().find(|c| c.id == target.id);
@@ -66,9 +69,8 @@ impl Operation for Start {
                     already: true,
                 });
             }
-            let limits = limits_of(site, target.container.uid);
             let taken = site.change(&look, |ledger, now| {
-                take(site, ledger, &target, limits, &look, now)
+                take(site, ledger, &target, &limits, &look, now)
             })?;
             match taken {
                 Some(before) => break before,
@@ -76,7 +78,10 @@ impl Operation for Start {
             }
         };
         let record = site.metadata.read(&target.container);
-        let restored = record.map_or(Ok(()), |record| folders::restore(site, &record));
+        let restored = record.map_or(Ok(()), |record| {
+            limit(site, &record.slice, limits)?;
+            folders::restore(site, &record)
+        });
         if let Err(failure) = restored {
             set(site, &target, before.holding)?;
             return Err(failure);
@@ -125,6 +130,19 @@ fn is_up(state: State, name: &ContainerName) -> Result<bool, Failure> {
     ))
 }
 
+/// Limits what it may use together with its owner's other containers. While nobody can tell the
+/// limits, those stay that its slice has.
+fn limit(site: &Site, slice: &str, limits: Result<Limits, Failure>) -> Result<(), Failure> {
+    if !slice::is_ours(slice) || !site.has_slices()? {
+        return Ok(());
+    }
+    match limits {
+        Ok(limits) => slices::limit(slice, &SliceLimits::of(&limits)),
+        Err(_) if slices::is_limited(slice) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
 fn limits_of(site: &Site, uid: u32) -> Result<Limits, Failure> {
     Ok(site.policy()?.limits_for(&person(uid)?.login))
 }
@@ -140,7 +158,7 @@ fn take(
     site: &Site,
     ledger: &mut Ledger,
     target: &Target,
-    limits: Result<Limits, Failure>,
+    limits: &Result<Limits, Failure>,
     look: &Look,
     now: Timestamp,
 ) -> Result<Option<Allocation>, Failure> {
@@ -176,7 +194,8 @@ fn take(
             return Ok(None);
         }
         look.tells_all_devices()?;
-        admit_again(&before, &limits?, ledger, now)?;
+        let limits = limits.as_ref().map_err(Failure::clone)?;
+        admit_again(&before, limits, ledger, now)?;
     }
     ledger.change(container, |entry| {
         entry.holding = Holding::Pending {
