@@ -76,6 +76,8 @@ fn told(one: &Healed, dry_run: bool) -> String {
         Learned::Gone => format!("{name} is gone{free}"),
         Learned::Lapsed => format!("{name} was never created{free}"),
         Learned::Found => format!("{name} was made by a command that died"),
+        Learned::Left => format!("{name} has left the waiting line"),
+        Learned::TurnOver => format!("{name} did not use its turn in time{free}"),
         Learned::Unmanaged => format!("{name} has GPUs, and DS01 did not make it"),
     }
 }

@@ -27,6 +27,7 @@ mod holds;
 mod idle;
 mod image_create;
 mod images;
+mod in_force;
 mod launch;
 mod ledger_faults;
 mod ledger_reach;

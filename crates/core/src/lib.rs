@@ -38,6 +38,7 @@ pub mod requirements;
 pub mod reservation;
 pub mod route;
 pub mod share;
+pub mod slice;
 pub mod sources;
 pub mod spec;
 pub mod sweep;

@@ -146,6 +146,14 @@ impl Limits {
             (Some(quota), Some(total)) => Some(quota.min(total)),
             (quota, total) => quota.or(total),
         };
+        if let Some(all) = self.aggregate.as_ref().filter(|_| aggregate_enforced) {
+            // One container never has more than all together: the kernel takes it for a mistake.
+            let least = |one: Option<u64>, all: Option<u64>| [one, all].into_iter().flatten().min();
+            let nano_cpus = all.cpu_quota_percent.map(|percent| percent * 10_000_000);
+            self.nano_cpus = least(self.nano_cpus, nano_cpus);
+            self.memory_bytes = least(self.memory_bytes, all.memory_max_bytes);
+            self.pids = least(self.pids, all.tasks_max);
+        }
         self.memory_swap_bytes = match (self.memory_bytes, self.memory_swap_bytes) {
             (Some(memory), Some(swap)) => Some(swap.max(memory)),
             // The engine takes no limit on swap without one on memory.

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     failure::{Kind, UserError},
     lifecycle::Rule,
@@ -27,7 +29,7 @@ mod values;
 mod yaml;
 
 /// A file as it was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// Where it was, for messages.
     pub path: String,
@@ -36,7 +38,7 @@ pub struct Source {
 }
 
 /// The files of a policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyFiles {
     /// `resource-limits.yaml`.
     pub limits: Source,

@@ -117,6 +117,7 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
         ));
     }
     raise_descriptors().map_err(unusable)?;
+    config.keep_running().map_err(unusable)?;
     // The first that may makes the state directory; after a reboot, no folder is mounted.
     let site = Site::new(config.clone(), "gateway")?.for_others();
     site.sweep_mounts()?;
@@ -125,7 +126,17 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     let mut paths = vec![run.join("docker.sock")];
     paths.extend(config.gateway.takes_over.clone());
     let listeners = listen::listeners(&paths)?;
-    let gateway = Arc::new(Gateway::new(config, Operations::new(path), empty));
+    let real = |path: PathBuf| path.canonicalize().ok();
+    let engine = real(config.engine.socket.clone());
+    let mut served = listeners.iter().filter_map(listen::path_of).map(real);
+    if engine.is_some() && served.any(|path| path == engine) {
+        let socket = config.engine.socket.display();
+        let message =
+            format!("engine.socket in ds01.toml is {socket}, which the gateway serves itself");
+        return Err(Failure::new(Kind::State, message)
+            .with_hint("name the engine's own socket, or leave it out; see ds01.toml(5)"));
+    }
+    let gateway = Arc::new(Gateway::new(config.clone(), Operations::new(config), empty));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

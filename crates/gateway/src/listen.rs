@@ -15,22 +15,19 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST: i32 = 3;
 
-/// The sockets that systemd passes, or ones of our own at `paths`, which replace what a gateway
-/// that was killed left there.
+/// The sockets that systemd passes, and ones of our own at those of `paths` that are not among
+/// them, which replace what a gateway that was killed left there.
 ///
 /// # Errors
 ///
 /// If one cannot be made.
 pub(crate) fn listeners(paths: &[PathBuf]) -> Result<Vec<UnixListener>, Failure> {
     let passed = passed();
-    let listeners: Vec<_> = match passed.is_empty() {
-        false => passed.into_iter().map(Ok).collect(),
-        true => paths
-            .iter()
-            .map(|path| own(path).map_err(|error| (path, error)))
-            .collect(),
-    };
-    let watched = listeners.into_iter().map(|listener| {
+    let served: Vec<_> = passed.iter().filter_map(path_of).collect();
+    let missing = paths.iter().filter(|path| !served.contains(path));
+    let made = missing.map(|path| own(path).map_err(|error| (path, error)));
+    let listeners = passed.into_iter().map(Ok).chain(made);
+    let watched = listeners.map(|listener| {
         let listener = listener.map_err(|(path, error)| {
             let message = format!("cannot listen at {}: {error}", path.display());
             Failure::new(Kind::Unreachable, message)
@@ -40,6 +37,11 @@ pub(crate) fn listeners(paths: &[PathBuf]) -> Result<Vec<UnixListener>, Failure>
         Ok(listener)
     });
     watched.collect()
+}
+
+/// Where clients find it.
+pub(crate) fn path_of(listener: &UnixListener) -> Option<PathBuf> {
+    Some(listener.local_addr().ok()?.as_pathname()?.to_owned())
 }
 
 fn passed() -> Vec<UnixListener> {

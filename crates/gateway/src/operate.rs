@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     io::{self, Read, Write},
-    path::PathBuf,
     process::{ExitCode, Stdio},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -30,7 +29,8 @@ const OF_ALL: usize = 64;
 /// One operation, as that process reads it.
 #[derive(Serialize, Deserialize)]
 struct Task<'a> {
-    config: Option<PathBuf>,
+    /// That of the gateway, whatever its file says by now.
+    config: Config,
     caller: Caller,
     name: String,
     #[serde(borrow)]
@@ -41,7 +41,7 @@ struct Task<'a> {
 #[derive(Debug)]
 pub(crate) struct Operations {
     program: &'static str,
-    config: Option<PathBuf>,
+    config: Config,
     turns: Turns,
 }
 
@@ -79,7 +79,7 @@ impl Turns {
 }
 
 impl Operations {
-    pub(crate) fn new(config: Option<PathBuf>) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         let program = "/proc/self/exe";
         Self {
             program,
@@ -93,7 +93,7 @@ impl Operations {
         let program = "/nonexistent";
         Self {
             program,
-            config: None,
+            config: Config::default(),
             turns: Turns::default(),
         }
     }
@@ -166,6 +166,6 @@ pub(crate) fn run() -> ExitCode {
 fn operate(text: &[u8]) -> Result<Value, Failure> {
     let task: Task<'_> = serde_json::from_slice(text)
         .map_err(|error| Failure::new(Kind::Usage, format!("no such operation: {error}")))?;
-    let site = Site::new(Config::of_service(task.config.as_deref())?, "gateway")?.for_others();
+    let site = Site::new(task.config, "gateway")?.for_others();
     ops::run(&site, task.caller, &task.name, task.request.get())
 }

@@ -62,14 +62,14 @@ impl Cgroups {
     /// The CPU time of a running container since its start, in nanoseconds; `None` as
     /// [`Cgroups::read`].
     pub(crate) fn cpu_ns(&self, id: &ContainerId, slice: &str) -> Option<u64> {
-        self.cpu_time(&self.place(id, slice)?.0)
+        self.cpu_time(&self.place(places(id, slice))?.0)
     }
 
-    /// Where a container is in each hierarchy, and the number of its directory: a start makes it
-    /// anew, so that it tells the runs apart.
-    fn place(&self, id: &ContainerId, slice: &str) -> Option<(PathBuf, u64)> {
+    /// The first of `places` that there is in the hierarchies, and the number of its directory: a
+    /// start makes it anew, so that it tells the runs apart.
+    fn place(&self, places: Vec<PathBuf>) -> Option<(PathBuf, u64)> {
         let accounting = self.accounting.as_ref()?;
-        places(id, slice).into_iter().find_map(|place| {
+        places.into_iter().find_map(|place| {
             let dir = fs::metadata(accounting.mount.join(&place)).ok()?;
             Some((place, dir.ino()))
         })
@@ -86,10 +86,20 @@ impl Cgroups {
     /// The counters of a running container, which is in `slice` if its engine uses systemd's.
     /// `None` if its files are elsewhere, or it has stopped.
     pub(crate) fn read(&self, id: &ContainerId, slice: &str) -> Option<Counters> {
-        let (place, run) = self.place(id, slice)?;
-        let file = |tree, split, unified| file(tree, &place, split, unified);
+        let (place, run) = self.place(places(id, slice))?;
+        Some(self.at(&place, run))
+    }
+
+    /// The counters of a slice that something runs in.
+    pub(crate) fn read_slice(&self, slice: &str) -> Option<Counters> {
+        let (place, run) = self.place(vec![place_of(slice)?])?;
+        Some(self.at(&place, run))
+    }
+
+    fn at(&self, place: &Path, run: u64) -> Counters {
+        let file = |tree, split, unified| file(tree, place, split, unified);
         let number = |tree, split, unified| limit(&file(tree, split, unified)?);
-        let (at_ns, cpu_ns) = (clock::steady_ns(), self.cpu_time(&place));
+        let (at_ns, cpu_ns) = (clock::steady_ns(), self.cpu_time(place));
         let cached = file(&self.memory, "memory.stat", "memory.stat").and_then(|text| {
             let unified = self.memory.as_ref().is_some_and(|tree| tree.unified);
             let name = if unified {
@@ -111,7 +121,7 @@ impl Cgroups {
                 quota.zip(period).and_then(|(q, p)| nano_cpus(&q, &p))
             }
         };
-        Some(Counters {
+        Counters {
             at_ns,
             run,
             cpu_ns,
@@ -122,7 +132,7 @@ impl Cgroups {
             nano_cpus,
             memory_limit_bytes: number(&self.memory, "memory.limit_in_bytes", "memory.max"),
             processes_limit: number(&self.processes, "pids.max", "pids.max"),
-        })
+        }
     }
 }
 
@@ -141,20 +151,19 @@ fn places(id: &ContainerId, slice: &str) -> Vec<PathBuf> {
         Path::new("docker").join(&id.0),
         below(Path::new("system.slice")),
     ];
-    // The slice is read from a label: it must not lead elsewhere.
-    if let Some(name) = slice
-        .strip_suffix(".slice")
-        .filter(|name| !name.contains('/'))
-    {
-        // `a-b.slice` is in `a.slice`.
-        let ends = name
-            .match_indices('-')
-            .map(|(at, _)| at)
-            .chain([name.len()]);
-        let path: PathBuf = ends.map(|end| format!("{}.slice", &name[..end])).collect();
-        places.insert(0, below(&path));
+    if let Some(slice) = place_of(slice) {
+        places.insert(0, below(&slice));
     }
     places
+}
+
+/// Where systemd puts a slice, below the mount: `a-b.slice` is in `a.slice`. Its name can be from
+/// a label: it must not lead elsewhere.
+fn place_of(slice: &str) -> Option<PathBuf> {
+    let name = slice.strip_suffix(".slice")?;
+    let ends = name.match_indices('-').map(|(at, _)| at);
+    let ends = ends.chain([name.len()]);
+    (!name.contains('/')).then(|| ends.map(|end| format!("{}.slice", &name[..end])).collect())
 }
 
 /// A number of a file; no limit is `None`.

@@ -3,26 +3,32 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use ds01_core::{
     docker::{Allow, LogLimit},
-    failure::{Kind, UserError},
+    failure::{Failure, Kind, UserError},
     ledger::SETTLED,
 };
 use nix::unistd::{getegid, geteuid, getgid, getuid};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::tell::ByCommand;
 
 /// The configuration that counts unless `DS01_CONFIG` names another.
 pub(crate) const DEFAULT: &str = "/etc/ds01/ds01.toml";
 
+/// Where `ds01-takeover` moves the engine's socket.
+const MOVED: &str = "/run/ds01-engine/docker.sock";
+
+/// What the gateway runs with, in the run directory.
+const RUNNING: &str = "config.json";
+
 /// This host. Every key has a default; an unknown key is an error.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The Docker Engine.
@@ -39,10 +45,13 @@ pub struct Config {
     pub gateway: Gateway,
     /// How users are told what their own commands do not tell.
     pub tell: ByCommand,
+    /// Why this is not what the file says now.
+    #[serde(skip)]
+    pub stale: Option<String>,
 }
 
 /// `[gateway]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gateway {
     /// What containers may have beyond what every container may.
@@ -55,10 +64,10 @@ pub struct Gateway {
 }
 
 /// `[engine]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
-    /// Its socket.
+    /// Its socket: by default [`MOVED`] if that is there, else `/run/docker.sock`.
     pub socket: PathBuf,
     /// Seconds that it has to answer a call, 1 to 60; 60 by default.
     pub timeout_s: u64,
@@ -72,7 +81,7 @@ impl Engine {
 }
 
 /// `[paths]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Paths {
     /// `resource-limits.yaml` and the files beside it.
@@ -86,7 +95,7 @@ pub struct Paths {
 }
 
 /// `[gpu]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gpu {
     /// The driver's library, where it is not `libnvidia-ml.so.1` on the loader's path.
@@ -94,7 +103,7 @@ pub struct Gpu {
 }
 
 /// `[containers]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Containers {
     /// The image of a container that names none and whose project has none.
@@ -131,7 +140,7 @@ impl Default for Containers {
 }
 
 /// `[access]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Access {
     /// Members of this group use the engine and the state directory without the gateway.
@@ -142,7 +151,10 @@ pub struct Access {
 impl Default for Engine {
     fn default() -> Self {
         Self {
-            socket: "/run/docker.sock".into(),
+            socket: match Path::new(MOVED).exists() {
+                true => MOVED.into(),
+                false => "/run/docker.sock".into(),
+            },
             timeout_s: SETTLED.as_secs(),
         }
     }
@@ -248,14 +260,47 @@ impl Config {
     }
 
     fn of_host() -> Result<Self, ConfigError> {
-        match Self::read(Path::new(DEFAULT)) {
+        let error = match Self::read(Path::new(DEFAULT)) {
             Err(ConfigError::Unreadable { source, .. })
                 if source.kind() == io::ErrorKind::NotFound =>
             {
-                Ok(Self::default())
+                return Ok(Self::default());
             }
-            other => other,
+            Err(error) => error,
+            config => return config,
+        };
+        match Self::running() {
+            Some(config) => {
+                let failure = Failure::from(error);
+                let why = [vec![failure.message], failure.causes].concat().join(": ");
+                let until = "what the gateway began with holds until an admin mends it";
+                let stale = Some(format!("{why}; {until}"));
+                Ok(Self { stale, ..config })
+            }
+            None => Err(error),
         }
+    }
+
+    /// What the gateway of this host began with, at this boot.
+    fn running() -> Option<Self> {
+        let mut file = File::open(Paths::default().run.join(RUNNING)).ok()?;
+        let by_root = file.metadata().is_ok_and(|file| file.uid() == 0);
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).ok()?;
+        serde_json::from_slice(&text).ok().filter(|_| by_root)
+    }
+
+    /// Keeps this for when the file cannot be read any more: what the gateway runs with.
+    ///
+    /// # Errors
+    ///
+    /// The file system's.
+    pub fn keep_running(&self) -> io::Result<()> {
+        let path = self.paths.run.join(RUNNING);
+        let new = path.with_extension("json.new");
+        fs::write(&new, serde_json::to_vec(self)?)?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+        fs::rename(new, path)
     }
 
     /// The file that `DS01_CONFIG` names, for a process that may be told so.

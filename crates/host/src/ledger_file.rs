@@ -16,6 +16,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -30,7 +31,7 @@ use nix::{
     libc,
 };
 
-use crate::lock::lock;
+use crate::lock::{lock, lock_as_next};
 
 /// How long the lock may take: each holder needs a millisecond, so this is thousands of them.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,15 +100,20 @@ pub enum Stored {
 }
 
 /// The state directory's ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LedgerFile {
     dir: PathBuf,
+    /// What was read last, and its bytes: under the lock it is nearly always the same again.
+    last: Mutex<Option<(Vec<u8>, Ledger)>>,
 }
 
 impl LedgerFile {
     /// The ledger in `dir`.
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.into() }
+        Self {
+            dir: dir.into(),
+            last: Mutex::default(),
+        }
     }
 
     /// Makes a new state directory with an empty ledger, at once: it never exists without one.
@@ -159,8 +165,17 @@ impl LedgerFile {
                 Err(_) if self.dir.exists() => return Ok(Stored::Damaged(Damage::Missing)),
                 Err(_) => return Ok(Stored::Whole(Ledger::default())),
             };
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((known, ledger)) = &*last
+                && *known == bytes
+            {
+                return Ok(Stored::Whole(ledger.clone()));
+            }
             match ledger_text::read(&bytes) {
-                Ok(ledger) => return Ok(Stored::Whole(ledger)),
+                Ok(ledger) => {
+                    *last = Some((bytes, ledger.clone()));
+                    return Ok(Stored::Whole(ledger));
+                }
                 // Two saves while we read have made it the spare, and written to it: what is
                 // damaged in truth stays as it is.
                 Err(_) if damaged.as_ref() != Some(&bytes) => damaged = Some(bytes),
@@ -177,7 +192,7 @@ impl LedgerFile {
     pub fn lock(&self) -> Result<Locked<'_>, StateError> {
         let deadline = Instant::now() + PATIENCE;
         let turn = lock(&self.dir.join(TURN), deadline)?;
-        let lock = lock(&self.dir.join(LOCK), deadline)?;
+        let lock = lock_as_next(&self.dir.join(LOCK), deadline)?;
         drop(turn);
         let stored = self.read()?;
         Ok(Locked {

@@ -30,6 +30,7 @@ pub mod ops;
 pub mod owner;
 pub mod projects;
 pub mod site;
+mod slices;
 pub mod ssh;
 pub mod staging;
 pub mod system;
@@ -84,6 +85,8 @@ pub struct Answered<T> {
 pub struct Host {
     way: Way,
     caller: Caller,
+    /// Why the configuration is not what its file says.
+    stale: Option<String>,
 }
 
 /// How the caller reaches the engine and the state.
@@ -104,6 +107,7 @@ impl Host {
     /// If the configuration is wrong; if the caller has no direct access and there is no gateway.
     pub fn open(source: &str) -> Result<Self, Failure> {
         let config = config::Config::load()?;
+        let stale = config.stale.clone();
         let caller = Caller::of_this_process();
         let gateway = Gateway::new(&config);
         let state = &config.paths.state;
@@ -122,7 +126,7 @@ impl Host {
             }
             false => Way::Direct(Box::new(Site::new(config, source)?)),
         };
-        Ok(Self { way, caller })
+        Ok(Self { way, caller, stale })
     }
 
     /// Opens this machine for a duty of the host's own: in this process, for root alone, with `config`
@@ -141,10 +145,12 @@ impl Host {
             );
         }
         let config = config::Config::of_service(config)?;
+        let stale = config.stale.clone();
         let site = Site::new(config, source)?.for_others();
         Ok(Self {
             way: Way::Direct(Box::new(site)),
             caller,
+            stale,
         })
     }
 
@@ -159,10 +165,15 @@ impl Host {
     ///
     /// The operation's own.
     pub fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
-        match &self.way {
+        let mut said = match &self.way {
             Way::Direct(site) => answer(site, self.caller, operation),
             Way::Gateway(gateway) => gateway.ask(operation),
+        };
+        match &mut said {
+            Ok(answered) => answered.notices.extend(self.stale.clone()),
+            Err(failure) => failure.notices.extend(self.stale.clone()),
         }
+        said
     }
 
     /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the

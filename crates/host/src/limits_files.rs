@@ -1,4 +1,7 @@
 //! The policy files of this host: read whole at each use, so that a change counts at once.
+//!
+//! A copy of what could be read last is kept with the state: when a change cannot be, what was said
+//! before goes on.
 
 use std::{
     fs, io,
@@ -11,10 +14,15 @@ use ds01_core::{
 };
 use nix::errno::Errno;
 
+use crate::{config::Paths, ledger_file::write_new};
+
 const LIMITS: &str = "resource-limits.yaml";
 const OVERRIDES: &str = "user-overrides.yaml";
 const EXEMPTIONS: &str = "lifecycle-exemptions.yaml";
 const GROUPS: &str = "groups";
+
+/// The policy that could be read last, in the state directory.
+const KEPT: &str = "policy.json";
 
 /// Why a policy file was not read.
 #[derive(Debug, thiserror::Error)]
@@ -52,18 +60,91 @@ pub(crate) fn paths(dir: &Path) -> Vec<PathBuf> {
 ///
 /// If a file cannot be read, or says what it cannot mean. Only `resource-limits.yaml` must exist.
 pub fn policy(dir: &Path) -> Result<(Policy, Vec<Warning>), Failure> {
+    Ok(Policy::parse(&files(dir)?)?)
+}
+
+fn files(dir: &Path) -> Result<PolicyFiles, Unreadable> {
     let limits = dir.join(LIMITS);
     let missing = |path: &Path| Unreadable {
         path: path.into(),
         source: Errno::ENOENT.into(),
     };
-    let files = PolicyFiles {
+    Ok(PolicyFiles {
         limits: source(&limits)?.ok_or_else(|| missing(&limits))?,
         overrides: source(&dir.join(OVERRIDES))?,
         exemptions: source(&dir.join(EXEMPTIONS))?,
         members: members(&dir.join(GROUPS))?,
+    })
+}
+
+/// A policy that counts.
+#[derive(Debug)]
+pub struct InForce {
+    /// It.
+    pub policy: Policy,
+    /// What in its files has no effect.
+    pub warnings: Vec<Warning>,
+    /// Why it is not that of the files as they are now.
+    pub stale: Option<String>,
+}
+
+/// The policy of this host; while its files cannot be read, the one that was kept before.
+///
+/// # Errors
+///
+/// As [`policy`], where none was kept.
+pub fn in_force(paths: &Paths) -> Result<InForce, Failure> {
+    let failure = match policy(&paths.config) {
+        Ok((policy, warnings)) => {
+            let stale = None;
+            return Ok(InForce {
+                policy,
+                warnings,
+                stale,
+            });
+        }
+        Err(failure) => failure,
     };
-    Ok(Policy::parse(&files)?)
+    let kept = fs::read(paths.state.join(KEPT)).ok();
+    let kept = kept.and_then(|text| serde_json::from_slice::<PolicyFiles>(&text).ok());
+    match kept.and_then(|files| Policy::parse(&files).ok()) {
+        Some((policy, warnings)) => {
+            let why = [vec![failure.message], failure.causes].concat().join(": ");
+            let stale = format!("{why}; what was said before holds until an admin mends it");
+            let stale = Some(stale);
+            Ok(InForce {
+                policy,
+                warnings,
+                stale,
+            })
+        }
+        None => Err(failure),
+    }
+}
+
+/// Keeps the files of a policy that can be read, for when they cannot be. Whether they are others
+/// than those that were kept.
+///
+/// # Errors
+///
+/// If they cannot be read, say what they cannot mean, or cannot be kept.
+pub(crate) fn keep(paths: &Paths) -> Result<bool, Failure> {
+    let files = files(&paths.config)?;
+    Policy::parse(&files)?;
+    let path = paths.state.join(KEPT);
+    let new = path.with_extension("json.new");
+    let unkept = |error: io::Error| {
+        let message = format!("cannot keep the policy in {}: {error}", path.display());
+        Failure::new(Kind::Failed, message)
+    };
+    let text = serde_json::to_vec(&files).map_err(|error| unkept(error.into()))?;
+    if fs::read(&path).is_ok_and(|kept| kept == text) {
+        return Ok(false);
+    }
+    write_new(&new, &text)
+        .and_then(|()| fs::rename(&new, &path))
+        .map_err(unkept)?;
+    Ok(true)
 }
 
 /// `groups/<group>.members`, in the order of their names.

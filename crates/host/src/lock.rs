@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -25,12 +26,29 @@ use crate::ledger_file::StateError;
 /// Between two signals to a wait that is over.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// How long the next in line looks again and again before it sleeps: longer than a holder needs.
+const AWAKE: Duration = Duration::from_millis(1);
+
 /// Locks a file within the deadline. It is made if need be, and never removed.
 ///
 /// # Errors
 ///
 /// [`StateError::Locked`] if somebody else keeps it.
 pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
+    lock_after(path, deadline, Duration::ZERO)
+}
+
+/// The same for a file that only one process at a time waits for: it stays awake for a moment, since
+/// to be woken takes about as long as what a holder does.
+///
+/// # Errors
+///
+/// As [`lock`].
+pub(crate) fn lock_as_next(path: &Path, deadline: Instant) -> Result<File, StateError> {
+    lock_after(path, deadline, AWAKE)
+}
+
+fn lock_after(path: &Path, deadline: Instant, awake: Duration) -> Result<File, StateError> {
     let unusable = |source| StateError::Unusable {
         path: path.into(),
         source,
@@ -53,9 +71,16 @@ pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
             let open_to_all = Permissions::from_mode(0o660);
             file.set_permissions(open_to_all).map_err(unusable)?;
         }
-        let file = match fs2::FileExt::try_lock_exclusive(&file) {
+        let asleep = Instant::now() + awake;
+        let tried = loop {
+            match fs2::FileExt::try_lock_exclusive(&file) {
+                Err(error) if is_held(&error) && Instant::now() < asleep => thread::yield_now(),
+                other => break other,
+            }
+        };
+        let file = match tried {
             Ok(()) => file,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => wait_for(file, deadline)
+            Err(error) if is_held(&error) => wait_for(file, deadline)
                 .map_err(unusable)?
                 .ok_or_else(|| StateError::Locked { path: path.into() })?,
             Err(error) => return Err(unusable(error)),
@@ -66,6 +91,10 @@ pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
             _ => {}
         }
     }
+}
+
+fn is_held(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 /// Waits in the kernel's line. Only a signal ends that in time: a timer's, to this thread alone.

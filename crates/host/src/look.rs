@@ -25,12 +25,14 @@ use crate::{
 const MOST_IDS: usize = 100;
 
 /// How much of the engine to look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Every container.
     Everything,
     /// Holders of devices, the containers of this user, and what is new.
     Of(u32),
+    /// This container alone: nothing is to be given to it.
+    Only(ContainerId),
     /// Nothing: the ledger alone is to change.
     Nothing,
 }
@@ -100,6 +102,11 @@ impl Site {
         let engine = self.engine();
         let short = match (scope, &before) {
             (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
+            (Scope::Only(id), Stored::Whole(_)) => {
+                seen.containers = engine.list(&Query::Ids(vec![id.clone()]))?;
+                seen.asked = Some(BTreeSet::from([id.clone()]));
+                true
+            }
             _ => false,
         };
         if !short {

@@ -22,7 +22,7 @@ use crate::{
     engine::Engine,
     events::EventLog,
     ledger_file::{LedgerFile, Stored},
-    limits_files,
+    limits_files::{self, InForce},
     look::{Look, Scope},
     metadata::Metadata,
     staging::Staging,
@@ -122,14 +122,28 @@ impl Site {
         &self.engine
     }
 
-    /// The policy of this host. What its files say in vain is noted.
+    /// The policy of this host.
     ///
     /// # Errors
     ///
-    /// If they cannot be read or are wrong.
+    /// If its files cannot be read or are wrong, and nothing was kept of what they said before.
     pub fn policy(&self) -> Result<Policy, Failure> {
-        let (policy, _warnings) = limits_files::policy(&self.config.paths.config)?;
-        Ok(policy)
+        Ok(self.policy_in_force()?.policy)
+    }
+
+    /// The same, with what in its files has no effect. One that is not that of the files is noted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Site::policy`].
+    pub(crate) fn policy_in_force(&self) -> Result<InForce, Failure> {
+        let in_force = limits_files::in_force(&self.config.paths)?;
+        if let Some(stale) = &in_force.stale
+            && !self.notices.borrow().contains(stale)
+        {
+            self.notice(stale.clone());
+        }
+        Ok(in_force)
     }
 
     /// Tells the user something beside the answer.

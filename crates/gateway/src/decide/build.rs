@@ -158,7 +158,7 @@ impl Call<'_> {
         let own = image::own(self.caller.uid);
         let filters = json!({ "reference": [format!("{own}*"), format!("{own}*/*")] }).to_string();
         let query = Query::from([("filters".to_string(), vec![filters])]);
-        let path = format!("/images/json?{}", write_query(&query));
+        let path = format!("/images/json{}", write_query(&query));
         let listed = self.engine("GET", &path, None).await?;
         let tags = listed.as_array().into_iter().flatten();
         let tags = tags.filter_map(|image| image["RepoTags"].as_array());

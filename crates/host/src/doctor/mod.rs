@@ -129,7 +129,7 @@ pub fn examine(file: Option<&Path>) -> Vec<Finding> {
     let mut findings = match read(named.as_deref()) {
         Ok(config) => {
             let place = named.unwrap_or_else(|| config::DEFAULT.into());
-            let mut findings = vec![configuration(&place)];
+            let mut findings = vec![configuration(&place, &config)];
             findings.extend(host(file.is_none().then_some(&place), config));
             findings
         }
@@ -158,8 +158,13 @@ fn read(named: Option<&Path>) -> Result<Config, Finding> {
     })
 }
 
-fn configuration(file: &Path) -> Finding {
+fn configuration(file: &Path, config: &Config) -> Finding {
     let file_shown = file.display();
+    if let Some(stale) = &config.stale {
+        return Finding::wrong("config", stale)
+            .because("after the next boot, nothing works")
+            .mend("mend it; ds01.toml(5) has every key");
+    }
     match file.exists() {
         true => Finding::ok("config", format!("{file_shown} can be read")),
         false => Finding::ok("config", format!("no {file_shown}: the defaults hold")),
@@ -172,7 +177,7 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     // First: the driver is asked by a fork of this process, while there is least to copy.
     let (driver, inventory) = gpus::driver(config.gpu.library.as_deref());
     let mut findings = driver;
-    findings.extend(policy::check(&config.paths.config));
+    findings.extend(policy::check(&config.paths));
     findings.extend(trust::check(file.map(PathBuf::as_path), &config));
     findings.extend(socket::check(&config.engine.socket, group.as_deref()));
     findings.extend(files::check(&config.paths.state, group.as_deref()));

@@ -1,15 +1,14 @@
 //! The quotas and policies.
 
-use std::path::Path;
-
 use ds01_core::{limits::ContainerTypes, policy::Warning};
 
 use super::Finding;
-use crate::limits_files;
+use crate::{config::Paths, limits_files};
 
 const CHECK: &str = "policy";
 
-pub(super) fn check(dir: &Path) -> Vec<Finding> {
+pub(super) fn check(paths: &Paths) -> Vec<Finding> {
+    let dir = &paths.config;
     match limits_files::policy(dir) {
         Ok((policy, warnings)) => {
             let mut findings: Vec<_> = warnings.iter().map(in_vain).collect();
@@ -21,9 +20,13 @@ pub(super) fn check(dir: &Path) -> Vec<Finding> {
             findings
         }
         Err(failure) => {
+            let why = match limits_files::in_force(paths) {
+                Ok(_) => "what was said before goes on, and no change counts",
+                Err(_) => "nothing is granted on guessed limits",
+            };
             vec![
                 Finding::of_failure(CHECK, failure)
-                    .because("nothing is granted on guessed limits")
+                    .because(why)
                     .mend("mend it; README.md shows a short one"),
             ]
         }

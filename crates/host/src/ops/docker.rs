@@ -95,7 +95,7 @@ pub struct RulesOf {
 /// If the caller has no login, or the policy cannot be read.
 pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
     let person = person(caller.uid)?;
-    let (policy, _) = crate::limits_files::policy(&config.paths.config)?;
+    let policy = crate::limits_files::in_force(&config.paths)?.policy;
     Ok(RulesOf {
         limits: policy.limits_for(&person.login),
         types: policy.container_types().clone(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ds01_core::{
     failure::{Failure, Kind},
     ledger::Allocation,
+    line,
     reconcile::{Change, reconcile},
 };
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,8 @@ pub struct EndHolds {
 /// Something that the ledger learned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healed {
-    /// The owner's name of the container; the engine's of one that DS01 did not make.
+    /// The owner's name of the container, the engine's of one that DS01 did not make, or the ticket
+    /// of who waited.
     pub name: String,
     /// The owner's login; `None` of one that DS01 did not make.
     pub login: Option<String>,
@@ -58,6 +60,10 @@ pub enum Learned {
     Found,
     /// It uses devices, and DS01 did not make it.
     Unmanaged,
+    /// Somebody does not wait for devices any more.
+    Left,
+    /// What was kept for somebody whose turn had come was not used in time.
+    TurnOver,
 }
 
 impl Operation for EndHolds {
@@ -118,6 +124,18 @@ impl From<&Change> for Healed {
                 login: None,
                 slots: String::new(),
                 what: Learned::Unmanaged,
+            },
+            Change::Left(waiter, _) => Self {
+                name: format!("ticket {}", waiter.ticket),
+                login: Some(login(waiter.uid)),
+                slots: String::new(),
+                what: Learned::Left,
+            },
+            Change::TurnOver(turn) => Self {
+                name: format!("ticket {}", turn.ticket),
+                login: Some(login(turn.uid)),
+                slots: line::slots(&turn.devices),
+                what: Learned::TurnOver,
             },
         }
     }

@@ -6,7 +6,8 @@ use ds01_core::{failure::Failure, limits::Limits, share::Share};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Operation, Site, clock, limits_files,
+    Operation, Site, clock,
+    limits_files::InForce,
     look::Scope,
     users::{Caller, person},
 };
@@ -38,7 +39,9 @@ impl Operation for MyLimits {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<LimitsStatus, Failure> {
         let person = person(caller.uid)?;
-        let (policy, warnings) = limits_files::policy(&site.config().paths.config)?;
+        let InForce {
+            policy, warnings, ..
+        } = site.policy_in_force()?;
         if site.is_admin(caller)? {
             // Whoever can mend the files is told what is odd about them.
             warnings

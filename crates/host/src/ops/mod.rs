@@ -25,6 +25,7 @@ mod remove;
 mod rename;
 mod sample;
 mod shell;
+mod slices;
 mod start;
 mod stop;
 mod sweep;
@@ -56,12 +57,13 @@ pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
 pub use sample::Sample;
 pub use shell::{Shell, open_shell};
+pub use slices::{LimitSlices, Limited, SlicesLimited};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 20] = [
+pub const COMMANDS: [&str; 21] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,

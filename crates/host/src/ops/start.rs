@@ -13,6 +13,7 @@ use ds01_core::{
     limits::Limits,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
+    slice::{self, SliceLimits},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ use crate::{
     look::{Look, Scope},
     nvml::Probe,
     site::{fail, slots},
+    slices,
     users::{Caller, login, person},
 };
 
@@ -51,47 +53,42 @@ impl Operation for Start {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let target = target::find(site, caller, &self.name)?;
-        let look = site.look(&Scope::Of(target.container.uid))?;
-        let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-        let state = match seen {
-            Some(sighting) => sighting.state,
-            None => target::sight(site, &target)?.state,
-        };
         let name = target.container.name.clone();
-        match state {
-            State::Running | State::Restarting => {
+        // What is kept for it is not to be given: nobody else's containers matter.
+        let mut scope = match target.holds {
+            true => Scope::Only(target.id.clone()),
+            false => Scope::Of(target.container.uid),
+        };
+        let (before, terms) = loop {
+            let look = site.look(&scope)?;
+            let seen = look.seen.containers.iter().find(|c| c.id == target.id);
+            let state = match seen {
+                Some(sighting) => sighting.state,
+                None => target::sight(site, &target)?.state,
+            };
+            if is_up(state, &name)? {
                 return Ok(Started {
                     name,
                     already: true,
                 });
             }
-            State::Paused => {
-                let hint = format!("let it go on with container-unpause {name}");
-                return Err(fail(
-                    Kind::State,
-                    format!("container {name} is paused"),
-                    hint,
-                ));
+            let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
+            let terms = terms(site, target.container.uid, &labels);
+            let taken = site.change(&look, |ledger, now| {
+                take(site, ledger, &target, &terms, &look, now)
+            })?;
+            match taken {
+                Some(before) => break (before, terms),
+                None => scope = Scope::Of(target.container.uid),
             }
-            State::Removing | State::Dead => {
-                let hint = format!("remove it with container-remove {name}");
-                return Err(fail(
-                    Kind::State,
-                    format!("container {name} is {state}"),
-                    hint,
-                ));
-            }
-            State::Created | State::Exited => {}
-        }
-        let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
-        let terms = terms(site, target.container.uid, &labels);
+        };
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
-        let before = site.change(&look, |ledger, now| {
-            take(site, ledger, &target, terms, &look, now)
-        })?;
         let record = site.metadata.read(&target.container);
-        let restored = record.map_or(Ok(()), |record| folders::restore(site, &record));
+        let restored = record.map_or(Ok(()), |record| {
+            limit(site, &record.slice, terms)?;
+            folders::restore(site, &record)
+        });
         if let Err(failure) = restored {
             set(site, &target, before.holding, None)?;
             return Err(failure);
@@ -122,6 +119,38 @@ impl Operation for Start {
     }
 }
 
+/// Whether it runs already.
+///
+/// # Errors
+///
+/// Status 4 in a state from which it cannot be started.
+fn is_up(state: State, name: &ContainerName) -> Result<bool, Failure> {
+    let (what, hint) = match state {
+        State::Running | State::Restarting => return Ok(true),
+        State::Created | State::Exited => return Ok(false),
+        State::Paused => ("let it go on", "container-unpause"),
+        State::Removing | State::Dead => ("remove it", "container-remove"),
+    };
+    Err(fail(
+        Kind::State,
+        format!("container {name} is {state}"),
+        format!("{what} with {hint} {name}"),
+    ))
+}
+
+/// Limits what it may use together with its owner's other containers. While nobody can tell the
+/// limits, those stay that its slice has.
+fn limit(site: &Site, slice: &str, terms: Result<Terms, Failure>) -> Result<(), Failure> {
+    if !slice::is_ours(slice) || !site.has_slices()? {
+        return Ok(());
+    }
+    match terms {
+        Ok(Terms { limits, .. }) => slices::limit(slice, &SliceLimits::of(&limits)),
+        Err(_) if slices::is_limited(slice) => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
 /// What the owner may have.
 struct Terms {
     limits: Limits,
@@ -137,7 +166,8 @@ fn terms(site: &Site, uid: u32, labels: &BTreeMap<String, String>) -> Result<Ter
     Ok(Terms { limits, run })
 }
 
-/// Holds the container's own devices again before it runs. What the entry was before.
+/// Holds the container's own devices again before it runs. What the entry was before; `None` if
+/// they are not kept for it, and more has to be looked at.
 ///
 /// # Errors
 ///
@@ -147,10 +177,10 @@ fn take(
     site: &Site,
     ledger: &mut Ledger,
     target: &Target,
-    terms: Result<Terms, Failure>,
+    terms: &Result<Terms, Failure>,
     look: &Look,
     now: Timestamp,
-) -> Result<Allocation, Failure> {
+) -> Result<Option<Allocation>, Failure> {
     let container = &target.container;
     let name = &container.name;
     let ours =
@@ -179,10 +209,13 @@ fn take(
         ));
     }
     if !before.holds(now) && !before.devices.is_empty() {
+        if look.seen.news.is_none() {
+            return Ok(None);
+        }
         look.tells_all_devices()?;
-        let Terms { limits, run } = terms?;
-        admit_again(&before, &limits, ledger, now)?;
-        allocate_again(&before, &limits, run, ledger, now)?;
+        let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+        admit_again(&before, limits, ledger, now)?;
+        allocate_again(&before, limits, *run, ledger, now)?;
         ledger.line.take(container.uid, &before.devices);
     }
     ledger.change(container, |entry| {
@@ -191,7 +224,7 @@ fn take(
             lapses: now + PENDING,
         };
     });
-    Ok(before)
+    Ok(Some(before))
 }
 
 /// `ends` is when it is stopped at the latest, if it runs and that is known.

@@ -99,7 +99,7 @@ pub(super) fn note(
         .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
     // One that ended by itself stopped when the engine says, not now.
     let scope = if already {
-        Scope::Of(target.container.uid)
+        Scope::Only(target.id.clone())
     } else {
         Scope::Nothing
     };

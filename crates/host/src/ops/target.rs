@@ -3,12 +3,13 @@
 use ds01_core::{
     container::{ContainerId, Sighting},
     failure::{Failure, Kind},
-    ledger::Allocation,
     name::{ContainerArg, EngineName},
     record::Record,
 };
 
-use crate::{Site, engine::Query, ledger_file::Stored, look::Scope, site::fail, users::Caller};
+use crate::{
+    Site, clock, engine::Query, ledger_file::Stored, look::Scope, site::fail, users::Caller,
+};
 
 /// A container of ours that exists.
 pub(super) struct Target {
@@ -16,6 +17,8 @@ pub(super) struct Target {
     pub(super) container: EngineName,
     /// The engine's id.
     pub(super) id: ContainerId,
+    /// The ledger keeps its devices for it.
+    pub(super) holds: bool,
 }
 
 /// Finds the caller's container. Who owns it is what our records say of its id, nothing else.
@@ -41,14 +44,23 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
         entry = site.change(&look, |ledger, _| Ok(ledger.entry(&container).cloned()))?;
     }
     match &entry {
-        Some(Allocation { id: Some(id), .. }) => {
-            let id = id.clone();
-            return Ok(Target { container, id });
+        Some(entry) => {
+            if let Some(id) = entry.id.clone() {
+                let holds = entry.holds(clock::now());
+                return Ok(Target {
+                    container,
+                    id,
+                    holds,
+                });
+            }
         }
-        Some(_) => {}
         None => {
             if let Some(Record { id, .. }) = site.metadata.read(&container) {
-                return Ok(Target { container, id });
+                return Ok(Target {
+                    container,
+                    id,
+                    holds: false,
+                });
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use nix::unistd::{Gid, Uid, User, geteuid, setgroups, setresgid, setresuid};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Way;
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// `[tell]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ByCommand {
     /// The program and its arguments; empty for none. It reads a line from standard input, and

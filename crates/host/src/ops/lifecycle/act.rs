@@ -215,6 +215,7 @@ fn stopped(
         let target = Target {
             container: container.clone(),
             id: subject.id.clone(),
+            holds: true,
         };
         match stop::note(site, &target, false) {
             Ok((_, hold)) => text += &words::of_hold(subject, hold),
