@@ -70,7 +70,7 @@ fn newer(host: &TestHost) -> ScriptedEngine {
             "Identity": { "Build": [] },
         });
         engine.on("GET", "/images/*", answer(&image));
-        engine.on("POST", "/images/*", answer(&json!({})));
+        engine.on("POST", "/images/*", [Answer::new(201, "")]);
         let made = json!({ "Id": id, "Warnings": [], "NewField": {} });
         engine.on("POST", "/containers/create", answer(&made));
         let args = [name, "pytorch:2.8", "--cpu-only"];
