@@ -115,6 +115,7 @@ fn a_record_is_stored_as_other_programs_read_it() {
         "as_owner": true,
         "devices": [{"uuid": "MIG-1-2", "gpu": "GPU-1", "slot": "1:2", "share": 12}],
         "hold": {"secs": 900, "nanos": 0},
+        "extension": null,
         "created": 1_000_000,
         "node": "host",
     });
