@@ -67,7 +67,7 @@ pub struct Gateway {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Engine {
-    /// Its socket: by default [`MOVED`] if that is there, else `/run/docker.sock`.
+    /// Its socket: by default `/run/ds01-engine/docker.sock` if that is there, else `/run/docker.sock`.
     pub socket: PathBuf,
     /// Seconds that it has to answer a call, 1 to 60; 60 by default.
     pub timeout_s: u64,
