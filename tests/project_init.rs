@@ -112,7 +112,7 @@ fn what_cannot_be_makes_nothing() {
     );
     host.run("sh", &["-c", "rm workspace/thesis && chmod 500 workspace"])
         .ok();
-    let closed = format!("project-init: cannot make {FOLDER}: Permission denied (os error 13)\n");
+    let closed = format!("project-init: cannot make {FOLDER}: Permission denied\n");
     assert_eq!(host.run(INIT, &["thesis"]), failed(1, &closed));
 }
 

@@ -226,7 +226,7 @@ fn limits_that_are_wrong_name_file_line_and_key_and_grant_nothing() {
         .run("chmod", &["0", &file.to_string_lossy()])
         .ok();
     let unreadable = format!(
-        "container-create: cannot read {}: Permission denied (os error 13)\n\
+        "container-create: cannot read {}: Permission denied\n\
          hint: ask an admin: nothing is allocated without limits\n",
         file.display()
     );

@@ -9,7 +9,7 @@ use std::{
 use console::Term;
 use ds01_core::{
     failure::{Failure, Kind},
-    printable::{acts, printable},
+    printable::{acts, printable, without_codes},
 };
 use owo_colors::OwoColorize;
 use serde::Serialize;
@@ -255,7 +255,8 @@ impl Ui {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
             Err(error) => {
                 let mut failure = Failure::new(Kind::Failed, "cannot write to standard output");
-                failure.causes.push(reason(&error));
+                let reason = error.to_string().to_lowercase();
+                failure.causes.push(without_codes(&reason).into_owned());
                 return Err(failure);
             }
             Ok(()) => {}
@@ -312,7 +313,7 @@ impl Ui {
 
     /// Writes a line to stderr, after what stdout was given before it. `prefix` is our own.
     fn tell(&mut self, prefix: &str, text: &str) {
-        self.show(&format!("{prefix}{}\n", printable(text)));
+        self.show(&format!("{prefix}{}\n", without_codes(&printable(text))));
     }
 
     /// Writes to stderr. If that fails there is nobody left to tell.
@@ -357,13 +358,4 @@ pub(crate) fn styled(is_terminal: bool) -> bool {
 /// Whether the terminal cannot move its cursor.
 pub(crate) fn is_dumb() -> bool {
     env::var("TERM").is_ok_and(|term| term == "dumb")
-}
-
-/// An error of the system without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase()
 }

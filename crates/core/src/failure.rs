@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::without_codes;
+
 /// The class of a failure: each is one exit status, and nothing else decides a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,7 +80,7 @@ impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             kind,
-            message: message.into(),
+            message: without_codes(&message.into()).into_owned(),
             causes: Vec::new(),
             hint: None,
             notices: Vec::new(),
@@ -98,12 +100,12 @@ impl<E: UserError> From<E> for Failure {
         let mut causes = Vec::new();
         let mut source = error.source();
         while let Some(cause) = source {
-            causes.push(cause.to_string());
+            causes.push(without_codes(&cause.to_string()).into_owned());
             source = cause.source();
         }
         Self {
             kind: error.kind(),
-            message: error.to_string(),
+            message: without_codes(&error.to_string()).into_owned(),
             causes,
             hint: error.hint(),
             notices: Vec::new(),

@@ -27,6 +27,34 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// `text` without the numbers that errors of the system come with, as the GNU tools show them.
+///
+/// ```
+/// # use ds01_core::printable::without_codes;
+/// assert_eq!(without_codes("a: Not a directory (os error 20)"), "a: Not a directory");
+/// ```
+pub fn without_codes(text: &str) -> Cow<'_, str> {
+    const OPEN: &str = " (os error ";
+    let mut parts = text.split(OPEN);
+    let Some(first) = parts.next().filter(|first| first.len() < text.len()) else {
+        return Cow::Borrowed(text);
+    };
+    let mut shown = first.to_string();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit() && c != '-');
+        match end.map(|at| part.split_at(at)) {
+            Some((number, rest)) if !number.is_empty() && rest.starts_with(')') => {
+                shown.push_str(&rest[1..]);
+            }
+            _ => {
+                shown.push_str(OPEN);
+                shown.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
 /// Whether a terminal acts on `c` instead of showing it.
 ///
 /// Source: C0, DEL and C1 of ECMA-48; line separators and directional marks of Unicode's UAX 9.
@@ -50,6 +78,19 @@ mod tests {
             ("\u{2028}", r"\u{2028}"),
         ] {
             assert_eq!(printable(text), shown);
+        }
+    }
+
+    #[test]
+    fn only_the_numbers_of_errors_go() {
+        for (text, shown) in [
+            ("plain", "plain"),
+            ("a (os error 2), b (os error 13)", "a, b"),
+            ("a (os error 2", "a (os error 2"),
+            ("a (os error x)", "a (os error x)"),
+            ("a (os error )", "a (os error )"),
+        ] {
+            assert_eq!(without_codes(text), shown);
         }
     }
 }

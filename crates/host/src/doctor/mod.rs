@@ -16,7 +16,10 @@ mod trust;
 
 use std::path::{Path, PathBuf};
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    failure::{Failure, Kind},
+    printable::without_codes,
+};
 use serde::Serialize;
 
 use crate::{
@@ -71,7 +74,7 @@ impl Finding {
         Self {
             check,
             verdict,
-            what: what.into(),
+            what: without_codes(&what.into()).into_owned(),
             why: None,
             fix: None,
         }
