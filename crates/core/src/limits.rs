@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{share::Share, time::Timestamp};
+use crate::{
+    share::Share,
+    time::{Timestamp, seconds},
+};
 
 const GIB: u64 = 1 << 30;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -36,12 +39,16 @@ pub struct Limits {
     /// Processes and threads of one container.
     pub pids: Option<u64>,
     /// The longest run of a container.
+    #[serde(rename = "max_runtime_s", with = "seconds::or_null")]
     pub max_runtime: Option<Duration>,
     /// Idle this long, a container is stopped.
+    #[serde(rename = "idle_timeout_s", with = "seconds::or_null")]
     pub idle_timeout: Option<Duration>,
     /// How long a stopped container keeps its devices: zero gives them back at once, `None` never.
+    #[serde(rename = "gpu_hold_after_stop_s", with = "seconds::or_null")]
     pub gpu_hold_after_stop: Option<Duration>,
     /// How long a stopped container is kept: zero removes it at once, `None` never.
+    #[serde(rename = "container_hold_after_stop_s", with = "seconds::or_null")]
     pub container_hold_after_stop: Option<Duration>,
     /// Processes and threads of the user's slice.
     pub max_tasks: Option<u64>,
@@ -84,14 +91,19 @@ pub struct Lifecycle {
     /// What idle timeouts are multiplied by while demand is high, 0 to 1.
     pub high_demand_idle_factor: f64,
     /// After its start, a container is not judged for this long.
+    #[serde(rename = "grace_s", with = "seconds")]
     pub grace: Duration,
     /// The longest that a `.keep-alive` file is respected.
+    #[serde(rename = "keep_alive_s", with = "seconds::or_null")]
     pub keep_alive: Option<Duration>,
     /// By how much a user may extend a run, all extensions together. Zero: not at all.
+    #[serde(rename = "max_extension_s", with = "seconds::or_null")]
     pub max_extension: Option<Duration>,
     /// Time to end between the signal to stop and the kill.
+    #[serde(rename = "stop_grace_s", with = "seconds")]
     pub stop_grace: Duration,
     /// A container never started is removed after this.
+    #[serde(rename = "created_timeout_s", with = "seconds::or_null")]
     pub created_timeout: Option<Duration>,
 }
 

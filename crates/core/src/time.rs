@@ -107,6 +107,57 @@ impl FromStr for Age {
     }
 }
 
+/// A length of time in whole seconds: for JSON that scripts read.
+pub mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        time.as_secs().serialize(to)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
+
+    /// The same, or `null`.
+    pub mod or_null {
+        use super::{Deserialize, Deserializer, Duration, Serialize, Serializer};
+
+        /// Writes it.
+        ///
+        /// # Errors
+        ///
+        /// The serializer's.
+        pub fn serialize<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+            time.map(|time| time.as_secs()).serialize(to)
+        }
+
+        /// Reads it.
+        ///
+        /// # Errors
+        ///
+        /// The deserializer's.
+        pub fn deserialize<'de, D>(from: D) -> Result<Option<Duration>, D::Error>
+        where
+            D: Deserializer<'de>,
+        {
+            Ok(Option::deserialize(from)?.map(Duration::from_secs))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
