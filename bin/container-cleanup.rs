@@ -70,9 +70,6 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         return sweep(&args, ui);
     }
     let ask_first = !args.force && !args.dry_run;
-    if ask_first {
-        ui.may_confirm()?;
-    }
     let host = open(ui)?;
     ui.explain("the engine is asked for the sizes of your containers that do not run");
     let leftovers = Leftovers {
@@ -83,6 +80,9 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     if found.is_empty() {
         ui.note("you have no container to clean up");
         return Ok(ExitStatus(0));
+    }
+    if ask_first {
+        ui.may_confirm()?;
     }
     if ask_first || args.dry_run {
         show(ui, &found)?;
