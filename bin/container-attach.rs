@@ -40,5 +40,5 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let running = |state| state == State::Running;
     let name = container(&host, ui, args.name, "Attach to which container?", running)?;
     ui.explain("a shell is opened, as docker exec -it does; exit or Ctrl-D leaves it");
-    attach(&host, &name)
+    attach(&host, ui, &name)
 }

@@ -44,5 +44,5 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     ui.explain("it is started, as docker start does, unless it runs");
     ask(&host, ui, &Start { name: name.clone() })?;
     ui.explain("a shell is opened, as docker exec -it does; exit or Ctrl-D leaves it");
-    attach(&host, &name)
+    attach(&host, ui, &name)
 }

@@ -56,5 +56,5 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         }
     }
     ui.explain("a shell is opened, as docker exec -it does; exit or Ctrl-D leaves it");
-    attach(&host, &name)
+    attach(&host, ui, &name)
 }

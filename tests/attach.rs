@@ -240,7 +240,21 @@ fn a_container_that_is_stopped_ends_its_shells() {
         .pty(ATTACH, &["thesis"]);
     shell.expect(PROMPT);
     host.docker(&["kill", &engine_name("thesis")]).ok();
-    assert_eq!(shell.wait(), Some(137), "{}", shell.output());
+    let (status, output) = shell.rest();
+    assert_eq!(status, Some(137), "{output}");
+    let end = "container thesis has been stopped; start it again with container-run thesis";
+    assert!(output.contains(end), "{output}");
+}
+
+#[test]
+fn a_shell_that_was_killed_alone_is_not_taken_for_its_container() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let killed = host
+        .as_user("alice")
+        .stdin("kill -9 $$\n")
+        .run(ATTACH, &["thesis"]);
+    assert_eq!(killed, failed(137, ""));
 }
 
 #[test]
@@ -249,6 +263,6 @@ fn an_engine_that_is_gone_is_said_once() {
     running(&host, "thesis");
     host.engine().kill();
     let said = "container-attach: the Docker Engine did not open a shell: the engine cannot be reached: \
-                No such file or directory (os error 2); tell an admin: is docker running?\n";
+                No such file or directory; tell an admin: is docker running?\n";
     assert_eq!(host.run(ATTACH, &["thesis"]), failed(8, said));
 }

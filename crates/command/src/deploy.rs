@@ -198,5 +198,5 @@ pub fn shell(
         name: name.clone(),
         uid: None,
     };
-    attach(host, &name)
+    attach(host, ui, &name)
 }

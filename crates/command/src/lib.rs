@@ -17,7 +17,11 @@ mod retire;
 mod setup;
 pub mod usage;
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
 
 use ds01_cli::{Command, ExitStatus, Outcome, Ui, human, shell};
 use ds01_core::{
@@ -294,12 +298,20 @@ pub fn holders(status: &DeviceStatus) -> [String; 2] {
     }
 }
 
+/// What a shell's exit status is when the engine ended it with its container: that of SIGKILL.
+const KILLED: u8 = 128 + 9;
+
+/// By when the engine has noted that a container ended whose shells did: it tells of those first.
+const NOTED: Duration = Duration::from_secs(1);
+
 /// A shell in a running container, joined to this terminal or these pipes; its exit status.
+///
+/// One that ended because its container did says so: nothing in it could.
 ///
 /// # Errors
 ///
 /// If there is no such container, it does not run, or the engine goes away.
-pub fn attach(host: &Host, name: &ContainerArg) -> Result<ExitStatus, Failure> {
+pub fn attach(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<ExitStatus, Failure> {
     let seat = shell::Seat::of_this_process();
     let terminal = seat.as_ref().map(|seat| Terminal {
         term: seat.term.clone(),
@@ -311,7 +323,37 @@ pub fn attach(host: &Host, name: &ContainerArg) -> Result<ExitStatus, Failure> {
     // A shell that has just ended cannot be resized: its status is what counts.
     let resized = |rows, columns| drop(shell.resize(rows, columns));
     match shell::join(stream, &shell.exec.first, seat.is_some(), resized)? {
-        shell::Ended::Closed => shell.status().map(ExitStatus),
+        shell::Ended::Closed => {
+            let status = shell.status()?;
+            if status == KILLED {
+                explain_end(host, ui, name);
+            }
+            Ok(ExitStatus(status))
+        }
         shell::Ended::Signal(signal) => Ok(ExitStatus(128 + signal)),
+    }
+}
+
+/// Says that a container has ended, if it has, and how to go on.
+fn explain_end(host: &Host, ui: &mut Ui, name: &ContainerArg) {
+    let short = &name.name;
+    let deadline = Instant::now() + NOTED;
+    loop {
+        let seen = host.ask(&Describe { name: name.clone() });
+        match seen.map(|seen| seen.value.state) {
+            Ok(State::Running) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Ok(State::Exited) => {
+                return ui.note(format_args!(
+                    "container {short} has been stopped; start it again with container-run {short}"
+                ));
+            }
+            Err(failure) if failure.kind == Kind::NotFound => {
+                return ui.note(format_args!("container {short} has been removed"));
+            }
+            // It was the shell alone; or nobody can tell.
+            _ => return,
+        }
     }
 }
