@@ -11,9 +11,12 @@ use ds01_cli::{
     concepts::{self, Concept},
     human,
 };
-use ds01_command::{ask, open};
+use ds01_command::{ask, limits, open};
 use ds01_core::failure::Failure;
-use ds01_host::{clock, ops::TakeNotices};
+use ds01_host::{
+    Host, clock,
+    ops::{MyLimits, TakeNotices},
+};
 
 /// Read what you were told while you were away: warnings about your containers, and turns in the waiting line.
 #[derive(FromArgs, ArgsInfo)]
@@ -23,7 +26,7 @@ use ds01_host::{clock, ops::TakeNotices};
     error_code(8, "what is kept for you cannot be read")
 )]
 struct Args {
-    /// for login scripts: not a word unless there is something, and a terminal to show it on
+    /// for login scripts: first what of your limits is in use, as ~/.ds01-limits has it then; not a word without a terminal
     #[argh(switch)]
     login: bool,
 }
@@ -31,6 +34,10 @@ struct Args {
 impl Command for Args {
     const CONCEPTS: &'static [Concept] = &[concepts::LIMITS];
     const SEE_ALSO: &'static [&'static str] = &["check-limits", "container-list"];
+    const FILES: &'static [(&'static str, &'static str)] = &[(
+        "~/.ds01-limits",
+        "your limits as text, written anew at each login",
+    )];
 }
 
 fn main() -> ExitCode {
@@ -42,6 +49,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         return Ok(());
     }
     let host = open(ui)?;
+    if args.login {
+        // Without it there may still be something to read.
+        if let Err(failure) = greet(&host, ui) {
+            ui.failure(&failure);
+        }
+    }
     let notices = ask(&host, ui, &TakeNotices {})?;
     if notices.is_empty() && !args.login {
         ui.note("nothing new");
@@ -52,4 +65,10 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         ui.line(format_args!("{ago} ago: {}", notice.text))?;
     }
     Ok(())
+}
+
+fn greet(host: &Host, ui: &mut Ui) -> Result<(), Failure> {
+    let status = ask(host, ui, &MyLimits {})?;
+    limits::keep(ui, &status, &limits::rows(&status));
+    ui.line(limits::greeting(&status))
 }

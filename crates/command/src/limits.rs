@@ -1,8 +1,15 @@
 //! Limits as people read them.
 
-use std::time::Duration;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
 
-use ds01_cli::human;
+use ds01_cli::{Ui, human};
 use ds01_host::ops::LimitsStatus;
 
 /// What stands above [`rows`].
@@ -87,4 +94,52 @@ pub fn rows(status: &LimitsStatus) -> Vec<[String; 3]> {
             time(limits.container_hold_after_stop),
         ),
     ]
+}
+
+/// A line for somebody who logs in: what of the limits is used.
+pub fn greeting(status: &LimitsStatus) -> String {
+    let LimitsStatus { limits, held, .. } = status;
+    let mut line = match limits.quota {
+        Some(quota) => format!("{held} of {quota} GPUs in use, "),
+        None => format!("{held} GPUs in use, "),
+    };
+    let count = status.containers;
+    let _ = match limits.containers {
+        Some(max) => write!(line, "{count} of {max} containers"),
+        None => write!(line, "{count} containers"),
+    };
+    line + "; more with check-limits"
+}
+
+/// Writes [`rows`] to `~/.ds01-limits` as text. That they could not be written is a warning.
+pub fn keep(ui: &mut Ui, status: &LimitsStatus, rows: &[[String; 3]]) {
+    let text: String = rows
+        .iter()
+        .map(|[what, used, max]| match used.as_str() {
+            "-" => format!("{what}: {max}\n"),
+            used => format!("{what}: {max} ({used} in use)\n"),
+        })
+        .collect();
+    if let Err(error) = write(&status.home.join(".ds01-limits"), &text) {
+        ui.warn(format_args!(
+            "{}/.ds01-limits was not written: {error}",
+            status.home.display()
+        ));
+    }
+}
+
+/// Writes a file whole or not at all; a link planted there is replaced, not followed.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension(format!("new.{}", std::process::id()));
+    let open = || {
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(0o644).open(&new)
+    };
+    let written = open()
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
