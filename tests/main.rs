@@ -6,6 +6,7 @@
     reason = "these are tests, functions that they share included"
 )]
 
+mod adopt;
 mod attach;
 mod build;
 mod catalogue;

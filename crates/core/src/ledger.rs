@@ -291,6 +291,24 @@ impl Ledger {
         self.allocations.push(entry);
     }
 
+    /// Makes the container of an entry somebody else's, whom DS01 does not know: it keeps its devices
+    /// from everybody as before.
+    pub fn disown(&mut self, container: &EngineName) {
+        let changed = self.generation + 1;
+        let Some(entry) = self.remove(container) else {
+            return;
+        };
+        if let Some(id) = entry.id.filter(|_| !entry.devices.is_empty()) {
+            let uuids = entry.devices.into_iter().map(|held| held.uuid.0);
+            self.unmanaged.push(Unmanaged {
+                id,
+                name: container.to_string(),
+                claim: Claim::Named(uuids.collect()),
+                changed,
+            });
+        }
+    }
+
     /// Takes an entry out, whose container is no more.
     pub fn remove(&mut self, container: &EngineName) -> Option<Allocation> {
         let at = self

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod admit;
+pub mod adopt;
 pub mod alert;
 pub mod allocate;
 pub mod catalogue;

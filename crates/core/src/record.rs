@@ -49,6 +49,9 @@ pub struct Record {
     /// By how much one of its runs is longer than the limit.
     #[serde(default)]
     pub extension: Option<Extension>,
+    /// Something else made it, and an admin adopted it: `ds01-adopt`.
+    #[serde(default)]
+    pub adopted: bool,
     /// When it was made.
     pub created: Timestamp,
     /// The host that it is on.
@@ -88,6 +91,7 @@ impl Record {
             devices: entry.devices.clone(),
             hold: entry.hold,
             extension: None,
+            adopted: false,
             created: sighting.created,
             node: node.into(),
         }

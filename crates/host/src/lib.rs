@@ -27,6 +27,7 @@ pub mod metadata;
 pub mod new_project;
 pub mod nvml;
 pub mod ops;
+pub mod original;
 pub mod owner;
 pub mod projects;
 pub mod site;

@@ -1,5 +1,7 @@
 //! `container-list`: what the engine shows, where our records say whose it is.
 
+use std::collections::BTreeSet;
+
 use ds01_core::{
     container::{ContainerId, Sighting, State},
     device::Held,
@@ -12,7 +14,11 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Operation, Site, clock, engine::Query, ledger_file::Stored, site::fail, users::Caller,
+    Operation, Site, clock,
+    engine::Query,
+    ledger_file::Stored,
+    site::fail,
+    users::{self, Caller},
 };
 
 /// Asks for containers.
@@ -114,15 +120,33 @@ impl Ours {
 
 /// Those that the engine lists and our records have.
 pub(super) fn ours(site: &Site, query: &Query) -> Result<Vec<Ours>, Failure> {
-    let sightings = site.engine().list(query)?;
+    let mut sightings = site.engine().list(query)?;
     match site.ledger.read()? {
-        Stored::Whole(ledger) => Ok(of_ledger(&ledger, sightings)),
+        Stored::Whole(ledger) => {
+            let others = unlabelled(&ledger, query, &sightings);
+            sightings.extend(site.engine().list(&Query::Ids(others))?);
+            Ok(of_ledger(&ledger, sightings))
+        }
         Stored::Damaged(damage) => {
             site.notice(format!("the ledger cannot be trusted: {damage}"));
             let known = |seen| of_record(site, seen);
             Ok(sightings.into_iter().filter_map(known).collect())
         }
     }
+}
+
+/// Those that the ledger has and a list by label has not: what was adopted has others' labels.
+fn unlabelled(ledger: &Ledger, query: &Query, listed: &[Sighting]) -> Vec<ContainerId> {
+    let Query::Label(key, value) = query else {
+        return Vec::new();
+    };
+    let listed: BTreeSet<_> = listed.iter().map(|sighting| &sighting.id).collect();
+    let meant = ledger
+        .allocations
+        .iter()
+        .filter(|entry| *key == label::MANAGED || entry.container.uid.to_string() == *value);
+    let ids = meant.filter_map(|entry| entry.id.as_ref());
+    ids.filter(|id| !listed.contains(id)).cloned().collect()
 }
 
 /// The container by the record of its own, where the ledger is lost. `None` if it is not ours,
@@ -163,8 +187,9 @@ impl From<Ours> for Listed {
         // "Up 2 hours (Paused)": the state is told beside.
         let uptime = ours.seen.status.strip_prefix("Up ");
         let uptime = uptime.map(|up| up.split(" (").next().unwrap_or(up));
+        let login = Some(ours.label("ds01.user")).filter(|login| !login.is_empty());
         Self {
-            login: ours.label("ds01.user"),
+            login: login.unwrap_or_else(|| users::login(ours.container.uid)),
             project: ours.label("ds01.project"),
             framework: ours.label(label::FRAMEWORK),
             status: ours.seen.status.clone(),

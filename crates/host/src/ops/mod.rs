@@ -3,6 +3,7 @@
 //! Gather, decide under the lock, record, act, record.
 
 mod account;
+mod adopt;
 mod catalogue;
 mod cleanup;
 mod create;
@@ -37,6 +38,7 @@ use serde_json::Value;
 use crate::{Operation, Site, users::Caller};
 
 pub(crate) use account::on_top;
+pub use adopt::{Adopt, Adopted};
 pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
