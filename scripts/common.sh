@@ -58,3 +58,9 @@ need_packages() {
 commands() {
 	sed -n '/^\[\[bin\]\]/,/^$/s/^name = "\(.*\)"/\1/p' Cargo.toml
 }
+
+# The first address that this host itself gets packages from.
+mirror() {
+	# shellcheck disable=SC2016  # apt's own variables
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1
+}
