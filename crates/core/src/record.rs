@@ -9,7 +9,7 @@ use crate::{
     device::{Claim, Held},
     label,
     ledger::{Allocation, Holding},
-    lifecycle::Extension,
+    lifecycle::{Extension, Kind},
     name::EngineName,
     time::Timestamp,
 };
@@ -49,6 +49,9 @@ pub struct Record {
     /// By how much one of its runs is longer than the limit.
     #[serde(default)]
     pub extension: Option<Extension>,
+    /// How it was made; `None` in records of older releases.
+    #[serde(default)]
+    pub kind: Option<Kind>,
     /// When it was made.
     pub created: Timestamp,
     /// The host that it is on.
@@ -88,6 +91,7 @@ impl Record {
             devices: entry.devices.clone(),
             hold: entry.hold,
             extension: None,
+            kind: Some(Kind::of_found(&sighting.labels)),
             created: sighting.created,
             node: node.into(),
         }

@@ -133,6 +133,7 @@ fn record(of: &Allocation) -> Record {
         devices: Vec::new(),
         hold: of.hold,
         extension: None,
+        kind: None,
         created: Timestamp::default(),
         node: String::new(),
         container: name,

@@ -32,6 +32,7 @@ fn record(name: &str, devices: &[Device]) -> Record {
         devices: devices.iter().map(Held::from).collect(),
         hold: Some(HOLD),
         extension: None,
+        kind: None,
         created: NOW,
         node: text(),
     }

@@ -39,6 +39,7 @@ fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
         devices: entry.devices.clone(),
         hold: Some(HOLD),
         extension: None,
+        kind: Some(Kind::Unknown),
         created: found().created,
         node: "host".into(),
     };

@@ -241,6 +241,7 @@ impl World {
             devices: devices.into(),
             hold: self.limits(name.uid).gpu_hold_after_stop,
             extension: None,
+            kind: None,
             created: self.now,
             node: text(),
         };

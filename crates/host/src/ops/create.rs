@@ -262,6 +262,7 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
         devices: devices.to_vec(),
         hold: order.limits.gpu_hold_after_stop,
         extension: None,
+        kind: Some(order.kind),
         created: clock::now(),
         node: crate::system::name(),
     };
