@@ -1,5 +1,10 @@
 //! `ds01-holds`.
 
+use std::{
+    fs,
+    time::{Duration, SystemTime},
+};
+
 use ds01_testkit::TestHost;
 
 use crate::support::{
@@ -140,4 +145,18 @@ fn it_is_for_root() {
     let refused = "ds01-holds: only root may run this\n\
                    hint: a timer or cron runs it; by hand: sudo ds01-holds --dry-run\n";
     assert_eq!(host.run(HOLDS, &[]), failed(7, refused));
+}
+
+#[test]
+fn mounts_go_when_nobody_can_be_making_their_container_any_more() {
+    let host = TestHost::new();
+    let place = host.root().join("run/mounts/place");
+    fs::create_dir_all(&place).unwrap();
+    pass(&host, HOLDS, &[]).ok();
+    assert!(place.exists(), "somebody may be making it");
+    let folder = fs::File::open(&place).unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(180);
+    folder.set_modified(long_ago).unwrap();
+    pass(&host, HOLDS, &[]).ok();
+    assert!(!place.exists());
 }

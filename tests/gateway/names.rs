@@ -1,8 +1,13 @@
 //! Names are one's own: they never clash with another's, nor tell of one.
 
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt,
+};
+
 use ds01_testkit::TestHost;
 
-use super::{done, refused, sleeper};
+use super::{client, done, refused, sleeper};
 use crate::support::expect::inspect;
 
 #[test]
@@ -85,4 +90,41 @@ fn a_name_that_equals_an_id_of_anothers_is_ones_own() {
         done(&host, "bob", &["exec", "theirs", "echo", "here"]),
         "here"
     );
+}
+
+/// Whether a process waits for the lock on this file of the state directory, by proc(5)'s locks.
+fn is_awaited(host: &TestHost, lock: &str) -> bool {
+    let number = fs::metadata(host.state_dir().join(lock)).unwrap().ino();
+    let end = format!(":{number} 0 EOF");
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    locks
+        .lines()
+        .any(|line| line.contains("-> FLOCK") && line.ends_with(&end))
+}
+
+#[test]
+fn an_extension_that_is_granted_while_a_container_is_renamed_goes_with_it() {
+    let host = TestHost::behind_gateway(1);
+    let allowed = "  policies: {max_extension_h: 24}\ndefault_group";
+    host.limits_yaml(&host.limits_text().replace("default_group", allowed));
+    sleeper(&host, "alice", "same", &["--gpus", "1"]);
+    // Both have looked, and wait for their turn with the ledger.
+    let ledger = File::open(host.state_dir().join("ledger.json.lock")).unwrap();
+    ledger.lock().unwrap();
+    let extend = host
+        .as_user("alice")
+        .spawn("container-extend", &["same", "2h"]);
+    while !is_awaited(&host, "ledger.json.lock") {}
+    let rename = client(&host, "alice").spawn("docker", &["rename", "same", "moved"]);
+    while !is_awaited(&host, "ledger.json.turn") {}
+    drop(ledger);
+    extend.wait().ok();
+    rename.wait().ok();
+    let records = host.state_dir().join("container-metadata");
+    let record = fs::read(records.join("moved._.20001.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["extension"]["by"]["secs"], 7200, "{record}");
+    assert!(!records.join("same._.20001.json").exists());
+    let more = host.run("container-extend", &["moved", "1h"]).ok();
+    assert!(more.ends_with(", extended by 3h of 1d\n"), "{more}");
 }

@@ -204,3 +204,76 @@ fn two_passes_at_once_do_no_harm() {
     stop_of(&host, &engine_name("thesis"));
     assert_eq!(pass(&host, IDLE, &[]), done("", ""));
 }
+
+/// Whether a process that the test started has not ended yet.
+fn is_alive(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat"));
+    status.is_ok_and(|status| !status.contains(") Z "))
+}
+
+#[test]
+fn a_stop_that_takes_its_grace_keeps_no_other_pass_from_its_work() {
+    let host = TestHost::with_gpus(2);
+    let rules = format!("{{idle_timeout_h: {}, sigterm_grace_s: 600}}", hours(2.0));
+    let idle = format!("  idle_timeout_h: {}\n", hours(2.0));
+    let types = format!("container_types:\n  unknown: {rules}\n");
+    policy(&host, &idle, &types);
+    running(&host, "thesis");
+    host.gpus()
+        .edit(|sim| sim["gpus"][0]["utilization"]["gpu_percent"] = 99.into());
+    let deaf = "trap 'echo told' TERM; while :; do sleep 0.05; done";
+    let run = ["run", "-d", "--name", "deaf", "--gpus"];
+    let device = format!("device={}", uuid(1));
+    let command = [&*device, "ds01-base", "bash", "-c", deaf];
+    host.docker(&[&run[..], &command].concat()).ok();
+    let is_told = || host.docker(&["logs", "deaf"]).ok().contains("told");
+    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let stopping = loop {
+        let one = host.as_user("root").spawn(IDLE, &[&config]);
+        while is_alive(one.pid()) && !is_told() {}
+        if is_told() {
+            break one;
+        }
+        one.wait().ok();
+    };
+    // The others have all they would have without it, and that container no second stop.
+    host.gpus()
+        .edit(|sim| sim["gpus"][0]["utilization"]["gpu_percent"] = 0.into());
+    let lines = until(&host, IDLE, is_stop);
+    let told = |line: &&String| !line.starts_with("thesis of alice");
+    assert_eq!(lines.iter().filter(told).count(), 0, "{lines:?}");
+    assert!(is_alive(stopping.pid()), "it was in its stop all the time");
+    assert_eq!(events(&host, "maintenance.idle_kill").len(), 1);
+    host.docker(&["kill", "deaf"]).ok();
+    let said = stopping.wait().ok();
+    assert!(said.starts_with("deaf of unknown stopped: "), "{said}");
+    stop_of(&host, "deaf");
+    let warnings = events(&host, "maintenance.idle_warning");
+    let of_deaf = warnings
+        .iter()
+        .filter(|event| event["details"]["container"] == "deaf");
+    assert_eq!(of_deaf.count(), 2);
+    assert_eq!(pass(&host, IDLE, &[]), done("", ""));
+}
+
+#[test]
+fn the_kind_of_a_container_is_what_its_record_says() {
+    let host = TestHost::with_gpus(2);
+    let types = format!(
+        "container_types:\n  compose: {{idle_timeout_h: {}}}\n",
+        hours(2.0)
+    );
+    policy(&host, "", &types);
+    running(&host, "thesis");
+    let file = format!("container-metadata/{}.json", engine_name("thesis"));
+    let file = host.state_dir().join(file);
+    let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(record["kind"], "ds01");
+    // As its label does, which nobody can change once it is made.
+    assert_eq!(pass(&host, IDLE, &[]), done("", ""));
+    record["kind"] = "compose".into();
+    fs::write(&file, record.to_string()).unwrap();
+    until(&host, IDLE, is_stop);
+    let event = stop_of(&host, &engine_name("thesis"));
+    assert_eq!(event["details"]["kind"], "compose");
+}

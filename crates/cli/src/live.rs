@@ -40,6 +40,11 @@ static BEFORE: OnceLock<libc::termios> = OnceLock::new();
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval(Duration);
 
+impl Interval {
+    /// For what is asked for as it happens.
+    pub const SECOND: Self = Self(Duration::from_secs(1));
+}
+
 impl Default for Interval {
     fn default() -> Self {
         Self(Duration::from_secs(2))

@@ -141,20 +141,18 @@ impl Ui {
     ///
     /// Those of [`Ui::line`], and [`Kind::Failed`] if `value` has no form in JSON.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let json = serde_json::to_string_pretty(value).map_err(|error| {
-            Failure::new(Kind::Failed, format!("cannot be written as JSON: {error}"))
-        })?;
-        let mut text = String::with_capacity(json.len() + 1);
-        for c in json.chars() {
-            // Outside strings JSON has no such characters but its own line ends.
-            if c != '\n' && acts(c) {
-                text.push_str(&format!("\\u{:04x}", u32::from(c)));
-            } else {
-                text.push(c);
-            }
-        }
-        text.push('\n');
-        self.text(&text)
+        let json = serde_json::to_string_pretty(value).map_err(unwritable)?;
+        self.text(&ascii(&json))
+    }
+
+    /// The same in one line, for results that come one by one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ui::json`].
+    pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let json = serde_json::to_string(value).map_err(unwritable)?;
+        self.text(&ascii(&json))
     }
 
     /// Prints a list in the form that `--format` asks for: `rows` for people and the shell, `value` as JSON.
@@ -327,6 +325,25 @@ impl Ui {
         }
         let _ = io::stderr().write_all(text.as_bytes());
     }
+}
+
+fn unwritable(error: serde_json::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot be written as JSON: {error}"))
+}
+
+/// JSON and the end of its last line, in ASCII where a terminal would act on a character.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + 1);
+    for c in json.chars() {
+        // Outside strings JSON has no such characters but its own line ends.
+        if c != '\n' && acts(c) {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text.push('\n');
+    text
 }
 
 /// The cells of a row, fit to be shown.

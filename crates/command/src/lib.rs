@@ -341,9 +341,6 @@ fn explain_end(host: &Host, ui: &mut Ui, name: &ContainerArg) {
     loop {
         let seen = host.ask(&Describe { name: name.clone() });
         match seen.map(|seen| seen.value.state) {
-            Ok(State::Running) if Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(20));
-            }
             Ok(State::Exited) => {
                 return ui.note(format_args!(
                     "container {short} has been stopped; start it again with container-run {short}"
@@ -353,7 +350,8 @@ fn explain_end(host: &Host, ui: &mut Ui, name: &ContainerArg) {
                 return ui.note(format_args!("container {short} has been removed"));
             }
             // It was the shell alone; or nobody can tell.
-            _ => return,
+            _ if Instant::now() >= deadline => return,
+            _ => thread::sleep(Duration::from_millis(20)),
         }
     }
 }

@@ -1,10 +1,15 @@
 //! What happened, as one line of `events.jsonl`: envelope version "1" of the original system.
 
+mod filter;
+
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::time::Timestamp;
+
+pub use filter::{Filter, Types};
 
 /// The longest line, in bytes with its newline: one that a single append writes whole.
 pub const LONGEST: usize = 4096;
@@ -13,18 +18,31 @@ pub const LONGEST: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When, UTC, in whole seconds.
-    #[serde(with = "as_rfc3339")]
+    #[serde(with = "as_rfc3339", alias = "ts")]
     pub timestamp: Timestamp,
     /// `category.action`, such as `gpu.allocate`.
+    #[serde(alias = "event")]
     pub event_type: String,
     /// The login, or the uid where the login is not known.
     pub user: Option<String>,
     /// The command that wrote it.
     pub source: Option<String>,
     /// Facts, all as text.
+    #[serde(default, deserialize_with = "texts")]
     pub details: BTreeMap<String, String>,
     /// Always "1".
+    #[serde(default)]
     pub schema_version: String,
+}
+
+/// What a line of the log comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The event; `None` if it is none.
+    pub event: Option<Event>,
+    /// It is something else, or not only an event: a writer died or the disk was full in the middle of
+    /// one, or somebody else has written there.
+    pub torn: bool,
 }
 
 impl Event {
@@ -54,6 +72,21 @@ impl Event {
         self
     }
 
+    /// Reads a line of the log, without its newline. Of what was torn and what was written after it
+    /// in the same line, the latter is read.
+    pub fn read(line: &str) -> Line {
+        let whole = serde_json::from_str(line).ok();
+        let torn = whole.is_none();
+        // In a text of JSON every quotation mark has a backslash before it: this is no text.
+        let starts = line.match_indices("{\"timestamp\":");
+        let mut later = starts.filter(|(at, _)| *at > 0);
+        let rest = || later.find_map(|(at, _)| serde_json::from_str(line.get(at..)?).ok());
+        Line {
+            event: whole.or_else(rest),
+            torn,
+        }
+    }
+
     /// The line to append, newline included, [`LONGEST`] bytes at most: the longest
     /// details are shortened until it fits.
     pub fn line(&self) -> String {
@@ -68,6 +101,17 @@ impl Event {
             }
         }
     }
+}
+
+/// Facts of other writers may be numbers, or none.
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let values = Option::<BTreeMap<String, Value>>::deserialize(from)?.unwrap_or_default();
+    let text = |value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let texts = values.into_iter().map(|(key, value)| (key, text(value)));
+    Ok(texts.collect())
 }
 
 mod as_rfc3339 {
@@ -119,5 +163,56 @@ mod tests {
             serde_json::from_str::<Event>(&line).unwrap().details["b"],
             "b"
         );
+    }
+
+    #[test]
+    fn lines_of_other_writers_are_read_as_far_as_they_are_events() {
+        let read = |line: &str| Event::read(line);
+        let old = "{\"ts\":\"1970-01-01T00:00:07Z\",\"event\":\"gpu.release\"}";
+        let event = Event {
+            schema_version: String::new(),
+            ..Event::new(Timestamp(7), "gpu.release")
+        };
+        let whole = |event: &Event| Line {
+            event: Some(event.clone()),
+            torn: false,
+        };
+        assert_eq!(read(old), whole(&event));
+        let more = old.replace('}', ",\"details\":{\"gpus\":2,\"why\":null}}");
+        let event = event.with("gpus", 2).with("why", "null");
+        assert_eq!(read(&more), whole(&event));
+        for odd in [
+            "",
+            "{}",
+            "[1]",
+            "hello",
+            "\0\0\0",
+            "{\"ts\":\"x\",\"event\":\"a.b\"}",
+        ] {
+            let none = Line {
+                event: None,
+                torn: true,
+            };
+            assert_eq!(read(odd), none, "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_written_after_a_torn_line_is_not_lost() {
+        let event = Event::new(Timestamp(7), "a.b").with("text", "{\"timestamp\":1");
+        let line = event.line();
+        let line = line.trim_end();
+        let after = Line {
+            event: Some(event),
+            torn: true,
+        };
+        for at in 0..line.len() {
+            let torn = format!("{}{line}", &line[..at]);
+            match at {
+                0 => assert!(!Event::read(&torn).torn),
+                _ => assert_eq!(Event::read(&torn), after, "{at}"),
+            }
+        }
+        assert_eq!(Event::read(&line[..line.len() - 1]).event, None);
     }
 }

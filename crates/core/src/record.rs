@@ -9,7 +9,7 @@ use crate::{
     device::{Claim, Held},
     label,
     ledger::{Allocation, Holding},
-    lifecycle::Extension,
+    lifecycle::{Extension, Kind},
     name::EngineName,
     time::Timestamp,
 };
@@ -52,6 +52,9 @@ pub struct Record {
     /// Something else made it, and an admin adopted it: `ds01-adopt`.
     #[serde(default)]
     pub adopted: bool,
+    /// How it was made; `None` in records of older releases.
+    #[serde(default)]
+    pub kind: Option<Kind>,
     /// When it was made.
     pub created: Timestamp,
     /// The host that it is on.
@@ -92,6 +95,7 @@ impl Record {
             hold: entry.hold,
             extension: None,
             adopted: false,
+            kind: Some(Kind::of_found(&sighting.labels)),
             created: sighting.created,
             node: node.into(),
         }

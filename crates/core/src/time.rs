@@ -158,6 +158,39 @@ pub mod seconds {
     }
 }
 
+/// A point in time as people type it: how long ago, `90s`, `2d`; or when, `2026-11-05T10:30:00Z`,
+/// or a day of that form, all in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// So long ago.
+    Ago(Duration),
+    /// Then.
+    At(Timestamp),
+}
+
+impl Moment {
+    /// When that is, as seen at `now`.
+    pub fn at(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Ago(ago) => now - ago,
+            Self::At(time) => time,
+        }
+    }
+}
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let day = || Timestamp::parse(&format!("{text}T00:00:00Z"));
+        let time = Timestamp::parse(text).or_else(day).map(Self::At);
+        let ago = || text.parse::<Age>().map(|age| Self::Ago(age.0)).ok();
+        time.or_else(ago).ok_or(
+            "expected how long ago, such as 30m or 2d, or a time such as 2026-11-05T10:30:00Z",
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +203,27 @@ mod tests {
         }
         for odd in ["", "2", "-2d", "two days", "99999999999999999999d"] {
             assert!(odd.parse::<Age>().is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_point_in_time_is_so_long_ago_a_time_or_a_day() {
+        let at = |text: &str| {
+            let moment = text.parse::<Moment>();
+            moment.map(|moment| moment.at(Timestamp(1_000_000)).0)
+        };
+        for (text, time) in [
+            ("0s", 1_000_000),
+            ("1h", 996_400),
+            ("99999d", 0),
+            ("1970-01-02", 86_400),
+            ("1970-01-01T00:01:00Z", 60),
+            ("1970-01-01 00:01:00", 60),
+        ] {
+            assert_eq!(at(text), Ok(time), "{text}");
+        }
+        for odd in ["", "12", "yesterday", "2026-13-01", "-1h"] {
+            assert!(at(odd).is_err(), "{odd}");
         }
     }
 

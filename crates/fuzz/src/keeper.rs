@@ -134,6 +134,7 @@ fn record(of: &Allocation) -> Record {
         hold: of.hold,
         extension: None,
         adopted: false,
+        kind: None,
         created: Timestamp::default(),
         node: String::new(),
         container: name,

@@ -32,6 +32,11 @@ impl Metadata {
         serde_json::from_slice(&fs::read(self.path(container)).ok()?).ok()
     }
 
+    /// The same of the container with this id: a record may be of another of that name.
+    pub(crate) fn of(&self, container: &EngineName, id: &ContainerId) -> Option<Record> {
+        self.read(container).filter(|record| record.id == *id)
+    }
+
     /// Reads all that can be read: a file that cannot proves nothing.
     ///
     /// # Errors
@@ -76,7 +81,7 @@ impl Metadata {
     ///
     /// [`StateError::Unwritable`].
     pub fn delete(&self, container: &EngineName, id: &ContainerId) -> Result<(), StateError> {
-        if self.read(container).is_none_or(|record| record.id != *id) {
+        if self.of(container, id).is_none() {
             return Ok(());
         }
         match fs::remove_file(self.path(container)) {

@@ -6,7 +6,7 @@ use ds01_core::{
     container::{ContainerId, Sighting},
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Ledger},
+    ledger::{Allocation, Ledger, PENDING},
     line,
     name::EngineName,
     policy::Policy,
@@ -155,6 +155,11 @@ impl Site {
         self.notices.take()
     }
 
+    /// The log of what happened.
+    pub(crate) fn events(&self) -> &EventLog {
+        &self.events
+    }
+
     /// Logs an event. One that cannot be logged is told to the user: it happened all the same.
     pub(crate) fn log(&self, event: Event) {
         let event = Event {
@@ -279,11 +284,7 @@ impl Site {
                         && let Some(entry) = ledger.entry(name)
                     {
                         let record = Record::of_found(entry, found, &crate::system::name());
-                        if self
-                            .metadata
-                            .read(name)
-                            .is_none_or(|known| known.id != record.id)
-                        {
+                        if self.metadata.of(name, &record.id).is_none() {
                             self.note(self.metadata.write(name, &record));
                         }
                         self.log(event("container.create", entry).with("found", "after a crash"));
@@ -320,8 +321,7 @@ impl Site {
 
     /// Deletes what was kept about a container that is no more.
     pub(crate) fn forget(&self, container: &EngineName, id: &ContainerId) {
-        let known = self.metadata.read(container);
-        let known = known.filter(|record| record.id == *id);
+        let known = self.metadata.of(container, id);
         if let Some(place) = known.and_then(|record| record.mounts) {
             self.unstage(&place);
         }
@@ -339,13 +339,16 @@ impl Site {
 
     /// Takes away the mounts of containers that are no more, and that nobody took away then.
     ///
+    /// A container that is being made has mounts before it has a record: those stay for as long as
+    /// its maker may take.
+    ///
     /// # Errors
     ///
     /// If the records cannot be read.
     pub fn sweep_mounts(&self) -> Result<(), Failure> {
         let records = self.metadata.read_all()?;
         let used = |place: &String| records.iter().any(|r| r.mounts.as_ref() == Some(place));
-        let places = self.staging.places().into_iter();
+        let places = self.staging.places(PENDING).into_iter();
         places
             .filter(|place| !used(place))
             .for_each(|place| self.unstage(&place));

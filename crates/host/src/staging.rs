@@ -18,6 +18,7 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use nix::{
@@ -143,10 +144,15 @@ impl Staging {
         })
     }
 
-    /// The places that there are.
-    pub fn places(&self) -> Vec<String> {
+    /// The places that have been there for at least `age`.
+    pub fn places(&self, age: Duration) -> Vec<String> {
         let folders = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let is_old = |folder: &fs::DirEntry| {
+            let changed = folder.metadata().and_then(|folder| folder.modified());
+            changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|since| since >= age))
+        };
         folders
+            .filter(is_old)
             .filter_map(|folder| folder.file_name().into_string().ok())
             .collect()
     }

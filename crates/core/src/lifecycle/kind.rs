@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     docker::Interface,
     label,
@@ -9,7 +11,8 @@ use crate::{
 };
 
 /// How a container was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// By our own commands.
     Ds01,
@@ -26,24 +29,36 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What the labels of a container tell.
+    /// What `recorded` says, which DS01 noted when it made the container.
     ///
-    /// Of one that is `ours` by the ledger, DS01 wrote `ds01.container_type` itself. Of others no
-    /// label of that name counts: then it is what compose and editors set, or nothing.
-    pub fn of(labels: &BTreeMap<String, String>, ours: bool) -> Self {
+    /// Of one that is `ours` by the ledger without that (an older release made it, or its record was
+    /// lost), DS01 wrote the label `ds01.container_type` itself. Of others anybody may have: then
+    /// it is what compose and editors set, or nothing.
+    pub fn of(recorded: Option<Self>, labels: &BTreeMap<String, String>, ours: bool) -> Self {
         let noted = labels.get(label::CONTAINER_TYPE).filter(|_| ours);
-        match noted.map_or("", String::as_str) {
+        match (recorded, noted.map_or("", String::as_str)) {
+            (Some(kind), _) => kind,
             // The last two are the original's words.
-            "ds01" | "atomic" | "orchestration" => Self::Ds01,
-            "devcontainer" => Self::Devcontainer,
-            "compose" => Self::Compose,
-            "docker" => Self::Docker,
-            "api" => Self::Api,
-            _ => match Interface::told_by(labels.keys()) {
+            (None, "ds01" | "atomic" | "orchestration") => Self::Ds01,
+            (None, "devcontainer") => Self::Devcontainer,
+            (None, "compose") => Self::Compose,
+            (None, "docker") => Self::Docker,
+            (None, "api") => Self::Api,
+            (None, _) => match Interface::told_by(labels.keys()) {
                 Some(Interface::Compose) => Self::Compose,
                 Some(Interface::Devcontainer) => Self::Devcontainer,
                 _ => Self::Unknown,
             },
+        }
+    }
+
+    /// That of a container which turned up after its maker had died: its labels are all there is.
+    /// With the docker group somebody else can have made it in that name, so that nothing counts
+    /// by which it may stay longer than one of our commands' or of those tools'.
+    pub fn of_found(labels: &BTreeMap<String, String>) -> Self {
+        match Self::of(None, labels, true) {
+            Self::Ds01 => Self::Ds01,
+            _ => Self::of(None, labels, false),
         }
     }
 
@@ -116,7 +131,19 @@ mod tests {
             (&[("a", "b")], false, Kind::Unknown),
             (&[], false, Kind::Unknown),
         ] {
-            assert_eq!(Kind::of(&labels(pairs), ours), kind, "{pairs:?} {ours}");
+            let labels = labels(pairs);
+            assert_eq!(Kind::of(None, &labels, ours), kind, "{pairs:?} {ours}");
+            // What is on record counts, whatever they say.
+            let recorded = Kind::of(Some(Kind::Docker), &labels, ours);
+            assert_eq!(recorded, Kind::Docker, "{pairs:?}");
+        }
+        for (pairs, kind) in [
+            (&[noted("ds01")][..], Kind::Ds01),
+            (&[noted("api")], Kind::Unknown),
+            (&[noted("devcontainer")], Kind::Unknown),
+            (&[noted("devcontainer"), compose], Kind::Compose),
+        ] {
+            assert_eq!(Kind::of_found(&labels(pairs)), kind, "{pairs:?}");
         }
     }
 

@@ -40,6 +40,7 @@ fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
         hold: Some(HOLD),
         extension: None,
         adopted: false,
+        kind: Some(Kind::Unknown),
         created: found().created,
         node: "host".into(),
     };
@@ -117,6 +118,7 @@ fn a_record_is_stored_as_other_programs_read_it() {
         "devices": [{"uuid": "MIG-1-2", "gpu": "GPU-1", "slot": "1:2", "share": 12}],
         "hold": {"secs": 900, "nanos": 0},
         "extension": null,
+        "adopted": false,
         "created": 1_000_000,
         "node": "host",
     });

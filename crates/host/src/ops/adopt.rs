@@ -11,6 +11,7 @@ use ds01_core::{
     event::Event,
     failure::{Failure, Kind},
     label,
+    lifecycle::Kind as KindOf,
     name::EngineName,
     record::Record,
 };
@@ -146,7 +147,7 @@ impl Adopt {
             });
             found.push(match fits {
                 Ok(one) => {
-                    let record = record(site, container, one)?;
+                    let record = record(site, container, origin, one)?;
                     Found::new(container, origin, record)
                 }
                 Err(unfit) => Found::unfit(container, origin, claim, &unfit),
@@ -210,6 +211,7 @@ impl Found {
 fn record(
     site: &Site,
     container: &Sighting,
+    origin: Origin,
     one: Candidate,
 ) -> Result<(EngineName, Record), Failure> {
     let person = person(one.container.uid)?;
@@ -239,6 +241,10 @@ fn record(
         devices: one.devices,
         hold: limits.gpu_hold_after_stop,
         extension: None,
+        kind: Some(match origin {
+            Origin::Original => KindOf::of_found(&container.labels),
+            Origin::Mlc => KindOf::Ds01,
+        }),
         adopted: true,
         created: container.created,
         node: crate::system::name(),

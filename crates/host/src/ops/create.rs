@@ -263,6 +263,7 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
         hold: order.limits.gpu_hold_after_stop,
         extension: None,
         adopted: false,
+        kind: Some(order.kind),
         created: clock::now(),
         node: crate::system::name(),
     };

@@ -193,6 +193,7 @@ fn order(
         container: planned.container.clone(),
         person: rules.person.clone(),
         limits: rules.limits.clone(),
+        kind,
         run: kind.rules(&rules.limits, &rules.types).max_runtime,
         half_life: rules.half_life,
         slice,

@@ -29,6 +29,8 @@ pub(super) struct Order {
     pub(super) container: EngineName,
     pub(super) person: Person,
     pub(super) limits: Limits,
+    /// What it is by how it is asked for.
+    pub(super) kind: lifecycle::Kind,
     /// The longest run of its kind; `None` is for ever.
     pub(super) run: Option<Duration>,
     /// After this time, what somebody used counts half in the waiting line.
@@ -131,6 +133,7 @@ impl Draft {
             container,
             person,
             limits,
+            kind: lifecycle::Kind::Ds01,
             run: rules.max_runtime,
             half_life: policy.recent_use_half_life(),
             slice,

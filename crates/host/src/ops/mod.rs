@@ -9,6 +9,7 @@ mod cleanup;
 mod create;
 mod docker;
 mod draft;
+mod events;
 mod folders;
 mod freeze;
 mod gpus;
@@ -43,6 +44,7 @@ pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
+pub use events::{EventsRead, ReadEvents};
 pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
 pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
@@ -65,7 +67,7 @@ pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 21] = [
+pub const COMMANDS: [&str; 22] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -87,6 +89,7 @@ pub const COMMANDS: [&str; 21] = [
     Catalogue::NAME,
     TakeNotices::NAME,
     Extend::NAME,
+    ReadEvents::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -127,6 +130,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Catalogue::NAME => one::<Catalogue>,
         TakeNotices::NAME => one::<TakeNotices>,
         Extend::NAME => one::<Extend>,
+        ReadEvents::NAME => one::<ReadEvents>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -214,6 +218,12 @@ mod tests {
         round(Overview {}, "overview");
         round(Catalogue {}, "catalogue");
         round(TakeNotices {}, "take-notices");
+        let read = json!({ "filter": { "since": 7, "until": null, "types": ["gpu.*"], "user": "alice",
+            "container": null }, "after": [{ "file": 1, "offset": 2 }] });
+        round(
+            serde_json::from_value::<ReadEvents>(read).unwrap(),
+            "read-events",
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Another name for a container, as compose asks for while it replaces one.
 
 use ds01_core::{
+    container::ContainerId,
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName, EngineName},
 };
@@ -33,34 +34,49 @@ impl Operation for Rename {
     /// goes by the id: after a crash the next look finds the container under either name.
     fn run(&self, site: &Site, caller: Caller) -> Result<Renamed, Failure> {
         let target = target::find(site, caller, &self.name)?;
+        let (from, id) = (&target.container, &target.id);
         let to = EngineName {
             name: self.to.clone(),
-            uid: target.container.uid,
+            uid: from.uid,
         };
-        let Some(mut record) = site.metadata.read(&target.container) else {
+        if !moved(site, id, from, &to)? {
             return Err(target::no_such(&self.name));
-        };
-        record.container = to.to_string();
-        site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-            if ledger.entry(&to).is_some() {
-                let message = format!("container {} exists already", to.name);
-                return Err(fail(Kind::State, message, "choose another name".into()));
-            }
-            site.metadata.write(&to, &record)?;
-            ledger.change(&target.container, |entry| entry.container = to.clone());
-            Ok(())
-        })?;
-        if let Err(error) = site.engine().rename(&target.id, &to) {
-            site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-                ledger.change(&to, |entry| entry.container = target.container.clone());
-                Ok(())
-            })?;
-            site.note(site.metadata.delete(&to, &target.id));
+        }
+        if let Err(error) = site.engine().rename(id, &to) {
+            moved(site, id, &to, from)?;
+            site.note(site.metadata.delete(&to, id));
             return Err(error.into());
         }
-        site.note(site.metadata.delete(&target.container, &target.id));
+        site.note(site.metadata.delete(from, id));
         Ok(Renamed {
             name: self.to.clone(),
         })
     }
+}
+
+/// Moves the entry of a container to another name, and gives it its record there. `false` if it has none.
+///
+/// # Errors
+///
+/// Status 4 if there is a container of that name.
+fn moved(
+    site: &Site,
+    id: &ContainerId,
+    from: &EngineName,
+    to: &EngineName,
+) -> Result<bool, Failure> {
+    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        if ledger.entry(to).is_some() {
+            let message = format!("container {} exists already", to.name);
+            return Err(fail(Kind::State, message, "choose another name".into()));
+        }
+        // Under the lock: an extension that was granted meanwhile goes with it.
+        let Some(mut record) = site.metadata.of(from, id) else {
+            return Ok(false);
+        };
+        record.container = to.to_string();
+        site.metadata.write(to, &record)?;
+        ledger.change(from, |entry| entry.container = to.clone());
+        Ok(true)
+    })
 }

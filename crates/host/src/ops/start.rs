@@ -1,11 +1,11 @@
 //! `container-start`: the same devices again, or none.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use ds01_core::{
     admit::admit_again,
     allocate::allocate_again,
-    container::State,
+    container::{Sighting, State},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
@@ -13,6 +13,7 @@ use ds01_core::{
     limits::Limits,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
+    record::Record,
     slice::{self, SliceLimits},
     time::Timestamp,
 };
@@ -72,8 +73,8 @@ impl Operation for Start {
                     already: true,
                 });
             }
-            let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
-            let terms = terms(site, target.container.uid, &labels);
+            let record = site.metadata.of(&target.container, &target.id);
+            let terms = terms(site, target.container.uid, record.as_ref(), seen);
             let taken = site.change(&look, |ledger, now| {
                 take(site, ledger, &target, &terms, &look, now)
             })?;
@@ -158,11 +159,18 @@ struct Terms {
     run: Option<Duration>,
 }
 
-fn terms(site: &Site, uid: u32, labels: &BTreeMap<String, String>) -> Result<Terms, Failure> {
+fn terms(
+    site: &Site,
+    uid: u32,
+    record: Option<&Record>,
+    seen: Option<&Sighting>,
+) -> Result<Terms, Failure> {
     let policy = site.policy()?;
     let limits = policy.limits_for(&person(uid)?.login);
-    let rules = lifecycle::Kind::of(labels, true).rules(&limits, policy.container_types());
-    let run = rules.max_runtime;
+    let recorded = record.and_then(|record| record.kind);
+    let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
+    let kind = lifecycle::Kind::of(recorded, &labels, true);
+    let run = kind.rules(&limits, policy.container_types()).max_runtime;
     Ok(Terms { limits, run })
 }
 

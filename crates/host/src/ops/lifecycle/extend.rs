@@ -71,7 +71,10 @@ impl Operation for Extend {
         let login_of = person(target.container.uid)?.login;
         let policy = site.policy()?;
         let limits = policy.limits_for(&login_of);
-        let rules = Kind::of(&seen.labels, true).rules(&limits, policy.container_types());
+        let record = site.metadata.of(&target.container, &target.id);
+        let recorded = record.and_then(|record| record.kind);
+        let kind = Kind::of(recorded, &seen.labels, true);
+        let rules = kind.rules(&limits, policy.container_types());
         let for_ever = |why: &str| {
             let message = format!("container {name} {why}: it runs until you stop it");
             state(message, format!("stop it with container-stop {name}"))
@@ -83,8 +86,7 @@ impl Operation for Extend {
         let by = site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
             let entry = ledger.entry(&target.container);
             let entry = entry.filter(|entry| entry.id.as_ref() == Some(&target.id));
-            let record = site.metadata.read(&target.container);
-            let record = record.filter(|record| record.id == target.id);
+            let record = site.metadata.of(&target.container, &target.id);
             let (Some(entry), Some(mut record)) = (entry, record) else {
                 return Err(target::no_such(&self.name));
             };

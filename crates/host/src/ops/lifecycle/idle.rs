@@ -27,7 +27,7 @@ use crate::{
     watch_file::WatchFile,
 };
 
-/// One pass at a time: a driver that hangs keeps one process, not one for each minute.
+/// One pass at a time asks the driver: one that hangs keeps one process, not one for each minute.
 const LOCK: &str = "ds01-idle.lock";
 
 /// Asks for a check of which containers idle.
@@ -44,7 +44,7 @@ impl Operation for IdleCheck {
     fn run(&self, site: &Site, caller: Caller) -> Result<Passed, Failure> {
         for_root(caller)?;
         let state = &site.config().paths.state;
-        let _alone = match lock(&state.join(LOCK), Instant::now()) {
+        let alone = match lock(&state.join(LOCK), Instant::now()) {
             Err(StateError::Locked { .. }) => {
                 site.notice("another pass is at work, and nothing was done by this one".into());
                 return Ok(Passed::default());
@@ -68,7 +68,11 @@ impl Operation for IdleCheck {
             pass.decide(watch)
         })?;
         act::carry_out(site, &file, &pass.all, plans, |stops| {
-            pass.idle_still(site, &file, stops, &before)
+            let still = pass.idle_still(site, &file, stops, &before);
+            // A stop takes as long as its grace. What this pass is about to do stands in the file,
+            // so that another one leaves it alone.
+            drop(alone);
+            still
         })
     }
 }

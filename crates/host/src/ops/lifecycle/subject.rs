@@ -86,7 +86,7 @@ impl Scene {
             ));
         }
         let ledger = site.view(&look)?;
-        let subjects = subjects(&policy, &ledger, &look);
+        let subjects = subjects(site, &policy, &ledger, &look);
         Ok(Self {
             policy,
             ledger,
@@ -95,7 +95,7 @@ impl Scene {
     }
 }
 
-fn subjects(policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<Subject> {
+fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<Subject> {
     let mut owners: BTreeMap<Option<u32>, Rc<Owner>> = BTreeMap::new();
     let mut owner = |uid: Option<u32>| {
         let known = owners.entry(uid);
@@ -117,7 +117,11 @@ fn subjects(policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<Subject> {
             (None, None) => return None,
         };
         let owner = owner(container.as_ref().map(|container| container.uid));
-        let kind = Kind::of(&seen.labels, container.is_some());
+        let record = container
+            .as_ref()
+            .and_then(|name| site.metadata.of(name, &seen.id));
+        let recorded = record.and_then(|record| record.kind);
+        let kind = Kind::of(recorded, &seen.labels, container.is_some());
         Some(Subject {
             id: seen.id.clone(),
             name: seen.name.clone(),
@@ -180,8 +184,7 @@ impl Subject {
 
     /// Our record of it.
     pub(super) fn record(&self, site: &Site) -> Option<Record> {
-        let record = site.metadata.read(self.ours.as_ref()?)?;
-        (record.id == self.id).then_some(record)
+        site.metadata.of(self.ours.as_ref()?, &self.id)
     }
 
     /// Whether a device is one of its own.
