@@ -7,10 +7,11 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{create, gpus, open, own, project, with_gpu};
+use ds01_command::{create, gpus, open, own, patience, project, with_gpu};
 use ds01_core::{
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
+    time::Patience,
 };
 use ds01_host::ops::Create;
 
@@ -23,10 +24,11 @@ use ds01_host::ops::Create;
     note = "The devices are yours from now on, whether the container runs or not: remove it when you are done.",
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
     note = "pytorch, tensorflow:2.20, jax and pytorch-cpu, where no image is called so, are looked up in the host's catalogue: the newest image that its GPUs and driver support, which is fetched if it is not there yet.",
+    note = "If no device is free it waits in line for 3 minutes, or as long as --wait says: by priority, then by who has used less lately, then by who came first. Ctrl-C leaves the line.",
     error_code(3, "no such image"),
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
-    error_code(6, "no device is free"),
+    error_code(6, "no device is free, after waiting"),
     error_code(
         8,
         "the engine, the driver or the ledger cannot be reached; nothing was changed"
@@ -60,6 +62,14 @@ struct Args {
     /// give it no GPU
     #[argh(switch)]
     cpu_only: bool,
+
+    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180)
+    #[argh(option, arg_name = "time")]
+    wait: Option<Patience>,
+
+    /// do not wait: fail at once if no device is free
+    #[argh(switch)]
+    no_wait: bool,
 
     /// accepted for old scripts: it never opens a terminal
     #[argh(switch)]
@@ -103,6 +113,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let gpus = gpus(args.gpu, args.cpu_only)?;
+    let patience = patience(args.wait, args.no_wait)?;
     let mut words = args.words.into_iter();
     let name = words
         .next()
@@ -132,7 +143,9 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
             data: args.data,
             gpus,
             dry_run: args.dry_run,
+            wait: None,
         },
+        patience,
     )?;
     ui.explain(format_args!(
         "as docker create does, with your limits, devices and {} mounted",

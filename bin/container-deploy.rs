@@ -7,11 +7,12 @@ use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{deploy, gpus, open, opens, own, project, shell, with_gpu};
+use ds01_command::{deploy, gpus, open, opens, own, patience, project, shell, with_gpu};
 use ds01_core::{
     failure::Failure,
     image,
     name::{ContainerArg, ContainerName},
+    time::Patience,
 };
 use ds01_host::ops::Create;
 
@@ -25,10 +26,11 @@ use ds01_host::ops::Create;
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
     note = "pytorch, tensorflow:2.20, jax and pytorch-cpu, where no image is called so, are looked up in the host's catalogue: the newest image that its GPUs and driver support, which is fetched if it is not there yet.",
     note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
+    note = "If no device is free it waits in line for 3 minutes, or as long as --wait says: by priority, then by who has used less lately, then by who came first. Ctrl-C leaves the line.",
     error_code(3, "no such image"),
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
-    error_code(6, "no device is free"),
+    error_code(6, "no device is free, after waiting"),
     error_code(8, "the engine, the driver or the ledger cannot be reached")
 )]
 struct Args {
@@ -67,6 +69,14 @@ struct Args {
     /// give it no GPU
     #[argh(switch)]
     cpu_only: bool,
+
+    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180)
+    #[argh(option, arg_name = "time")]
+    wait: Option<Patience>,
+
+    /// do not wait: fail at once if no device is free
+    #[argh(switch)]
+    no_wait: bool,
 }
 
 impl Command for Args {
@@ -102,6 +112,7 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let opens = opens(ui, args.open, args.background)?;
     let gpus = gpus(args.gpu, args.cpu_only)?;
+    let patience = patience(args.wait, args.no_wait)?;
     let host = open(ui)?;
     let name = match (args.name, &args.image) {
         (None, Some(image)) => image::container_name(image)?,
@@ -118,8 +129,9 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         data: args.data,
         gpus,
         dry_run: false,
+        wait: None,
     };
-    let made = deploy(&host, ui, &create)?;
+    let made = deploy(&host, ui, &create, patience)?;
     let runs = format!("runs {}", with_gpu(&made.devices));
     shell(&host, ui, &made.name, &runs, opens)
 }

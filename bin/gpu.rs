@@ -10,9 +10,12 @@ use ds01_cli::{
 };
 use ds01_core::failure::Failure;
 
-/// See the GPUs of this host. What follows is the command.
+/// See the GPUs of this host, and wait for one. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
-#[argh(example = "{command_name} status")]
+#[argh(
+    example = "{command_name} status",
+    example = "{command_name} queue join"
+)]
 struct Args {
     /// what to do, and its arguments; without it a menu
     #[argh(positional, greedy, arg_name = "command")]

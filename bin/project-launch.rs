@@ -7,8 +7,8 @@ use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{launch, open, opens};
-use ds01_core::{failure::Failure, name::ContainerArg};
+use ds01_command::{launch, open, opens, patience};
+use ds01_core::{failure::Failure, name::ContainerArg, time::Patience};
 
 /// Work on a project: its image is built if it has none, its container made or started.
 #[derive(FromArgs, ArgsInfo)]
@@ -18,11 +18,15 @@ use ds01_core::{failure::Failure, name::ContainerArg};
     note = "A project is a folder ~/workspace/<project>. Its image, ds01-<uid>/<project>:latest, is built from its Dockerfile if there is none: on a terminal it asks first, elsewhere it builds unasked.",
     note = "The whole folder is sent to the engine: what the image does not need, such as data, belongs into .dockerignore.",
     note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
+    note = "If no device is free it waits in line for 3 minutes, or as long as --wait says: by priority, then by who has used less lately, then by who came first. Ctrl-C leaves the line.",
     error_code(1, "the build failed, or you thought better of it"),
     error_code(3, "no such project, or it has neither image nor Dockerfile"),
     error_code(4, "its container is paused; or it exists, and --rebuild was given"),
     error_code(5, "a limit of yours would be passed"),
-    error_code(6, "no device is free, or its own went to another container"),
+    error_code(
+        6,
+        "no device is free, after waiting, or its own went to another container"
+    ),
     error_code(8, "the engine, the driver or the ledger cannot be reached")
 )]
 struct Args {
@@ -41,6 +45,14 @@ struct Args {
     /// build the image even if there is one
     #[argh(switch)]
     rebuild: bool,
+
+    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180)
+    #[argh(option, arg_name = "time")]
+    wait: Option<Patience>,
+
+    /// do not wait: fail at once if no device is free
+    #[argh(switch)]
+    no_wait: bool,
 }
 
 impl Command for Args {
@@ -70,6 +82,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let opens = opens(ui, args.open, args.background)?;
+    let patience = patience(args.wait, args.no_wait)?;
     let host = open(ui)?;
-    launch(&host, ui, args.name, opens, args.rebuild)
+    launch(&host, ui, args.name, opens, args.rebuild, patience)
 }

@@ -107,7 +107,13 @@ fn judge(host: &TestHost, at: &Point, left: Left) {
 
 /// Bob gets the device, or alice's container has it.
 fn a_device_is_with_one_or_free(host: &TestHost, at: &Point, left: Left) {
-    let create_y = ["container-create", "y", "--image=ds01-base", "--gpu=1"];
+    let create_y = [
+        "container-create",
+        "y",
+        "--image=ds01-base",
+        "--gpu=1",
+        "--no-wait",
+    ];
     let mut outcome = bob(host, &create_y);
     if outcome.status == Some(6) && x(host).is_none() {
         // The engine was still removing it.

@@ -248,12 +248,12 @@ fn guided_tells_the_docker_command_of_each_step() {
 }
 
 #[test]
-fn a_device_that_is_not_free_is_not_waited_for_and_nothing_is_made() {
+fn without_a_free_device_nothing_is_made() {
     let host = TestHost::new();
     running(&host, "thesis");
     let bob = host
         .as_user("bob")
-        .run(DEPLOY, &["first", "--image=ds01-base"]);
+        .run(DEPLOY, &["first", "--image=ds01-base", "--no-wait"]);
     let none = "container-deploy: no GPU free: 1 asked for, 0 of 1 free\n\
                 hint: see who holds what with gpu-status\n";
     assert_eq!(bob, failed(6, none));

@@ -33,6 +33,7 @@ fn two_words_are_the_command_of_one() {
             &["--help"],
         ),
         ("gpu", &["status"], "gpu-status", &[]),
+        ("gpu", &["queue", "list"], "gpu-queue", &["list"]),
         (
             "check",
             &["limits", "--format=json"],

@@ -44,7 +44,7 @@ fn every_device_has_a_line_with_its_holder() {
                 hint: see who holds what with gpu-status\n";
     let carol = host
         .as_user("carol")
-        .run("container-create", &["third", "ds01-base"]);
+        .run("container-create", &["third", "ds01-base", "--no-wait"]);
     assert_eq!(carol, failed(6, busy));
     host.docker(&["rm", "-f", "stray"]).ok();
     let carol = host

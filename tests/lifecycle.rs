@@ -129,7 +129,7 @@ fn a_stopped_container_keeps_its_devices_as_long_as_the_policy_says() {
     };
     let bob = || {
         host.as_user("bob")
-            .run("container-create", &["first", "ds01-base"])
+            .run("container-create", &["first", "ds01-base", "--no-wait"])
     };
     assert_eq!(stop("1.5"), done("", "thesis keeps GPU 0 for 1h 30m\n"));
     assert_eq!(bob().status, Some(6));

@@ -252,10 +252,11 @@ const CONCEPTS: &[(&str, Run)] = &[
     ),
     ("check-limits", Script(0)),
     ("cat ~/.ds01-limits", Script(0)),
+    ("gpu-queue join", Script(0)),
 ];
 
-/// Commands that are not there yet: changing an image, and the waiting line.
-const TO_COME: [&str; 2] = ["image-update", "gpu-queue"];
+/// Commands that are not there yet: changing an image.
+const TO_COME: [&str; 1] = ["image-update"];
 
 /// A host on which alice may have some containers, with projects to build and images to use.
 fn host() -> TestHost {

@@ -83,7 +83,7 @@ fn assert_within_limits(containers: &[Container], shares: &BTreeMap<String, u64>
 /// What process number `number` of a user does in a round.
 fn script(round: usize, number: usize) -> String {
     let gpus = 1 + (round + number / 2) % 2;
-    let create = format!("container-create r{number} --image=ds01-base --gpu={gpus}");
+    let create = format!("container-create r{number} --image=ds01-base --gpu={gpus} --no-wait");
     let remove = format!("container-remove r{number}");
     match (round + number) % EACH {
         0 => format!("{create} && container-start r{number}"),

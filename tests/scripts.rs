@@ -135,11 +135,9 @@ fn automated_testing_with_a_quoted_heredoc_reports_the_tests() {
 #[test]
 fn a_script_that_cannot_create_ends_with_the_reason() {
     let host = host();
-    host.as_user("bob")
-        .run("container-create", &["thesis", "lab"])
-        .ok();
+    host.run("container-create", &["thesis", "lab"]).ok();
     let tested = bash(&host, &testing("'"), &["net"]);
-    let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
-                hint: see who holds what with gpu-status\n";
-    assert_eq!(tested, outcome(1, "image of net\n", busy));
+    let quota = "container-create: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
+                 hint: free a GPU with container-remove\n";
+    assert_eq!(tested, outcome(1, "image of net\n", quota));
 }

@@ -46,15 +46,18 @@ fn each_limit_is_named_with_its_numbers_and_a_way_on() {
 fn that_no_device_is_free_is_another_matter_than_a_limit() {
     let host = TestHost::new();
     created(&host, "thesis");
-    let bob = |args: &[&str]| host.as_user("bob").run(CREATE, args);
+    let bob = || {
+        host.as_user("bob")
+            .run(CREATE, &["thesis", "ds01-base", "--no-wait"])
+    };
     let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
                 hint: see who holds what with gpu-status\n";
-    assert_eq!(bob(&["thesis", "ds01-base"]), failed(6, busy));
+    assert_eq!(bob(), failed(6, busy));
     host.run("container-remove", &["thesis"]).ok();
     host.gpus().edit(|sim| {
         sim["gpus"][0]["processes"] = json!([{ "pid": 4242, "memory_bytes": 1 << 30 }]);
     });
-    assert_eq!(bob(&["thesis", "ds01-base"]), failed(6, busy));
+    assert_eq!(bob(), failed(6, busy));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn a_free_device_that_is_larger_than_what_is_left_of_the_quota_is_not_given() {
     let expected = "container-create: no GPU free that fits: 0 of 0.14 in use, the smallest free \
                     needs 0.29\nhint: see who holds what with gpu-status\n";
     assert_eq!(
-        host.run(CREATE, &["thesis", "ds01-base"]),
+        host.run(CREATE, &["thesis", "ds01-base", "--no-wait"]),
         failed(6, expected)
     );
 }

@@ -71,7 +71,9 @@ fn a_driver_that_fails_grants_nothing() {
     assert_eq!(made, done("thesis with GPU 1\n", lost));
     let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
                 hint: see who holds what with gpu-status\n";
-    let bob = host.as_user("bob").run(CREATE, &ARGS);
+    let bob = host
+        .as_user("bob")
+        .run(CREATE, &[&ARGS[..], &["--no-wait"]].concat());
     assert_eq!(
         bob,
         failed(6, &format!("{lost}{busy}")),

@@ -125,7 +125,7 @@ fn a_create_without_an_answer_keeps_its_device_until_it_lapses() {
                     hint: see who holds what with gpu-status\n";
         let bob = || {
             host.as_user("bob")
-                .run("container-create", &["his", "pytorch:2.8"])
+                .run("container-create", &["his", "pytorch:2.8", "--no-wait"])
         };
         let status = "container-create: container thesis is being created\n\
                       hint: see what became of it with container-list --all\n";
@@ -186,7 +186,7 @@ fn a_start_without_an_answer_keeps_its_device() {
                     hint: see who holds what with gpu-status\n";
         let bob = host
             .as_user("bob")
-            .run("container-create", &["his", "pytorch:2.8"]);
+            .run("container-create", &["his", "pytorch:2.8", "--no-wait"]);
         assert_eq!(bob, failed(6, busy), "{fault}");
     }
 }
@@ -263,7 +263,7 @@ fn while_a_container_of_others_is_being_made_no_device_is_given() {
     engine.on("GET", &inspect, [no_such]);
     let busy = "container-create: docker is making other, and cannot tell yet which GPUs it has\n\
                 hint: try again in a moment\n";
-    let create = || host.run("container-create", &["thesis", "pytorch:2.8"]);
+    let create = || host.run("container-create", &["thesis", "pytorch:2.8", "--no-wait"]);
     assert_eq!(create(), failed(6, busy));
 
     // Once it can be inspected, it turns out to have the only one.

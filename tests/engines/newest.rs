@@ -193,7 +193,7 @@ fn a_container_that_is_being_stopped_still_runs_and_keeps_its_device() {
         .ok();
     let bob = || {
         host.as_user("bob")
-            .run("container-create", &["his", "pytorch:2.8"])
+            .run("container-create", &["his", "pytorch:2.8", "--no-wait"])
     };
     show(&engine, "stopping", "Up 2 hours");
     let rows = "NAME    STATUS   IMAGE        GPU  UPTIME\n\

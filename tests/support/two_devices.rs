@@ -20,7 +20,8 @@ pub(crate) fn make_x(host: &TestHost) {
 }
 
 pub(crate) fn create(host: &TestHost, user: &str, name: &str) -> Outcome {
-    host.as_user(user).run(CREATE, &[name, "--image=ds01-base"])
+    host.as_user(user)
+        .run(CREATE, &[name, "--image=ds01-base", "--no-wait"])
 }
 
 pub(crate) fn granted(name: &str, gpu: u32) -> Outcome {

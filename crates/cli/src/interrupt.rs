@@ -1,5 +1,7 @@
 //! Ctrl-C in the middle of several steps.
 
+use std::os::fd::{AsFd, BorrowedFd};
+
 use ds01_core::failure::{Failure, Kind};
 use nix::sys::{
     signal::{SigSet, SigmaskHow, Signal},
@@ -46,6 +48,13 @@ impl Interruptions {
             Ok(Some(_)) => Err(Failure::new(Kind::Interrupted, "interrupted")),
             _ => Ok(()),
         }
+    }
+}
+
+impl AsFd for Interruptions {
+    /// It can be read when [`Interruptions::check`] has something to tell.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.signals.as_fd()
     }
 }
 

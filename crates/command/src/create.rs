@@ -1,5 +1,7 @@
 //! A container from an image that may be named by its framework, and may have to be fetched.
 
+use std::time::Duration;
+
 use ds01_cli::{Interruptions, Ui};
 use ds01_core::{
     catalogue::{NoImage, Wish, choose},
@@ -10,17 +12,22 @@ use ds01_host::{
     ops::{Catalogue, Create, Created},
 };
 
-use crate::ask;
+use crate::{ask, wait::create_in_line};
 
-/// Makes a container. An image that this host does not have, but its catalogue, by that name, is
+/// Makes a container, which waits in line for its devices as long as `patience` says. An image that this host does not have, but its catalogue, by that name, is
 /// the catalogue's; it is fetched if need be.
 ///
 /// # Errors
 ///
 /// Those of [`Create`]; status 3 if nothing of the framework works here; those of the fetch.
-pub fn create(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Failure> {
+pub fn create(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
     // First as it is named: nearly always that is an image, and nothing else need be asked.
-    let failure = match ask(host, ui, create) {
+    let failure = match create_in_line(host, ui, create, patience) {
         Err(failure) if failure.kind == Kind::NotFound => failure,
         made => return made,
     };
@@ -39,7 +46,7 @@ pub fn create(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Fail
         image: Some(image),
         ..create.clone()
     };
-    ask(host, ui, &create)
+    create_in_line(host, ui, &create, patience)
 }
 
 /// The image that the catalogue has for what was named; `None` if it is no framework of it.

@@ -1,5 +1,7 @@
 //! A container is made and started, or there is none.
 
+use std::time::Duration;
+
 use ds01_cli::{ExitStatus, Interruptions, Ui};
 use ds01_core::{
     container::State,
@@ -14,13 +16,18 @@ use ds01_host::{
 
 use crate::{ask, attach};
 
-/// Makes a container and starts it. If it does not start, or the user interrupts it, it is removed
-/// again.
+/// Makes a container, which waits in line for its devices as long as `patience` says, and starts it.
+/// If it does not start, or the user interrupts it, it is removed again.
 ///
 /// # Errors
 ///
 /// Those of its steps; status 4 if there is such a container.
-pub fn deploy(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Failure> {
+pub fn deploy(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
     if let Some(found) = existing(host, ui, &create.name)? {
         return Err(exists(&found));
     }
@@ -28,14 +35,15 @@ pub fn deploy(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Fail
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
-    let made =
-        crate::create(host, ui, create).map_err(|failure| match (failure.kind, &create.image) {
+    let made = crate::create(host, ui, create, patience).map_err(|failure| {
+        match (failure.kind, &create.image) {
             (Kind::NotFound, None) => failure.with_hint(format!(
                 "build it with project-launch {}, or name one with --image",
                 create.project.as_ref().unwrap_or(&create.name)
             )),
             _ => failure,
-        })?;
+        }
+    })?;
     explain_create(host, ui, &made);
     let name = ContainerArg {
         name: made.name.clone(),

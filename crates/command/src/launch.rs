@@ -1,5 +1,7 @@
 //! A project is worked on: its image is built if need be, its container made or started.
 
+use std::time::Duration;
+
 use ds01_cli::{ExitStatus, Ui, human, nearest};
 use ds01_core::{
     dockerfile,
@@ -19,7 +21,8 @@ use crate::{
     own, shell, with_gpu,
 };
 
-/// Makes a project's container run, and with `open` opens a shell in it. There is never a second
+/// Makes a project's container run, and with `open` opens a shell in it. A new one waits in line for
+/// its devices as long as `patience` says. There is never a second
 /// one.
 ///
 /// # Errors
@@ -31,6 +34,7 @@ pub fn launch(
     named: Option<ContainerArg>,
     open: bool,
     rebuild: bool,
+    patience: Option<Duration>,
 ) -> Result<ExitStatus, Failure> {
     let name = match named {
         Some(named) => own(host, ui, named)?,
@@ -76,8 +80,9 @@ pub fn launch(
         data: None,
         gpus,
         dry_run: false,
+        wait: None,
     };
-    let made = deploy(host, ui, &create).map_err(|failure| match failure.kind {
+    let made = deploy(host, ui, &create, patience).map_err(|failure| match failure.kind {
         Kind::NotFound if default_image => no_dockerfile(&name, false),
         _ => failure,
     })?;

@@ -13,9 +13,11 @@ mod launch;
 pub mod limits;
 pub mod mlc;
 mod names;
+pub mod queue;
 mod retire;
 mod setup;
 pub mod usage;
+mod wait;
 
 use std::{
     process::ExitCode,
@@ -44,6 +46,7 @@ pub use init::{Init, init};
 pub use launch::launch;
 pub use retire::{Retire, retire};
 pub use setup::{Setup, setup};
+pub use wait::{expected, patience, place};
 
 /// Runs a command as this process, as [`ds01_cli::main`] does; a shell is offered the user's own
 /// containers, projects and images for its arguments.

@@ -28,6 +28,14 @@ pub const KEPT: Duration = Duration::from_secs(15 * 60);
 /// line, or nobody behind would ever be served.
 pub const OFFER: Duration = Duration::from_secs(10);
 
+/// How long somebody waits who does not say.
+///
+/// Source: SPEC.md section 5, "wait up to 3 minutes".
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// After this time without a change of the ledger, who waits first looks at what it cannot know.
+pub const LOOK: Duration = Duration::from_secs(5);
+
 /// Requests of one user that may wait at a time: as each costs everybody who looks at the line.
 pub const WAITING: usize = 16;
 
@@ -205,13 +213,33 @@ impl Line {
         Some(left)
     }
 
-    /// Uses up what is kept for a user: these devices are in a container now.
-    pub fn take(&mut self, uid: u32, devices: &[Held]) {
+    /// Uses up what is kept for a user: these devices are in a container now. What of their turns
+    /// is used up so.
+    pub fn take(&mut self, uid: u32, devices: &[Held]) -> Vec<Turn> {
+        let mut used = Vec::new();
         for turn in self.turns.iter_mut().filter(|turn| turn.uid == uid) {
             let taken = |kept: &Held| devices.iter().any(|held| held.overlaps(kept));
-            turn.devices.retain(|kept| !taken(kept));
+            let (devices, left) = turn.devices.iter().cloned().partition(taken);
+            turn.devices = left;
+            used.push(Turn {
+                devices,
+                ..turn.clone()
+            });
         }
         self.turns.retain(|turn| !turn.devices.is_empty());
+        used.retain(|turn| !turn.devices.is_empty());
+        used
+    }
+
+    /// Keeps again what [`Line::take`] used up, as long as it would have been: no container came
+    /// of it.
+    pub fn keep_again(&mut self, used: Vec<Turn>) {
+        for turn in used {
+            match self.turns.iter_mut().find(|t| t.ticket == turn.ticket) {
+                Some(rest) => rest.devices.extend(turn.devices),
+                None => self.turns.push(turn),
+            }
+        }
     }
 
     /// The turns that keep `device` from `uid`; from everybody, if that is nobody.

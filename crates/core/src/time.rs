@@ -191,6 +191,21 @@ impl FromStr for Moment {
     }
 }
 
+/// How long to wait, as people type it: `90`, which is seconds, or what [`Age`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub Duration);
+
+impl FromStr for Patience {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text.parse().map(Duration::from_secs);
+        let parsed = seconds.or_else(|_| text.parse().map(|Age(length)| length));
+        let odd = "expected seconds, or a length of time such as 90s or 30m";
+        parsed.map(Self).map_err(|_| odd)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +239,17 @@ mod tests {
         }
         for odd in ["", "12", "yesterday", "2026-13-01", "-1h"] {
             assert!(at(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn who_waits_may_leave_the_unit_out() {
+        let seconds = |seconds| Ok(Patience(Duration::from_secs(seconds)));
+        for (text, length) in [("0", 0), ("90", 90), ("90s", 90), ("1h 30m", 5400)] {
+            assert_eq!(text.parse::<Patience>(), seconds(length));
+        }
+        for odd in ["", "-1", "1.5", "soon"] {
+            assert!(odd.parse::<Patience>().is_err(), "{odd}");
         }
     }
 

@@ -38,6 +38,7 @@ impl Keeper {
         let peer = Peer {
             uid,
             gid,
+            process: None,
             inside: None,
         };
         decide::serve(&self.0, &peer, channel).await

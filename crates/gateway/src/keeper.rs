@@ -38,6 +38,7 @@ use tokio::{
 use crate::{
     PARSER, channel, decide,
     engine::Engine,
+    line::Line,
     listen,
     operate::Operations,
     parser::watched,
@@ -81,6 +82,7 @@ pub(crate) struct Gateway {
     pub(crate) records: Records,
     pub(crate) operations: Operations,
     pub(crate) receiving: Receiving,
+    pub(crate) line: Line,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     pub(crate) version: Mutex<Option<(Instant, Version)>>,
     creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
@@ -169,6 +171,7 @@ impl Gateway {
             records: Records::new(&config.paths.state),
             operations,
             receiving: Receiving::default(),
+            line: Line::new(&config.paths.state),
             admins: Mutex::default(),
             version: Mutex::default(),
             creates: Mutex::default(),
@@ -201,6 +204,8 @@ impl Gateway {
             })
         });
         let accepting: Vec<_> = accepting.collect();
+        let gateway = Arc::clone(&self);
+        tokio::spawn(async move { gateway.line.watch().await });
         listen::notify("READY=1");
         tokio::select! {
             _ = terminate.recv() => {}

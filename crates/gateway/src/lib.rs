@@ -16,6 +16,7 @@ pub mod halves;
 mod hangup;
 mod http;
 mod keeper;
+mod line;
 mod listen;
 mod operate;
 mod parser;

@@ -8,7 +8,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    failure::{Failure, Kind},
+    ledger::Process,
+};
 use ds01_host::{Caller, Site, config::Config, ops};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
@@ -32,6 +35,8 @@ struct Task<'a> {
     /// That of the gateway, whatever its file says by now.
     config: Config,
     caller: Caller,
+    /// That of the client.
+    process: Option<Process>,
     name: String,
     #[serde(borrow)]
     request: &'a RawValue,
@@ -106,6 +111,7 @@ impl Operations {
     pub(crate) async fn run(
         &self,
         caller: Caller,
+        process: Option<Process>,
         name: &str,
         request: &str,
     ) -> Result<Value, Failure> {
@@ -118,6 +124,7 @@ impl Operations {
         let task = Task {
             config: self.config.clone(),
             caller,
+            process,
             name: name.into(),
             request: serde_json::from_str(request).map_err(|error| {
                 Failure::new(Kind::Usage, format!("the request is not JSON: {error}"))
@@ -166,6 +173,6 @@ pub(crate) fn run() -> ExitCode {
 fn operate(text: &[u8]) -> Result<Value, Failure> {
     let task: Task<'_> = serde_json::from_slice(text)
         .map_err(|error| Failure::new(Kind::Usage, format!("no such operation: {error}")))?;
-    let site = Site::new(task.config, "gateway")?.for_others();
+    let site = Site::new(task.config, "gateway")?.for_client(task.process);
     ops::run(&site, task.caller, &task.name, task.request.get())
 }

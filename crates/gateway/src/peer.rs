@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use ds01_core::container::ContainerId;
+use ds01_core::{container::ContainerId, ledger::Process};
+use ds01_host::clock;
 use nix::{
     libc,
     sys::socket::{getsockopt, sockopt::PeerCredentials},
@@ -22,6 +23,8 @@ use crate::keeper::Who;
 pub(crate) struct Peer {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    /// As others can recognise it.
+    pub(crate) process: Option<Process>,
     /// The container that it seems to be in: whatever uid it has there, it can only be that one's
     /// owner.
     pub(crate) inside: Option<Inside>,
@@ -62,6 +65,7 @@ pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
             namespace: theirs,
         }),
     };
+    let found = u32::try_from(pid).ok().and_then(clock::process);
     // Gone already, its pid could be anybody's by now.
     if let Some(process) = process {
         is_there(&process)?;
@@ -69,6 +73,7 @@ pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
     Ok(Peer {
         uid: credentials.uid(),
         gid: credentials.gid(),
+        process: found,
         inside,
     })
 }

@@ -1,13 +1,21 @@
 //! The gateway, as a command without direct access uses it.
 
-use std::{io, path::PathBuf};
+use std::{io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
 
 use ds01_core::{
     failure::{Failure, Kind},
     ledger::PENDING,
 };
 
-use crate::{Answered, Operation, config::Config, engine::Engine, http};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    Answered, Operation,
+    config::Config,
+    engine::Engine,
+    http::{self, Asked, Said},
+    line_watch::{Await, Awaited},
+};
 
 /// The gateway of this host.
 pub(crate) struct Gateway {
@@ -45,26 +53,64 @@ impl Gateway {
     ///
     /// The operation's own; or if the gateway does not answer.
     pub(crate) fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
-        let failed = |error: String| {
-            let mut failure = Failure::new(Kind::Unreachable, "DS01's gateway does not answer");
-            failure.causes = vec![error];
-            failure.with_hint("tell an admin: systemctl status ds01-gateway")
-        };
-        let request = serde_json::to_string(operation).map_err(|e| failed(e.to_string()))?;
-        let path = format!("/ds01/v1/{}", O::NAME);
         // Nothing that the ledger waits for takes longer.
         let limit = PENDING + operation.takes();
-        let said = http::ask(&self.socket, "POST", &path, &request, limit);
-        let said = said.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut => failed(format!("no answer within {} s", limit.as_secs())),
-            _ => failed(error.to_string()),
-        })?;
-        match said.status {
-            200 => serde_json::from_slice(&said.body).map_err(|error| failed(error.to_string())),
-            status => {
-                let refusal = serde_json::from_slice::<Refusal>(&said.body);
-                Err(refusal.map_or_else(|_| failed(format!("HTTP {status}")), |r| r.ds01))
-            }
+        let asked = self.begin(O::NAME, operation, limit)?;
+        answer(asked.finish(), limit)
+    }
+
+    /// Waits at the gateway; `None` as soon as `stop` can be read.
+    ///
+    /// # Errors
+    ///
+    /// If the gateway does not answer, or cannot read the ledger.
+    pub(crate) fn wait(
+        &self,
+        asked: &Await,
+        stop: BorrowedFd<'_>,
+    ) -> Result<Option<Awaited>, Failure> {
+        let limit = PENDING;
+        let asked = self.begin(Await::NAME, asked, limit)?;
+        match asked.comes(stop).map_err(|error| silent(&error, limit))? {
+            true => answer(asked.finish(), limit).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    fn begin(
+        &self,
+        name: &str,
+        request: &impl Serialize,
+        limit: Duration,
+    ) -> Result<Asked, Failure> {
+        let request = serde_json::to_string(request).map_err(|error| failed(error.to_string()))?;
+        let path = format!("/ds01/v1/{name}");
+        let begun = http::begin(&self.socket, "POST", &path, &request, limit);
+        begun.map_err(|error| silent(&error, limit))
+    }
+}
+
+fn failed(error: String) -> Failure {
+    let mut failure = Failure::new(Kind::Unreachable, "DS01's gateway does not answer");
+    failure.causes = vec![error];
+    failure.with_hint("tell an admin: systemctl status ds01-gateway")
+}
+
+fn silent(error: &io::Error, limit: Duration) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut => failed(format!("no answer within {} s", limit.as_secs())),
+        _ => failed(error.to_string()),
+    }
+}
+
+/// What the gateway said.
+fn answer<T: DeserializeOwned>(said: io::Result<Said>, limit: Duration) -> Result<T, Failure> {
+    let said = said.map_err(|error| silent(&error, limit))?;
+    match said.status {
+        200 => serde_json::from_slice(&said.body).map_err(|error| failed(error.to_string())),
+        status => {
+            let refusal = serde_json::from_slice::<Refusal>(&said.body);
+            Err(refusal.map_or_else(|_| failed(format!("HTTP {status}")), |r| r.ds01))
         }
     }
 }

@@ -2,14 +2,23 @@
 
 use std::{
     io::{self, Read, Write},
-    os::{fd::AsRawFd, unix::net::UnixStream},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
     path::Path,
     time::{Duration, Instant},
 };
 
-use nix::sys::{
-    socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt},
-    time::TimeVal,
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        socket::{
+            AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt,
+        },
+        time::TimeVal,
+    },
 };
 
 /// The longest answer that is read: a list of 10,000 containers has 40 MB.
@@ -87,6 +96,28 @@ fn connected(path: &Path, limit: Duration) -> io::Result<UnixStream> {
 }
 
 impl Asked {
+    /// Waits until the answer begins to come, or its time is over; `false` if `stop` can be read
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be waited for.
+    pub(crate) fn comes(&self, stop: BorrowedFd<'_>) -> io::Result<bool> {
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let fds = [self.stream.as_fd(), stop];
+            let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            match poll(
+                &mut fds,
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            ) {
+                Ok(_) => return Ok(fds[1].any() != Some(true)),
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     /// Reads the whole answer.
     ///
     /// # Errors

@@ -116,6 +116,11 @@ impl LedgerFile {
         }
     }
 
+    /// The directory that it is in.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Makes a new state directory with an empty ledger, at once: it never exists without one.
     /// Nothing happens if there is one.
     ///

@@ -8,6 +8,7 @@ mod apart;
 mod beside;
 pub mod build;
 pub mod build_log;
+mod carry_out;
 mod cgroup;
 pub mod clock;
 pub mod config;
@@ -21,6 +22,7 @@ mod gateway;
 mod http;
 pub mod ledger_file;
 pub mod limits_files;
+pub mod line_watch;
 mod lock;
 pub mod look;
 pub mod metadata;
@@ -40,7 +42,7 @@ pub mod text_file;
 pub mod users;
 mod watch_file;
 
-use std::{path::Path, time::Duration};
+use std::{os::fd::BorrowedFd, path::Path, time::Duration};
 
 use ds01_core::failure::{Failure, Kind};
 use nix::{
@@ -50,6 +52,7 @@ use nix::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use gateway::Gateway;
+use line_watch::{Await, Awaited, Vigil};
 pub use site::Site;
 pub use users::Caller;
 
@@ -175,6 +178,21 @@ impl Host {
             Err(failure) => failure.notices.extend(self.stale.clone()),
         }
         said
+    }
+
+    /// Waits in line until there is something to tell, or it is time to ask again; `None` as soon
+    /// as `stop` can be read.
+    ///
+    /// # Errors
+    ///
+    /// If the ledger cannot be read, or the gateway does not answer.
+    pub fn wait(&self, asked: Await, stop: BorrowedFd<'_>) -> Result<Option<Awaited>, Failure> {
+        match &self.way {
+            Way::Direct(site) => {
+                line_watch::wait(&site.ledger, &mut Vigil::new(self.caller.uid, asked), stop)
+            }
+            Way::Gateway(gateway) => gateway.wait(&asked, stop),
+        }
     }
 
     /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the

@@ -7,9 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
+    admit::Denied,
     container::{ContainerId, Sighting},
-    failure::{Failure, Kind},
-    ledger::{Holding, Ledger},
+    failure::Failure,
+    ledger::{Holding, Ledger, Process},
+    line::Waiter,
     reconcile::Seen,
     record::Record,
 };
@@ -18,7 +20,7 @@ use crate::{
     clock,
     engine::{Engine, EngineError, Query},
     ledger_file::Stored,
-    site::{Site, fail},
+    site::Site,
 };
 
 /// Above this many ids, the whole list is the shorter question.
@@ -52,19 +54,21 @@ impl Look {
         self.seen.asked.is_none() && matches!(self.before, Stored::Damaged(_))
     }
 
+    /// The container that the engine is making and of which it cannot tell yet which devices it
+    /// has, if there is one.
+    pub(crate) fn unclear(&self) -> Option<&str> {
+        self.seen.unfinished.first().map(String::as_str)
+    }
+
     /// Whether it shows who has which device.
     ///
     /// # Errors
     ///
-    /// Status 6 while the engine is making a container and cannot tell yet which devices it has.
-    pub(crate) fn tells_all_devices(&self) -> Result<(), Failure> {
-        match self.seen.unfinished.first() {
+    /// [`Denied::Unclear`].
+    pub(crate) fn tells_all_devices(&self) -> Result<(), Denied> {
+        match self.unclear() {
             None => Ok(()),
-            Some(name) => Err(fail(
-                Kind::Busy,
-                format!("docker is making {name}, and cannot tell yet which GPUs it has"),
-                "try again in a moment".into(),
-            )),
+            Some(name) => Err(Denied::Unclear { name: name.into() }),
         }
     }
 }
@@ -96,7 +100,7 @@ impl Site {
             generation: ledger.generation,
             asked_at: clock::now(),
             // A process seen dead now asked the engine before now: its container is listed, if any.
-            dead: dead_creators(ledger),
+            dead: dead_processes(ledger),
             ..Seen::default()
         };
         let engine = self.engine();
@@ -128,7 +132,8 @@ impl Site {
     }
 }
 
-fn dead_creators(ledger: &Ledger) -> Vec<ds01_core::ledger::Process> {
+/// The processes of pending entries, and of those who wait, that have ended.
+pub(crate) fn dead_processes(ledger: &Ledger) -> Vec<Process> {
     let creators = ledger
         .allocations
         .iter()
@@ -136,7 +141,9 @@ fn dead_creators(ledger: &Ledger) -> Vec<ds01_core::ledger::Process> {
             Holding::Pending { creator, .. } => creator.as_ref(),
             _ => None,
         });
+    let waiting = ledger.line.waiters.iter().filter_map(Waiter::process);
     creators
+        .chain(waiting)
         .filter(|process| clock::is_dead(process))
         .cloned()
         .collect()

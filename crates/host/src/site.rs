@@ -3,16 +3,15 @@
 use std::cell::RefCell;
 
 use ds01_core::{
-    container::{ContainerId, Sighting},
+    container::ContainerId,
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Ledger, PENDING},
+    ledger::{Allocation, Ledger, PENDING, Process},
     line,
     name::EngineName,
     policy::Policy,
     rebuild::rebuild,
     reconcile::{Change, reconcile},
-    record::Record,
     time::Timestamp,
 };
 
@@ -40,6 +39,8 @@ pub struct Site {
     events: EventLog,
     notices: RefCell<Vec<String>>,
     for_others: bool,
+    /// The process of who asks, if this one acts for somebody else.
+    client: Option<Process>,
 }
 
 impl Site {
@@ -78,6 +79,7 @@ impl Site {
             engine: Engine::new(&config.engine.socket, config.engine.timeout()),
             notices: RefCell::default(),
             for_others: false,
+            client: None,
             config,
         }
     }
@@ -88,6 +90,23 @@ impl Site {
         Self {
             for_others: true,
             ..self
+        }
+    }
+
+    /// The same for somebody whose process, if it is known, is `client`.
+    #[must_use]
+    pub fn for_client(self, client: Option<Process>) -> Self {
+        Self {
+            client,
+            ..self.for_others()
+        }
+    }
+
+    /// The process of who asks.
+    pub(crate) fn client(&self) -> Option<Process> {
+        match self.for_others {
+            true => self.client.clone(),
+            false => clock::this_process(),
         }
     }
 
@@ -257,64 +276,6 @@ impl Site {
             Stored::Damaged(damage) => {
                 self.notice(format!("the ledger cannot be trusted: {damage}"));
                 Ok(rebuild(&look.seen, &self.metadata.read_all()?, now))
-            }
-        }
-    }
-
-    /// Carries out what follows from reconciling: events, and the records of what is gone.
-    fn carry_out(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
-        for change in changes {
-            let event = |kind: &str, entry: &Allocation| {
-                let user = users::login(entry.container.uid);
-                let slots = slots(entry);
-                let event = Event::new(now, kind)
-                    .of(user)
-                    .with("container", &entry.container);
-                if slots.is_empty() {
-                    event
-                } else {
-                    event.with("gpus", slots)
-                }
-            };
-            match change {
-                Change::Confirmed(name) => {
-                    let found = containers.iter().find(|c| c.name == name.to_string());
-                    let stored = self.ledger.read();
-                    if let (Some(found), Ok(Stored::Whole(ledger))) = (found, stored)
-                        && let Some(entry) = ledger.entry(name)
-                    {
-                        let record = Record::of_found(entry, found, &crate::system::name());
-                        if self.metadata.of(name, &record.id).is_none() {
-                            self.note(self.metadata.write(name, &record));
-                        }
-                        self.log(event("container.create", entry).with("found", "after a crash"));
-                    }
-                }
-                Change::Gone(entry) => {
-                    if let Some(id) = &entry.id {
-                        self.forget(&entry.container, id);
-                    }
-                    self.log(event("container.remove", entry).with("found", "gone"));
-                }
-                Change::Lapsed(entry) => {
-                    self.log(event("gpu.release", entry).with("reason", "never created"));
-                }
-                Change::Released(entry) => {
-                    self.log(event("gpu.release", entry).with("reason", "hold after stop ended"));
-                }
-                Change::Left(waiter, why) => {
-                    let event = Event::new(now, "queue.left").of(users::login(waiter.uid));
-                    self.log(event.with("ticket", waiter.ticket).with("reason", why));
-                }
-                Change::TurnOver(turn) => {
-                    let event = Event::new(now, "gpu.release").of(users::login(turn.uid));
-                    let event = event.with("gpus", line::slots(&turn.devices));
-                    self.log(event.with("reason", "not used in time when their turn had come"));
-                }
-                Change::Found(found) => {
-                    let event = Event::new(now, "detection.unmanaged_container");
-                    self.log(event.with("container", &found.name).with("id", &found.id));
-                }
             }
         }
     }

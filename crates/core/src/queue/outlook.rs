@@ -1,5 +1,7 @@
 //! What the ledger alone says to somebody who waits: whether to ask again, and what to tell.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, plan};
@@ -9,6 +11,9 @@ use crate::{
     line::{OFFER, Stay},
     time::Timestamp,
 };
+
+/// Times that differ by less are the same to somebody who waits.
+const CLOSE: Duration = Duration::from_secs(60);
 
 /// Where somebody stands in the line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +68,43 @@ impl Standing {
         self.why.is_none()
     }
 
+    /// Whether somebody who knows the `other` need not be told: the time at which they are served
+    /// moves on with those who are about to be served and have not begun.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let close = match (self.expected, other.expected) {
+            (Some(one), Some(other)) => one.since(other).max(other.since(one)) < CLOSE,
+            (one, other) => one == other,
+        };
+        close && self.is_at_place_of(other)
+    }
+
+    fn is_at_place_of(&self, other: &Self) -> bool {
+        let all = |one: &Self| (one.ticket, one.place, one.of);
+        all(self) == all(other) && self.why == other.why
+    }
+
     fn waits_for_own_quota(&self) -> bool {
         matches!(self.why, Some(Denied::Quota { .. }))
     }
 }
 
+impl Outlook {
+    /// Whether to ask again; `quiet`, if nothing has changed for [`LOOK`].
+    ///
+    /// [`LOOK`]: crate::line::LOOK
+    pub fn asks(&self, quiet: bool) -> bool {
+        self.standing.is_served() || quiet && (self.looks || self.others_served)
+    }
+}
+
 impl Survey {
+    /// Whether everybody stands where they stood by the `other`, and for the same reasons.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let mut both = self.all.iter().zip(&other.all);
+        self.all.len() == other.all.len()
+            && both.all(|((_, one), (_, other))| one.is_at_place_of(other))
+    }
+
     /// What this user should do who waits with this ticket; `None` if they are not in the line.
     pub fn outlook(&self, uid: u32, ticket: u64) -> Option<Outlook> {
         let theirs = |(of, standing): &(u32, Standing)| (*of, standing.ticket) == (uid, ticket);

@@ -2,7 +2,7 @@
 
 use super::plan;
 use crate::{
-    admit::{Denied, Request},
+    admit::{Denied, Request, admit},
     allocate::allocate,
     device::{Held, Inventory},
     failure::{Kind, UserError},
@@ -59,7 +59,14 @@ pub struct Wait {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// They are given: the caller records who has them.
-    Given(Vec<Held>),
+    Given {
+        /// The devices.
+        devices: Vec<Held>,
+        /// What of them was kept for the user: see [`Line::keep_again`].
+        ///
+        /// [`Line::keep_again`]: crate::line::Line::keep_again
+        used: Vec<Turn>,
+    },
     /// It waits in line, with this ticket, for this reason.
     Waits(u64, Denied),
 }
@@ -68,7 +75,9 @@ impl Ledger {
     /// Asks for devices: they are given, or the request is in the line, as long as `wait` says.
     /// Without it the request leaves the line if it was there.
     ///
-    /// To be followed by [`Ledger::serve_line`], once what was given is recorded.
+    /// To be followed by [`Ledger::serve_line`], once what was given is recorded. `unclear` is a
+    /// container that the engine is making, of which it cannot tell yet which devices it has:
+    /// nothing is given before it can.
     ///
     /// # Errors
     ///
@@ -79,6 +88,7 @@ impl Ledger {
         request: &Request,
         limits: &Limits,
         inventory: &Inventory,
+        unclear: Option<&str>,
         wait: Option<Wait>,
         now: Timestamp,
     ) -> Result<Asked, Denied> {
@@ -86,11 +96,16 @@ impl Ledger {
         let waits = self.line.waits_for(uid, name);
         let ticket = waits.map(|waiter| waiter.ticket);
         let away = waits.is_some_and(|waiter| matches!(waiter.stay, Stay::Away { .. }));
-        let denied = match allocate(request, limits, inventory, self, now) {
+        let decided = match unclear {
+            None => allocate(request, limits, inventory, self, now),
+            Some(name) => admit(request, limits, inventory, self, now)
+                .and(Err(Denied::Unclear { name: name.into() })),
+        };
+        let denied = match decided {
             Ok(devices) => {
-                self.line.take(uid, &devices);
+                let used = self.line.take(uid, &devices);
                 ticket.map(|ticket| self.line.leave(uid, ticket));
-                return Ok(Asked::Given(devices));
+                return Ok(Asked::Given { devices, used });
             }
             Err(denied) => denied,
         };

@@ -150,8 +150,10 @@ impl World {
         let (now, inventory) = (self.now, self.inventory.clone());
         let asked = self.change(|world| {
             let before = world.ledger.clone();
-            let asked = world.ledger.ask(&request, &limits, &inventory, wait, now);
-            if let Ok(Asked::Given(devices)) = &asked {
+            let asked = world
+                .ledger
+                .ask(&request, &limits, &inventory, None, wait, now);
+            if let Ok(Asked::Given { devices, .. }) = &asked {
                 oracle::may_be_given(&before, world, client.ticket, &request.container, devices);
                 world.put(&request.container, devices, &limits);
             }
@@ -257,9 +259,7 @@ impl World {
         let survey = self.ledger.survey(&self.dead, self.now);
         let asks = match survey.outlook(client.container.uid, client.ticket) {
             None => true,
-            Some(outlook) => {
-                outlook.standing.is_served() || quiet && (outlook.looks || outlook.others_served)
-            }
+            Some(outlook) => outlook.asks(quiet),
         };
         if asks {
             let mut client = client;

@@ -49,11 +49,13 @@ impl Call<'_> {
             body: asked,
             docker,
             found,
+            wait: None,
         };
         let made = self
             .operate("docker-create", &body::write(&request)?)
             .await?;
-        let (id, warnings) = (&made["value"]["id"], &made["value"]["warnings"]);
+        let made = &made["value"]["Made"];
+        let (id, warnings) = (&made["id"], &made["warnings"]);
         reply(201, &json!({ "Id": id, "Warnings": warnings }))
     }
 

@@ -21,9 +21,10 @@ use std::{io, time::Duration};
 use ds01_core::{
     failure::{Failure, Kind},
     label,
+    ledger::Process,
     route::{self, Action, NEWEST, Route, Version},
 };
-use ds01_host::{Caller, ops};
+use ds01_host::{Caller, line_watch::Await, ops};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 use crate::{
+    body,
     channel::{self, Answer, Ask, AskBody},
     docker_error,
     keeper::Gateway,
@@ -59,6 +61,8 @@ enum Outcome {
 struct Call<'a> {
     gateway: &'a Gateway,
     caller: Caller,
+    /// The process that calls.
+    process: Option<Process>,
     ask: &'a Ask,
     route: Route,
     /// The version that is spoken with the engine.
@@ -144,6 +148,7 @@ impl<'a> Call<'a> {
         Ok(Self {
             gateway,
             caller,
+            process: peer.process.clone(),
             ask,
             version: route.version.unwrap_or(advertised),
             route,
@@ -203,6 +208,15 @@ impl<'a> Call<'a> {
     /// An operation of DS01's commands.
     async fn operation(&self) -> Result<Outcome, Failure> {
         let name = self.target();
+        if name == Await::NAME {
+            let asked: Await = body::read(self.json()?)?;
+            let awaited = self.gateway.line.wait(self.caller.uid, asked).await?;
+            return Ok(Outcome::Reply(
+                200,
+                Vec::new(),
+                body::write(&awaited)?.into(),
+            ));
+        }
         if !ops::COMMANDS.contains(&name) {
             return Err(self.no_such("operation", name));
         }
@@ -213,7 +227,9 @@ impl<'a> Call<'a> {
     /// Does an operation as the caller.
     async fn operate(&self, name: &str, request: &str) -> Result<Value, Failure> {
         let operations = &self.gateway.operations;
-        operations.run(self.caller, name, request).await
+        operations
+            .run(self.caller, self.process.clone(), name, request)
+            .await
     }
 
     /// What the path names.

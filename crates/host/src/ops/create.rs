@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use ds01_core::{
-    admit::Request,
-    allocate::allocate,
     container::ContainerId,
-    device::{Held, Inventory},
+    device::Held,
     event::Event,
     failure::{Failure, Kind, UserError},
-    ledger::{Allocation, Holding, Ledger, PENDING},
-    name::{ContainerName, EngineName},
+    ledger::{Allocation, Holding},
+    name::ContainerName,
     record::{self, Bind, Record},
     time::Timestamp,
 };
@@ -18,15 +16,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     draft::{Draft, Order},
+    grant::{Ask, Granted, give_back, grant},
     make::{Unmade, make},
 };
-use crate::{
-    Operation, Site, clock,
-    look::{Look, Scope},
-    nvml::Probe,
-    site::fail,
-    users::Caller,
-};
+use crate::{Operation, Site, clock, look::Scope, nvml::Probe, site::fail, users::Caller};
 
 /// Asks for a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +38,19 @@ pub struct Create {
     pub gpus: u32,
     /// Decide, and change nothing.
     pub dry_run: bool,
+    /// Until when to wait in line if no device is free; `None` is not at all.
+    #[serde(default)]
+    pub wait: Option<Timestamp>,
+}
+
+/// What comes of asking for a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Creation<T> {
+    /// It is made.
+    Made(T),
+    /// The request waits in line, with this ticket. It is to be made again when its turn has come,
+    /// or at last without a wait.
+    Waits(u64),
 }
 
 /// A container that was made, or with `dry_run` would be.
@@ -64,9 +70,9 @@ pub struct Created {
 
 impl Operation for Create {
     const NAME: &'static str = "create";
-    type Answer = Created;
+    type Answer = Creation<Created>;
 
-    fn run(&self, site: &Site, caller: Caller) -> Result<Created, Failure> {
+    fn run(&self, site: &Site, caller: Caller) -> Result<Creation<Created>, Failure> {
         // First of all: the probe is a copy of this process, which is small now.
         let library = site.config().gpu.library.as_deref();
         let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
@@ -77,8 +83,12 @@ impl Operation for Create {
         let ask = Ask {
             gpus: self.gpus,
             dry_run: self.dry_run,
+            wait: self.wait,
         };
-        let granted = grant(site, &draft.order, ask, &look, &inventory)?;
+        let granted = match grant(site, &draft.order, ask, &look, &inventory)? {
+            Creation::Made(granted) => granted,
+            Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
+        };
         let devices = granted.devices.clone();
         let created = |id| Created {
             name: self.name.clone(),
@@ -88,11 +98,11 @@ impl Operation for Create {
             workspace: draft.order.workspace.clone(),
         };
         if self.dry_run {
-            return Ok(created(None));
+            return Ok(Creation::Made(created(None)));
         }
         let made = make(site, &draft, &devices);
         let id = finish(site, &draft.order, granted, made)?;
-        Ok(created(Some(id)))
+        Ok(Creation::Made(created(Some(id))))
     }
 }
 
@@ -116,131 +126,30 @@ pub(super) fn finish(
     granted: Granted,
     made: Result<Made, Unmade>,
 ) -> Result<ContainerId, Failure> {
-    let Granted { devices, orphan } = granted;
+    let Granted {
+        devices,
+        used,
+        orphan,
+    } = granted;
     match made {
         Ok(made) => {
             confirm(site, order, &made, &devices)?;
             Ok(made.id)
         }
         Err(unmade) => {
-            give_back(site, &order.container, unmade.unanswered, orphan.as_ref())?;
+            give_back(
+                site,
+                &order.container,
+                unmade.unanswered,
+                orphan.as_ref(),
+                used,
+            )?;
             Err(match orphan {
                 Some(orphan) if unmade.name_taken => turned_up(&orphan),
                 _ => unmade.failure,
             })
         }
     }
-}
-
-/// How many devices, and whether to take them.
-#[derive(Clone, Copy)]
-pub(super) struct Ask {
-    pub(super) gpus: u32,
-    pub(super) dry_run: bool,
-}
-
-/// Decides under the lock, and records the intent.
-///
-/// # Errors
-///
-/// Why it is not granted.
-pub(super) fn grant(
-    site: &Site,
-    order: &Order,
-    ask: Ask,
-    look: &Look,
-    inventory: &Inventory,
-) -> Result<Granted, Failure> {
-    let container = &order.container;
-    let request = Request {
-        container: container.clone(),
-        devices: ask.gpus,
-        run: order.run,
-    };
-    let decide = |ledger: &mut Ledger, now: Timestamp| {
-        if ask.gpus > 0 {
-            look.tells_all_devices()?;
-        }
-        let orphan = ledger.entry(container).cloned();
-        if let Some(entry) = &orphan
-            && !matches!(entry.holding, Holding::Orphaned { .. })
-        {
-            return Err(exists(entry));
-        }
-        let devices = allocate(&request, &order.limits, inventory, ledger, now)?;
-        ledger.line.recent.half_life = order.half_life;
-        ledger.line.take(container.uid, &devices);
-        ledger.put(Allocation {
-            container: container.clone(),
-            id: None,
-            devices: devices.clone(),
-            holding: Holding::Pending {
-                creator: clock::this_process(),
-                lapses: now + PENDING,
-            },
-            hold: order.limits.gpu_hold_after_stop,
-            group: order.limits.group.clone(),
-            ends: None,
-            changed: 0,
-        });
-        Ok(Granted { devices, orphan })
-    };
-    let decided = if ask.dry_run {
-        decide(&mut site.view(look)?, clock::now())
-    } else {
-        site.change(look, decide)
-    };
-    if let Err(failure) = &decided
-        && matches!(failure.kind, Kind::Denied | Kind::Busy)
-        && !ask.dry_run
-    {
-        let event = Event::new(clock::now(), "gpu.reject").of(&order.person.login);
-        site.log(
-            event
-                .with("container", container)
-                .with("reason", &failure.message),
-        );
-    }
-    for problem in &inventory.problems {
-        site.notice(problem.clone());
-    }
-    decided
-}
-/// What the ledger grants.
-pub(super) struct Granted {
-    pub(super) devices: Vec<Held>,
-    /// The intent of a process that died, which this one replaced: its container may yet turn up.
-    orphan: Option<Allocation>,
-}
-
-/// The container does not exist: its devices are free at once. If the engine did not answer it
-/// may exist: then they stay until it shows, or [`PENDING`] has passed. An orphan that was
-/// replaced is waited for again.
-fn give_back(
-    site: &Site,
-    container: &EngineName,
-    unanswered: bool,
-    orphan: Option<&Allocation>,
-) -> Result<(), Failure> {
-    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        if unanswered {
-            ledger.change(container, |entry| {
-                if let Holding::Pending { creator, .. } = &mut entry.holding {
-                    *creator = None;
-                }
-            });
-        } else if ledger
-            .entry(container)
-            .is_some_and(|entry| entry.id.is_none())
-        {
-            ledger.remove(container);
-            orphan
-                .cloned()
-                .into_iter()
-                .for_each(|orphan| ledger.put(orphan));
-        }
-        Ok(())
-    })
 }
 
 /// The container exists: its record, then the ledger, then the events.
@@ -298,7 +207,7 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
         let removed = site.engine().remove(id, true);
         site.forget(container, id);
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
-            give_back(site, container, false, None)?;
+            give_back(site, container, false, None, Vec::new())?;
         }
         return Err(failure);
     }
@@ -328,20 +237,4 @@ fn turned_up(orphan: &Allocation) -> Failure {
         format!("container {name} exists already: a container-create that was killed made it"),
         format!("use it with container-run {name}, or container-remove {name}"),
     )
-}
-
-/// Status 4, in the words of the state that it is in.
-fn exists(entry: &Allocation) -> Failure {
-    let name = &entry.container.name;
-    let (state, hint) = match entry.holding {
-        Holding::Pending { .. } => (
-            "is being created",
-            "see what became of it with container-list --all".to_string(),
-        ),
-        _ => (
-            "exists already",
-            format!("use it with container-run {name}, or container-remove {name}"),
-        ),
-    };
-    fail(Kind::State, format!("container {name} {state}"), hint)
 }

@@ -19,13 +19,15 @@ use ds01_core::{
     limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
     record::Bind,
+    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    create::{Ask, Made, finish, grant},
+    create::{Creation, Made, finish},
     draft::{self, Order},
     folders,
+    grant::{Ask, grant},
     make::{Unmade, name_image},
 };
 use crate::{
@@ -48,6 +50,10 @@ pub struct DockerCreate {
     pub docker: bool,
     /// What it names.
     pub found: DockerFound,
+    /// See [`Create::wait`].
+    ///
+    /// [`Create::wait`]: super::Create::wait
+    pub wait: Option<Timestamp>,
 }
 
 /// What a request names, as far as the caller may use it.
@@ -131,9 +137,9 @@ impl RulesOf {
 
 impl Operation for DockerCreate {
     const NAME: &'static str = "docker-create";
-    type Answer = DockerCreated;
+    type Answer = Creation<DockerCreated>;
 
-    fn run(&self, site: &Site, caller: Caller) -> Result<DockerCreated, Failure> {
+    fn run(&self, site: &Site, caller: Caller) -> Result<Creation<DockerCreated>, Failure> {
         let rules = rules_of(site.config(), caller)?;
         let planned = docker::plan(
             self.body.clone(),
@@ -149,8 +155,12 @@ impl Operation for DockerCreate {
         let ask = Ask {
             gpus: gpus(&planned, &order.limits, &inventory),
             dry_run: false,
+            wait: self.wait,
         };
-        let granted = grant(site, &order, ask, &look, &inventory).map_err(in_dockers_words)?;
+        let granted = match grant(site, &order, ask, &look, &inventory).map_err(in_dockers_words)? {
+            Creation::Made(granted) => granted,
+            Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
+        };
         let mut warnings = Vec::new();
         let made = make(
             site,
@@ -161,7 +171,7 @@ impl Operation for DockerCreate {
             &mut warnings,
         );
         let id = finish(site, &order, granted, made)?;
-        Ok(DockerCreated { id, warnings })
+        Ok(Creation::Made(DockerCreated { id, warnings }))
     }
 }
 

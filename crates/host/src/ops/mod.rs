@@ -13,19 +13,25 @@ mod events;
 mod folders;
 mod freeze;
 mod gpus;
+mod grant;
 mod holds;
 mod images;
 mod installed;
+mod join;
+mod leave;
 mod lifecycle;
 mod limits;
+mod line;
 mod list;
 mod locate;
 mod make;
 mod notices;
 mod overview;
+mod queue;
 mod remove;
 mod rename;
 mod sample;
+mod serve;
 mod shell;
 mod slices;
 mod start;
@@ -42,7 +48,7 @@ pub(crate) use account::on_top;
 pub use adopt::{Adopt, Adopted};
 pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
-pub use create::{Create, Created};
+pub use create::{Create, Created, Creation};
 pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
 pub use events::{EventsRead, ReadEvents};
 pub use folders::restore_mounts;
@@ -51,15 +57,19 @@ pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
 pub use holds::{EndHolds, Healed, Learned};
 pub use images::{DeleteImage, ImageListed, Images};
 pub use installed::{HandInstalled, Installed};
+pub use join::{JoinLine, Joined};
+pub use leave::Leave;
 pub use lifecycle::{Done, Extend, Extended, IdleCheck, LongestRun, Passed, What};
 pub use limits::{LimitsStatus, MyLimits};
 pub use list::{List, Listed};
 pub use locate::{Locate, Located};
 pub use notices::TakeNotices;
 pub use overview::{Allocated, Contained, HostStatus, Overview};
+pub use queue::{Kept, Queue, QueueStatus, Waiting};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
 pub use sample::Sample;
+pub use serve::{Handed, ServeLine, Served};
 pub use shell::{Shell, open_shell};
 pub use slices::{LimitSlices, Limited, SlicesLimited};
 pub use start::{Start, Started};
@@ -67,7 +77,7 @@ pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 22] = [
+pub const COMMANDS: [&str; 25] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -90,6 +100,9 @@ pub const COMMANDS: [&str; 22] = [
     TakeNotices::NAME,
     Extend::NAME,
     ReadEvents::NAME,
+    Leave::NAME,
+    JoinLine::NAME,
+    Queue::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -131,6 +144,9 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         TakeNotices::NAME => one::<TakeNotices>,
         Extend::NAME => one::<Extend>,
         ReadEvents::NAME => one::<ReadEvents>,
+        Leave::NAME => one::<Leave>,
+        JoinLine::NAME => one::<JoinLine>,
+        Queue::NAME => one::<Queue>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -163,6 +179,14 @@ mod tests {
             "data": null, "gpus": 1, "dry_run": false
         });
         round(serde_json::from_value::<Create>(create).unwrap(), "create");
+        round(Leave { ticket: 7 }, "leave");
+        round(Queue {}, "queue");
+        let join = JoinLine {
+            name: None,
+            gpus: 2,
+            launch: false,
+        };
+        round(join, "join-line");
         round(Start { name: name.clone() }, "start");
         let stop = Stop {
             name: name.clone(),

@@ -33,8 +33,47 @@ fn what_is_free_is_kept_for_who_does_not_wait_at_a_terminal() {
     assert_eq!(asked(3, 1, &ledger, &devices), Err(none_free));
     // Any container of theirs may have it.
     assert_eq!(asked(1, 1, &ledger, &devices).unwrap(), "0");
-    ledger.line.take(1, &[(&whole(0)).into()]);
+    let used = ledger.line.take(1, &[(&whole(0)).into()]);
     assert_eq!(ledger.line.turns, []);
+    // No container came of it.
+    ledger.line.keep_again(used);
+    assert_eq!(ledger.line.turns, turns);
+}
+
+#[test]
+fn while_the_engine_is_making_a_container_who_asks_waits() {
+    let mut ledger = line(&[], &[]);
+    let request = Request {
+        container: "new._.1".parse().unwrap(),
+        devices: 1,
+        run: None,
+    };
+    let inventory = Inventory {
+        devices: vec![whole(0)],
+        ..Inventory::default()
+    };
+    let wait = Wait {
+        process: None,
+        until: NOW + HOUR,
+    };
+    let mut ask = |unclear| {
+        ledger.ask(
+            &request,
+            &limits(),
+            &inventory,
+            unclear,
+            Some(wait.clone()),
+            NOW,
+        )
+    };
+    let unclear = Denied::Unclear { name: "odd".into() };
+    let waits = ask(Some("odd"));
+    assert!(
+        matches!(&waits, Ok(Asked::Waits(_, why)) if *why == unclear),
+        "{waits:?}"
+    );
+    assert!(matches!(ask(None), Ok(Asked::Given { .. })));
+    assert_eq!(ledger.line.waiters, []);
 }
 
 #[test]
@@ -144,6 +183,24 @@ fn the_ledger_alone_tells_who_should_ask() {
     );
     // Others have no ticket of this number.
     assert_eq!(outlook(&[], NOW, 2, 1), None);
+}
+
+#[test]
+fn that_a_time_moves_on_with_who_is_about_to_be_served_is_nothing_new() {
+    let first = on(waiter(1, 1, 1), |terms| terms.longest = Some(HOUR));
+    let all = after(line(&[first, waiter(2, 2, 1)], &[]), &[whole(0)]);
+    let at = |after: u64| all.survey(&[], NOW + seconds(after));
+    let (now, soon, later) = (at(0), at(9), at(60));
+    let second = |survey: &Survey| survey.outlook(2, 2).unwrap().standing;
+    assert_ne!(now, soon);
+    assert!(soon.is_like(&now) && later.is_like(&now));
+    assert!(second(&soon).is_like(&second(&now)));
+    assert!(
+        !second(&later).is_like(&second(&now)),
+        "it is told each minute"
+    );
+    let left = all.survey(&[process(1)], NOW);
+    assert!(!left.is_like(&now));
 }
 
 #[test]

@@ -1,0 +1,205 @@
+//! The devices of a container to be made: decided under the lock, or waited for in line.
+
+use ds01_core::{
+    admit::{Denied, Request},
+    device::{Held, Inventory},
+    event::Event,
+    failure::{Failure, Kind},
+    ledger::{Allocation, Holding, Ledger, PENDING},
+    line::Turn,
+    name::EngineName,
+    queue::{Asked, Wait},
+    time::Timestamp,
+};
+
+use super::{
+    create::Creation,
+    draft::Order,
+    line::{log_turns, serve},
+};
+use crate::{
+    Site, clock,
+    look::{Look, Scope},
+    site::fail,
+};
+
+/// How many devices, whether to take them, and until when to wait for them.
+#[derive(Clone, Copy)]
+pub(super) struct Ask {
+    pub(super) gpus: u32,
+    pub(super) dry_run: bool,
+    pub(super) wait: Option<Timestamp>,
+}
+
+/// Decides under the lock, and records the intent, or that it waits in line.
+///
+/// # Errors
+///
+/// Why it is not granted.
+pub(super) fn grant(
+    site: &Site,
+    order: &Order,
+    ask: Ask,
+    look: &Look,
+    inventory: &Inventory,
+) -> Result<Creation<Granted>, Failure> {
+    let container = &order.container;
+    let request = Request {
+        container: container.clone(),
+        devices: ask.gpus,
+        run: order.run,
+    };
+    let unclear = look.unclear().filter(|_| ask.gpus > 0);
+    let wait = ask.wait.filter(|_| !ask.dry_run).map(|until| Wait {
+        process: site.client(),
+        until,
+    });
+    let mut turns = Vec::new();
+    let decide = |ledger: &mut Ledger, now: Timestamp| {
+        let orphan = ledger.entry(container).cloned();
+        if let Some(entry) = &orphan
+            && !matches!(entry.holding, Holding::Orphaned { .. })
+        {
+            return Err(exists(entry));
+        }
+        ledger.line.recent.half_life = order.half_life;
+        let waited = ledger
+            .line
+            .waits_for(container.uid, &container.name)
+            .is_some();
+        let asked = ledger.ask(&request, &order.limits, inventory, unclear, wait, now);
+        // Who is refused serves the others all the same: nobody else may look for a while.
+        let mut serve = |ledger: &mut Ledger, asks| {
+            if ask.gpus > 0 && unclear.is_none() {
+                turns = serve(ledger, inventory, asks, now);
+            }
+        };
+        let (devices, used) = match asked {
+            Ok(Asked::Given { devices, used }) => (devices, used),
+            Ok(Asked::Waits(ticket, why)) => {
+                serve(ledger, Some(ticket));
+                return Ok(Decided::Waits(ticket, why, !waited));
+            }
+            Err(denied) => {
+                serve(ledger, None);
+                return Err(denied.into());
+            }
+        };
+        ledger.put(Allocation {
+            container: container.clone(),
+            id: None,
+            devices: devices.clone(),
+            holding: Holding::Pending {
+                creator: clock::this_process(),
+                lapses: now + PENDING,
+            },
+            hold: order.limits.gpu_hold_after_stop,
+            group: order.limits.group.clone(),
+            ends: None,
+            changed: 0,
+        });
+        serve(ledger, None);
+        Ok(Decided::Granted(Granted {
+            devices,
+            used,
+            orphan,
+        }))
+    };
+    let decided = if ask.dry_run {
+        decide(&mut site.view(look)?, clock::now())
+    } else {
+        site.change(look, decide)
+    };
+    let event = |kind: &str| {
+        Event::new(clock::now(), kind)
+            .of(&order.person.login)
+            .with("container", container)
+    };
+    match &decided {
+        Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Busy) && !ask.dry_run => {
+            site.log(event("gpu.reject").with("reason", &failure.message));
+        }
+        Ok(Decided::Waits(ticket, why, true)) => {
+            site.log(
+                event("queue.joined")
+                    .with("ticket", ticket)
+                    .with("reason", why),
+            );
+        }
+        _ => {}
+    }
+    for problem in &inventory.problems {
+        site.notice(problem.clone());
+    }
+    if !ask.dry_run {
+        log_turns(site, &turns);
+    }
+    Ok(match decided? {
+        Decided::Granted(granted) => Creation::Made(granted),
+        Decided::Waits(ticket, ..) => Creation::Waits(ticket),
+    })
+}
+
+/// What is decided under the lock.
+enum Decided {
+    Granted(Granted),
+    /// With this ticket, for this reason; it is new in the line.
+    Waits(u64, Denied, bool),
+}
+
+/// What the ledger grants.
+pub(super) struct Granted {
+    pub(super) devices: Vec<Held>,
+    /// What of them was kept for the owner, whose turn had come.
+    pub(super) used: Vec<Turn>,
+    /// The intent of a process that died, which this one replaced: its container may yet turn up.
+    pub(super) orphan: Option<Allocation>,
+}
+
+/// The container does not exist: its devices are free at once. If the engine did not answer it
+/// may exist: then they stay until it shows, or [`PENDING`] has passed. An orphan that was
+/// replaced is waited for again, and what was kept for the owner is kept again.
+pub(super) fn give_back(
+    site: &Site,
+    container: &EngineName,
+    unanswered: bool,
+    orphan: Option<&Allocation>,
+    used: Vec<Turn>,
+) -> Result<(), Failure> {
+    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        if unanswered {
+            ledger.change(container, |entry| {
+                if let Holding::Pending { creator, .. } = &mut entry.holding {
+                    *creator = None;
+                }
+            });
+        } else if ledger
+            .entry(container)
+            .is_some_and(|entry| entry.id.is_none())
+        {
+            ledger.remove(container);
+            ledger.line.keep_again(used);
+            orphan
+                .cloned()
+                .into_iter()
+                .for_each(|orphan| ledger.put(orphan));
+        }
+        Ok(())
+    })
+}
+
+/// Status 4, in the words of the state that it is in.
+fn exists(entry: &Allocation) -> Failure {
+    let name = &entry.container.name;
+    let (state, hint) = match entry.holding {
+        Holding::Pending { .. } => (
+            "is being created",
+            "see what became of it with container-list --all".to_string(),
+        ),
+        _ => (
+            "exists already",
+            format!("use it with container-run {name}, or container-remove {name}"),
+        ),
+    };
+    fail(Kind::State, format!("container {name} {state}"), hint)
+}

@@ -1,0 +1,165 @@
+//! `gpu-queue join`: into the waiting line, beyond one's terminal.
+
+use ds01_core::{
+    admit::{Denied, Request, admit},
+    event::Event,
+    failure::{Failure, Kind},
+    ledger::Ledger,
+    lifecycle,
+    line::{Stay, Terms, WAITING},
+    name::{ContainerName, EngineName},
+    queue::{Join, Standing},
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    line::{log_turns, serve},
+    queue::Kept,
+};
+use crate::{
+    Operation, Site, clock,
+    look::Scope,
+    nvml::Probe,
+    site::fail,
+    users::{Caller, person},
+};
+
+/// Joins the line for devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinLine {
+    /// The container that they are for; without one, whichever the user makes then.
+    pub name: Option<ContainerName>,
+    /// GPUs or MIG devices.
+    pub gpus: u32,
+    /// The container is that of the project of its name, and is started when the turn has come.
+    pub launch: bool,
+}
+
+/// Somebody in the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// The ticket.
+    pub ticket: u64,
+    /// Where they stand; `None` if their turn has come at once.
+    pub standing: Option<Standing>,
+    /// What is kept for them already.
+    pub kept: Option<Kept>,
+}
+
+impl Operation for JoinLine {
+    const NAME: &'static str = "join-line";
+    type Answer = Joined;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Joined, Failure> {
+        if self.gpus == 0 {
+            let hint = "a container without a GPU need not wait: container-create --cpu-only";
+            let message = "there is no line for no GPU";
+            return Err(fail(Kind::Usage, message.into(), hint.into()));
+        }
+        let probe = Probe::begin(site.config().gpu.library.as_deref())?;
+        let login = person(caller.uid)?.login;
+        let policy = site.policy()?;
+        let limits = policy.limits_for(&login);
+        let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
+        let look = site.look(&Scope::Of(caller.uid))?;
+        let inventory = probe.finish()?;
+        let (joined, turns) = site.change(&look, |ledger, now| {
+            look.tells_all_devices()?;
+            self.may_join(ledger, caller.uid)?;
+            let request = Request {
+                container: self.container(ledger, caller.uid)?,
+                devices: self.gpus,
+                run: rules.max_runtime,
+            };
+            admit(&request, &limits, &inventory, ledger, now)?;
+            ledger.line.recent.half_life = policy.recent_use_half_life();
+            let join = Join {
+                uid: caller.uid,
+                container: self.name.clone(),
+                devices: self.gpus,
+                terms: Terms::of(&limits, rules.max_runtime),
+                stay: Stay::Away {
+                    launch: self.name.clone().filter(|_| self.launch),
+                },
+            };
+            let ticket = ledger.join(join, now);
+            let turns = serve(ledger, &inventory, None, now);
+            Ok((self.joined(ledger, caller.uid, ticket, now), turns))
+        })?;
+        inventory
+            .problems
+            .into_iter()
+            .for_each(|problem| site.notice(problem));
+        let event = Event::new(clock::now(), "queue.joined").of(login);
+        let event = event.with("ticket", joined.ticket).with("gpus", self.gpus);
+        site.log(match &self.name {
+            Some(name) => event.with("container", name),
+            None => event,
+        });
+        log_turns(site, &turns);
+        Ok(joined)
+    }
+}
+
+impl JoinLine {
+    /// Once for a container, and once for whichever.
+    fn may_join(&self, ledger: &Ledger, uid: u32) -> Result<(), Failure> {
+        let line = &ledger.line;
+        let own = || line.waiters.iter().filter(|waiter| waiter.uid == uid);
+        if let Some(waiter) = own().find(|waiter| waiter.container == self.name) {
+            let ticket = waiter.ticket;
+            let message = match &self.name {
+                Some(name) => format!("{name} waits in line already, with ticket {ticket}"),
+                None => format!("you wait in line already, with ticket {ticket}"),
+            };
+            let hint =
+                format!("see how far you are with gpu-queue status, or gpu-queue leave {ticket}");
+            return Err(fail(Kind::State, message, hint));
+        }
+        if own().count() >= WAITING {
+            return Err(Denied::Waiting { limit: WAITING }.into());
+        }
+        let container = self.name.clone().map(|name| EngineName { name, uid });
+        match container.filter(|container| ledger.entry(container).is_some()) {
+            Some(EngineName { name, .. }) => Err(fail(
+                Kind::State,
+                format!("container {name} exists already: nothing more is given to it"),
+                format!("remove it with container-remove {name}, or join for another"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// The container by which it is admitted: one that does not exist.
+    fn container(&self, ledger: &Ledger, uid: u32) -> Result<EngineName, Failure> {
+        let mut number = 0;
+        let mut name = self.name.clone();
+        loop {
+            if let Some(name) = name {
+                let container = EngineName { name, uid };
+                if ledger.entry(&container).is_none() {
+                    return Ok(container);
+                }
+            }
+            number += 1;
+            name = Some(format!("new{number}").parse()?);
+        }
+    }
+
+    fn joined(&self, ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestamp) -> Joined {
+        let mut turns = ledger.line.turns.iter_mut();
+        let turn = turns.find(|turn| turn.ticket == ticket);
+        let kept = turn.map(|turn| {
+            // The answer tells them; what is to be started is started by the duty.
+            turn.told = turn.launch.is_none();
+            Kept::of(turn, uid)
+        });
+        let outlook = ledger.survey(&[], now).outlook(uid, ticket);
+        Joined {
+            ticket,
+            standing: outlook.map(|outlook| outlook.standing),
+            kept,
+        }
+    }
+}

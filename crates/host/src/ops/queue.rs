@@ -1,0 +1,132 @@
+//! `gpu-queue status` and `list`: who waits in line, for whom devices are kept, what is reserved.
+
+use ds01_core::{
+    failure::Failure,
+    ledger::Ledger,
+    line::{self, Stay, Turn, Waiter},
+    name::ContainerName,
+    queue::Standing,
+    reservation::Reservation,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::line::stored;
+use crate::{
+    Operation, Site, clock,
+    look::dead_processes,
+    users::{Caller, login},
+};
+
+/// Asks for the waiting line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {}
+
+/// The waiting line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueStatus {
+    /// Who waits, the first first.
+    pub waiting: Vec<Waiting>,
+    /// For whom devices are kept, as their turn has come.
+    pub kept: Vec<Kept>,
+    /// What an admin has set aside.
+    pub reserved: Vec<Reservation>,
+}
+
+/// Somebody who waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Where they stand.
+    pub standing: Standing,
+    /// Their login.
+    pub user: String,
+    /// It is who asks.
+    pub mine: bool,
+    /// The container that the devices are for, if that is known.
+    pub container: Option<ContainerName>,
+    /// How many devices.
+    pub devices: u32,
+    /// 1 to 100, higher first.
+    pub priority: u8,
+    /// When they came.
+    pub since: Timestamp,
+    /// They wait beyond their terminal.
+    pub away: bool,
+    /// The container is started when the turn has come.
+    pub launch: bool,
+}
+
+/// Devices that are kept for somebody whose turn has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The ticket with which they waited.
+    pub ticket: u64,
+    /// Their login.
+    pub user: String,
+    /// It is who asks.
+    pub mine: bool,
+    /// The devices, as users read them.
+    pub slots: String,
+    /// How many.
+    pub devices: usize,
+    /// Until when.
+    pub until: Timestamp,
+    /// The project whose container is started.
+    pub launch: Option<ContainerName>,
+}
+
+impl Kept {
+    pub(super) fn of(turn: &Turn, caller: u32) -> Self {
+        Self {
+            ticket: turn.ticket,
+            user: login(turn.uid),
+            mine: turn.uid == caller,
+            slots: line::slots(&turn.devices),
+            devices: turn.devices.len(),
+            until: turn.until,
+            launch: turn.launch.clone(),
+        }
+    }
+}
+
+impl Operation for Queue {
+    const NAME: &'static str = "queue";
+    type Answer = QueueStatus;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<QueueStatus, Failure> {
+        Ok(status(&stored(site)?, caller.uid, clock::now()))
+    }
+}
+
+fn status(ledger: &Ledger, caller: u32, now: Timestamp) -> QueueStatus {
+    let all = ledger.survey(&dead_processes(ledger), now).all.into_iter();
+    let waiting = all.filter_map(|(uid, standing)| {
+        let waiter = ledger.line.waiter(uid, standing.ticket)?;
+        Some(waits(waiter, standing, caller))
+    });
+    let turns = ledger.line.turns.iter().filter(|turn| now < turn.until);
+    let reserved = ledger.line.reservations.iter();
+    QueueStatus {
+        waiting: waiting.collect(),
+        kept: turns.map(|turn| Kept::of(turn, caller)).collect(),
+        reserved: reserved.filter(|r| now < r.until).cloned().collect(),
+    }
+}
+
+fn waits(waiter: &Waiter, standing: Standing, caller: u32) -> Waiting {
+    let (away, launch) = match &waiter.stay {
+        Stay::Present { .. } => (false, false),
+        Stay::Away { launch } => (true, launch.is_some()),
+    };
+    Waiting {
+        standing,
+        user: login(waiter.uid),
+        mine: waiter.uid == caller,
+        container: waiter.container.clone(),
+        devices: waiter.devices,
+        priority: waiter.terms.priority,
+        since: waiter.since,
+        away,
+        launch,
+    }
+}

@@ -1,0 +1,279 @@
+//! `gpu-queue`, and `ds01-queue`, which serves those who wait beyond their terminal.
+
+use ds01_testkit::{As, TestHost};
+
+use crate::support::{
+    duties::{events, pass},
+    expect::{created, done, failed, project, with_limit},
+    line::{waiters, waits},
+};
+
+const QUEUE: &str = "gpu-queue";
+const DUTY: &str = "ds01-queue";
+
+fn bob(host: &TestHost) -> As<'_> {
+    host.as_user("bob")
+}
+
+/// Bob joins the line: his ticket.
+#[track_caller]
+fn joined(host: &TestHost, args: &[&str]) -> String {
+    let args = [&["join", "--format=simple"], args].concat();
+    bob(host).run(QUEUE, &args).ok().trim().to_string()
+}
+
+/// Whether somebody else gets a GPU now.
+fn carol_gets_one(host: &TestHost) -> bool {
+    let args = ["hers", "ds01-base", "--no-wait"];
+    let said = host.as_user("carol").run("container-create", &args);
+    assert!(matches!(said.status, Some(0 | 6)), "{said:?}");
+    said.status == Some(0)
+}
+
+fn holder(host: &TestHost) -> String {
+    let status = host.run("gpu-status", &["--format=simple"]).ok();
+    let cells: Vec<_> = status.trim_end().split('\t').collect();
+    cells[cells.len() - 2..].join(" ")
+}
+
+/// A line without the time at its end.
+fn timeless(text: &str) -> &str {
+    text.split_once(" until ")
+        .map_or(text, |(before, _)| before)
+}
+
+#[test]
+fn who_joined_is_told_when_the_turn_comes_and_the_gpu_is_kept() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let said = bob(&host).run(QUEUE, &["join"]);
+    let ticket = joined_ticket(&said.stdout);
+    let place = "place 1 of 1 in line, for how long is not known: no GPU free: 1 asked for, 0 of 1 \
+                 free\n";
+    let note = format!(
+        "when your turn comes it is kept for you for 15m, and you are told; leave with gpu-queue \
+         leave {ticket}\n"
+    );
+    assert_eq!(said, done(&format!("ticket {ticket}, {place}"), &note));
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""));
+    host.run("container-remove", &["thesis"]).ok();
+    assert!(
+        !carol_gets_one(&host),
+        "it is for who waits, before anybody is told"
+    );
+    assert_eq!(waiters(&host), [], "and is kept by whoever asks in vain");
+    assert_eq!(holder(&host), "bob (kept)");
+    let kept = format!("ticket {ticket}: GPU 0 would be kept for bob, and they would be told\n");
+    assert_eq!(pass(&host, DUTY, &["--dry-run"]), done(&kept, ""));
+    let kept = pass(&host, DUTY, &[]).ok();
+    assert_eq!(
+        timeless(&kept),
+        format!("ticket {ticket}: GPU 0 is kept for bob")
+    );
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "once");
+    let told = bob(&host).run("ds01-notices", &[]).ok();
+    assert!(
+        told.contains("your turn has come: GPU 0 is kept for you until "),
+        "{told}"
+    );
+    let status = bob(&host).run(QUEUE, &["--format=simple"]).ok();
+    let row = format!("{ticket}\tkept\tbob\t1\t-\tnow\tGPU 0 is kept");
+    assert_eq!(timeless(&status), row);
+    // Any container of his may have it; then it is used up.
+    let made = bob(&host).run("container-create", &["his", "ds01-base"]);
+    assert_eq!(made, done("his with GPU 0\n", ""));
+    assert_eq!(holder(&host), "bob his");
+    assert_eq!(
+        bob(&host).run(QUEUE, &["list", "--format=simple"]),
+        done("", "")
+    );
+    let kinds: Vec<_> = events(&host, "queue.")
+        .iter()
+        .map(|event| event["event_type"].as_str().unwrap().to_string())
+        .collect();
+    assert_eq!(kinds, ["queue.joined", "queue.served", "queue.notified"]);
+}
+
+fn joined_ticket(stdout: &str) -> String {
+    let ticket = stdout.strip_prefix("ticket ").unwrap();
+    ticket.split(',').next().unwrap().to_string()
+}
+
+#[test]
+fn a_free_gpu_is_kept_at_once_and_can_be_given_up() {
+    let host = TestHost::new();
+    let said = bob(&host).run(QUEUE, &["join", "his"]);
+    assert_eq!(timeless(&said.stdout), "GPU 0 is kept for you");
+    assert_eq!(said.stderr, "use it with container-create his\n");
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "he knows");
+    assert!(!carol_gets_one(&host));
+    let ticket = said.stdout.trim_end().rsplit(' ').next().unwrap();
+    let others = host.as_user("carol").run(QUEUE, &["leave", ticket]);
+    assert_eq!(others.status, Some(3), "{others:?}");
+    let left = format!("ticket {ticket} gave up its turn, GPU 0 is free\n");
+    assert_eq!(bob(&host).run(QUEUE, &["leave"]), done(&left, ""));
+    assert!(carol_gets_one(&host));
+}
+
+#[test]
+fn a_turn_that_is_not_used_in_time_is_over() {
+    let host = TestHost::new();
+    joined(&host, &[]);
+    host.ledger()
+        .edit(|ledger| ledger["line"]["turns"][0]["until"] = 1.into());
+    assert!(carol_gets_one(&host));
+    let [event] = &events(&host, "gpu.release")[..] else {
+        panic!("one event for it");
+    };
+    assert_eq!(event["user"], "bob");
+    assert_eq!(
+        event["details"]["reason"],
+        "not used in time when their turn had come"
+    );
+}
+
+#[test]
+fn what_was_kept_is_kept_again_if_no_container_comes_of_it() {
+    let host = TestHost::new();
+    joined(&host, &[]);
+    host.docker(&["create", "--name", "his._.20002", "ds01-base"])
+        .ok();
+    let taken = bob(&host).run("container-create", &["his", "ds01-base"]);
+    assert_eq!(taken.status, Some(4), "{taken:?}");
+    assert_eq!(holder(&host), "bob (kept)");
+    let made = bob(&host).run("container-create", &["other", "ds01-base"]);
+    assert_eq!(made, done("other with GPU 0\n", ""));
+}
+
+#[test]
+fn a_project_is_launched_when_its_turn_comes() {
+    let host = TestHost::new();
+    project(&host, "bob", "his", &[("Dockerfile", "FROM ds01-base\n")]);
+    let unbuilt = "gpu-queue: project his has no image yet: nobody is there to see it built\n\
+                   hint: build it first: image-create his\n";
+    assert_eq!(
+        bob(&host).run(QUEUE, &["join", "--launch=his"]),
+        failed(3, unbuilt)
+    );
+    host.docker(&["tag", "ds01-base", "ds01-20002/his:latest"])
+        .ok();
+    created(&host, "thesis");
+    let ticket = joined(&host, &["--launch=his"]);
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""));
+    host.run("container-remove", &["thesis"]).ok();
+    let would = format!("ticket {ticket}: his of bob would be started with GPU 0\n");
+    assert_eq!(pass(&host, DUTY, &["--dry-run"]), done(&would, ""));
+    let runs = format!("ticket {ticket}: his of bob runs with GPU 0\n");
+    assert_eq!(pass(&host, DUTY, &[]), done(&runs, ""));
+    let list = bob(&host).run("container-list", &["--format=simple"]).ok();
+    assert!(list.starts_with("his\trunning\t"), "{list}");
+    let who = bob(&host)
+        .stdin("id -un; pwd\n")
+        .run("container-attach", &["his"]);
+    assert_eq!(who.stdout, "bob\n/workspace\n");
+    let told = bob(&host).run("ds01-notices", &[]).ok();
+    let text = "your turn has come: his runs with GPU 0: container-attach his\n";
+    assert!(told.ends_with(text), "{told}");
+}
+
+#[test]
+fn a_project_that_cannot_be_launched_is_told_and_its_gpu_kept() {
+    let host = TestHost::new();
+    project(&host, "bob", "his", &[("Dockerfile", "FROM ds01-base\n")]);
+    host.docker(&["tag", "ds01-base", "ds01-20002/his:latest"])
+        .ok();
+    let ticket = joined(&host, &["--launch=his"]);
+    assert_eq!(holder(&host), "bob (kept)", "at once");
+    host.docker(&["rmi", "ds01-20002/his:latest"]).ok();
+    let failed = pass(&host, DUTY, &[]).ok();
+    let expected = format!("ticket {ticket}: his of bob was not started: ");
+    assert!(failed.starts_with(&expected), "{failed}");
+    assert_eq!(holder(&host), "bob (kept)");
+    let told = bob(&host).run("ds01-notices", &[]).ok();
+    assert!(
+        told.contains("your turn has come, but his does not run: "),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_line_shows_everybody_and_one_leaves_what_is_ones_own() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let first = joined(&host, &["his"]);
+    let carol = waits(&host, "carol", &["hers"], 2);
+    let second = joined(&host, &["--gpu=1"]);
+    let list = host.run(QUEUE, &["list", "--format=simple"]).ok();
+    let rows: Vec<Vec<_>> = list.lines().map(|row| row.split('\t').collect()).collect();
+    let why = "no GPU free: 1 asked for, 0 of 1 free";
+    assert_eq!(rows[0], [&first, "1", "bob", "1", "his", "-", why]);
+    assert_eq!(rows[1][1..], ["2", "carol", "1", "hers", "-", why]);
+    assert_eq!((rows[2][0], rows[2][2], rows[2][4]), (&*second, "bob", "-"));
+    let own = bob(&host).run(QUEUE, &["status", "--format=simple"]).ok();
+    assert_eq!(own.lines().count(), 2);
+    assert_eq!(host.run(QUEUE, &["--format=simple"]), done("", ""));
+    let json: serde_json::Value =
+        serde_json::from_str(&bob(&host).run(QUEUE, &["list", "--format=json"]).ok()).unwrap();
+    assert_eq!(json["waiting"][1]["user"], "carol");
+    assert_eq!(json["waiting"][1]["mine"], false);
+    assert_eq!(json["waiting"][0]["standing"]["place"], 1);
+
+    let which = "gpu-queue: you wait in line 2 times: which is to leave?\n\
+                 hint: see the tickets with gpu-queue status, or leave with --all\n";
+    assert_eq!(bob(&host).run(QUEUE, &["leave"]), failed(2, which));
+    let left = format!("ticket {first} left the line\n");
+    assert_eq!(bob(&host).run(QUEUE, &["leave", "his"]), done(&left, ""));
+    let left = format!("ticket {second} left the line\n");
+    assert_eq!(bob(&host).run(QUEUE, &["leave", "--all"]), done(&left, ""));
+    let none = "gpu-queue: you do not wait in line\n\
+                hint: see what you wait for with gpu-queue status\n";
+    assert_eq!(bob(&host).run(QUEUE, &["leave"]), failed(3, none));
+    host.run("container-remove", &["thesis"]).ok();
+    assert_eq!(carol.wait().stdout, "hers with GPU 0\n");
+}
+
+#[test]
+fn who_may_not_have_it_or_waits_already_cannot_join() {
+    let host = TestHost::with_gpus(2);
+    created(&host, "thesis");
+    let alice = |args: &[&str]| host.run(QUEUE, &[&["join"], args].concat());
+    let quota = "gpu-queue: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
+                 hint: free a GPU with container-remove\n";
+    assert_eq!(alice(&[]), failed(5, quota));
+    with_limit(&host, "max_gpu_equivalents", "null");
+    let many = "gpu-queue: more devices asked for (2) than one container may have (1)\n\
+                hint: ask for fewer, with --gpu=1\n";
+    assert_eq!(alice(&["--gpu=2"]), failed(5, many));
+    let exists = "gpu-queue: container thesis exists already: nothing more is given to it\n\
+                  hint: remove it with container-remove thesis, or join for another\n";
+    assert_eq!(alice(&["thesis"]), failed(4, exists));
+    assert_eq!(alice(&["--gpu=0"]).status, Some(2));
+    assert_eq!(alice(&["--launch=none"]).status, Some(3));
+    host.as_user("dave")
+        .run("container-create", &["x", "ds01-base"])
+        .ok();
+    let ticket = joined(&host, &[]);
+    let twice = format!(
+        "gpu-queue: you wait in line already, with ticket {ticket}\n\
+         hint: see how far you are with gpu-queue status, or gpu-queue leave {ticket}\n"
+    );
+    assert_eq!(bob(&host).run(QUEUE, &["join"]), failed(4, &twice));
+    for odd in [
+        &["jion"][..],
+        &["list", "x"],
+        &["status", "--gpu=1"],
+        &["join", "a", "b"],
+        &["join", "--all"],
+    ] {
+        let said = host.run(QUEUE, odd);
+        assert_eq!((said.status, &*said.stdout), (Some(2), ""), "{odd:?}");
+    }
+}
+
+#[test]
+fn the_duty_is_for_root() {
+    let host = TestHost::new();
+    let refused = "ds01-queue: only root may run this\n\
+                   hint: a timer or cron runs it; by hand: sudo ds01-queue --dry-run\n";
+    assert_eq!(host.run(DUTY, &[]), failed(7, refused));
+}
