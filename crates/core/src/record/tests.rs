@@ -119,6 +119,7 @@ fn a_record_is_stored_as_other_programs_read_it() {
         "hold": {"secs": 900, "nanos": 0},
         "extension": null,
         "adopted": false,
+        "kind": "unknown",
         "created": 1_000_000,
         "node": "host",
     });
