@@ -5,6 +5,7 @@
 
 mod abilities;
 mod apart;
+mod aside;
 mod beside;
 pub mod build;
 pub mod build_log;
@@ -27,8 +28,10 @@ pub mod metadata;
 pub mod new_project;
 pub mod nvml;
 pub mod ops;
-pub mod owner;
+mod own_file;
+mod owner;
 pub mod projects;
+pub mod service;
 pub mod site;
 mod slices;
 pub mod ssh;
@@ -36,6 +39,7 @@ pub mod staging;
 pub mod system;
 pub mod tell;
 pub mod text_file;
+mod tracked_file;
 pub mod users;
 mod watch_file;
 
@@ -174,6 +178,15 @@ impl Host {
             Err(failure) => failure.notices.extend(self.stale.clone()),
         }
         said
+    }
+
+    /// Begins to listen to what happens to containers.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached.
+    pub fn happenings(&self) -> Result<engine::Happenings, Failure> {
+        Ok(self.engine().happenings()?)
     }
 
     /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the
