@@ -199,8 +199,8 @@ fn json_is_the_documented_shape() {
             "{system}"
         );
     }
-    let thesis = json!({ "slot": "0", "user": "alice", "container": "thesis._.20001",
-        "state": "live", "until": null });
+    let thesis = json!({ "slot": "0", "user": "alice", "owner_by": null,
+        "container": "thesis._.20001", "state": "live", "until": null });
     assert_eq!(whole["allocations"][0], thesis);
     let wrong = "dashboard: invalid argument 'cpu': expected gpu, containers, users, system or \
                  allocations\nTry 'dashboard --help' for more information.\n";
@@ -240,7 +240,7 @@ fn what_is_wrong_is_told_first() {
     let told = [
         "gpu\tGPU 2: device fell off the bus or has otherwise become inacessible",
         "gpu\tGPU 0 is held by 2 containers",
-        "gpu\tGPU 0 is held by a container that DS01 did not make",
+        "gpu\tGPU 0 is held by a container that DS01 did not make: stray of nobody known",
         above,
     ];
     assert_eq!(alerts(&host, "alice"), told);

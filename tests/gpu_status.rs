@@ -129,8 +129,14 @@ fn json_is_the_documented_shape() {
                 "memory_bytes": json["devices"][0]["device"]["memory_bytes"],
                 "activity": { "memory_used_bytes": 0, "utilisation": 0, "processes": [] },
             },
-            "holders": [{ "user": "alice", "container": "thesis._.20001", "state": "live" }],
+            "holders": [{
+                "user": "alice",
+                "owner_by": null,
+                "container": "thesis._.20001",
+                "state": "live",
+            }],
             "in_use_outside": false,
+            "outsiders": [],
         }],
         "problems": [],
     });

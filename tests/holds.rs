@@ -10,6 +10,7 @@ use ds01_testkit::TestHost;
 use crate::support::{
     duties::{events, hours, pass, until},
     expect::{created, done, engine_name, failed, running, with_limit},
+    kill_points::{Fault, chosen, fails_at, points},
 };
 
 const HOLDS: &str = "ds01-holds";
@@ -159,4 +160,39 @@ fn mounts_go_when_nobody_can_be_making_their_container_any_more() {
     folder.set_modified(long_ago).unwrap();
     pass(&host, HOLDS, &[]).ok();
     assert!(!place.exists());
+}
+
+#[test]
+fn a_pass_that_is_killed_anywhere_frees_a_device_once_and_for_one() {
+    let host = stopped(1, &hours(1.0).to_string());
+    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let command = [HOLDS, &*config];
+    let is_over = || while pass(&host, HOLDS, &["--dry-run"]).ok().is_empty() {};
+    is_over();
+    let chosen = chosen(points(&host, "root", Fault::Killed, &command), 1);
+    let mut killed = 0;
+    for point in &chosen {
+        host.run("container-start", &["thesis"]).ok();
+        host.run("container-stop", &["thesis", "-t", "0"]).ok();
+        is_over();
+        let before = events(&host, "gpu.release").len();
+        killed += usize::from(fails_at(&host, "root", point, &command));
+        let said = pass(&host, HOLDS, &[]);
+        assert_eq!((said.status, &*said.stderr), (Some(0), ""), "{point:?}");
+        assert_eq!(holders(&host), "0 -", "{point:?}");
+        let told = events(&host, "gpu.release").len() - before;
+        assert!(told <= 1, "{point:?}: {told}");
+        let bob = |command: &str, args: &[&str]| host.as_user("bob").run(command, args);
+        let made = bob("container-create", &["other", "ds01-base"]);
+        assert_eq!(made, done("other with GPU 0\n", ""), "{point:?}");
+        // It went to another, and comes back only from there.
+        assert_eq!(host.run("container-start", &["thesis"]).status, Some(6));
+        bob("container-remove", &["other"]).ok();
+    }
+    eprintln!("killed at {killed} of {}", chosen.len());
+    assert!(
+        killed * 10 >= chosen.len() * 8,
+        "{killed} of {}",
+        chosen.len()
+    );
 }

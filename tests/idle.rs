@@ -186,3 +186,37 @@ fn a_start_begins_a_new_run() {
         "warned anew: {lines:?}"
     );
 }
+
+#[test]
+fn a_look_at_all_containers_makes_no_process_and_runs_nothing_in_them() {
+    let host = host(2, 3600.0);
+    running(&host, "thesis");
+    control(&host);
+    pass(&host, IDLE, &[]).ok();
+    let trace = host.root().join("trace.txt");
+    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let args = [
+        "-f",
+        "-o",
+        &*trace.to_string_lossy(),
+        "-e",
+        "trace=process",
+        "-e",
+        "signal=none",
+        IDLE,
+        &config,
+    ];
+    assert_eq!(host.as_user("root").run("strace", &args), done("", ""));
+    let text = std::fs::read_to_string(&trace).unwrap();
+    let calls = text.lines().filter(|line| !line.contains("+++ exited"));
+    let names = calls.filter_map(|line| line.split_whitespace().nth(1)?.split_once('('));
+    let names: Vec<_> = names.map(|(name, _)| name).collect();
+    assert_eq!(names, ["execve", "exit_group"], "its own alone: {text}");
+    let execs = [
+        "events",
+        "--since=10m",
+        "--until=0s",
+        "--filter=event=exec_create",
+    ];
+    assert_eq!(host.docker(&execs), done("", ""));
+}

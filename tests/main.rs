@@ -38,6 +38,7 @@ mod limits;
 mod list;
 mod mlc;
 mod notices;
+mod owner_tracker;
 mod project_init;
 mod promises;
 mod queue;

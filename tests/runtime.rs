@@ -7,6 +7,7 @@ use ds01_testkit::TestHost;
 use crate::support::{
     duties::{events, hours, pass, policy, told, until},
     expect::{done, engine_name, failed, inspect, running, state},
+    kill_points::{Fault, chosen, fails_at, points},
 };
 
 const RUNTIME: &str = "ds01-runtime";
@@ -216,4 +217,57 @@ fn it_is_for_root() {
     let refused = "ds01-runtime: only root may run this\n\
                    hint: a timer or cron runs it; by hand: sudo ds01-runtime --dry-run\n";
     assert_eq!(host.run(RUNTIME, &[]), failed(7, refused));
+}
+
+#[test]
+fn a_pass_that_is_killed_anywhere_is_taken_up_by_the_next() {
+    let host = host(2, 1.0);
+    running(&host, "thesis");
+    let free = ["free", "ds01-base", "--cpu-only"];
+    host.run("container-create", &free).ok();
+    host.run("container-start", &["free"]).ok();
+    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let command = [RUNTIME, &*config];
+    let kills = || events(&host, "maintenance.runtime_kill").len();
+    // The points of a pass that stops.
+    let all = loop {
+        let before = kills();
+        let all = points(&host, "root", Fault::Killed, &command);
+        if kills() > before {
+            break all;
+        }
+    };
+    let chosen = chosen(all, 3);
+    let mut killed = 0;
+    for (number, point) in chosen.iter().enumerate() {
+        host.run("container-start", &["thesis"]).ok();
+        let mut dead = false;
+        while state(&host, "thesis") == "running" {
+            match dead {
+                false => dead = fails_at(&host, "root", point, &command),
+                true => assert_eq!(pass(&host, RUNTIME, &[]).status, Some(0)),
+            }
+        }
+        // What the dead one did not log, the next one does.
+        assert_eq!(pass(&host, RUNTIME, &[]), done("", ""));
+        killed += usize::from(dead);
+        assert!(kills() >= number + 2, "{point:?}");
+        let mut warned = false;
+        for event in events(&host, "") {
+            let about = &event["details"]["container"];
+            match event["event_type"].as_str().unwrap() {
+                "container.start" if *about == *engine_name("thesis") => warned = false,
+                "maintenance.runtime_warning" => warned |= event["details"]["percent"] == "90",
+                "maintenance.runtime_kill" => assert!(warned, "{point:?}: unwarned: {event}"),
+                _ => {}
+            }
+        }
+    }
+    eprintln!("killed at {killed} of {}", chosen.len());
+    assert!(
+        killed * 10 >= chosen.len() * 8,
+        "{killed} of {}",
+        chosen.len()
+    );
+    assert_eq!(state(&host, "free"), "running");
 }

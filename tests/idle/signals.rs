@@ -300,3 +300,30 @@ fn who_is_exempt_is_told_once_and_not_stopped_until_the_exemption_ends() {
     exempt("2001-01-01");
     is_stopped(&host);
 }
+
+#[test]
+fn nothing_is_done_before_as_many_checks_as_the_owners_group_says() {
+    let host = TestHost::with_gpus(2);
+    policy(&host, &format!("  idle_timeout_h: {}\n", hours(0.05)), "");
+    let of = |checks: u32| format!("idle_detection_window: {checks}");
+    let limits = host.limits_text().replace(&of(1), &of(3));
+    let group = format!(
+        "  researcher: {{members: [bob], policies: {{{}}}}}\n",
+        of(6)
+    );
+    host.limits_yaml(&limits.replace("  student: {}\n", &format!("  student: {{}}\n{group}")));
+    running(&host, "thesis");
+    control(&host);
+    let (mut alice, mut bob) = (0, 0);
+    for number in 1.. {
+        let said = pass(&host, IDLE, &[]).ok();
+        if alice == 0 && said.contains("thesis of alice warned") {
+            alice = number;
+        }
+        if said.contains("control of bob warned") {
+            bob = number;
+            break;
+        }
+    }
+    assert!((3..6).contains(&alice) && bob >= 6, "{alice} {bob}");
+}

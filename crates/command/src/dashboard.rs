@@ -17,7 +17,7 @@ use ds01_host::{
 };
 use serde::Serialize;
 
-use crate::{holders, usage};
+use crate::{holders, holding_user, usage};
 
 /// A part of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,7 +297,7 @@ fn allocations(all: &[Allocated], now: Timestamp) -> Section {
         let short = one.container.rsplit_once("._.");
         vec![
             one.slot.clone(),
-            one.user.clone().unwrap_or("unmanaged".into()),
+            holding_user(one.user.as_deref(), one.owner_by, &one.state),
             short.map_or(one.container.clone(), |(name, _)| name.into()),
             one.state.clone(),
             one.until

@@ -16,6 +16,7 @@ mod names;
 pub mod queue;
 mod retire;
 mod setup;
+pub mod track;
 pub mod usage;
 mod wait;
 
@@ -30,6 +31,7 @@ use ds01_core::{
     container::State,
     failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
+    owner::Way,
 };
 use ds01_host::{
     Answered, Host, Operation, clock,
@@ -274,30 +276,48 @@ fn facts(container: &Listed) -> [String; 4] {
     ]
 }
 
-/// Who holds a device, as users read it: the owners and the containers.
+/// Who holds a device, as users read it: the owners and the containers; and processes that use it
+/// outside every container.
 pub fn holders(status: &DeviceStatus) -> [String; 2] {
-    let users = status
-        .holders
-        .iter()
-        .map(|h| h.user.clone().unwrap_or("unmanaged".into()));
-    let containers = status.holders.iter().map(|holder| {
+    let held = status.holders.iter().map(|holder| {
+        let user = holding_user(holder.user.as_deref(), holder.owner_by, &holder.state);
         let short = holder
             .container
             .rsplit_once("._.")
             .map_or(&*holder.container, |(name, _)| name);
-        match holder.state.as_str() {
+        let container = match holder.state.as_str() {
             "live" | "unmanaged" => short.to_string(),
             "kept" => "(kept)".to_string(),
             state => format!("{short} ({state})"),
-        }
+        };
+        (user, container)
     });
-    match (status.holders.is_empty(), status.in_use_outside) {
+    let outside = status.outsiders.iter().map(|outsider| {
+        let user = format!("{} (unmanaged)", outsider.user);
+        (user, format!("process {} {}", outsider.pid, outsider.name))
+    });
+    let (users, containers): (Vec<_>, Vec<_>) = held.chain(outside).unzip();
+    match (users.is_empty(), status.in_use_outside) {
         (true, false) => ["free".into(), "-".into()],
         (true, true) => ["in use outside containers".into(), "-".into()],
-        _ => [
-            users.collect::<Vec<_>>().join(","),
-            containers.collect::<Vec<_>>().join(","),
-        ],
+        _ => [users.join(","), containers.join(",")],
+    }
+}
+
+/// A holder's user, with a mark if DS01 did not make the container, and a question mark if only
+/// somebody's word says whose it is.
+pub(crate) fn holding_user(user: Option<&str>, by: Option<Way>, state: &str) -> String {
+    match user {
+        Some(user) if state == "unmanaged" => {
+            let doubt = if by.is_none_or(Way::is_claim) {
+                "?"
+            } else {
+                ""
+            };
+            format!("{user}{doubt} (unmanaged)")
+        }
+        Some(user) => user.into(),
+        None => "unmanaged".into(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{device::Slot, share::Share, time::Timestamp};
+use crate::{device::Slot, owner::Way, share::Share, time::Timestamp};
 
 /// Above this the engine is slow: it lists a thousand containers in a tenth of it.
 const SLOW: Duration = Duration::from_secs(1);
@@ -76,16 +76,18 @@ pub struct Filled {
 }
 
 /// Who keeps a device, as far as alerts go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keepers {
     /// The device.
     pub slot: Slot,
     /// How many keep it.
     pub count: usize,
-    /// One of them DS01 did not make.
-    pub unmanaged: bool,
-    /// It is in use outside every container.
+    /// Containers among them that DS01 did not make, and who seems to own them.
+    pub unmanaged: Vec<(String, Option<(String, Way)>)>,
+    /// It is in use, and no container holds it.
     pub outside: bool,
+    /// Processes that use it outside every container, and whose they are.
+    pub outsiders: Vec<(u32, String)>,
 }
 
 /// What alerts are made from.
@@ -141,13 +143,25 @@ pub fn alerts(facts: &Facts<'_>, now: Timestamp) -> Vec<Alert> {
                 format!("GPU {slot} is held by {} containers", device.count),
             );
         }
-        if device.unmanaged {
+        for (container, owner) in &device.unmanaged {
+            let owner = match owner {
+                Some((login, way)) => format!("of {login}, by its {way}"),
+                None => "of nobody known".into(),
+            };
             add(
                 About::Gpu,
-                format!("GPU {slot} is held by a container that DS01 did not make"),
+                format!(
+                    "GPU {slot} is held by a container that DS01 did not make: {container} {owner}"
+                ),
             );
         }
-        if device.outside {
+        for (pid, login) in &device.outsiders {
+            add(
+                About::Gpu,
+                format!("GPU {slot} is used outside containers: by process {pid} of {login}"),
+            );
+        }
+        if device.outside && device.outsiders.is_empty() {
             add(
                 About::Gpu,
                 format!("GPU {slot} is in use outside containers: nobody is given it"),
@@ -261,8 +275,19 @@ mod tests {
         let device = Keepers {
             slot,
             count: 2,
-            unmanaged: true,
+            unmanaged: vec![
+                ("stray".into(), None),
+                ("odd".into(), Some(("bob".into(), Way::Mount))),
+            ],
             outside: true,
+            outsiders: vec![(42, "carol".into())],
+        };
+        let unknown = Keepers {
+            slot: Slot { gpu: 3, mig: None },
+            count: 0,
+            unmanaged: Vec::new(),
+            outside: true,
+            outsiders: Vec::new(),
         };
         let two = Share::WHOLE + Share::WHOLE;
         let users = [user(Some("alice"), two, 4), user(None, two, 9)];
@@ -279,7 +304,7 @@ mod tests {
             grants_after: Some(Timestamp(1001)),
             driver: Some("no NVIDIA driver answers"),
             problems: &["GPU 1: lost".into()],
-            devices: &[device],
+            devices: &[device, unknown],
             stranded: &["thesis".into()],
             users: &users,
             engine_took: Duration::from_millis(2500),
@@ -294,8 +319,10 @@ mod tests {
                 "gpu: no NVIDIA driver answers",
                 "gpu: GPU 1: lost",
                 "gpu: GPU 2 is held by 2 containers",
-                "gpu: GPU 2 is held by a container that DS01 did not make",
-                "gpu: GPU 2 is in use outside containers: nobody is given it",
+                "gpu: GPU 2 is held by a container that DS01 did not make: stray of nobody known",
+                "gpu: GPU 2 is held by a container that DS01 did not make: odd of bob, by its mount",
+                "gpu: GPU 2 is used outside containers: by process 42 of carol",
+                "gpu: GPU 3 is in use outside containers: nobody is given it",
                 "gpu: thesis holds a GPU that does not exist any more",
                 "limits: alice is above the limit of GPUs: 2 of 1",
                 "limits: alice is above the limit of containers: 4 of 3",

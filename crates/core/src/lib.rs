@@ -44,5 +44,6 @@ pub mod sources;
 pub mod spec;
 pub mod sweep;
 pub mod time;
+pub mod tracked;
 pub mod usage;
 pub mod user;

@@ -18,7 +18,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     route::Version,
 };
-use ds01_host::{Site, config::Config, ops};
+use ds01_host::{Site, config::Config, ops, service};
 use nix::{
     sys::{
         resource::{Resource, getrlimit, setrlimit},
@@ -206,12 +206,12 @@ impl Gateway {
         let accepting: Vec<_> = accepting.collect();
         let gateway = Arc::clone(&self);
         tokio::spawn(async move { gateway.line.watch().await });
-        listen::notify("READY=1");
+        service::notify("READY=1");
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        listen::notify("STOPPING=1");
+        service::notify("STOPPING=1");
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
         let drained = async {
             while self.open.lock().is_ok_and(|open| !open.is_empty()) {

@@ -1,10 +1,10 @@
-//! The gateway's socket, and what systemd is told.
+//! The gateway's socket.
 
 use std::{
     env, fs, io,
     os::{
         fd::{FromRawFd, OwnedFd},
-        unix::{fs::PermissionsExt, net::UnixDatagram, net::UnixListener},
+        unix::{fs::PermissionsExt, net::UnixListener},
     },
     path::{Path, PathBuf},
 };
@@ -67,21 +67,4 @@ fn own(path: &Path) -> io::Result<UnixListener> {
     // Everybody may ask: who asks is read from the kernel.
     fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
     Ok(listener)
-}
-
-/// Tells systemd how this service is (sd_notify(3)); without systemd there is nobody to tell.
-pub(crate) fn notify(state: &str) {
-    let told = env::var_os("NOTIFY_SOCKET").map(|path| {
-        let socket = UnixDatagram::unbound()?;
-        match path.to_string_lossy().strip_prefix('@') {
-            Some(name) => {
-                use std::os::linux::net::SocketAddrExt;
-                let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-                socket.send_to_addr(state.as_bytes(), &address)
-            }
-            None => socket.send_to(state.as_bytes(), &path),
-        }
-    });
-    // It would wait, and say so in its own log.
-    drop(told);
 }

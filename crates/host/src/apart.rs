@@ -42,36 +42,17 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     /// If there can be no process for it.
     pub(crate) fn begin(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        // SAFETY: this process has one thread, so no lock is held by another one that the child
-        // lacks.
-        #[expect(
-            unsafe_code,
-            reason = "fork is the cheapest process that can be killed"
-        )]
-        match unsafe { fork() }? {
-            ForkResult::Child => {
-                drop(read);
-                let here = Pid::from_raw(0);
-                let _ = setpgid(here, here);
-                end_with_parent();
-                without_streams();
-                let answer = serde_json::to_vec(&work()).unwrap_or_default();
-                let sent = File::from(write).write_all(&answer);
-                // SAFETY: ends this process without running the parent's exit handlers twice.
-                unsafe { nix::libc::_exit(i32::from(sent.is_err())) }
-            }
-            ForkResult::Parent { child } => {
-                // Both do it: whoever comes first, it is done for the other.
-                let _ = setpgid(child, child);
-                Ok(Self {
-                    child,
-                    answer: File::from(read),
-                    deadline: Instant::now() + limit,
-                    ended: false,
-                    value: PhantomData,
-                })
-            }
-        }
+        let child = forked(move || {
+            let answer = serde_json::to_vec(&work()).unwrap_or_default();
+            File::from(write).write_all(&answer).is_ok()
+        })?;
+        Ok(Self {
+            child,
+            answer: File::from(read),
+            deadline: Instant::now() + limit,
+            ended: false,
+            value: PhantomData,
+        })
     }
 
     /// Waits for what came of it.
@@ -113,6 +94,38 @@ impl<T> Drop for Apart<T> {
         let answer = PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP);
         if poll(&mut [answer], 0u8).is_ok_and(|count| count > 0) {
             let _ = waitpid(self.child, None);
+        }
+    }
+}
+
+/// Makes a process in a group of its own that does this `work`, and then ends, as this one does at the
+/// latest. Its status is 0 if it worked.
+///
+/// Only for a process with one thread: the child runs on with a copy of its memory.
+///
+/// # Errors
+///
+/// If there can be no process for it.
+pub(crate) fn forked(work: impl FnOnce() -> bool) -> io::Result<Pid> {
+    // SAFETY: this process has one thread, so no lock is held by another one that the child lacks.
+    #[expect(
+        unsafe_code,
+        reason = "fork is the cheapest process that can be killed"
+    )]
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            let here = Pid::from_raw(0);
+            let _ = setpgid(here, here);
+            end_with_parent();
+            without_streams();
+            let worked = work();
+            // SAFETY: ends this process without running the parent's exit handlers twice.
+            unsafe { nix::libc::_exit(i32::from(!worked)) }
+        }
+        ForkResult::Parent { child } => {
+            // Both do it: whoever comes first, it is done for the other.
+            let _ = setpgid(child, child);
+            Ok(child)
         }
     }
 }

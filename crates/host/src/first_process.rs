@@ -1,6 +1,7 @@
 //! The first process of a container, as proc(5) tells of it: nothing is run inside.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::Read,
     os::fd::OwnedFd,
@@ -65,13 +66,39 @@ pub(crate) fn is_inside(pid: u32, id: &ContainerId) -> Option<bool> {
     Some(is_in(&text, id))
 }
 
+/// Whether a process is in one of these containers; `None` if it is not there to be asked.
+pub(crate) fn is_inside_any(pid: u32, ids: &BTreeSet<&ContainerId>) -> Option<bool> {
+    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let is_id = |name: &str| ids.contains(&ContainerId(name.into()));
+    let scope = |name: &str| Some(is_id(name.strip_prefix("docker-")?.strip_suffix(".scope")?));
+    let is_one = |name: &str| is_id(name) || scope(name) == Some(true);
+    Some(names_in(&text).any(is_one))
+}
+
+/// Whose a process is; `None` if it is not there.
+pub(crate) fn uid_of(pid: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let uids = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    uids.split_whitespace().next()?.parse().ok()
+}
+
+/// What a process is called; `None` if it is not there.
+pub(crate) fn name_of(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().into())
+}
+
 /// Whether a process with this proc(5)'s cgroup is in a container, as engines name its directory
 /// by themselves or by way of systemd.
 fn is_in(cgroup: &str, id: &ContainerId) -> bool {
     let scope = format!("docker-{id}.scope");
+    names_in(cgroup).any(|name| name == id.0 || name == scope)
+}
+
+/// The names of the directories that proc(5)'s cgroup tells of.
+fn names_in(cgroup: &str) -> impl Iterator<Item = &str> {
     let paths = cgroup.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    let mut names = paths.flat_map(|path| path.split('/'));
-    names.any(|name| name == id.0 || name == scope)
+    paths.flat_map(|path| path.split('/'))
 }
 
 /// Received and sent by all interfaces but the loopback, from proc(5)'s net/dev.
@@ -127,5 +154,11 @@ mod tests {
         assert!(FirstProcess::open(std::process::id(), &id).is_none());
         assert_eq!(is_inside(std::process::id(), &id), Some(false));
         assert_eq!(is_inside(u32::MAX, &id), None);
+        let ids = BTreeSet::from([&id]);
+        assert_eq!(is_inside_any(std::process::id(), &ids), Some(false));
+        assert_eq!(is_inside_any(u32::MAX, &ids), None);
+        let here = std::process::id();
+        assert_eq!(uid_of(here), Some(nix::unistd::getuid().as_raw()));
+        assert!(name_of(here).is_some() && name_of(u32::MAX).is_none());
     }
 }

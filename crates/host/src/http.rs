@@ -123,24 +123,55 @@ impl Asked {
     /// # Errors
     ///
     /// [`io::ErrorKind::TimedOut`] at the deadline; or if the connection fails, or what comes is not HTTP.
-    pub(crate) fn finish(mut self) -> io::Result<Said> {
+    pub(crate) fn finish(self) -> io::Result<Said> {
+        self.finish_from(Vec::new())
+    }
+
+    /// Waits for the beginning of an answer that has no end: the connection, on which the rest will
+    /// come; of the body, what came with the head is dropped. Any other status than 200 has an end,
+    /// and is read to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Asked::finish`].
+    pub(crate) fn begun(mut self) -> io::Result<Result<UnixStream, Said>> {
         let mut answer = Vec::new();
         let mut part = vec![0; AT_A_TIME];
-        let mut head = None;
         loop {
-            let count = self.read(&mut part)?;
-            answer.extend_from_slice(&part[..count]);
+            match Head::of(&answer)? {
+                Some(head) if head.status == 200 => {
+                    self.stream.set_read_timeout(None)?;
+                    return Ok(Ok(self.stream));
+                }
+                Some(_) => return self.finish_from(answer).map(Err),
+                None => {}
+            }
+            match self.read(&mut part)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => answer.extend_from_slice(&part[..count]),
+            }
+        }
+    }
+
+    /// Reads the rest of an answer.
+    fn finish_from(mut self, mut answer: Vec<u8>) -> io::Result<Said> {
+        let mut part = vec![0; AT_A_TIME];
+        let (mut head, mut ended) = (None, false);
+        loop {
             if head.is_none() {
                 head = Head::of(&answer)?;
             }
             match &head {
-                Some(head) if count == 0 || head.end.is_some_and(|end| answer.len() >= end) => {
+                Some(head) if ended || head.end.is_some_and(|end| answer.len() >= end) => {
                     return head.answer(answer);
                 }
-                None if count == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                None if ended => return Err(io::ErrorKind::UnexpectedEof.into()),
                 _ if answer.len() > LONGEST => return Err(io::ErrorKind::FileTooLarge.into()),
                 _ => {}
             }
+            let count = self.read(&mut part)?;
+            answer.extend_from_slice(&part[..count]);
+            ended = count == 0;
         }
     }
 

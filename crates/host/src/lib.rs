@@ -5,6 +5,7 @@
 
 mod abilities;
 mod apart;
+mod aside;
 mod beside;
 pub mod build;
 pub mod build_log;
@@ -30,8 +31,10 @@ pub mod new_project;
 pub mod nvml;
 pub mod ops;
 pub mod original;
-pub mod owner;
+mod own_file;
+mod owner;
 pub mod projects;
+pub mod service;
 pub mod site;
 mod slices;
 pub mod ssh;
@@ -39,6 +42,7 @@ pub mod staging;
 pub mod system;
 pub mod tell;
 pub mod text_file;
+mod tracked_file;
 pub mod users;
 mod watch_file;
 
@@ -193,6 +197,15 @@ impl Host {
             }
             Way::Gateway(gateway) => gateway.wait(&asked, stop),
         }
+    }
+
+    /// Begins to listen to what happens to containers.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be reached.
+    pub fn happenings(&self) -> Result<engine::Happenings, Failure> {
+        Ok(self.engine().happenings()?)
     }
 
     /// Who answers Docker's own calls for this caller, such as a shell's: the engine, or the

@@ -7,7 +7,7 @@ use ds01_core::{
     owner::{Owner, Users, owner},
 };
 
-use crate::{apart::Apart, users};
+use crate::{aside::Aside, users};
 
 /// What looking at the folders of all of them may take, and asking for their users.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -15,23 +15,36 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// The longest login that is looked up.
 const LONGEST: usize = 256;
 
-/// Who seems to own each of these containers. It gives nobody a right: see [`ds01_core::owner`].
+/// Somebody who looks whose containers are. It gives nobody a right: see [`ds01_core::owner`].
 ///
 /// What labels and mounts name can be anywhere, on a file system that hangs among others, so a
 /// process of its own looks. Only for a process with one thread.
-///
-/// # Errors
-///
-/// If that process takes too long.
-pub fn owners(containers: &[&Sighting]) -> io::Result<Vec<Option<Owner>>> {
-    if containers.is_empty() {
-        return Ok(Vec::new());
+#[derive(Debug)]
+pub(crate) struct Owners(Aside<Vec<Sighting>, Vec<Option<Owner>>>);
+
+impl Default for Owners {
+    fn default() -> Self {
+        let find = |containers: Vec<Sighting>| {
+            let owners = containers.iter().map(|one| owner(one, &ThisHost));
+            owners.collect()
+        };
+        Self(Aside::new(find))
     }
-    let find = || {
-        let owners = containers.iter().map(|one| owner(one, &ThisHost));
-        owners.collect()
-    };
-    Apart::begin(LIMIT, find)?.finish()
+}
+
+impl Owners {
+    /// Who seems to own each of these containers.
+    ///
+    /// # Errors
+    ///
+    /// If that takes too long.
+    pub(crate) fn of(&mut self, containers: &[&Sighting]) -> io::Result<Vec<Option<Owner>>> {
+        if containers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let containers: Vec<_> = containers.iter().copied().cloned().collect();
+        self.0.ask(&containers, LIMIT)
+    }
 }
 
 /// The users of this host.

@@ -24,6 +24,7 @@ use crate::{
     limits_files::{self, InForce},
     look::{Look, Scope},
     metadata::Metadata,
+    owner::Owners,
     staging::Staging,
     users::{self, Caller, Person},
 };
@@ -36,7 +37,8 @@ pub struct Site {
     pub(crate) ledger: LedgerFile,
     pub(crate) metadata: Metadata,
     pub(crate) staging: Staging,
-    events: EventLog,
+    pub(crate) events: EventLog,
+    pub(crate) owners: RefCell<Owners>,
     notices: RefCell<Vec<String>>,
     for_others: bool,
     /// The process of who asks, if this one acts for somebody else.
@@ -77,6 +79,7 @@ impl Site {
             events: EventLog::new(&config.paths.log),
             source: source.into(),
             engine: Engine::new(&config.engine.socket, config.engine.timeout()),
+            owners: RefCell::default(),
             notices: RefCell::default(),
             for_others: false,
             client: None,
@@ -172,11 +175,6 @@ impl Site {
 
     pub(crate) fn take_notices(&self) -> Vec<String> {
         self.notices.take()
-    }
-
-    /// The log of what happened.
-    pub(crate) fn events(&self) -> &EventLog {
-        &self.events
     }
 
     /// Logs an event. One that cannot be logged is told to the user: it happened all the same.

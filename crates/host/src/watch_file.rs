@@ -1,9 +1,6 @@
 //! `lifecycle.json`: what the duties remember between two passes, changed by one at a time.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -13,9 +10,7 @@ use ds01_core::{
     lifecycle::Watch,
 };
 
-use nix::{libc, unistd::geteuid};
-
-use crate::{clock, ledger_file::StateError, lock::lock};
+use crate::{clock, ledger_file::StateError, lock::lock, own_file};
 
 const FILE: &str = "lifecycle.json";
 const LOCK: &str = "lifecycle.json.lock";
@@ -53,24 +48,8 @@ impl WatchFile {
 
     /// What is remembered now.
     pub(crate) fn read(&self) -> Watch {
-        let text = self.text().unwrap_or_default();
+        let text = own_file::read(&self.dir.join(FILE)).unwrap_or_default();
         Watch::read(&text, &self.boot).unwrap_or_else(|| Watch::new(&self.boot))
-    }
-
-    /// What root wrote, and nothing that a member of a trusted group planted there.
-    fn text(&self) -> io::Result<Vec<u8>> {
-        let mut options = OpenOptions::new();
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let mut file = options
-            .read(true)
-            .custom_flags(flags)
-            .open(self.dir.join(FILE))?;
-        let known = file.metadata()?;
-        let mut text = Vec::new();
-        if known.is_file() && known.uid() == geteuid().as_raw() {
-            file.read_to_end(&mut text)?;
-        }
-        Ok(text)
     }
 
     /// Changes it, whole or not at all.
@@ -83,35 +62,19 @@ impl WatchFile {
         let mut watch = self.read();
         let done = with(&mut watch);
         let path = self.dir.join(FILE);
-        let new = self.dir.join(format!("{FILE}.new"));
-        let text = serde_json::to_vec(&watch).map_err(io::Error::other);
-        text.and_then(|text| write(&new, &text))
-            .and_then(|()| fs::rename(&new, &path))
-            .map_err(|source| {
-                let _ = fs::remove_file(&new);
-                StateError::Unwritable { path, source }
-            })?;
+        let text = serde_json::to_vec(&watch).map_err(|error| StateError::Unwritable {
+            path: path.clone(),
+            source: error.into(),
+        })?;
+        own_file::replace(&path, &text, 0o600)?;
         Ok(done)
     }
 }
 
-/// Writes a new file for its owner alone.
-fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -66,7 +66,7 @@ impl Operation for ReadEvents {
             filter: &self.filter,
             read: EventsRead::default(),
         };
-        let log = site.events();
+        let log = &site.events;
         let read = log.read(self.after.as_ref(), self.filter.since, &mut gathered);
         let (place, end) = read.map_err(|error| {
             let message = format!("cannot read {}", log.path().display());

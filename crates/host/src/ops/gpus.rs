@@ -4,14 +4,18 @@ use ds01_core::{
     device::Device,
     failure::Failure,
     ledger::{Holder, Holding, Ledger},
+    owner::Way,
     time::Timestamp,
+    tracked::{Outsider, Tracked},
 };
 use serde::{Deserialize, Serialize};
 
+use super::outside::outsiders;
 use crate::{
     Operation, Site, clock,
     look::Scope,
     nvml::Probe,
+    tracked_file::TrackedFile,
     users::{Caller, login},
 };
 
@@ -37,15 +41,31 @@ pub struct DeviceStatus {
     pub device: Device,
     /// Who keeps it from others: one, unless somebody went behind DS01's back.
     pub holders: Vec<DeviceHolder>,
-    /// It is in use outside every container: nobody is given it.
+    /// It is in use, and no container holds it: nobody is given it.
     pub in_use_outside: bool,
+    /// The processes that use it outside every container, as far as they can be told.
+    pub outsiders: Vec<OutsiderOf>,
+}
+
+/// A process that uses a device outside every container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsiderOf {
+    /// Its pid.
+    pub pid: u32,
+    /// Whose it is: a login or uid.
+    pub user: String,
+    /// What it is called.
+    pub name: String,
 }
 
 /// Who holds a device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceHolder {
-    /// The owner's login or uid; `None` for a container that DS01 did not make.
+    /// The owner's login or uid. Of a container that DS01 did not make, whoever seems to own it, if
+    /// that is known.
     pub user: Option<String>,
+    /// How they were found out, of a container that DS01 did not make.
+    pub owner_by: Option<Way>,
     /// The engine's name of the container; empty if there is none.
     pub container: String,
     /// `live`, `pending`, `stopped`, `intruding` (started past DS01 on devices of others),
@@ -62,57 +82,94 @@ impl Operation for Gpus {
         let look = site.look(&Scope::Everything)?;
         let inventory = probe.finish()?;
         let ledger = site.view(&look)?;
+        let outsiders = outsiders(site, &inventory.devices, &look.seen.containers)?;
+        let found = Found {
+            tracked: &TrackedFile::new(&site.config().paths.state).read(),
+            outsiders: &outsiders,
+        };
         Ok(GpusStatus {
             driver: inventory.driver,
-            devices: statuses(&ledger, inventory.devices, clock::now()),
+            devices: statuses(&ledger, inventory.devices, &found, clock::now()),
             problems: inventory.problems,
         })
     }
 }
 
+/// What is known beside the ledger.
+pub(super) struct Found<'a> {
+    /// By the owner tracker.
+    pub(super) tracked: &'a Tracked,
+    /// Those who use devices outside every container.
+    pub(super) outsiders: &'a [Outsider],
+}
+
 /// Each device with its holders at `now`.
-pub(super) fn statuses(ledger: &Ledger, devices: Vec<Device>, now: Timestamp) -> Vec<DeviceStatus> {
+pub(super) fn statuses(
+    ledger: &Ledger,
+    devices: Vec<Device>,
+    found: &Found<'_>,
+    now: Timestamp,
+) -> Vec<DeviceStatus> {
     let status = |device: Device| {
-        let holders: Vec<_> = ledger.holders_of(&device, now).map(holder).collect();
+        let holders = ledger.holders_of(&device, now);
+        let holders: Vec<_> = holders.map(|one| holder(one, found.tracked)).collect();
         let busy = device
             .activity
             .processes
             .as_ref()
             .is_some_and(|all| !all.is_empty());
+        let on_it = |one: &&Outsider| one.slots.contains(&device.slot);
+        let outsiders = found.outsiders.iter().filter(on_it);
         DeviceStatus {
             in_use_outside: busy && holders.is_empty(),
             holders,
+            outsiders: outsiders.map(OutsiderOf::from).collect(),
             device,
         }
     };
     devices.into_iter().map(status).collect()
 }
 
-fn holder(holder: Holder<'_>) -> DeviceHolder {
+impl From<&Outsider> for OutsiderOf {
+    fn from(outsider: &Outsider) -> Self {
+        Self {
+            pid: outsider.process.pid,
+            user: login(outsider.uid),
+            name: outsider.name.clone(),
+        }
+    }
+}
+
+fn holder(holder: Holder<'_>, tracked: &Tracked) -> DeviceHolder {
+    let of = |user, container, state: &str| DeviceHolder {
+        user,
+        owner_by: None,
+        container,
+        state: state.into(),
+    };
     match holder {
         Holder::Allocation(entry) => {
-            let uid = entry.container.uid;
             let state = match entry.holding {
                 Holding::Pending { .. } => "pending",
                 Holding::Stopped { .. } => "stopped",
                 Holding::Intruding => "intruding",
                 _ => "live",
             };
+            let user = Some(login(entry.container.uid));
+            of(user, entry.container.to_string(), state)
+        }
+        Holder::Unmanaged(other) => {
+            let known = tracked.containers.get(&other.id);
+            let owner = known.and_then(|known| known.owner);
             DeviceHolder {
-                user: Some(login(uid)),
-                container: entry.container.to_string(),
-                state: state.into(),
+                owner_by: owner.map(|owner| owner.way),
+                ..of(
+                    owner.map(|owner| login(owner.uid)),
+                    other.name.clone(),
+                    "unmanaged",
+                )
             }
         }
-        Holder::Unmanaged(other) => DeviceHolder {
-            user: None,
-            container: other.name.clone(),
-            state: "unmanaged".into(),
-        },
-        Holder::Turn(turn) => DeviceHolder {
-            user: Some(login(turn.uid)),
-            container: String::new(),
-            state: "kept".into(),
-        },
+        Holder::Turn(turn) => of(Some(login(turn.uid)), String::new(), "kept"),
     }
 }

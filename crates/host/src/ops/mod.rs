@@ -26,6 +26,7 @@ mod list;
 mod locate;
 mod make;
 mod notices;
+mod outside;
 mod overview;
 mod queue;
 mod remove;
@@ -38,6 +39,7 @@ mod start;
 mod stop;
 mod sweep;
 mod target;
+mod track;
 
 use ds01_core::failure::{Failure, Kind};
 use serde_json::Value;
@@ -53,7 +55,7 @@ pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, 
 pub use events::{EventsRead, ReadEvents};
 pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};
-pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus};
+pub use gpus::{DeviceHolder, DeviceStatus, Gpus, GpusStatus, OutsiderOf};
 pub use holds::{EndHolds, Healed, Learned};
 pub use images::{DeleteImage, ImageListed, Images};
 pub use installed::{HandInstalled, Installed};
@@ -75,6 +77,7 @@ pub use slices::{LimitSlices, Limited, SlicesLimited};
 pub use start::{Start, Started};
 pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
+pub use track::{Track, TrackPassed};
 
 /// The operations that commands ask for; the others are the gateway's own.
 pub const COMMANDS: [&str; 25] = [

@@ -9,6 +9,7 @@ use ds01_core::{
     failure::Failure,
     ledger::{Allocation, Holder, Holding, Ledger},
     name::ContainerName,
+    owner::Way,
     policy::Policy,
     share::Share,
     time::Timestamp,
@@ -18,8 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DeviceStatus,
-    gpus::statuses,
+    gpus::{Found, statuses},
     list::{Ours, of_ledger},
+    outside::outsiders,
     sample::{counters, sampled},
 };
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
     look::Scope,
     nvml::Probe,
     system::System,
+    tracked_file::TrackedFile,
     users::{Caller, login},
 };
 
@@ -67,8 +70,10 @@ pub struct HostStatus {
 pub struct Allocated {
     /// The device as users read it.
     pub slot: String,
-    /// The owner's login; `None` for a container that DS01 did not make.
+    /// As `gpu-status` has them.
     pub user: Option<String>,
+    /// The same.
+    pub owner_by: Option<Way>,
     /// The engine's name of the container.
     pub container: String,
     /// As `gpu-status` has it.
@@ -121,7 +126,11 @@ impl Operation for Overview {
         let running: Vec<_> = running.cloned().collect();
         let system = System::now(site.engine().root_dir()?.as_deref());
         let users = users(&ledger, &site.policy()?, caller.uid, admin, now);
-        let devices = statuses(&ledger, inventory.devices.clone(), now);
+        let found = Found {
+            tracked: &TrackedFile::new(&site.config().paths.state).read(),
+            outsiders: &outsiders(site, &inventory.devices, &look.seen.containers)?,
+        };
+        let devices = statuses(&ledger, inventory.devices.clone(), &found, now);
         let keepers: Vec<_> = devices.iter().map(keepers).collect();
         let known = silence.is_none().then_some(&inventory);
         let stranded = stranded(&ledger, known, sees, now);
@@ -170,11 +179,16 @@ fn contained(ours: &Ours) -> Contained {
 }
 
 fn keepers(status: &DeviceStatus) -> Keepers {
+    let unmanaged = status.holders.iter().filter(|one| one.state == "unmanaged");
+    let outsiders = status.outsiders.iter();
     Keepers {
         slot: status.device.slot,
         count: status.holders.len(),
-        unmanaged: status.holders.iter().any(|holder| holder.user.is_none()),
+        unmanaged: unmanaged
+            .map(|one| (one.container.clone(), one.user.clone().zip(one.owner_by)))
+            .collect(),
         outside: status.in_use_outside,
+        outsiders: outsiders.map(|one| (one.pid, one.user.clone())).collect(),
     }
 }
 
@@ -274,6 +288,7 @@ fn allocations(
         let holders = status.holders.iter().map(|holder| Allocated {
             slot: status.device.slot.to_string(),
             user: holder.user.clone(),
+            owner_by: holder.owner_by,
             container: holder.container.clone(),
             state: holder.state.clone(),
             until: until(status, &holder.container),

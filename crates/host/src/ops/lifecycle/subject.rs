@@ -20,6 +20,7 @@ use crate::{
     ledger_file::Stored,
     look::{Look, Scope},
     site::fail,
+    tracked_file::TrackedFile,
     users::{Person, person},
 };
 
@@ -96,10 +97,11 @@ impl Scene {
 }
 
 fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<Subject> {
-    let mut owners: BTreeMap<Option<u32>, Rc<Owner>> = BTreeMap::new();
-    let mut owner = |uid: Option<u32>| {
-        let known = owners.entry(uid);
-        Rc::clone(known.or_insert_with(|| Rc::new(Owner::of(uid, policy))))
+    let tracked = TrackedFile::new(&site.config().paths.state).read();
+    let mut owners: BTreeMap<(Option<u32>, bool), Rc<Owner>> = BTreeMap::new();
+    let mut owner = |uid: Option<u32>, ours: bool| {
+        let known = owners.entry((uid, ours));
+        Rc::clone(known.or_insert_with(|| Rc::new(Owner::of(uid, ours, policy))))
     };
     let up = |seen: &&Sighting| matches!(seen.state, State::Running | State::Paused);
     let subject = |seen: &Sighting| {
@@ -116,7 +118,14 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
             (None, Some(other)) => (Devices::Claimed(other.claim.clone()), None),
             (None, None) => return None,
         };
-        let owner = owner(container.as_ref().map(|container| container.uid));
+        let owner = match &container {
+            Some(container) => owner(Some(container.uid), true),
+            None => {
+                let known = tracked.containers.get(&seen.id);
+                let seems = known.and_then(|known| known.owner);
+                owner(seems.map(|owner| owner.uid), false)
+            }
+        };
         let record = container
             .as_ref()
             .and_then(|name| site.metadata.of(name, &seen.id));
@@ -144,10 +153,12 @@ fn is_protected(seen: &Sighting) -> bool {
 }
 
 impl Owner {
-    /// Of nobody, the default group's limits hold.
-    fn of(uid: Option<u32>, policy: &Policy) -> Self {
+    /// Of a container that is not ours, and of nobody, the default group's limits hold: whose it seems to
+    /// be is for telling them, and gives nobody a right.
+    fn of(uid: Option<u32>, ours: bool, policy: &Policy) -> Self {
         let person = uid.and_then(|uid| person(uid).ok());
-        let login = person.as_ref().map_or("", |person| &person.login);
+        let known = person.as_ref().filter(|_| ours);
+        let login = known.map_or("", |person| &person.login);
         let limits = policy.limits_for(login);
         Self { person, limits }
     }
@@ -171,8 +182,10 @@ impl Subject {
         }
     }
 
-    /// Why a rule does not stop it, if its owner is exempt.
+    /// Why a rule does not stop it, if its owner is exempt. One that DS01 did not make never is: that is
+    /// root's to say, by a label.
     pub(super) fn exemption(&self, policy: &Policy, rule: Rule, now: Timestamp) -> Option<String> {
+        self.ours.as_ref()?;
         let login = &self.owner.person.as_ref()?.login;
         let exemption = policy.exemption(login, rule, now)?;
         let reason = exemption.reason.as_deref().unwrap_or("no reason is given");

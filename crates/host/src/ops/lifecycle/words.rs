@@ -27,13 +27,19 @@ pub(super) fn of_step(subject: &Subject, due: &Due, slots: &str, exempt: Option<
                 words(due.limit)
             )
         }
-        (Rule::Idle, Step::Warn { left, .. }) => format!(
-            "{done} and will be stopped in {}: use it, or keep it with touch /workspace/.keep-alive",
-            words(left)
-        ),
+        (Rule::Idle, Step::Warn { left, .. }) => {
+            let keep = match subject.ours {
+                Some(_) => ", or keep it with touch /workspace/.keep-alive",
+                None => "",
+            };
+            format!(
+                "{done} and will be stopped in {}: use it{keep}",
+                words(left)
+            )
+        }
         (Rule::Longest, Step::Warn { left, .. }) => {
-            let more = match subject.owner.limits.lifecycle.max_extension {
-                Some(Duration::ZERO) => String::new(),
+            let more = match (&subject.ours, subject.owner.limits.lifecycle.max_extension) {
+                (None, _) | (_, Some(Duration::ZERO)) => String::new(),
                 _ => format!(", or let it run longer: container-extend {name} 12h"),
             };
             format!(
