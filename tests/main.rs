@@ -40,6 +40,7 @@ mod project_init;
 mod promises;
 mod queue;
 mod races;
+mod reserve;
 mod retire;
 mod runtime;
 mod scripts;
