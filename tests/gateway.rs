@@ -19,6 +19,7 @@ mod gpus;
 mod identity;
 mod images;
 mod isolation;
+mod line;
 mod names;
 mod newer;
 mod not_root;

@@ -43,6 +43,7 @@ mod project_init;
 mod promises;
 mod queue;
 mod races;
+mod reserve;
 mod retire;
 mod rotation;
 mod runtime;

@@ -7,7 +7,7 @@ use ds01_testkit::TestHost;
 use super::{Reply, call, docker, done, refused, sleeper};
 use crate::support::{
     engine_view::{assert_no_device_twice, containers},
-    expect::{image, inspect, uuid, with_limit},
+    expect::{image, inspect, uuid, with_config, with_limit},
 };
 
 /// What a container can be used with, by the engine's own word.
@@ -204,6 +204,7 @@ fn a_device_that_was_given_away_is_not_had_by_a_start() {
 #[test]
 fn creates_at_once_get_no_more_than_there_are() {
     let host = TestHost::behind_gateway(2);
+    with_config(&host, "[gateway]\nwait_s = 0\n");
     with_limit(&host, "max_containers_per_user", "null");
     let body = r#"{"Image":"ds01-base","HostConfig":{"DeviceRequests":[{"Count":1,"Capabilities":[["gpu"]]}]}}"#;
     let users = ["alice", "bob", "carol", "dave"];

@@ -12,7 +12,7 @@ use ds01_testkit::TestHost;
 use serde_json::json;
 
 use super::{as_root, call, docker, done, refused, reply, sleeper};
-use crate::support::expect::inspect;
+use crate::support::expect::{inspect, with_config};
 
 /// Waits for what comes in its own time.
 #[track_caller]
@@ -144,6 +144,7 @@ fn a_parser_that_ends_takes_only_its_own_users_connections() {
 #[test]
 fn a_gateway_that_is_killed_harms_no_container_and_comes_back() {
     let host = TestHost::behind_gateway(1);
+    with_config(&host, "[gateway]\nwait_s = 0\n");
     sleeper(
         &host,
         "alice",

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod mlc;
 mod names;
 pub mod queue;
+pub mod reserve;
 mod retire;
 mod setup;
 pub mod track;

@@ -177,6 +177,11 @@ impl Policy {
         limits.settle(self.aggregate_enforced)
     }
 
+    /// Whether there is a group of this name.
+    pub fn has_group(&self, name: &str) -> bool {
+        self.groups.iter().any(|group| group.name == name)
+    }
+
     /// Whether `access_control` names the login, or one of the user's Unix groups.
     ///
     /// Only the login itself counts, in no other form. The policy group `admin` gives quota and

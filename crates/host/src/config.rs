@@ -9,7 +9,7 @@ use std::{
 };
 
 use ds01_core::{
-    docker::{Allow, LogLimit},
+    docker::LogLimit,
     failure::{Failure, Kind, UserError},
     ledger::SETTLED,
 };
@@ -17,6 +17,10 @@ use nix::unistd::{getegid, geteuid, getgid, getuid};
 use serde::{Deserialize, Serialize};
 
 use crate::tell::ByCommand;
+
+mod gateway;
+
+pub use gateway::Gateway;
 
 /// The configuration that counts unless `DS01_CONFIG` names another.
 pub(crate) const DEFAULT: &str = "/etc/ds01/ds01.toml";
@@ -48,19 +52,6 @@ pub struct Config {
     /// Why this is not what the file says now.
     #[serde(skip)]
     pub stale: Option<String>,
-}
-
-/// `[gateway]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Gateway {
-    /// What containers may have beyond what every container may.
-    pub allow: Allow,
-    /// Another socket that it serves, where clients look for the engine: `/run/docker.sock`, once
-    /// the engine has been moved to one of its own.
-    pub takes_over: Option<PathBuf>,
-    /// Networks that a user may have; 5 by default. The engine has some thirty for everybody.
-    pub networks_per_user: usize,
 }
 
 /// `[engine]`
@@ -156,16 +147,6 @@ impl Default for Engine {
                 false => "/run/docker.sock".into(),
             },
             timeout_s: SETTLED.as_secs(),
-        }
-    }
-}
-
-impl Default for Gateway {
-    fn default() -> Self {
-        Self {
-            allow: Allow::default(),
-            takes_over: None,
-            networks_per_user: 5,
         }
     }
 }

@@ -8,17 +8,24 @@ use ds01_core::{
     name::ContainerName,
     route::{Query, write_query},
 };
-use ds01_host::ops::{DockerCreate, DockerFound, rules_of};
-use serde_json::json;
+use ds01_host::{
+    Operation,
+    ops::{DockerCreate, DockerFound, rules_of},
+};
+use serde_json::{Value, json};
+use tokio::net::UnixStream;
 
-use super::{Call, Outcome, reply};
+use super::{Call, Outcome, reply, turn::InLine};
 use crate::{body, records::Owned};
 
 /// What the name of a container begins with that was given none.
 const NAMELESS: &str = "container";
 
 impl Call<'_> {
-    pub(super) async fn container_create(&self) -> Result<Outcome, Failure> {
+    pub(super) async fn container_create(
+        &self,
+        channel: &mut UnixStream,
+    ) -> Result<Outcome, Failure> {
         let asked: CreateBody = body::read(self.json()?)?;
         let name: ContainerName = match self.one("name").unwrap_or_default() {
             "" => Self::any_name()?,
@@ -39,24 +46,40 @@ impl Call<'_> {
                 .await
                 .map_err(|error| Failure::new(Kind::Failed, error.to_string()))??
         };
-        // Two at once could each find a volume unused, and one be root's and the other have folders
-        // of the host.
-        let creates = self.gateway.creates_of(self.caller.uid);
-        let _one_at_a_time = creates.lock().await;
-        let found = self.lookup(&planned).await?;
-        let request = DockerCreate {
+        let mut request = DockerCreate {
             name,
             body: asked,
             docker,
-            found,
+            found: DockerFound::default(),
             wait: None,
         };
-        let made = self
-            .operate("docker-create", &body::write(&request)?)
-            .await?;
-        let made = &made["value"]["Made"];
-        let (id, warnings) = (&made["id"], &made["warnings"]);
-        reply(201, &json!({ "Id": id, "Warnings": warnings }))
+        let mut line = InLine::new(self.gateway.config.gateway.wait());
+        loop {
+            request.wait = line.until();
+            let made = self.create_once(&planned, &mut request).await;
+            let made = made.map_err(|failure| line.in_vain(failure))?;
+            let Some(ticket) = made["Waits"].as_u64() else {
+                let made = &made["Made"];
+                let (id, warnings) = (&made["id"], &made["warnings"]);
+                return reply(201, &json!({ "Id": id, "Warnings": warnings }));
+            };
+            self.turn(&mut line, ticket, channel).await?;
+        }
+    }
+
+    /// Asks for it, and for nothing more of the same user's meanwhile: two at once could each find
+    /// a volume unused, and one be root's and the other have folders of the host.
+    async fn create_once(
+        &self,
+        planned: &Planned,
+        request: &mut DockerCreate,
+    ) -> Result<Value, Failure> {
+        let creates = self.gateway.creates_of(self.caller.uid);
+        let _one_at_a_time = creates.lock().await;
+        request.found = self.lookup(planned).await?;
+        let request = body::write(request)?;
+        let mut made = self.operate(DockerCreate::NAME, &request).await?;
+        Ok(made["value"].take())
     }
 
     /// Finds everything that the request names, among what the caller may use.

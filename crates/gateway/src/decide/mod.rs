@@ -13,6 +13,7 @@ mod lines;
 mod networks;
 mod system;
 mod to_engine;
+mod turn;
 mod volumes;
 mod who;
 
@@ -164,7 +165,7 @@ impl<'a> Call<'a> {
             Action::DiskUsage => self.disk_usage().await,
             Action::Events => self.events().await,
             Action::ContainerList => self.container_list().await,
-            Action::ContainerCreate => self.container_create().await,
+            Action::ContainerCreate => self.container_create(channel).await,
             Action::ContainerInspect => self.container_inspect().await,
             Action::ContainerStart => self.container_start().await,
             Action::ContainerRestart => self.container_restart().await,

@@ -31,6 +31,7 @@ mod overview;
 mod queue;
 mod remove;
 mod rename;
+mod reserve;
 mod sample;
 mod serve;
 mod shell;
@@ -70,6 +71,7 @@ pub use overview::{Allocated, Contained, HostStatus, Overview};
 pub use queue::{Kept, Queue, QueueStatus, Waiting};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
+pub use reserve::{CancelReservation, Party, Reserve, Wanted};
 pub use sample::Sample;
 pub use serve::{Handed, ServeLine, Served};
 pub use shell::{Shell, open_shell};
@@ -80,7 +82,7 @@ pub use sweep::{Gone, Sweep, Swept};
 pub use track::{Track, TrackPassed};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 25] = [
+pub const COMMANDS: [&str; 27] = [
     Create::NAME,
     Start::NAME,
     Stop::NAME,
@@ -106,6 +108,8 @@ pub const COMMANDS: [&str; 25] = [
     Leave::NAME,
     JoinLine::NAME,
     Queue::NAME,
+    Reserve::NAME,
+    CancelReservation::NAME,
 ];
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
@@ -150,6 +154,8 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         Leave::NAME => one::<Leave>,
         JoinLine::NAME => one::<JoinLine>,
         Queue::NAME => one::<Queue>,
+        Reserve::NAME => one::<Reserve>,
+        CancelReservation::NAME => one::<CancelReservation>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
         _ => {
@@ -184,6 +190,15 @@ mod tests {
         round(serde_json::from_value::<Create>(create).unwrap(), "create");
         round(Leave { ticket: 7 }, "leave");
         round(Queue {}, "queue");
+        round(CancelReservation { id: 3 }, "cancel-reservation");
+        let reserve = Reserve {
+            whom: Party::User("alice".into()),
+            what: Wanted::Slots(vec!["0:1".parse().unwrap()]),
+            from: Timestamp(1),
+            until: Timestamp(2),
+            lead: std::time::Duration::from_secs(3600),
+        };
+        round(reserve, "reserve");
         let join = JoinLine {
             name: None,
             gpus: 2,

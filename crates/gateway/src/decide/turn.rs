@@ -1,0 +1,108 @@
+//! A container that waits in line for its GPUs, as long as the client keeps the connection open.
+
+use std::time::{Duration, Instant};
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    time::Timestamp,
+};
+use ds01_host::{
+    Operation, clock,
+    line_watch::{Await, Awaited},
+    ops::Leave,
+};
+use tokio::{io::AsyncReadExt, net::UnixStream};
+
+use super::Call;
+use crate::body;
+
+/// One request that may wait.
+pub(super) struct InLine {
+    patience: Duration,
+    begun: Instant,
+    /// What the ledger is told.
+    until: Option<Timestamp>,
+    ticket: Option<u64>,
+}
+
+impl InLine {
+    /// From now on, for so long.
+    pub(super) fn new(patience: Duration) -> Self {
+        // The ledger knows whole seconds, and is not to be the first to give up.
+        let until = clock::now() + patience + Duration::from_secs(1);
+        Self {
+            patience,
+            begun: Instant::now(),
+            until: (!patience.is_zero()).then_some(until),
+            ticket: None,
+        }
+    }
+
+    /// Until when the request waits, if it is to be in line again.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        self.until.filter(|_| !self.left().is_zero())
+    }
+
+    fn left(&self) -> Duration {
+        self.patience.saturating_sub(self.begun.elapsed())
+    }
+
+    /// Nothing came of it: if it has waited, that is said too.
+    pub(super) fn in_vain(&self, failure: Failure) -> Failure {
+        if failure.kind != Kind::Busy || self.ticket.is_none() {
+            return failure;
+        }
+        let waited = self.patience.as_secs();
+        let message = format!("{}; waited for {waited}s", failure.message);
+        Failure { message, ..failure }.with_hint("wait beyond it with gpu-queue join")
+    }
+}
+
+impl Call<'_> {
+    /// Waits until it is time to ask again, or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// If the client has gone, which leaves the line; or the ledger cannot be read.
+    pub(super) async fn turn(
+        &self,
+        line: &mut InLine,
+        ticket: u64,
+        channel: &mut UnixStream,
+    ) -> Result<(), Failure> {
+        line.ticket = Some(ticket);
+        let mut known = None;
+        loop {
+            let within = line.left();
+            if within.is_zero() {
+                return Ok(());
+            }
+            let asked = Await {
+                ticket,
+                known: known.take(),
+                within,
+            };
+            let mut nothing = [0; 1];
+            let awaited = tokio::select! {
+                awaited = self.gateway.line.wait(self.caller.uid, asked) => awaited,
+                // The parser says nothing more: it lets go when the client has.
+                _ = channel.read(&mut nothing) => Err(self.gone(ticket).await),
+            };
+            match awaited? {
+                Awaited::Ask => return Ok(()),
+                Awaited::Stands(standing) => known = Some(standing),
+            }
+        }
+    }
+
+    /// Out of the line at once.
+    async fn gone(&self, ticket: u64) -> Failure {
+        let left = match body::write(&Leave { ticket }) {
+            Ok(leave) => self.operate(Leave::NAME, &leave).await.map(drop),
+            Err(failure) => Err(failure),
+        };
+        let gone = Failure::new(Kind::Interrupted, "the client has left");
+        // Nobody hears of it: a request that stays is not there when its turn comes, and goes then.
+        left.err().unwrap_or(gone)
+    }
+}

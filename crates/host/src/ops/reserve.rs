@@ -1,0 +1,219 @@
+//! `gpu-reserve`: devices that an admin sets aside for a user or a group, for a time.
+
+use std::time::Duration;
+
+use ds01_core::{
+    device::{Held, Inventory, Slot},
+    event::Event,
+    failure::{Failure, Kind},
+    ledger::Ledger,
+    policy::Policy,
+    reservation::{Reservation, What, Whom},
+    share::Share,
+    time::Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Operation, Site, clock,
+    look::Scope,
+    nvml::Probe,
+    site::fail,
+    users::{Caller, login, uid_of},
+};
+
+/// Sets devices aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reserve {
+    /// For whom.
+    pub whom: Party,
+    /// What.
+    pub what: Wanted,
+    /// When it begins.
+    pub from: Timestamp,
+    /// When it ends.
+    pub until: Timestamp,
+    /// How long before its beginning others have to mind it.
+    pub lead: Duration,
+}
+
+/// For whom something is to be reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Party {
+    /// The user of this login.
+    User(String),
+    /// Everybody whose limits come from this policy group.
+    Group(String),
+}
+
+/// What is to be reserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// These devices.
+    Slots(Vec<Slot>),
+    /// So much compute.
+    Amount(Share),
+}
+
+/// Takes a reservation back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelReservation {
+    /// Its number.
+    pub id: u64,
+}
+
+impl Operation for Reserve {
+    const NAME: &'static str = "reserve";
+    type Answer = Reservation;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Reservation, Failure> {
+        admins_only(site, caller)?;
+        let probe = Probe::begin(site.config().gpu.library.as_deref())?;
+        let whom = self.whom(&site.policy()?)?;
+        let inventory = probe.finish()?;
+        let what = self.what(&inventory)?;
+        let made = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+            if self.until <= self.from.max(now) {
+                let message = format!(
+                    "it would be over before it begins: {} to {}",
+                    self.from, self.until
+                );
+                let hint = "say when it ends with --until";
+                return Err(fail(Kind::Usage, message, hint.into()));
+            }
+            let made = Reservation {
+                id: next_id(ledger),
+                by: login(caller.uid),
+                whom,
+                what,
+                from: self.from,
+                until: self.until,
+                lead: self.lead,
+            };
+            fits(&made, ledger, &inventory)?;
+            ledger.line.reservations.push(made.clone());
+            Ok(made)
+        })?;
+        log(site, "queue.reserved", caller, &made);
+        Ok(made)
+    }
+}
+
+impl Reserve {
+    fn whom(&self, policy: &Policy) -> Result<Whom, Failure> {
+        match &self.whom {
+            Party::User(login) => Ok(Whom::User {
+                uid: uid_of(login)?,
+                login: login.clone(),
+            }),
+            Party::Group(group) if policy.has_group(group) => Ok(Whom::Group(group.clone())),
+            Party::Group(group) => {
+                let message = format!("the policy has no group {group:?}");
+                let hint = "see groups in resource-limits.yaml";
+                Err(fail(Kind::NotFound, message, hint.into()))
+            }
+        }
+    }
+
+    fn what(&self, inventory: &Inventory) -> Result<What, Failure> {
+        let slots = match &self.what {
+            Wanted::Amount(amount) => return Ok(What::Amount(*amount)),
+            Wanted::Slots(slots) => slots,
+        };
+        let held = slots.iter().map(|slot| {
+            let found = inventory.devices.iter().find(|device| device.slot == *slot);
+            found.map(Held::from).ok_or_else(|| {
+                let message = format!("this host has no GPU {slot}");
+                fail(
+                    Kind::NotFound,
+                    message,
+                    "see what there is with gpu-status".into(),
+                )
+            })
+        });
+        Ok(What::Devices(held.collect::<Result<_, _>>()?))
+    }
+}
+
+impl Operation for CancelReservation {
+    const NAME: &'static str = "cancel-reservation";
+    type Answer = Reservation;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Reservation, Failure> {
+        admins_only(site, caller)?;
+        let gone = site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+            let reserved = &mut ledger.line.reservations;
+            let at = reserved.iter().position(|reserved| reserved.id == self.id);
+            at.map(|at| reserved.remove(at)).ok_or_else(|| {
+                let message = format!("there is no reservation {}", self.id);
+                fail(
+                    Kind::NotFound,
+                    message,
+                    "see them with gpu-reserve list".into(),
+                )
+            })
+        })?;
+        log(site, "queue.cancelled", caller, &gone);
+        Ok(gone)
+    }
+}
+
+fn admins_only(site: &Site, caller: Caller) -> Result<(), Failure> {
+    match site.is_admin(caller)? {
+        true => Ok(()),
+        false => Err(fail(
+            Kind::Forbidden,
+            "only admins reserve GPUs".into(),
+            "wait in line with gpu-queue join, or ask an admin".into(),
+        )),
+    }
+}
+
+fn next_id(ledger: &Ledger) -> u64 {
+    let ids = ledger.line.reservations.iter().map(|reserved| reserved.id);
+    ids.max().unwrap_or_default() + 1
+}
+
+/// Nothing is promised to two, nor more than there is.
+fn fits(new: &Reservation, ledger: &Ledger, inventory: &Inventory) -> Result<(), Failure> {
+    let all: Share = inventory.devices.iter().map(|device| device.share).sum();
+    let at_a_time = ledger.line.reservations.iter();
+    let at_a_time = at_a_time.filter(|other| new.from < other.until && other.from < new.until);
+    let mut promised = Share::NONE;
+    for other in at_a_time.chain([new]) {
+        promised = promised
+            + match &other.what {
+                What::Amount(amount) => *amount,
+                What::Devices(devices) => devices.iter().map(|held| held.share).sum(),
+            };
+        let What::Devices(devices) = &new.what else {
+            continue;
+        };
+        if other.id != new.id && devices.iter().any(|device| other.covers(device)) {
+            let (id, whom, what) = (other.id, &other.whom, &other.what);
+            let message = format!(
+                "{what} is reserved for {whom} until {} already",
+                other.until
+            );
+            let hint = format!("take that back with gpu-reserve cancel {id}");
+            return Err(fail(Kind::State, message, hint));
+        }
+    }
+    if promised > all {
+        let message =
+            format!("more would be reserved at a time ({promised}) than this host has ({all})");
+        return Err(fail(
+            Kind::State,
+            message,
+            "see what is with gpu-reserve list".into(),
+        ));
+    }
+    Ok(())
+}
+
+fn log(site: &Site, kind: &str, by: Caller, about: &Reservation) {
+    let event = Event::new(clock::now(), kind).of(login(by.uid));
+    let event = event.with("id", about.id).with("for", &about.whom);
+    let event = event.with("what", &about.what);
+    site.log(event.with("from", about.from).with("until", about.until));
+}

@@ -1,0 +1,115 @@
+//! What Docker's API is asked for waits in the same line as what commands ask for.
+
+use std::{io::Write, os::unix::net::UnixStream};
+
+use ds01_testkit::TestHost;
+
+use super::{call, client, done, refused, reply, sleeper};
+use crate::support::{
+    duties::events,
+    expect::{self, failed, inspect, uuid, with_config, with_limit},
+    line::{in_line, waiters},
+};
+
+const BODY: &str = r#"{"Image":"ds01-base","HostConfig":{"DeviceRequests":[{"Count":1,"Capabilities":[["gpu"]]}]}}"#;
+
+/// Asks for a container with a GPU, on a connection that stays open.
+fn asks(host: &TestHost, user: &str, name: &str) -> UnixStream {
+    let mut client = host.connect(user);
+    let head = format!(
+        "POST /containers/create?name={name} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        BODY.len()
+    );
+    client.write_all((head + BODY).as_bytes()).unwrap();
+    client
+}
+
+#[test]
+fn docker_waits_in_the_line_and_nobody_passes_it() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "alice", "mine", &["--gpus", "1"]);
+    let run = [
+        "run",
+        "-d",
+        "--name",
+        "his",
+        "--gpus",
+        "1",
+        "ds01-base",
+        "sleep",
+        "1000",
+    ];
+    let bob = client(&host, "bob").spawn("docker", &run);
+    in_line(&host, 1);
+    assert_eq!(waiters(&host), [(20002, "his".to_string())]);
+    // What he does beside it goes on.
+    assert_eq!(done(&host, "bob", &["ps", "-aq"]), "");
+    done(&host, "alice", &["rm", "-f", "mine"]);
+    let args = ["hers", "ds01-base", "--no-wait"];
+    let carol = host.as_user("carol").run("container-create", &args);
+    assert_eq!(carol.status, Some(6), "{carol:?}");
+    assert_eq!(bob.wait().status, Some(0));
+    let given = "{{range .HostConfig.DeviceRequests}}{{.DeviceIDs}}{{end}}";
+    assert_eq!(
+        inspect(&host, "his._.20002", given),
+        format!("[{}]", uuid(0))
+    );
+    assert_eq!(waiters(&host), []);
+}
+
+#[test]
+fn who_closes_the_connection_leaves_the_line() {
+    let host = TestHost::behind_gateway(1);
+    expect::created(&host, "thesis");
+    let bob = asks(&host, "bob", "his");
+    in_line(&host, 1);
+    let carol = asks(&host, "carol", "hers");
+    in_line(&host, 2);
+    drop(bob);
+    in_line(&host, 1);
+    let left = &events(&host, "queue.left")[0];
+    assert_eq!(
+        (&left["user"], &left["details"]["reason"]),
+        (&"bob".into(), &"its owner left".into())
+    );
+    host.run("container-remove", &["thesis"]).ok();
+    assert_eq!(reply(carol).status, 201);
+    assert_eq!(expect::all_containers(&host), "hers._.20003\n");
+}
+
+#[test]
+fn as_many_wait_as_may_and_as_long_as_the_host_lets_them() {
+    let host = TestHost::behind_gateway(1);
+    with_limit(&host, "max_containers_per_user", "null");
+    expect::created(&host, "thesis");
+    let names: Vec<_> = (0..16).map(|number| format!("c{number}")).collect();
+    let waiting: Vec<_> = names.iter().map(|name| asks(&host, "bob", name)).collect();
+    in_line(&host, 16);
+    let most = call(&host, "bob", "POST /containers/create?name=more", BODY);
+    let message = "16 requests of yours wait in line already; see who waits with gpu-queue list";
+    assert_eq!((most.status, &*most.message()), (403, message));
+    let list = host
+        .as_user("bob")
+        .run("container-list", &["--all", "--format=simple"]);
+    assert_eq!(list, expect::done("", ""));
+    drop(waiting);
+    in_line(&host, 0);
+
+    with_config(&host, "[gateway]\nwait_s = 1\n");
+    let create = ["create", "--gpus", "1", "ds01-base"];
+    let in_vain =
+        "no GPU free: 1 asked for, 0 of 1 free; waited for 1s; wait beyond it with gpu-queue join";
+    assert_eq!(refused(&host, "bob", &create), in_vain);
+    host.config(&host.config_text().replace("wait_s = 1", "wait_s = 0"));
+    let at_once = "no GPU free: 1 asked for, 0 of 1 free; see who holds what with gpu-status";
+    assert_eq!(refused(&host, "bob", &create), at_once);
+    let command = host
+        .as_user("bob")
+        .run("container-create", &["his", "ds01-base", "--wait=0"]);
+    let at_once = format!(
+        "container-create: {}\n",
+        at_once.replace("; see", "\nhint: see")
+    );
+    assert_eq!(command, failed(6, &at_once));
+}

@@ -1,0 +1,133 @@
+//! `gpu-reserve`.
+
+use ds01_testkit::{Outcome, TestHost};
+
+use crate::support::expect::{created, done, failed};
+
+const RESERVE: &str = "gpu-reserve";
+
+/// A host on which dave is an admin, and carol of the group that something is reserved for.
+fn host(gpus: usize) -> TestHost {
+    let host = TestHost::with_gpus(gpus);
+    let limits = host.limits_text();
+    host.limits_yaml(&format!(
+        "{limits}  lab: {{members: [carol]}}\naccess_control:\n  admin_users: [dave]\n"
+    ));
+    host
+}
+
+fn dave(host: &TestHost, args: &[&str]) -> Outcome {
+    host.as_user("dave").run(RESERVE, args)
+}
+
+/// Whether this user gets a GPU now; they give it back.
+fn gets_one(host: &TestHost, user: &str) -> bool {
+    let args = ["x", "ds01-base", "--no-wait"];
+    let said = host.as_user(user).run("container-create", &args);
+    assert!(matches!(said.status, Some(0 | 6)), "{said:?}");
+    if said.status == Some(0) {
+        host.as_user(user).run("container-remove", &["x"]).ok();
+    }
+    said.status == Some(0)
+}
+
+/// A line without its times.
+fn timeless(line: &str) -> &str {
+    line.split_once(" from ").map_or(line, |(before, _)| before)
+}
+
+#[test]
+fn a_device_that_is_reserved_is_given_to_nobody_else_while_that_lasts() {
+    let host = host(1);
+    assert!(gets_one(&host, "bob"));
+    let made = dave(&host, &["add", "--for=alice", "--gpu=0", "--until=2h"]);
+    assert_eq!(timeless(&made.ok()), "reservation 1: GPU 0 for alice");
+    assert!(!gets_one(&host, "bob"));
+    let why = host
+        .as_user("bob")
+        .run("container-create", &["x", "ds01-base", "--no-wait"]);
+    assert!(
+        why.stderr.contains("but reserved for alice until "),
+        "{why:?}"
+    );
+    assert!(gets_one(&host, "alice"));
+    let list = host
+        .as_user("bob")
+        .run(RESERVE, &["list", "--format=simple"])
+        .ok();
+    assert!(list.starts_with("1\tGPU 0\talice\t"), "{list}");
+    assert!(list.ends_with("\tdave\n"), "{list}");
+    let gone = done("GPU 0 is not reserved for alice any more\n", "");
+    assert_eq!(dave(&host, &["cancel", "1"]), gone);
+    assert!(gets_one(&host, "bob"));
+}
+
+#[test]
+fn an_amount_is_left_for_a_group_on_whichever_devices() {
+    let host = host(2);
+    dave(&host, &["add", "--group=lab", "--amount=1", "--until=2h"]).ok();
+    created(&host, "thesis");
+    assert!(!gets_one(&host, "bob"), "the last is for the group");
+    assert!(gets_one(&host, "carol"));
+    assert_eq!(host.run("container-remove", &["thesis"]).status, Some(0));
+    assert!(gets_one(&host, "bob"));
+}
+
+#[test]
+fn who_could_hold_it_still_as_it_begins_is_not_given_it_before() {
+    let host = host(1);
+    let soon = ["add", "--for=alice", "--gpu=0", "--from=10h", "--until=2h"];
+    dave(&host, &soon).ok();
+    assert!(!gets_one(&host, "bob"), "his run may last longer");
+    dave(&host, &["cancel", "1"]).ok();
+    dave(&host, &[&soon[..], &["--lead=1h"]].concat()).ok();
+    assert!(gets_one(&host, "bob"), "nobody minds it yet");
+}
+
+#[test]
+fn nothing_is_promised_to_two_or_by_anybody() {
+    let host = host(1);
+    let alice = host.run(RESERVE, &["add", "--for=alice", "--gpu=0", "--until=2h"]);
+    let refused = "gpu-reserve: only admins reserve GPUs\n\
+                   hint: wait in line with gpu-queue join, or ask an admin\n";
+    assert_eq!(alice, failed(7, refused));
+    assert_eq!(host.run(RESERVE, &["cancel", "1"]), failed(7, refused));
+    dave(&host, &["add", "--for=alice", "--gpu=0", "--until=2h"]).ok();
+    let twice = dave(
+        &host,
+        &["add", "--for=bob", "--gpu=0", "--from=1h", "--until=2h"],
+    );
+    assert_eq!(twice.status, Some(4), "{twice:?}");
+    let more = dave(&host, &["add", "--for=bob", "--amount=1", "--until=1h"]);
+    let message = "gpu-reserve: more would be reserved at a time (2) than this host has (1)\n\
+                   hint: see what is with gpu-reserve list\n";
+    assert_eq!(more, failed(4, message));
+    dave(
+        &host,
+        &["add", "--for=bob", "--amount=1", "--from=2h", "--until=1h"],
+    )
+    .ok();
+    for (args, status) in [
+        (
+            &["add", "--for=nobody-here", "--gpu=0", "--until=1h"][..],
+            2,
+        ),
+        (&["add", "--group=none", "--gpu=0", "--until=1h"], 3),
+        (&["add", "--for=bob", "--gpu=7", "--until=1h"], 3),
+        (&["add", "--for=bob", "--gpu=x", "--until=1h"], 2),
+        (&["add", "--for=bob", "--until=1h"], 2),
+        (&["add", "--gpu=0", "--until=1h"], 2),
+        (&["add", "--for=bob", "--gpu=0"], 2),
+        (&["add", "--for=bob", "--gpu=0", "--until=2001-01-01"], 2),
+        (&["cancel", "9"], 3),
+        (&["cancel"], 2),
+        (&["frob"], 2),
+    ] {
+        let said = dave(&host, args);
+        assert_eq!(
+            (said.status, &*said.stdout),
+            (Some(status), ""),
+            "{args:?} {said:?}"
+        );
+    }
+}
