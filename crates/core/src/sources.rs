@@ -314,7 +314,7 @@ fn of_pip(line: &str) -> Option<Vec<String>> {
 
 /// pip's requirement for one of conda's: none for what the image has; `None` if it is not surely
 /// the same package.
-fn of_conda(spec: &str) -> Option<Option<String>> {
+pub(crate) fn of_conda(spec: &str) -> Option<Option<String>> {
     let spec = spec.rsplit_once("::").map_or(spec, |(_, spec)| spec).trim();
     let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let end = spec.find(|c| !of_name(c)).unwrap_or(spec.len());
