@@ -27,6 +27,33 @@ pub fn create(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Fail
     let Some(image) = of_catalogue(host, ui, create, &failure)? else {
         return Err(failure);
     };
+    of_image(host, ui, create, image)
+}
+
+/// Makes a container from the newest image of a framework that works here, which is fetched if need
+/// be.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_of(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    wish: &Wish,
+) -> Result<Created, Failure> {
+    let offered = ask(host, ui, &Catalogue {})?;
+    let image = &choose(&offered.entries, wish, &offered.hardware)?.image;
+    explain(ui, wish, image);
+    of_image(host, ui, create, image.clone())
+}
+
+fn explain(ui: &mut Ui, wish: &Wish, image: &str) {
+    ui.explain(format_args!("of the catalogue, {wish} is {image} here"));
+}
+
+/// The same from an image that may have to be fetched.
+fn of_image(host: &Host, ui: &mut Ui, create: &Create, image: String) -> Result<Created, Failure> {
     if host.find_image(&image)?.is_none() {
         if create.dry_run {
             let message = format!("the image {image} is not on this host yet");
@@ -63,10 +90,7 @@ fn of_catalogue(
     };
     match choose(&offered.entries, &wish, &offered.hardware) {
         Ok(entry) => {
-            ui.explain(format_args!(
-                "of the catalogue, {wish} is {} here",
-                entry.image
-            ));
+            explain(ui, &wish, &entry.image);
             Ok(Some(entry.image.clone()))
         }
         Err(NoImage::Framework { .. }) => Ok(None),
