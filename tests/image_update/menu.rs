@@ -1,5 +1,7 @@
 //! What is asked on a terminal, and the editor.
 
+use ds01_testkit::Pty;
+
 use super::*;
 
 const PROMPT: &str = "What about the image of thesis?";
@@ -116,7 +118,7 @@ fn the_editor_is_the_users_own_and_what_it_changed_is_built() {
             .env("EDITOR", "false")
             .env("VISUAL", editor);
         let mut edit = alice.pty(UPDATE, &["thesis", "--edit"]);
-        (edit.wait(), edit.output())
+        edit.rest()
     };
     let same = edit("true");
     assert_eq!(same, (Some(0), "the Dockerfile is as it was\r\n".into()));

@@ -166,7 +166,7 @@ fn on_a_terminal_the_framework_is_chosen() {
     let mut made = host.as_user("alice").pty(CREATE, &["thesis"]);
     made.expect("Which framework?");
     // The newest does not work here.
-    made.expect("1) Pytorch     2.8.0-aime\r\n");
+    made.expect("1) Pytorch     2.8.0-aime");
     made.send("2.5.1\r");
     made.expect("[thesis] ready.");
     assert_eq!(made.wait(), Some(0), "{}", made.output());

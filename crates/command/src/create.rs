@@ -1,5 +1,7 @@
 //! A container from an image that may be named by its framework, and may have to be fetched.
 
+use std::path::{self, PathBuf};
+
 use ds01_cli::{Interruptions, Ui};
 use ds01_core::{
     catalogue::{NoImage, Wish, choose},
@@ -19,6 +21,7 @@ use crate::ask;
 ///
 /// Those of [`Create`]; status 3 if nothing of the framework works here; those of the fetch.
 pub fn create(host: &Host, ui: &mut Ui, create: &Create) -> Result<Created, Failure> {
+    let create = &with_folders(create);
     // First as it is named: nearly always that is an image, and nothing else need be asked.
     let failure = match ask(host, ui, create) {
         Err(failure) if failure.kind == Kind::NotFound => failure,
@@ -45,7 +48,17 @@ pub fn create_of(
     let offered = ask(host, ui, &Catalogue {})?;
     let image = &choose(&offered.entries, wish, &offered.hardware)?.image;
     explain(ui, wish, image);
-    of_image(host, ui, create, image.clone())
+    of_image(host, ui, &with_folders(create), image.clone())
+}
+
+/// With folders as they are named from here: whoever makes it is elsewhere.
+fn with_folders(create: &Create) -> Create {
+    let from_here = |folder: &PathBuf| path::absolute(folder).unwrap_or(folder.clone());
+    Create {
+        workspace: create.workspace.as_ref().map(from_here),
+        data: create.data.as_ref().map(from_here),
+        ..create.clone()
+    }
 }
 
 fn explain(ui: &mut Ui, wish: &Wish, image: &str) {

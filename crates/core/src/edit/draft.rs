@@ -10,7 +10,7 @@ use crate::{
     dockerfile::Stages,
     project::DOCKERFILE,
     requirements::{self, normal, required},
-    sources::{self, ENVIRONMENT, PYPROJECT, REQUIREMENTS, Texts, settings},
+    sources::{self, ENVIRONMENT, FOR_POETRY, PYPROJECT, REQUIREMENTS, Texts, settings},
 };
 
 /// Files on the way from one state to another.
@@ -363,7 +363,7 @@ impl Draft {
         if self
             .left_out
             .iter()
-            .any(|left_out| is(&left_out) && left_out.ends_with("poetry"))
+            .any(|left_out| is(&left_out) && left_out.ends_with(FOR_POETRY))
         {
             elsewhere.push(format!("poetry's list in {PYPROJECT}"));
         }
