@@ -114,8 +114,14 @@ fn run(mut args: Args, ui: &mut Ui) -> Result<(), Failure> {
     for list in &args.apt {
         change.apt.extend(apt(list)?);
     }
+    // A version says nothing more: there is one of each name.
+    let name_of = |word: &str| {
+        word.split(['=', '<', '>', '!', '~', '[', ';'])
+            .next()
+            .map(String::from)
+    };
     let remove = args.remove.iter().flat_map(|list| list.split_whitespace());
-    change.remove = remove.map(String::from).collect();
+    change.remove = remove.filter_map(name_of).collect();
     let asked = ImageUpdate {
         name,
         change,

@@ -6,6 +6,7 @@
 
 mod draft;
 mod environment;
+mod listing;
 mod own;
 mod place;
 mod pyproject;

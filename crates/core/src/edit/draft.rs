@@ -1,24 +1,25 @@
-//! Files on the way from one state to another: what they list, and how it is changed.
+//! What files list is changed.
 
 use super::{
-    Files, Listed, Step, Unedited, Wanted, environment,
-    own::{Own, Which},
-    place::{self, Takes},
+    Files, Step, Unedited, Wanted, environment,
+    listing::{apt_key, first_line},
+    own::Which,
+    place::Takes,
     pyproject::{List, Which as Key},
 };
 use crate::{
     dockerfile::Stages,
     project::DOCKERFILE,
     requirements::{self, normal, required},
-    sources::{self, ENVIRONMENT, FOR_POETRY, PYPROJECT, REQUIREMENTS, Texts, settings},
+    sources::{self, ENVIRONMENT, PYPROJECT, REQUIREMENTS},
 };
 
 /// Files on the way from one state to another.
 pub(super) struct Draft {
     pub(super) files: Files,
-    takes: Takes,
+    pub(super) takes: Takes,
     /// What is listed for somebody else's tool.
-    left_out: Vec<String>,
+    pub(super) left_out: Vec<String>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -34,89 +35,9 @@ impl Draft {
         })
     }
 
-    fn own(&self) -> Result<Own, Unedited> {
-        Own::of(&self.files.dockerfile)
-    }
-
     fn put(&mut self, which: Which, list: Vec<String>) -> Result<(), Unedited> {
         self.files.dockerfile = self.own()?.with(&self.files.dockerfile, which, list)?;
         Ok(())
-    }
-
-    /// A file, if the image has what it lists.
-    fn text(&self, file: &'static str) -> Result<Option<&String>, Unedited> {
-        let Texts {
-            pyproject,
-            requirements,
-            environment,
-        } = &self.files.texts;
-        let own = self.own()?;
-        let (text, takes) = match file {
-            PYPROJECT => (pyproject, self.takes.folder),
-            ENVIRONMENT => (environment, false),
-            _ => (requirements, self.takes.requirements),
-        };
-        let takes = takes || own.list(Which::Of(file)).is_some();
-        Ok(text.as_ref().filter(|_| takes))
-    }
-
-    /// The lists of `pyproject.toml` that are installed.
-    fn keys(&self) -> Result<Vec<Key>, Unedited> {
-        let text = self.files.texts.pyproject.as_deref().unwrap_or_default();
-        let groups = settings(text)?.groups.into_iter().map(Key::Group);
-        Ok([Key::Dependencies].into_iter().chain(groups).collect())
-    }
-
-    pub(super) fn listed(&self) -> Result<Vec<Listed>, Unedited> {
-        let mut all = Vec::new();
-        let mut push = |text: &str, names: Vec<String>, file, is_apt| {
-            all.push(Listed {
-                text: first_line(text),
-                names,
-                file,
-                is_apt,
-            });
-        };
-        let own = self.own()?;
-        for which in [Which::Apt, Which::BlockApt] {
-            for name in own.list(which).unwrap_or_default() {
-                push(name, vec![apt_key(name)], DOCKERFILE, true);
-            }
-        }
-        if let Some(text) = self.text(ENVIRONMENT)? {
-            for item in environment::items(text)? {
-                push(&item.text, item.names(), ENVIRONMENT, false);
-            }
-        }
-        if let Some(text) = self.text(PYPROJECT)? {
-            for key in self.keys()? {
-                let list = List::find(text, key)?;
-                for item in list.iter().flat_map(List::items) {
-                    push(item, required(item).into_iter().collect(), PYPROJECT, false);
-                }
-            }
-        }
-        if let Some(text) = self.text(REQUIREMENTS)? {
-            for entry in requirements::entries(text) {
-                push(entry.text, vec![entry.name], REQUIREMENTS, false);
-            }
-        }
-        for item in own.list(Which::BlockPip).unwrap_or_default() {
-            push(
-                item,
-                required(item).into_iter().collect(),
-                DOCKERFILE,
-                false,
-            );
-        }
-        Ok(all)
-    }
-
-    /// What is listed under a name, by the files that have it.
-    fn found(&self, name: &str, apt: bool) -> Result<Vec<Listed>, Unedited> {
-        let mut listed = self.listed()?;
-        listed.retain(|one| one.is_apt == apt && one.names.iter().any(|own| own == name));
-        Ok(listed)
     }
 
     pub(super) fn remove(&mut self, given: &str) -> Result<(), Unedited> {
@@ -166,11 +87,6 @@ impl Draft {
         Ok(())
     }
 
-    fn pyproject(&self, key: Key) -> Result<Option<List<'_>>, Unedited> {
-        let text = self.files.texts.pyproject.as_deref();
-        text.map_or(Ok(None), |text| List::find(text, key))
-    }
-
     /// Takes a package out of a file, or with `new` puts another requirement in its place; the
     /// same where the Dockerfile repeats it.
     fn change(
@@ -210,7 +126,11 @@ impl Draft {
                     }
                 }
             }
-            _ => return self.change_own(Which::BlockPip, name, new),
+            _ => {
+                self.change_own(Which::BlockPip, name, new)?;
+                self.change_own(Which::Of(ENVIRONMENT), name, new)?;
+                return self.change_own(Which::Of(PYPROJECT), name, new);
+            }
         }
         self.change_own(Which::Of(file), name, new)
     }
@@ -272,6 +192,10 @@ impl Draft {
         let found = self.found(name, false)?;
         for there in &found {
             let step = match wanted.is_bare() || there.text == *text {
+                true if there.file == PYPROJECT && self.lacks(name)? => {
+                    self.append(Which::Of(PYPROJECT), &there.text)?;
+                    Step::Added(there.text.clone(), DOCKERFILE)
+                }
                 true => Step::Known(text.clone(), there.text.clone(), there.file),
                 false => {
                     self.change(there.file, name, Some(text))?;
@@ -300,6 +224,14 @@ impl Draft {
         }
         self.steps.push(Step::Added(text.clone(), file));
         Ok(())
+    }
+
+    /// Whether the Dockerfile repeats what `pyproject.toml` has, but not this.
+    fn lacks(&self, name: &str) -> Result<bool, Unedited> {
+        let own = self.own()?;
+        let repeated = own.list(Which::Of(PYPROJECT));
+        let is = |item: &String| required(item).is_some_and(|one| one == name);
+        Ok(repeated.is_some_and(|list| !list.iter().any(is)))
     }
 
     /// Adds a line of another file, which may be an option of pip's, or more lines with hashes.
@@ -349,45 +281,5 @@ impl Draft {
             false if in_pyproject => PYPROJECT,
             false => DOCKERFILE,
         })
-    }
-
-    fn not_listed(&self, name: &str) -> Result<Unedited, Unedited> {
-        let mut elsewhere = Vec::new();
-        let stages = Stages::of(&self.files.dockerfile);
-        if let Some(line) = place::naming(&stages, &normal(name)) {
-            elsewhere.push(format!("line {line} of the Dockerfile"));
-        }
-        let requirements = self.text(REQUIREMENTS)?.map_or("", |text| text);
-        elsewhere.extend(requirements::others(requirements).map(String::from));
-        let is = |left_out: &&String| required(left_out).is_some_and(|one| one == normal(name));
-        if self
-            .left_out
-            .iter()
-            .any(|left_out| is(&left_out) && left_out.ends_with(FOR_POETRY))
-        {
-            elsewhere.push(format!("poetry's list in {PYPROJECT}"));
-        }
-        let listed = self.listed()?.into_iter().map(|one| one.text).collect();
-        Ok(Unedited::NotListed {
-            name: name.into(),
-            listed,
-            elsewhere,
-        })
-    }
-}
-
-/// What names of Debian's are compared by: without a version.
-fn apt_key(name: &str) -> String {
-    name.split('=').next().unwrap_or(name).to_string()
-}
-
-/// A requirement without what stands on more lines, and the comment behind it.
-fn first_line(requirement: &str) -> String {
-    let line = requirement.trim_start_matches('\u{feff}').trim();
-    let line = line.lines().next().unwrap_or(line);
-    let line = line.trim_end_matches(['\\', ' ']);
-    match line.strip_prefix('#') {
-        Some(_) => line.into(),
-        None => line.split(" #").next().unwrap_or(line).trim_end().into(),
     }
 }

@@ -63,9 +63,10 @@ impl Own {
         while at < lines.len() {
             if said(lines[at]) == BEGIN {
                 let block = Block::read(&lines, at)?;
+                let line = at + 1;
                 at = block.lines.end;
                 if own.block.replace(block).is_some() {
-                    return Err(Unedited::Block { line: at });
+                    return Err(Unedited::Block { line });
                 }
             } else if let Some(found) = apt(&lines, at) {
                 at = found.lines.end;
