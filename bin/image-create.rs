@@ -89,6 +89,7 @@ impl Command for Args {
     const SEE_ALSO: &'static [&'static str] = &[
         "project-init",
         "project-launch",
+        "image-update",
         "image-list",
         "image-delete",
         "container-create",

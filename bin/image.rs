@@ -10,10 +10,11 @@ use ds01_cli::{
 };
 use ds01_core::failure::Failure;
 
-/// Build the images that containers are made from, see and delete them. What follows is the command.
+/// Build the images that containers are made from, change, see and delete them. What follows is the command.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} create thesis",
+    example = "{command_name} update thesis --add einops",
     example = "{command_name} list",
     example = "{command_name} delete thesis"
 )]

@@ -251,14 +251,14 @@ fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
         (
             "missing",
             2,
-            "container-create: cannot mount missing: there is no such folder\n\
-             hint: make it first: mkdir -p missing\n"
+            "container-create: cannot mount /home/alice/missing: there is no such folder\n\
+             hint: make it first: mkdir -p /home/alice/missing\n"
                 .into(),
         ),
         (
             "file",
             2,
-            "container-create: cannot mount file: it is not a folder\n\
+            "container-create: cannot mount /home/alice/file: it is not a folder\n\
              hint: name a folder, in your home or one that the host allows\n"
                 .into(),
         ),

@@ -43,6 +43,7 @@ fn two_words_are_the_command_of_one() {
         ("image", &["ls", "-a"], "image-list", &["-a"]),
         ("image", &["create", "none"], "image-create", &["none"]),
         ("image", &["rm", "none"], "image-delete", &["none"]),
+        ("image", &["update", "none"], "image-update", &["none"]),
     ] {
         assert_eq!(host.run(family, args), host.run(command, rest), "{args:?}");
     }

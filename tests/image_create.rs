@@ -134,8 +134,8 @@ fn a_failed_build_names_the_line_and_keeps_all_that_it_printed() {
     image(&host, IMAGE, "ds01-base", &[], &["LABEL a=1"]);
     let before = id_of_image(&host);
     let mut build = host.as_user("alice").pty(CREATE, &["thesis", "--no-cache"]);
-    assert_eq!(build.wait(), Some(1));
-    let shown = build.output();
+    let (status, shown) = build.rest();
+    assert_eq!(status, Some(1), "{shown}");
     let last: String = (31..=50).map(|number| format!("{number}\r\n")).collect();
     let end = format!(
         "\r\x1b[K{last}all that it printed is in {LOG}\r\n\

@@ -28,6 +28,7 @@ mod gpu_status;
 mod holds;
 mod idle;
 mod image_create;
+mod image_update;
 mod images;
 mod in_force;
 mod launch;

@@ -1,6 +1,7 @@
 //! AIME's MLC: the commands that we have of it, and its own scripts beside ours.
 
 mod aime;
+mod create;
 
 use ds01_testkit::TestHost;
 

@@ -8,14 +8,14 @@ const SCRIPT: &str = include_str!("aime.sh");
 
 /// A docker client of its own kind for each way to the engine.
 #[derive(Clone, Copy)]
-enum By {
+pub(super) enum By {
     /// On the engine itself, as one with rights to it.
     Engine,
     /// Through the gateway.
     Gateway,
 }
 
-fn aime(host: &TestHost, user: &str, by: By, args: &[&str]) -> Outcome {
+pub(super) fn aime(host: &TestHost, user: &str, by: By, args: &[&str]) -> Outcome {
     let all = [&["-c", SCRIPT, "aime.sh"], args].concat();
     with_docker(host, user, by).run("bash", &all)
 }
@@ -43,7 +43,7 @@ fn images(host: &TestHost) -> Vec<String> {
 }
 
 /// What `aime.sh` does to a container of alice's, made by `make`, in the end to its removal.
-fn managed(host: &TestHost, user: &str, by: By, name: &str) {
+pub(super) fn managed(host: &TestHost, user: &str, by: By, name: &str) {
     let aime = |args: &[&str]| aime(host, user, by, args);
     let tag = engine_name(name);
     let listed = aime(&["list-all"]).ok();

@@ -1,7 +1,7 @@
 //! The images of new projects, as they are really built.
 
 use super::*;
-use crate::support::expect::state;
+use crate::support::{expect::state, python::python};
 
 const LAUNCH: &str = "project-launch";
 
@@ -48,6 +48,40 @@ fn a_project_of_each_type_is_built_and_launched() {
             format!("{apt}{pip}{listed}"),
             "{topic}"
         );
+    }
+}
+
+#[test]
+fn a_project_of_each_type_imports_its_packages() {
+    let host = TestHost::new();
+    python(&host, &["lab"]);
+    with_config(&host, "[containers]\ndefault_image = \"lab\"\n");
+    let script = "python3 - <<'PYTHON'\n\
+                  import importlib\n\
+                  odd = {'opencv-python-headless': 'cv2', 'scikit-learn': 'sklearn'}\n\
+                  lines = open('/workspace/requirements.txt').read().split('\\n')\n\
+                  names = [line for line in lines if line and line[0] != '#']\n\
+                  for name in names:\n    \
+                      importlib.import_module(odd.get(name, name.replace('-', '_')))\n\
+                  print(len(names))\n\
+                  PYTHON\n\
+                  ls /usr/share/stand-in 2>/dev/null || true\n";
+    for (topic, told) in [
+        ("ml", "5\n"),
+        ("cv", "5\n"),
+        ("nlp", "5\n"),
+        ("rl", "4\n"),
+        ("llm", "6\n"),
+        ("ts", "5\n"),
+        ("audio", "4\nffmpeg\nlibsndfile1\n"),
+        ("custom", "0\n"),
+    ] {
+        let name = format!("a-{topic}");
+        host.run(INIT, &[&name, "--type", topic, "--quick", "--no-git"])
+            .ok();
+        host.run(LAUNCH, &[&name]).ok();
+        assert_eq!(inside(&host, &name, script), told, "{topic}");
+        host.run("container-retire", &[&name, "--force"]).ok();
     }
 }
 

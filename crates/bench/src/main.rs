@@ -5,6 +5,7 @@
 //! user's, which is this program again with the name of a part.
 
 mod allocate;
+mod build;
 mod create;
 mod figure;
 mod gateway;
@@ -62,6 +63,8 @@ fn main() -> ExitCode {
         ["race", marks] => race::measure(marks),
         ["race-one", number, marks] => race::run(number, marks),
         ["gateway"] => gateway::measure(),
+        ["build"] => build::everything(),
+        ["build", "measure"] => build::measure(),
         ["pass"] => pass::everything(),
         ["pass", "measure"] => pass::measure(),
         ["gateway", direct, gateway] => gateway::part(direct, gateway),
@@ -98,6 +101,7 @@ fn everything() -> Result<()> {
         }
     }
     memory::measure(&host)?;
+    build::everything()?;
     gateway::measure()?;
     pass::everything()
 }

@@ -70,6 +70,7 @@ fn add(
         slice: &format!("ds01-student-{owner}.slice"),
         project: project.as_ref(),
         image: "ds01-base",
+        framework: None,
         workspace: &format!("/home/{owner}/workspace/{project}"),
         data: None,
         devices: &[],

@@ -1,6 +1,9 @@
 //! A container from an image that may be named by its framework, and may have to be fetched.
 
-use std::time::Duration;
+use std::{
+    path::{self, PathBuf},
+    time::Duration,
+};
 
 use ds01_cli::{Interruptions, Ui};
 use ds01_core::{
@@ -14,8 +17,9 @@ use ds01_host::{
 
 use crate::{ask, wait::create_in_line};
 
-/// Makes a container, which waits in line for its devices as long as `patience` says. An image that this host does not have, but its catalogue, by that name, is
-/// the catalogue's; it is fetched if need be.
+/// Makes a container, which waits in line for its devices as long as `patience` says. An image that
+/// this host does not have, but its catalogue, by that name, is the catalogue's; it is fetched if
+/// need be.
 ///
 /// # Errors
 ///
@@ -26,6 +30,7 @@ pub fn create(
     create: &Create,
     patience: Option<Duration>,
 ) -> Result<Created, Failure> {
+    let create = &with_folders(create);
     // First as it is named: nearly always that is an image, and nothing else need be asked.
     let failure = match create_in_line(host, ui, create, patience) {
         Err(failure) if failure.kind == Kind::NotFound => failure,
@@ -34,6 +39,50 @@ pub fn create(
     let Some(image) = of_catalogue(host, ui, create, &failure)? else {
         return Err(failure);
     };
+    of_image(host, ui, create, image, patience)
+}
+
+/// Makes a container from the newest image of a framework that works here, which is fetched if need
+/// be.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_of(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    wish: &Wish,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
+    let offered = ask(host, ui, &Catalogue {})?;
+    let image = &choose(&offered.entries, wish, &offered.hardware)?.image;
+    explain(ui, wish, image);
+    of_image(host, ui, &with_folders(create), image.clone(), patience)
+}
+
+/// With folders as they are named from here: whoever makes it is elsewhere.
+fn with_folders(create: &Create) -> Create {
+    let from_here = |folder: &PathBuf| path::absolute(folder).unwrap_or(folder.clone());
+    Create {
+        workspace: create.workspace.as_ref().map(from_here),
+        data: create.data.as_ref().map(from_here),
+        ..create.clone()
+    }
+}
+
+fn explain(ui: &mut Ui, wish: &Wish, image: &str) {
+    ui.explain(format_args!("of the catalogue, {wish} is {image} here"));
+}
+
+/// The same from an image that may have to be fetched.
+fn of_image(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    image: String,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
     if host.find_image(&image)?.is_none() {
         if create.dry_run {
             let message = format!("the image {image} is not on this host yet");
@@ -70,10 +119,7 @@ fn of_catalogue(
     };
     match choose(&offered.entries, &wish, &offered.hardware) {
         Ok(entry) => {
-            ui.explain(format_args!(
-                "of the catalogue, {wish} is {} here",
-                entry.image
-            ));
+            explain(ui, &wish, &entry.image);
             Ok(Some(entry.image.clone()))
         }
         Err(NoImage::Framework { .. }) => Ok(None),

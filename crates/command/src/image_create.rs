@@ -19,8 +19,10 @@ use ds01_host::{
 
 use crate::{
     How,
+    anew::tell_next,
     base::{Base, begin},
     build,
+    deploy::existing,
     init::{ask_packages, ask_topic, tell_left_out, with_requirements},
     launch::no_project,
     own,
@@ -69,7 +71,7 @@ impl ImageCreate {
 pub fn image_create(host: &Host, ui: &mut Ui, asked: &ImageCreate) -> Result<(), Failure> {
     let name = match &asked.name {
         Some(named) => own(host, ui, named.clone())?,
-        None => choose(host, ui)?,
+        None => choose(host, ui, "Build the image of which project?")?,
     };
     let (project, is_new) = match host.project(&name)? {
         Some(project) => (project, false),
@@ -98,7 +100,9 @@ pub fn image_create(host: &Host, ui: &mut Ui, asked: &ImageCreate) -> Result<(),
     }
     let image = build(host, ui, &project, &asked.how, &again(asked, &name))?;
     ui.line(image)?;
-    next(host, ui, &name)
+    let found = existing(host, ui, &name)?;
+    tell_next(ui, &name, found.as_ref());
+    Ok(())
 }
 
 /// The command that builds it once more.
@@ -115,7 +119,8 @@ fn again(asked: &ImageCreate, name: &ContainerName) -> String {
     format!("image-create {name}{no_cache}{arguments}")
 }
 
-fn choose(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failure> {
+/// The project that is chosen from all.
+pub(crate) fn choose(host: &Host, ui: &mut Ui, prompt: &str) -> Result<ContainerName, Failure> {
     ui.may_ask("project")?;
     let mut projects = host.projects()?;
     if projects.is_empty() {
@@ -130,7 +135,7 @@ fn choose(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failure> {
         Ok([name.to_string(), image.into()])
     });
     let rows: Vec<_> = rows.collect::<Result<_, Failure>>()?;
-    Ok(projects.swap_remove(ui.choose("Build the image of which project?", &rows)?))
+    Ok(projects.swap_remove(ui.choose(prompt, &rows)?))
 }
 
 /// Lets the owner of a Dockerfile agree to another in its place.
@@ -247,16 +252,4 @@ fn save(
     }
     changes.push((&dockerfile, text));
     replace_all(&changes)
-}
-
-/// What can be done with a new image.
-fn next(host: &Host, ui: &mut Ui, name: &ContainerName) -> Result<(), Failure> {
-    match crate::deploy::existing(host, ui, name)? {
-        Some(found) => ui.note(format_args!(
-            "container {name}, {}, is made from the image of before: container-retire {name} && project-launch {name}",
-            found.state
-        )),
-        None => ui.note(format_args!("next: container-deploy {name}")),
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use ds01_core::{
     name::ContainerName,
     project::{DOCKERFILE, Draft, TOPICS, Topic},
     recipe::{Recipe, Source, image_name},
-    sources::{REQUIREMENTS, Settings, is_requirement},
+    sources::{FOR_POETRY, REQUIREMENTS, Settings, is_requirement},
 };
 use ds01_host::{
     Host,
@@ -206,10 +206,26 @@ pub(crate) fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
 }
 
 pub(crate) fn tell_left_out(ui: &mut Ui, source: &Source) {
-    for left_out in &source.left_out {
+    let (poetry, others): (Vec<_>, Vec<_>) = source
+        .left_out
+        .iter()
+        .partition(|left_out| left_out.ends_with(FOR_POETRY));
+    for left_out in others {
         ui.warn(format_args!(
             "{} lists {left_out}, which pip is not told to install",
             source.file
+        ));
+    }
+    if !poetry.is_empty() {
+        let names: Vec<_> = poetry
+            .iter()
+            .map(|one| one.trim_end_matches(FOR_POETRY))
+            .collect();
+        ui.warn(format_args!(
+            "{} lists {} for poetry alone, which the image is built without: move them to dependencies \
+             of [project], or write requirements.txt with poetry export",
+            source.file,
+            names.join(", ")
         ));
     }
 }

@@ -1,6 +1,7 @@
 //! What several commands share: the host as they open it, the container that is meant, and steps
 //! that are more than one operation.
 
+mod anew;
 mod base;
 mod build;
 mod create;
@@ -8,6 +9,7 @@ pub mod dashboard;
 mod deploy;
 pub mod duty;
 mod image_create;
+mod image_update;
 mod init;
 mod launch;
 pub mod limits;
@@ -42,9 +44,10 @@ use ds01_host::{
 
 pub use base::Base;
 pub use build::{How, build};
-pub use create::create;
+pub use create::{create, create_of};
 pub use deploy::{deploy, shell, with_gpu};
 pub use image_create::{ImageCreate, image_create};
+pub use image_update::{ImageUpdate, image_update};
 pub use init::{Init, init};
 pub use launch::launch;
 pub use retire::{Retire, retire};

@@ -31,6 +31,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// As AIME's commands write it: `Pytorch-2.8.0`.
+    fn label(&self) -> String {
+        format!("{}-{}", self.framework, self.version)
+    }
+
     /// The CUDA that it brings, as far as its name or version tells: `cuda12.4`, `cu124`, `cuda110`.
     fn cuda(&self) -> Option<Cuda> {
         cuda_in(&self.image).or_else(|| cuda_in(&self.version))
@@ -217,6 +222,14 @@ pub fn choose<'a>(
             .map(|why| why.to_string())
             .unwrap_or_default(),
     })
+}
+
+/// What an image is made for by a catalogue that has it, as AIME's commands write it:
+/// `Pytorch-2.8.0`.
+pub fn framework_of(entries: &[Entry], image: &str) -> Option<String> {
+    let image = image.trim_end_matches(":latest");
+    let is = |entry: &&Entry| entry.image.trim_end_matches(":latest") == image;
+    entries.iter().find(is).map(Entry::label)
 }
 
 /// The frameworks of a catalogue, in order, each once.

@@ -7,6 +7,7 @@
 //! Dockerfile reference, "Parser directives", "Environment replacement", "FROM", "COPY --from",
 //! "ONBUILD".
 
+mod stage;
 mod variables;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 };
 
 use crate::failure::{Kind, UserError};
+pub(crate) use stage::{Said, Stages};
 use variables::{argument, expanded};
 
 /// What is not an image after `FROM`.

@@ -40,6 +40,8 @@ pub struct Facts<'a> {
     pub project: &'a str,
     /// The image as the user named it.
     pub image: &'a str,
+    /// What the image is made for, where the catalogue has it: `Pytorch-2.8.0`.
+    pub framework: Option<&'a str>,
     /// The folder on the host that is mounted at `/workspace`.
     pub workspace: &'a str,
     /// The folder on the host that is mounted at `/data`, if any.
@@ -70,7 +72,9 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
             .map(|held| held.slot.to_string())
             .collect(),
     );
-    let framework = framework(facts.image);
+    let framework = facts
+        .framework
+        .map_or_else(|| framework(facts.image), String::from);
     let uid = facts.container.uid.to_string();
     let name = facts.container.name.as_ref();
     let created = facts.created.to_string();
@@ -131,7 +135,7 @@ pub fn without_comma(value: &str) -> String {
     value.replace(',', "%2C")
 }
 
-/// `pytorch-2.8.0` of `aime/pytorch:2.8.0`, as AIME writes frameworks.
+/// `pytorch-2.8.0` of `aime/pytorch:2.8.0`, near to how AIME writes frameworks.
 fn framework(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     last.split('@').next().unwrap_or(last).replace(':', "-")
@@ -163,6 +167,7 @@ mod tests {
             slice: "ds01-student-a_b.slice",
             project: "thesis",
             image: "host:5000/aime/pytorch:2.8.0",
+            framework: None,
             workspace: "/home/a,b/workspace/thesis",
             data: None,
             devices: &devices,
@@ -175,6 +180,7 @@ mod tests {
         );
         assert_eq!(labels[GPU_SLOTS], "0:1 0:2");
         assert_eq!(labels["aime.mlc.FRAMEWORK"], "pytorch-2.8.0");
+        assert_eq!(labels["ds01.framework"], labels["aime.mlc.FRAMEWORK"]);
         assert_eq!(labels["ds01.created"], "1970-01-01T00:00:00Z");
         assert_eq!(labels.len(), 23);
     }

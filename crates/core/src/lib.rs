@@ -14,6 +14,7 @@ pub mod device;
 pub mod docker;
 pub mod dockerfile;
 pub mod dockerignore;
+pub mod edit;
 pub mod event;
 pub mod failure;
 pub mod image;

@@ -75,12 +75,7 @@ impl Recipe {
              ENV PIP_BREAK_SYSTEM_PACKAGES=1\n\n"
         );
         if !self.apt.is_empty() {
-            text += "RUN apt-get update \\\n    \
-                     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\\n";
-            for package in &self.apt {
-                text += &format!("        {} \\\n", apt_name(package)?);
-            }
-            text += "    && rm -rf /var/lib/apt/lists/*\n\n";
+            text += &format!("{}\n", apt_run(&self.apt)?);
         }
         text += "# Where the project's folder is mounted in the container: nothing of it need be copied\n\
                  # but what pip reads.\n\
@@ -122,18 +117,51 @@ impl Source {
             None => text += &format!("\n{copy}RUN pip install --no-cache-dir -r {file}\n"),
             Some(arguments) if arguments.is_empty() => {}
             Some(arguments) => {
-                text += &format!(
-                    "\n{copy}# As {file} has them: a change there is to be made here too.\n\
-                     RUN [\"pip\", \"install\", \"--no-cache-dir\""
-                );
-                for argument in arguments {
-                    text += &format!(", \\\n    {}", serde_json::Value::from(argument.as_str()));
-                }
-                text += "]\n";
+                text += &format!("\n{copy}{}\n{}", as_in(file), pip_run(&PIP, arguments));
             }
         }
         text
     }
+}
+
+/// The line above the packages that another file has.
+pub(crate) fn as_in(file: &str) -> String {
+    format!("# As {file} has them: a change there is to be made here too.")
+}
+
+/// The words before the packages.
+pub(crate) const PIP: [&str; 3] = ["pip", "install", "--no-cache-dir"];
+
+/// The instruction that gives pip its arguments.
+pub(crate) fn pip_run(words: &[&str], arguments: &[String]) -> String {
+    let quoted = |word: &str| serde_json::Value::from(word).to_string();
+    let words: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+    let mut text = format!("RUN [{}", words.join(", "));
+    for argument in arguments {
+        text += &format!(", \\\n    {}", quoted(argument));
+    }
+    text + "]\n"
+}
+
+/// The lines before and after packages of Debian's.
+pub(crate) const APT: [&str; 3] = [
+    "RUN apt-get update \\",
+    "    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \\",
+    "    && rm -rf /var/lib/apt/lists/*",
+];
+
+/// The instruction that installs packages of Debian's.
+///
+/// # Errors
+///
+/// [`Unfit::Apt`].
+pub(crate) fn apt_run(packages: &[String]) -> Result<String, Unfit> {
+    let [first, second, last] = APT;
+    let mut text = format!("{first}\n{second}\n");
+    for package in packages {
+        text += &format!("        {} \\\n", apt_name(package)?);
+    }
+    Ok(format!("{text}{last}\n"))
 }
 
 /// A text that cannot end its line.
@@ -154,7 +182,11 @@ pub fn image_name(name: &str) -> Result<&str, Unfit> {
 }
 
 /// `name`, if a package of Debian's can be called so; `name=version`, too.
-fn apt_name(name: &str) -> Result<&str, Unfit> {
+///
+/// # Errors
+///
+/// [`Unfit::Apt`].
+pub fn apt_name(name: &str) -> Result<&str, Unfit> {
     let (package, version) = name.split_once('=').unwrap_or((name, "0"));
     let of = |text: &str, more: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);

@@ -53,7 +53,8 @@ pub fn without(text: &str, name: &str) -> Option<String> {
     (kept != text).then_some(kept)
 }
 
-/// A file in which a requirement stands in the place of what was asked of the same package.
+/// A file in which a requirement stands in the place of what was asked of the same package, before
+/// the comment that stands behind that.
 pub fn replaced(text: &str, name: &str, line: &str) -> String {
     let name = normal(name);
     let mut out = String::new();
@@ -63,11 +64,29 @@ pub fn replaced(text: &str, name: &str, line: &str) -> String {
             out.push_str(old);
         } else if !done {
             done = true;
+            let said = old.trim_end_matches(['\r', '\n']);
+            let begins = said.trim_start_matches([BOM, ' ', '\t']);
+            out.push_str(&said[..said.len() - begins.len()]);
             out.push_str(line);
-            out.push_str(&old[old.trim_end_matches(['\r', '\n']).len()..]);
+            out.push_str(comment(begins));
+            out.push_str(&old[said.len()..]);
         }
     }
     out
+}
+
+/// What can stand before the first line of a file.
+const BOM: char = '\u{feff}';
+
+/// The comment behind a requirement, with the blanks before it; empty if it has none, or is one.
+fn comment(requirement: &str) -> &str {
+    let last = requirement.rsplit('\n').next().unwrap_or(requirement);
+    let starts = last.char_indices().zip(last.chars().skip(1));
+    let mut starts = starts.filter(|((_, blank), hash)| blank.is_whitespace() && *hash == '#');
+    let Some(((at, _), _)) = starts.next().filter(|_| !last.starts_with('#')) else {
+        return "";
+    };
+    &last[last[..at].trim_end().len()..]
 }
 
 /// A line that cannot be taken from one file into another.
@@ -122,6 +141,20 @@ pub fn merged<'a>(text: &str, lines: impl IntoIterator<Item = &'a str>) -> Strin
         };
     }
     text
+}
+
+/// The other files of the same kind that a file names: `-r more.txt`.
+pub fn others(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(other)
+}
+
+fn other(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches(BOM).trim();
+    let value = line
+        .strip_prefix("--requirement")
+        .or(line.strip_prefix("-r"))?;
+    let value = value.trim_start_matches(['=', ' ', '\t']);
+    value.split_whitespace().next()
 }
 
 /// The names of all packages that a file asks for.
@@ -224,6 +257,22 @@ mod tests {
         let after = after.split_once("0b\r\n").unwrap().1;
         assert_eq!(new, format!("{before}numpy>=2\r\n{after}"));
         assert_eq!(replaced("a==1\nb\nA", "a", "a==2"), "a==2\nb\n");
+    }
+
+    #[test]
+    fn the_comment_behind_what_is_asked_anew_stays() {
+        for (before, after) in [
+            ("\u{feff}a>=1 # why\r\nb", "\u{feff}a==2 # why\r\nb"),
+            ("\ta ==1;x>'#'\t # a # b", "\ta==2\t # a # b"),
+            (
+                "a==1 \\\n --hash=x:0 \\\n --hash=x:1  # both\nb\n",
+                "a==2  # both\nb\n",
+            ),
+            ("a @ https://h/a#egg=a\n", "a==2\n"),
+            ("# conda: a=1 # x\n", "a==2\n"),
+        ] {
+            assert_eq!(replaced(before, "a", "a==2"), after, "{before:?}");
+        }
     }
 
     #[test]

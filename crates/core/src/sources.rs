@@ -17,6 +17,9 @@ pub const REQUIREMENTS: &str = "requirements.txt";
 /// conda's.
 pub const ENVIRONMENT: &str = "environment.yml";
 
+/// Behind what is left out since poetry alone could install it.
+pub const FOR_POETRY: &str = ", for poetry";
+
 /// The texts of a project's files, as far as it has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts {
@@ -180,7 +183,7 @@ fn pyproject(text: &str) -> Result<(Settings, Source), Wrong> {
         // `file:` as in `name @ file:lib`.
         needs_folder: arguments.iter().any(|one| one.contains("file:")),
         arguments: Some(arguments),
-        left_out: poetry.map(|name| format!("{name}, for poetry")).collect(),
+        left_out: poetry.map(|name| format!("{name}{FOR_POETRY}")).collect(),
     };
     Ok((tool.ds01, source))
 }
@@ -314,7 +317,7 @@ fn of_pip(line: &str) -> Option<Vec<String>> {
 
 /// pip's requirement for one of conda's: none for what the image has; `None` if it is not surely
 /// the same package.
-fn of_conda(spec: &str) -> Option<Option<String>> {
+pub(crate) fn of_conda(spec: &str) -> Option<Option<String>> {
     let spec = spec.rsplit_once("::").map_or(spec, |(_, spec)| spec).trim();
     let of_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let end = spec.find(|c| !of_name(c)).unwrap_or(spec.len());

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 mod context;
 pub mod doctor;
+pub mod editor;
 pub mod engine;
 pub mod events;
 mod fetch;

@@ -71,15 +71,30 @@ impl TextFile {
     ///
     /// If it cannot be written, or is not any more what was read.
     pub fn replace(&self, text: &str) -> Result<(), Failure> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let new = format!(".{name}.ds01-{}", std::process::id());
-        let new = self.path.with_file_name(new);
-        self.write(&new, text).map_err(|error| {
+        let new = self.beside();
+        let written = self.write(&new, text).and_then(|()| {
+            let now = match read(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                now => Some(now?),
+            };
+            if now != self.found {
+                return Err(io::Error::other("somebody has just changed it"));
+            }
+            fs::rename(&new, &self.path)
+        });
+        written.map_err(|error| {
             // It may not have come about.
             let _ = fs::remove_file(&new);
             let message = format!("cannot write {}: {error}", self.shown.display());
             Failure::new(Kind::Failed, message)
         })
+    }
+
+    /// Where another text is written first.
+    fn beside(&self) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let new = format!(".{name}.ds01-{}", std::process::id());
+        self.path.with_file_name(new)
     }
 
     /// Keeps it, as it is, under the first name of `<name>.old`, `<name>.old-2` and so on that is
@@ -109,9 +124,11 @@ impl TextFile {
 
     /// As it was, as far as that is possible.
     fn restore(&self) {
+        let new = self.beside();
         let _ = match &self.found {
-            Some((text, mode)) => fs::write(&self.path, text)
-                .and_then(|()| fs::set_permissions(&self.path, Permissions::from_mode(*mode))),
+            Some((text, _)) => self
+                .write(&new, text)
+                .and_then(|()| fs::rename(&new, &self.path)),
             None => fs::remove_file(&self.path),
         };
     }
@@ -122,15 +139,7 @@ impl TextFile {
             file.set_permissions(Permissions::from_mode(mode))?;
         }
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        let now = match read(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            now => Some(now?),
-        };
-        if now != self.found {
-            return Err(io::Error::other("somebody has just changed it"));
-        }
-        fs::rename(new, &self.path)
+        file.sync_all()
     }
 }
 

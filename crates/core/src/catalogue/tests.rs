@@ -224,3 +224,22 @@ fn the_shipped_catalogue_has_an_image_for_each_framework_everywhere() {
     let found = choose(&entries, &"pytorch".parse().unwrap(), &blackwell).unwrap();
     assert_eq!(found.arch, Arch::Blackwell);
 }
+
+#[test]
+fn what_an_image_is_made_for_stands_in_its_line() {
+    let entries = read(&format!("{TEXT}Mine, 1.0-x, CPU, lab/odd\n"));
+    for (image, framework) in [
+        ("torch:2.9-aime-cuda12.6", Some("Pytorch-2.9.1-aime")),
+        ("nvcr.io/nvidia/jax:25.04-py3", Some("Jax-25.04-cuda12.9")),
+        ("lab/odd", Some("Mine-1.0-x")),
+        ("lab/odd:latest", Some("Mine-1.0-x")),
+        ("lab/odd:2", None),
+        ("torch", None),
+    ] {
+        assert_eq!(
+            framework_of(&entries, image).as_deref(),
+            framework,
+            "{image}"
+        );
+    }
+}

@@ -22,7 +22,7 @@ use crate::{
     Operation, Site, clock,
     look::{Look, Scope},
     nvml::Probe,
-    owner::owners,
+    owner::Owners,
     site::fail,
     users::{Caller, login, person},
 };
@@ -124,7 +124,7 @@ impl Adopt {
         let ids: Vec<_> = others.iter().map(|(c, _)| c.id.clone()).collect();
         let inspected = site.engine().inspect(&ids)?;
         let sightings: Vec<_> = others.iter().map(|(c, _)| *c).collect();
-        let seem = owners(&sightings).map_err(|error| {
+        let seem = Owners::default().of(&sightings).map_err(|error| {
             Failure::new(
                 Kind::Failed,
                 format!("cannot look at their folders: {error}"),

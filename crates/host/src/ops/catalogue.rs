@@ -38,7 +38,7 @@ impl Operation for Catalogue {
     fn run(&self, site: &Site, _: Caller) -> Result<Offered, Failure> {
         let config = site.config();
         let probe = Probe::begin(config.gpu.library.as_deref())?;
-        let text = read(&config.paths.config.join(FILE))?.unwrap_or_default();
+        let entries = entries(site)?;
         let hardware = match probe.finish() {
             Ok(inventory) => inventory.hardware,
             // Only a host without a driver has no GPU: one that does not answer may have.
@@ -46,9 +46,20 @@ impl Operation for Catalogue {
             Err(error) => return Err(error.into()),
         };
         Ok(Offered {
-            entries: catalogue::read(&text),
+            entries,
             hardware,
             default_image: config.containers.default_image.clone(),
         })
     }
+}
+
+fn entries(site: &Site) -> Result<Vec<Entry>, Failure> {
+    let text = read(&site.config().paths.config.join(FILE))?.unwrap_or_default();
+    Ok(catalogue::read(&text))
+}
+
+/// What the catalogue says that an image is made for. One that cannot be read says nothing: no
+/// container is refused for the sake of a label.
+pub(super) fn framework_of(site: &Site, image: &str) -> Option<String> {
+    catalogue::framework_of(&entries(site).ok()?, image)
 }

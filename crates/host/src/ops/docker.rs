@@ -24,6 +24,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    catalogue::framework_of,
     create::{Creation, Made, finish},
     draft::{self, Order},
     folders,
@@ -207,6 +208,7 @@ fn order(
         run: kind.rules(&rules.limits, &rules.types).max_runtime,
         half_life: rules.half_life,
         slice,
+        framework: framework_of(site, &found.image_name),
         image: found.image_name.clone(),
         project: planned.container.name.to_string(),
         workspace: workspace.unwrap_or_default(),

@@ -16,7 +16,7 @@ use ds01_core::{
     user,
 };
 
-use super::{Create, account, folders};
+use super::{Create, account, catalogue::framework_of, folders};
 use crate::{
     Site, clock,
     engine::Image,
@@ -38,6 +38,8 @@ pub(super) struct Order {
     pub(super) slice: String,
     /// The image as the user named it.
     pub(super) image: String,
+    /// What the catalogue says that it is made for.
+    pub(super) framework: Option<String>,
     pub(super) project: String,
     /// The folder on the host that is its workspace; empty if it has none.
     pub(super) workspace: PathBuf,
@@ -60,6 +62,7 @@ impl Order {
             slice: &self.slice,
             project: &self.project,
             image: &self.image,
+            framework: self.framework.as_deref(),
             workspace: &folders.0.to_string_lossy(),
             data: folders.1.map(Path::to_string_lossy).as_deref(),
             devices,
@@ -137,6 +140,7 @@ impl Draft {
             run: rules.max_runtime,
             half_life: policy.recent_use_half_life(),
             slice,
+            framework: framework_of(site, &image),
             image,
             project: project.into(),
             workspace,

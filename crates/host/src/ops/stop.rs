@@ -1,6 +1,6 @@
 //! `container-stop`: ends the processes; the devices are held for a while.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::State,
@@ -145,6 +145,10 @@ pub struct Described {
     pub processes: Option<usize>,
     /// Its devices as users read them.
     pub slots: String,
+    /// The folder of the host at `/workspace`, if there is one.
+    pub workspace: Option<PathBuf>,
+    /// The folder of the host at `/data`, if there is one.
+    pub data: Option<PathBuf>,
 }
 
 impl Operation for Describe {
@@ -158,7 +162,16 @@ impl Operation for Describe {
         let engine = site.engine();
         let inspected = engine.inspect(std::slice::from_ref(&target.id))?.pop();
         let label = |key| sighting.labels.get(key).cloned();
+        let record = site.metadata.read(&target.container);
+        let record = record.filter(|record| record.id == target.id);
+        let folder = |inside: &str| {
+            let mut binds = record.iter().flat_map(|record| &record.binds);
+            let bind = binds.find(|bind| bind.target == inside)?;
+            Some(PathBuf::from(&bind.source))
+        };
         Ok(Described {
+            workspace: folder("/workspace"),
+            data: folder("/data"),
             name: target.container.name,
             state: sighting.state,
             image: label(ds01_core::label::IMAGE).unwrap_or(sighting.image.clone()),
