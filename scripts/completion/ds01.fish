@@ -20,6 +20,6 @@ function __ds01_candidates
     string collect -- $lines
 end
 
-for command in check check-limits container container-attach container-cleanup container-create container-deploy container-exit container-extend container-list container-owner-tracker container-pause container-remove container-retire container-run container-start container-stats container-stop container-unpause dashboard ds01-doctor ds01-events ds01-gateway ds01-holds ds01-idle ds01-notices ds01-runtime ds01-slices gpu gpu-status image image-create image-delete image-list mlc-list mlc-open mlc-remove mlc-start mlc-stats mlc-stop project project-init project-launch user user-setup
+for command in check check-limits container container-attach container-cleanup container-create container-deploy container-exit container-extend container-list container-owner-tracker container-pause container-remove container-retire container-run container-start container-stats container-stop container-unpause dashboard ds01-adopt ds01-doctor ds01-events ds01-gateway ds01-holds ds01-idle ds01-notices ds01-queue ds01-runtime ds01-slices gpu gpu-queue gpu-reserve gpu-status image image-create image-delete image-list image-update mlc-create mlc-list mlc-open mlc-remove mlc-start mlc-stats mlc-stop project project-init project-launch user user-setup
     complete -c $command -f -a '(__ds01_candidates)'
 end
