@@ -48,8 +48,7 @@ fn who_joined_is_told_when_the_turn_comes_and_the_gpu_is_kept() {
     created(&host, "thesis");
     let said = bob(&host).run(QUEUE, &["join"]);
     let ticket = joined_ticket(&said.stdout);
-    let place = "place 1 of 1 in line, for how long is not known: no GPU free: 1 asked for, 0 of 1 \
-                 free\n";
+    let place = "place 1 of 1, no end known: no GPU free: 1 asked for, 0 of 1 free\n";
     let note = format!(
         "when your turn comes it is kept for you for 15m, and you are told; leave with gpu-queue \
          leave {ticket}\n"

@@ -10,8 +10,8 @@ use crate::support::{
 
 const CREATE: &str = "container-create";
 
-const ALONE: &str = "waiting for up to 3m, place 1 of 1 in line, for how long is not known: no GPU \
-                     free: 1 asked for, 0 of 1 free\n";
+const ALONE: &str = "waiting in line for up to 3m, place 1 of 1, no end known: no GPU free: 1 asked \
+                     for, 0 of 1 free\n";
 
 #[test]
 fn who_waits_has_the_device_as_soon_as_it_is_given_back() {
@@ -43,11 +43,7 @@ fn the_end_of_a_hold_wakes_who_waits_though_nobody_does_anything() {
     host.run("container-stop", &["thesis", "-t", "0"]).ok();
     let bob = host.as_user("bob").run(CREATE, &["his", "ds01-base"]);
     assert_eq!((bob.status, &*bob.stdout), (Some(0), "his with GPU 0\n"));
-    assert!(
-        bob.stderr.contains("place 1 of 1 in line, in "),
-        "{}",
-        bob.stderr
-    );
+    assert!(bob.stderr.contains("place 1 of 1, in "), "{}", bob.stderr);
 }
 
 #[test]
@@ -90,11 +86,11 @@ fn a_terminal_shows_the_place_and_ctrl_c_leaves_the_line_at_once() {
     let carol = waits(&host, "carol", &["hers"], 1);
     let args = ["his", "ds01-base"];
     let mut bob = host.as_user("bob").pty(CREATE, &args);
-    bob.expect("place 2 of 2 in line, for how long is not known: ");
+    bob.expect("place 2 of 2, no end known: no GPU free: 1 asked for, 0 of 1 free");
     carol.signal(Signal::SIGTERM);
     let left = format!("{ALONE}{CREATE}: interrupted\n");
     assert_eq!(carol.wait(), failed(130, &left));
-    bob.expect("place 1 of 1 in line, ");
+    bob.expect("place 1 of 1, ");
     assert_eq!(waiters(&host), [(20002, "his".to_string())]);
     bob.send("\x03");
     assert_eq!(bob.wait(), Some(130));

@@ -153,7 +153,7 @@ impl InLine<'_> {
             false if self.shown.is_empty() => {
                 let patience = human::duration(self.patience);
                 self.ui
-                    .note(format_args!("waiting for up to {patience}, {text}"));
+                    .note(format_args!("waiting in line for up to {patience}, {text}"));
             }
             _ => {}
         }
@@ -166,11 +166,11 @@ pub fn place(standing: &Standing, now: Timestamp) -> String {
     let Standing { place, of, .. } = standing;
     let expected = match expected(standing, now) {
         Some(left) => format!("in {left} at the latest"),
-        None => "for how long is not known".into(),
+        None => "no end known".into(),
     };
     match &standing.why {
-        Some(why) => format!("place {place} of {of} in line, {expected}: {why}"),
-        None => format!("place {place} of {of} in line: it is your turn"),
+        Some(why) => format!("place {place} of {of}, {expected}: {why}"),
+        None => format!("place {place} of {of}: it is your turn"),
     }
 }
 
