@@ -167,7 +167,11 @@ fn leave(args: &Args, target: Option<&String>, ui: &mut Ui) -> Result<(), Failur
     let host = open(ui)?;
     let tickets = ds01_command::queue::tickets(&host, ui, target.map(String::as_str), args.all)?;
     for ticket in tickets {
-        match ask(&host, ui, &Leave { ticket })? {
+        let leave = Leave {
+            ticket,
+            present: false,
+        };
+        match ask(&host, ui, &leave)? {
             Some(free) if free.is_empty() => {
                 ui.line(format_args!("ticket {ticket} left the line"))?
             }

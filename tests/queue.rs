@@ -232,6 +232,28 @@ fn the_line_shows_everybody_and_one_leaves_what_is_ones_own() {
 }
 
 #[test]
+fn who_gives_up_at_the_terminal_goes_on_waiting_beyond_it() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let ticket = joined(&host, &["his"]);
+    let args = ["his", "ds01-base", "--wait=1"];
+    let in_vain = bob(&host).run("container-create", &args);
+    assert_eq!(in_vain.status, Some(6), "{in_vain:?}");
+    let mut terminal = bob(&host).pty("container-create", &["his", "ds01-base"]);
+    terminal.expect("place 1 of 1, ");
+    terminal.send("\x03");
+    assert_eq!(terminal.wait(), Some(130));
+    let row = format!("{ticket}\t1\tbob\t1\this\t");
+    let status = bob(&host).run(QUEUE, &["--format=simple"]).ok();
+    assert!(status.starts_with(&row), "{status}");
+    // At the terminal he has it as soon as his turn comes there.
+    let waits = bob(&host).spawn("container-create", &["his", "ds01-base"]);
+    host.run("container-remove", &["thesis"]).ok();
+    assert_eq!(waits.wait().stdout, "his with GPU 0\n");
+    assert_eq!(bob(&host).run(QUEUE, &["--format=simple"]), done("", ""));
+}
+
+#[test]
 fn who_may_not_have_it_or_waits_already_cannot_join() {
     let host = TestHost::with_gpus(2);
     created(&host, "thesis");

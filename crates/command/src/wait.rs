@@ -92,6 +92,7 @@ pub(crate) fn create_in_line(
         // Who is not in the line any more need not leave it, and what went wrong is known already.
         let _ = host.ask(&Leave {
             ticket: line.ticket,
+            present: true,
         });
         match failure.kind {
             Kind::Busy => in_vain(failure, patience),

@@ -97,7 +97,10 @@ impl Call<'_> {
 
     /// Out of the line at once.
     async fn gone(&self, ticket: u64) -> Failure {
-        let left = match body::write(&Leave { ticket }) {
+        let left = match body::write(&Leave {
+            ticket,
+            present: true,
+        }) {
             Ok(leave) => self.operate(Leave::NAME, &leave).await.map(drop),
             Err(failure) => Err(failure),
         };

@@ -3,7 +3,7 @@
 use ds01_core::{
     event::Event,
     failure::Failure,
-    line::{Turn, slots},
+    line::{Stay, Turn, Waiter, slots},
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ use crate::{
 pub struct Leave {
     /// Its ticket.
     pub ticket: u64,
+    /// Only if it waits at a terminal or on a connection: what was joined beyond that stays when
+    /// somebody who asked for the same container gives up.
+    pub present: bool,
 }
 
 impl Operation for Leave {
@@ -28,6 +31,11 @@ impl Operation for Leave {
     fn run(&self, site: &Site, caller: Caller) -> Result<Option<String>, Failure> {
         let look = site.look(&Scope::Nothing)?;
         let left = site.change(&look, |ledger, _| {
+            let waiter = ledger.line.waiter(caller.uid, self.ticket);
+            let is_present = |waiter: &Waiter| matches!(waiter.stay, Stay::Present { .. });
+            if self.present && !waiter.is_some_and(is_present) {
+                return Ok(None);
+            }
             let waited = ledger
                 .line
                 .leave(caller.uid, self.ticket)

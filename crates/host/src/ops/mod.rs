@@ -188,7 +188,11 @@ mod tests {
             "data": null, "gpus": 1, "dry_run": false
         });
         round(serde_json::from_value::<Create>(create).unwrap(), "create");
-        round(Leave { ticket: 7 }, "leave");
+        let leave = Leave {
+            ticket: 7,
+            present: true,
+        };
+        round(leave, "leave");
         round(Queue {}, "queue");
         round(CancelReservation { id: 3 }, "cancel-reservation");
         let reserve = Reserve {
