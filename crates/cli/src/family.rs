@@ -13,6 +13,9 @@ use crate::{Ui, complete::Candidate, nearest};
 /// commands themselves.
 const INDEX: &str = include_str!("../../../man/commands.tsv");
 
+/// A service of root's with the original's name, which is no work on a container.
+const NO_MEMBER: &str = "container-owner-tracker";
+
 /// Other words for those that the commands have.
 const ALIASES: [(&str, &str); 4] = [
     ("ls", "list"),
@@ -25,6 +28,9 @@ const ALIASES: [(&str, &str); 4] = [
 pub(crate) fn members(family: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     INDEX.lines().filter_map(move |line| {
         let (name, about) = line.split_once('\t')?;
+        if name == NO_MEMBER {
+            return None;
+        }
         let word = name.strip_prefix(family)?.strip_prefix('-')?;
         Some((word, about))
     })
@@ -130,6 +136,7 @@ mod tests {
             ("container", "rm", Some("container-remove")),
             ("gpu", "status", Some("gpu-status")),
             ("gpu", "ls", None),
+            ("container", "owner-tracker", None),
             ("container", "", None),
             ("cont", "ainer-list", None),
             ("container", "../../bin/sh", None),
