@@ -24,6 +24,7 @@ use ds01_host::{
     note = "The columns are CONTAINER OWNER FROM STATE GPU RESULT. The owner is the one whose uid ends the name: look whether that is so, as labels and names are whatever somebody wrote. From then on the container counts against their limits, and idle and long runs are ended.",
     note = "A container that has all GPUs of the host, or names them by number, is not adopted: the number can be another GPU's after a reboot. It keeps what it has until it is removed; then let its owner make it anew with container-create.",
     note = "Then it says what is left of the original system, and what to type to remove it. Nothing of that is removed here. --undo makes what was adopted nobody's again; it keeps its GPUs.",
+    note = "With --format=json: name, origin (original or mlc), login, state, slots, unfit: why it is left alone, or null.",
     error_code(1, "some were not adopted"),
     error_code(3, "there is no such container"),
     error_code(7, "you are not root")
