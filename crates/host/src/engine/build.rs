@@ -14,7 +14,7 @@ use crate::context::Context;
 const WHAT: &str = "build the image";
 
 /// Bytes of the folder at a time.
-const AT_A_TIME: usize = 64 << 10;
+const AT_A_TIME: usize = 256 << 10;
 
 /// What is heard of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +65,8 @@ impl Engine {
         context.archive.set_nonblocking(true).map_err(broken)?;
         let archive = UnixStream::from_std(context.archive).map_err(broken)?;
         let body = stream::try_unfold((archive, context.ended), async |(mut archive, ended)| {
-            let mut bytes = vec![0; AT_A_TIME];
-            let count = archive.read(&mut bytes).await?;
-            bytes.truncate(count);
+            let mut bytes = Vec::with_capacity(AT_A_TIME);
+            let count = archive.read_buf(&mut bytes).await?;
             match (count, ended.get()) {
                 (1.., _) => Ok(Some((Bytes::from(bytes), (archive, ended)))),
                 (0, Some(Ok(()))) => Ok(None),
