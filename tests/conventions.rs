@@ -275,6 +275,12 @@ fn what_a_command_prints_as_json_is_what_its_page_says() {
     let host = TestHost::new();
     running(&host, "thesis");
     host.docker(&["tag", "ds01-base", "ds01-20001/thesis"]).ok();
+    let limits = host.limits_text();
+    host.limits_yaml(&format!(
+        "{limits}access_control: {{admin_users: [dave]}}\n"
+    ));
+    let reserve = ["add", "--for=alice", "--amount=1", "--until=1h"];
+    host.as_user("dave").run("gpu-reserve", &reserve).ok();
     let mut seen = Vec::new();
     for command in commands() {
         let page = host.run(&command, &["--info"]).ok();
