@@ -8,7 +8,7 @@ use crate::{
     admit::Denied,
     device::{Held, Uuid},
     ledger::{Holder, Ledger},
-    line::{Known, Waiter},
+    line::{Known, Stay, Waiter},
     reservation::{Reservation, What},
     share::Share,
     time::Timestamp,
@@ -106,12 +106,18 @@ impl<'a> Floor<'a> {
         shares.into_iter().take(waiter.devices as usize).sum()
     }
 
-    fn is_kept_for(&self, at: usize, uid: u32) -> bool {
-        self.kept_for[at] == Some(uid) && self.given[at].is_none()
+    /// Whether it is kept for somebody who may take it: for who is there, and not for another
+    /// request of theirs, or what is kept once would be kept again and again.
+    fn is_kept_for(&self, at: usize, waiter: &Waiter) -> bool {
+        let asks = self
+            .asks
+            .is_some_and(|asks| asks.waiter.ticket == waiter.ticket);
+        let is_there = asks || matches!(waiter.stay, Stay::Present { .. });
+        is_there && self.kept_for[at] == Some(waiter.uid) && self.given[at].is_none()
     }
 
     fn is_free(&self, at: usize, waiter: &Waiter) -> bool {
-        self.is_kept_for(at, waiter.uid) || self.free_at[at] == Some(self.now)
+        self.is_kept_for(at, waiter) || self.free_at[at] == Some(self.now)
     }
 
     /// Whether it was free before this plan gave it to somebody.
@@ -135,9 +141,7 @@ impl<'a> Floor<'a> {
 
     /// What `chosen` adds to what the user holds: what is kept for them is counted already.
     pub(super) fn cost(&self, waiter: &Waiter, chosen: &[usize]) -> Share {
-        let new = chosen
-            .iter()
-            .filter(|at| !self.is_kept_for(**at, waiter.uid));
+        let new = chosen.iter().filter(|at| !self.is_kept_for(**at, waiter));
         new.map(|at| self.share(*at)).sum()
     }
 
@@ -182,7 +186,7 @@ impl<'a> Floor<'a> {
         let mut order = free.clone();
         order.sort_by_cached_key(|&at| {
             let device = self.device(at);
-            let mine = self.is_kept_for(at, waiter.uid) || self.is_reserved_for(at, waiter);
+            let mine = self.is_kept_for(at, waiter) || self.is_reserved_for(at, waiter);
             let whole = device.slot.mig.is_none();
             (!mine, device.share, whole, on_gpu(&device.gpu), device.slot)
         });
@@ -242,11 +246,7 @@ impl<'a> Floor<'a> {
         let against =
             |reserved: &&Reservation| reserved.holds_off(waiter.uid, &waiter.terms, self.now);
         self.reservations().filter(against).all(|reserved| {
-            let new = || {
-                chosen
-                    .iter()
-                    .filter(|at| !self.is_kept_for(**at, waiter.uid))
-            };
+            let new = || chosen.iter().filter(|at| !self.is_kept_for(**at, waiter));
             match reserved.what {
                 What::Devices(_) => !new().any(|at| reserved.covers(self.device(*at))),
                 What::Amount(amount) => {

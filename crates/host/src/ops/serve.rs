@@ -78,12 +78,10 @@ impl Operation for ServeLine {
         let decide = |ledger: &mut Ledger, now: Timestamp| {
             look.tells_all_devices()?;
             let new = serve(ledger, &inventory, None, now);
-            // Each is for one pass alone, if two run at once.
-            let mut untold = Vec::new();
-            for turn in ledger.line.turns.iter_mut().filter(|turn| !turn.told) {
-                untold.push(turn.clone());
-                turn.told = true;
-            }
+            let turns = ledger.line.turns.iter();
+            let mut untold: Vec<_> = turns.filter(|turn| !turn.told).cloned().collect();
+            // A start can take its time: nobody is told later for it.
+            untold.sort_by_key(|turn| turn.launch.is_some());
             Ok((new, untold))
         };
         if self.dry_run {
@@ -92,8 +90,24 @@ impl Operation for ServeLine {
         }
         let (new, untold) = site.change(&look, decide)?;
         log_turns(site, &new);
-        Ok(untold.iter().map(|turn| hand(site, turn)).collect())
+        let mut handed = Vec::new();
+        for turn in &untold {
+            if take(site, turn)? {
+                handed.push(hand(site, turn));
+            }
+        }
+        Ok(handed)
     }
+}
+
+/// Whether this pass is the one that hands it over, if two run at once: noted one by one, so that
+/// a pass that is killed leaves the others to the next.
+fn take(site: &Site, turn: &Turn) -> Result<bool, Failure> {
+    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        let mut turns = ledger.line.turns.iter_mut();
+        let mine = turns.find(|one| one.ticket == turn.ticket && !one.told);
+        Ok(mine.map(|turn| turn.told = true).is_some())
+    })
 }
 
 fn served(turn: &Turn, what: Handed) -> Served {

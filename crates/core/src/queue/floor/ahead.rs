@@ -104,7 +104,7 @@ impl Floor<'_> {
     /// Whether the head might wait longer if somebody else had these devices: for one of them, or
     /// for its own quota, if they are for the same user.
     pub(super) fn delays(&self, head: &Head<'_>, waiter: &Waiter, chosen: &[usize]) -> bool {
-        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_kept_for(*at, waiter.uid);
+        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_kept_for(*at, waiter);
         let takes = chosen.iter().any(of_use);
         let own = waiter.uid == head.waiter.uid && head.budget.is_some();
         if !takes && !own {

@@ -97,6 +97,9 @@ impl Operation for Extend {
             record.extension = Some(extension);
             // Under the lock: two at once count both.
             site.metadata.write(&target.container, &record)?;
+            // Who waits in line is told so.
+            let ends = started + limit.saturating_add(extension.by);
+            ledger.change(&target.container, |entry| entry.ends = Some(ends));
             Ok(extension.by)
         })?;
         let until = started + limit.saturating_add(by);
