@@ -23,6 +23,7 @@ use ds01_host::{
     example = "{command_name} --undo thesis._.1001",
     note = "The columns are CONTAINER OWNER FROM STATE GPU RESULT. The owner is the one whose uid ends the name: look whether that is so, as labels and names are whatever somebody wrote. From then on the container counts against their limits, and idle and long runs are ended.",
     note = "A container that has all GPUs of the host, or names them by number, is not adopted: the number can be another GPU's after a reboot. It keeps what it has until it is removed; then let its owner make it anew with container-create.",
+    note = "One that is privileged, has capabilities, devices or namespaces of the host, or has folders of the host and does not run as its owner, is left alone as well: whoever starts it can become root. --as-is adopts it all the same, which changes nothing for users who were in the docker group.",
     note = "Then it says what is left of the original system, and what to type to remove it. Nothing of that is removed here. --undo makes what was adopted nobody's again; it keeps its GPUs.",
     note = "With --format=json: name, origin (original or mlc), login, state, slots, unfit: why it is left alone, or null.",
     error_code(1, "some were not adopted"),
@@ -37,6 +38,10 @@ struct Args {
     /// only say what would be done
     #[argh(switch)]
     dry_run: bool,
+
+    /// those too that could make their owner root on the host, as the original and MLC make them
+    #[argh(switch)]
+    as_is: bool,
 
     /// give back what was adopted
     #[argh(switch)]
@@ -71,6 +76,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let adopt = Adopt {
         names: args.names,
         dry_run,
+        as_is: args.as_is,
         undo,
     };
     let found = ask(&host, ui, &adopt)?;

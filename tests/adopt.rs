@@ -113,6 +113,7 @@ fn what_cannot_be_sure_is_left_alone_with_the_reason() {
     let host = TestHost::with_gpus(3);
     let number = original(&host, "number", &["--gpus", "device=0"]);
     let other = original(&host, "other", &["--label", "aime.mlc.USER=bob"]);
+    let folders = original(&host, "folders", &["-v", "/home/alice:/home"]);
     let foreign = [
         "run",
         "-d",
@@ -127,10 +128,13 @@ fn what_cannot_be_sure_is_left_alone_with_the_reason() {
     let left = pass(&host, ADOPT, &["--format=simple"]);
     assert_eq!(left.status, Some(1));
     let why = "left alone: it has GPU 0 by its number, which can be another one's after a reboot";
+    let beyond = "left alone: it has folders of the host and runs as somebody else than its owner \
+                  (--as-is adopts it all the same: its owner can use that)";
     let label = "left alone: its label aime.mlc.USER says bob, and its name says alice";
     assert_eq!(
         rows(&left),
         [
+            format!("{folders}\t-\tds01\trunning\t-\t{beyond}"),
             format!("{other}\t-\tds01\trunning\t-\t{label}"),
             format!("{number}\t-\tds01\trunning\t0\t{why}"),
         ]

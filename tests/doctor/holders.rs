@@ -120,6 +120,6 @@ fn the_ledger_and_the_records_are_compared_with_the_engine() {
     });
     let what =
         "kept._.20002 (created) holds GPU 1, labelled as DS01's without a record of whose it is";
-    let rm = "unless it is to have them: docker -H unix://ROOT/engine/docker.sock rm kept._.20002";
+    let rm = "ds01-adopt --dry-run; or docker -H unix://ROOT/engine/docker.sock rm kept._.20002";
     assert_told(&host, "holders", &[["wrong", what, rm]]);
 }

@@ -88,6 +88,9 @@ pub enum Unfit {
         /// The login of the uid in its name.
         owner: String,
     },
+    /// It may what none of DS01's own may, such as become root on the host.
+    #[error("it {} (--as-is adopts it all the same: its owner can use that)", .0.join(", "))]
+    Beyond(Vec<String>),
     /// Which devices it has is not said.
     #[error("it has every GPU of this host, or as many as the engine chose")]
     AnyGpu,
@@ -99,21 +102,39 @@ pub enum Unfit {
     NoDevice(String),
 }
 
+/// What is known of a container beside the engine's list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'a> {
+    /// The GPUs that it asks for.
+    pub claim: Option<&'a Claim>,
+    /// The login of the uid in its name.
+    pub login: Option<&'a str>,
+    /// Whose it seems to be.
+    pub seems: Option<Owner>,
+    /// As whom its processes run, in Docker's words.
+    pub user: &'a str,
+    /// What it may that no container of DS01's may.
+    pub beyond: &'a [&'static str],
+    /// The admin takes it as it is.
+    pub as_is: bool,
+}
+
 /// What a container would be as one of ours.
-///
-/// `claim` are the GPUs that it asks for, `login` that of the uid in its name, `seems` whose it
-/// seems to be by its folders.
 ///
 /// # Errors
 ///
 /// What speaks against it.
 pub fn candidate(
     container: &Sighting,
-    claim: Option<&Claim>,
-    login: Option<&str>,
-    seems: Option<Owner>,
+    facts: &Facts<'_>,
     inventory: &Inventory,
 ) -> Result<Candidate, Unfit> {
+    let Facts {
+        claim,
+        login,
+        seems,
+        ..
+    } = *facts;
     let name: EngineName = container.name.parse().map_err(|_| Unfit::Name)?;
     let login = login.ok_or(Unfit::Nobody(name.uid))?;
     for key in ["ds01.user", "aime.mlc.USER", label::AIME] {
@@ -132,6 +153,10 @@ pub fn candidate(
             owner: login.into(),
         });
     }
+    let beyond = beyond(container, facts, name.uid);
+    if !facts.as_is && !beyond.is_empty() {
+        return Err(Unfit::Beyond(beyond));
+    }
     let named = match claim {
         None => &[][..],
         Some(Claim::All) => return Err(Unfit::AnyGpu),
@@ -142,6 +167,26 @@ pub fn candidate(
         container: name,
         devices: devices?,
     })
+}
+
+/// What its owner could do with it that they cannot with one of DS01's.
+///
+/// The engine finds its folders anew at each start, as root, wherever a link of the owner's leads by
+/// then: what runs in it as somebody else than the owner could do there what the owner may not.
+fn beyond(container: &Sighting, facts: &Facts<'_>, owner: u32) -> Vec<String> {
+    let mut beyond: Vec<_> = facts.beyond.iter().map(|words| words.to_string()).collect();
+    let user = facts.user.split(':').next().unwrap_or_default();
+    let is_owner = owner != 0 && user == owner.to_string();
+    let theirs = Owner {
+        uid: owner,
+        way: Way::Mount,
+    };
+    if !container.binds.is_empty() && !is_owner {
+        beyond.push("has folders of the host and runs as somebody else than its owner".into());
+    } else if !container.binds.is_empty() && facts.seems != Some(theirs) {
+        beyond.push("has folders that are not in its owner's home".into());
+    }
+    beyond
 }
 
 /// The device that this uuid names, as a whole.
@@ -185,7 +230,12 @@ mod tests {
             devices: vec![whole(0), mig(1, 0, 1)],
             ..Inventory::default()
         };
-        candidate(container, claim.as_ref(), Some("alice"), None, &inventory)
+        let facts = Facts {
+            claim: claim.as_ref(),
+            login: Some("alice"),
+            ..Facts::default()
+        };
+        candidate(container, &facts, &inventory)
     }
 
     #[test]
@@ -238,15 +288,56 @@ mod tests {
         }
         let container = foreign("x._.1001", State::Running);
         let none = Inventory::default();
-        let nobody = candidate(&container, None, None, None, &none);
+        let nobody = candidate(&container, &Facts::default(), &none);
         assert_eq!(nobody, Err(Unfit::Nobody(1001)));
         let seems = |uid, way| {
-            let seems = Some(Owner { uid, way });
-            candidate(&container, None, Some("alice"), seems, &none).is_ok()
+            let facts = Facts {
+                login: Some("alice"),
+                seems: Some(Owner { uid, way }),
+                ..Facts::default()
+            };
+            candidate(&container, &facts, &none).is_ok()
         };
         assert!(seems(1001, Way::Mount));
         assert!(!seems(1002, Way::Mount));
         // A claim against a claim: the name, by which it will be found, is what the admin sees.
         assert!(seems(1002, Way::Compose));
+    }
+
+    #[test]
+    fn what_could_make_its_owner_root_is_taken_only_as_it_is() {
+        let adopted = |binds: &[&str], user, beyond: &[&'static str], seems, as_is| {
+            let container = Sighting {
+                binds: binds.iter().map(|bind| bind.to_string()).collect(),
+                ..foreign("x._.1001", State::Running)
+            };
+            let seems = Some(Owner {
+                uid: seems,
+                way: Way::Mount,
+            });
+            let facts = Facts {
+                login: Some("alice"),
+                seems: seems.filter(|_| !binds.is_empty()),
+                user,
+                beyond,
+                as_is,
+                ..Facts::default()
+            };
+            candidate(&container, &facts, &Inventory::default()).is_ok()
+        };
+        let home = &["/home/alice/w"][..];
+        assert!(adopted(&[], "", &[], 1001, false));
+        assert!(adopted(home, "1001:100", &[], 1001, false));
+        for (binds, user, beyond) in [
+            (home, "", &[][..]),
+            (home, "0:1001", &[]),
+            (home, "alice", &[]),
+            (&[], "1001", &["is privileged"]),
+        ] {
+            assert!(!adopted(binds, user, beyond, 1001, false), "{user}");
+            assert!(adopted(binds, user, beyond, 1001, true), "{user}");
+        }
+        // Those of somebody else it is not given at all.
+        assert!(!adopted(&["/home/bob/w"], "1001", &[], 1002, true));
     }
 }

@@ -1,6 +1,7 @@
 //! Who holds which GPU.
 
 use ds01_core::{
+    adopt::Origin,
     container::Sighting,
     device::{Claim, Held},
     label,
@@ -69,10 +70,10 @@ fn of_nobody(facts: &Facts<'_>, other: &Unmanaged, container: &Sighting) -> Find
     };
     Finding::wrong(CHECK, what)
         .because("it keeps them from everybody, stopped too, and counts against no quota")
-        .mend(format!(
-            "unless it is to have them: {}",
-            facts.removal(container)
-        ))
+        .mend(match Origin::of(container) {
+            Some(_) => format!("ds01-adopt --dry-run; or {}", facts.removal(container)),
+            None => format!("unless it is to have them: {}", facts.removal(container)),
+        })
 }
 
 /// Entries that say other devices than the container has.

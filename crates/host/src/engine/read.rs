@@ -8,7 +8,7 @@ use std::{
 use bollard::{
     Docker,
     errors::Error as Bollard,
-    models::{ChangeType, ContainerInspectResponse},
+    models::{ChangeType, ContainerInspectResponse, HostConfig},
     query_parameters::{RemoveImageOptions, TopOptions},
 };
 use ds01_core::{
@@ -34,6 +34,9 @@ pub struct Abilities {
     pub cdi_gpus: BTreeSet<String>,
 }
 
+/// Runtimes that give no container more than others have.
+const USUAL: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "nvidia"];
+
 /// One container, closely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inspected {
@@ -49,6 +52,10 @@ pub struct Inspected {
     pub finished: Option<Timestamp>,
     /// The GPU devices that it asks for, in whatever form; `None` is none.
     pub claim: Option<Claim>,
+    /// As whom its processes run: `1001`, `1001:100`, a name of the image's, or nothing.
+    pub user: String,
+    /// What it may that no container of DS01's may, in words.
+    pub beyond: Vec<&'static str>,
 }
 
 /// An image.
@@ -225,10 +232,9 @@ pub(super) async fn look_at(
 
 fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Inspected> {
     let state = response.state?;
-    let env = response
-        .config
-        .and_then(|config| config.env)
-        .unwrap_or_default();
+    let config = response.config.unwrap_or_default();
+    let env = config.env.unwrap_or_default();
+    let host_config = response.host_config.unwrap_or_default();
     let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
     Some(Inspected {
         id: id.clone(),
@@ -241,6 +247,52 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
             .filter(|pid| *pid > 0),
         started: time(state.started_at),
         finished: time(state.finished_at),
-        claim: claim(&response.host_config.unwrap_or_default(), &env),
+        claim: claim(&host_config, &env),
+        user: config.user.unwrap_or_default(),
+        beyond: beyond(&host_config),
     })
+}
+
+/// What a container may that none of DS01's own may: see [`ds01_core::docker`].
+fn beyond(config: &HostConfig) -> Vec<&'static str> {
+    let is_set = |flag: Option<bool>| flag == Some(true);
+    let some = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+    let elsewhere = |mode: &Option<String>| {
+        let mode = mode.as_deref().unwrap_or_default();
+        mode == "host" || mode.starts_with("container:")
+    };
+    let ipc = config.ipc_mode.as_ref().map(ToString::to_string);
+    let found = [
+        (is_set(config.privileged), "is privileged"),
+        (some(&config.cap_add), "has more capabilities"),
+        (some(&config.security_opt), "has security options"),
+        (some(&config.group_add), "has more groups"),
+        (some(&config.device_cgroup_rules), "may use devices"),
+        (
+            config.devices.as_ref().is_some_and(|all| !all.is_empty()),
+            "has devices",
+        ),
+        (
+            config.sysctls.as_ref().is_some_and(|all| !all.is_empty()),
+            "sets the kernel's parameters",
+        ),
+        (some(&config.volumes_from), "has the volumes of others"),
+        (
+            elsewhere(&config.pid_mode) || elsewhere(&config.uts_mode) || elsewhere(&ipc),
+            "is among the processes of the host or of others",
+        ),
+        (
+            elsewhere(&config.network_mode),
+            "has the network of the host or of others",
+        ),
+        (
+            config
+                .runtime
+                .as_deref()
+                .is_some_and(|name| !USUAL.contains(&name)),
+            "has a runtime of its own",
+        ),
+    ];
+    let is_so = |(is, words)| -> Option<&'static str> { Some(words).filter(|_| is) };
+    found.into_iter().filter_map(is_so).collect()
 }

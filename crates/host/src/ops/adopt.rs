@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use ds01_core::{
-    adopt::{Candidate, Origin, Unfit, candidate},
+    adopt::{Candidate, Facts, Origin, Unfit, candidate},
     container::{ContainerId, Sighting, State},
     device::{Claim, Inventory},
     event::Event,
@@ -35,6 +35,8 @@ pub struct Adopt {
     pub names: Vec<String>,
     /// Only say what would be done.
     pub dry_run: bool,
+    /// Those too that may what none of DS01's own may.
+    pub as_is: bool,
     /// Give back those that were adopted.
     pub undo: bool,
 }
@@ -140,7 +142,15 @@ impl Adopt {
             let owner = container.name.parse().ok();
             let owner = owner.and_then(|name: EngineName| person(name.uid).ok());
             let login = owner.map(|owner| owner.login);
-            let fits = candidate(container, claim, login.as_deref(), seems, &inventory);
+            let facts = Facts {
+                claim,
+                login: login.as_deref(),
+                seems,
+                user: &closely.user,
+                beyond: &closely.beyond,
+                as_is: self.as_is,
+            };
+            let fits = candidate(container, &facts, &inventory);
             let fits = fits.and_then(|one| match site.metadata.read(&one.container) {
                 Some(other) if other.id != container.id => Err(Unfit::Recorded),
                 _ => Ok(one),
