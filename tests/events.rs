@@ -156,7 +156,7 @@ fn a_log_that_is_not_there_is_empty_and_one_that_cannot_be_read_an_error() {
     assert_eq!(root(&host, &["--format=simple"]), done("", ""));
     fs::write(host.root().join("log"), "").unwrap();
     let message = format!(
-        "ds01-events: cannot read {}: Not a directory (os error 20)\nhint: tell an admin\n",
+        "ds01-events: cannot read {}: Not a directory\nhint: tell an admin\n",
         file.display()
     );
     assert_eq!(root(&host, &[]), failed(8, &message));

@@ -28,7 +28,16 @@ pub struct Filter {
 #[serde(try_from = "String", into = "String")]
 pub struct Types(String);
 
+/// Types in one filter, at most, and characters of each: whoever asks, the reader is root's.
+const TYPES: (usize, usize) = (32, 64);
+
 impl Filter {
+    /// Whether it is no more work than it should be.
+    pub fn is_short(&self) -> bool {
+        let (most, longest) = TYPES;
+        self.types.len() <= most && self.types.iter().all(|types| types.0.len() <= longest)
+    }
+
     /// Whether an event is meant.
     pub fn matches(&self, event: &Event) -> bool {
         self.since.is_none_or(|since| event.timestamp >= since)

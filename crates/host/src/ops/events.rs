@@ -49,6 +49,11 @@ impl Operation for ReadEvents {
             true => None,
             false => Some([person(caller.uid)?.login, caller.uid.to_string()]),
         };
+        if !self.filter.is_short() {
+            let hint = "name fewer types, or all of a category by its name alone";
+            let message = "the filter is longer than is read";
+            return Err(fail(Kind::Usage, message.into(), hint.into()));
+        }
         if let (Some(own), Some(user)) = (&own, &self.filter.user)
             && !own.contains(user)
         {
