@@ -9,6 +9,7 @@ use std::{
 use super::{Finding, quoted};
 use crate::{
     ledger_file::{LOCKS, METADATA},
+    tell::login::DIR as NOTICES,
     users,
 };
 
@@ -75,8 +76,9 @@ fn look(state: &Path, gid: Option<u32>) -> io::Result<Vec<Finding>> {
         }
         records => records?,
     };
+    let ours = [metadata.clone(), state.join(NOTICES)];
     for (path, entry) in entries(state)?.into_iter().chain(records) {
-        findings.extend(fault(&path, entry, gid.is_some(), path == metadata));
+        findings.extend(fault(&path, entry, gid.is_some(), ours.contains(&path)));
         findings.extend(left_over(&path));
     }
     for lock in LOCKS.map(|name| state.join(name)) {
@@ -137,7 +139,7 @@ fn directory(state: &Path, mode: u32, gid: u32, group: Option<u32>) -> Option<Fi
 }
 
 /// What is wrong with a file. Where a group may use the state, files belong to its members.
-fn fault(path: &Path, entry: Entry, shared: bool, is_metadata: bool) -> Option<Finding> {
+fn fault(path: &Path, entry: Entry, shared: bool, is_ours: bool) -> Option<Finding> {
     let (shown, typed) = (path.display(), quoted(path));
     let planted = "it was planted, to be written through or read in place of ours";
     let look_first = format!("look at it with ls -l {typed}, then rm {typed}");
@@ -159,7 +161,7 @@ fn fault(path: &Path, entry: Entry, shared: bool, is_metadata: bool) -> Option<F
                 .because(planted)
                 .mend(look_first),
         ),
-        Kind::Directory if !is_metadata => {
+        Kind::Directory if !is_ours => {
             Some(Finding::warning(CHECK, format!("{shown} is not ours")).mend(look_first))
         }
         _ if entry.uid != 0 && !shared => Some(

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ledger_file::StateError, lock::lock};
 
 /// Their directory.
-const DIR: &str = "notices";
+pub(crate) const DIR: &str = "notices";
 
 /// What another process may take that writes to the file, or reads it.
 const PATIENCE: Duration = Duration::from_secs(1);
