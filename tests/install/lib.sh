@@ -72,5 +72,5 @@ logged() {
 
 # Each device and who holds it, whatever state their container is in.
 holders() {
-	gpu-status --format=simple | awk -F '\t' '{ sub(/ \(.*/, "", $NF); print $1, $NF }'
+	gpu-status --format=simple | awk -F '\t' '{ sub(/ \(.*/, "", $NF); print $1, $(NF - 1), $NF }'
 }
