@@ -27,7 +27,7 @@ const BUDGET: usize = 64 * CHUNK;
 /// that is held up between opening the log and appending to it writes to one of them.
 const READ_ON: usize = 4;
 
-/// How far somebody has read: the [`READ_ON`] files read last, oldest first.
+/// How far somebody has read: the files read last, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place(Vec<Spot>);
 

@@ -204,7 +204,7 @@ fn holders_of_nobody_are_named_with_what_they_hold() {
     let running = stray(named("GPU-1"), State::Running, false);
     assert_eq!(running.only(), told(Verdict::Wrong, what, fix));
     let what = "stray (stopped) holds GPU 1, labelled as DS01's without a record of whose it is";
-    let fix = "unless it is to have them: docker rm stray";
+    let fix = "ds01-adopt --dry-run; or docker rm stray";
     let stopped = stray(named("1"), State::Exited, true);
     assert_eq!(stopped.only(), told(Verdict::Wrong, what, fix));
     let what = "stray (created) asks for GPUs that do not exist";
