@@ -149,14 +149,16 @@ impl InLine<'_> {
     /// On a terminal in place of what was shown before; elsewhere once.
     fn show(&mut self, standing: Standing) {
         let text = place(&standing, clock::now());
-        match self.ui.shows_progress() {
-            true if text != self.shown => self.ui.progress(&text),
-            false if self.shown.is_empty() => {
-                let patience = human::duration(self.patience);
-                self.ui
-                    .note(format_args!("waiting in line for up to {patience}, {text}"));
-            }
-            _ => {}
+        let in_place = self.ui.shows_progress();
+        if self.known.is_none() {
+            let patience = human::duration(self.patience);
+            self.ui.note(match in_place {
+                true => format!("waiting in line for up to {patience}; Ctrl-C leaves it"),
+                false => format!("waiting in line for up to {patience}, {text}"),
+            });
+        }
+        if in_place && text != self.shown {
+            self.ui.progress(&text);
         }
         (self.known, self.shown) = (Some(standing), text);
     }
