@@ -322,6 +322,18 @@ impl Ledger {
             .into_iter()
             .partition(|turn| now < turn.until);
         line.turns = turns;
+        let shares = line.devices.iter().map(|known| known.device.share);
+        let least = shares.min().unwrap_or(Share::WHOLE);
+        for (waiter, _) in gone.iter().filter(|(_, why)| *why == Gone::Absent) {
+            let time = KEPT.saturating_mul(waiter.devices);
+            line.recent.charge(waiter.uid, least, time);
+        }
+        let unused = over
+            .iter()
+            .flat_map(|turn: &Turn| turn.devices.iter().map(|held| (turn.uid, held.share)));
+        for (uid, share) in unused {
+            line.recent.charge(uid, share, KEPT);
+        }
         line.reservations.retain(|reserved| now < reserved.until);
         line.forget_devices();
         (gone, over)

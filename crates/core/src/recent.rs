@@ -32,6 +32,9 @@ pub struct Recent {
     pub half_life: Duration,
     /// By uid, in 28ths of a GPU times seconds.
     pub uses: BTreeMap<u32, u64>,
+    /// What is to be counted beside at the next change, in the same unit.
+    #[serde(skip)]
+    charged: BTreeMap<u32, u64>,
 }
 
 impl Default for Recent {
@@ -40,6 +43,7 @@ impl Default for Recent {
             at: Timestamp(0),
             half_life: HALF_LIFE,
             uses: BTreeMap::new(),
+            charged: BTreeMap::new(),
         }
     }
 }
@@ -80,7 +84,15 @@ impl Recent {
             at: now,
             half_life: self.half_life,
             uses: uses.filter(|(_, used)| *used > 0).collect(),
+            charged: BTreeMap::new(),
         }
+    }
+
+    /// Counts devices of this share as used for so long: nobody else could have them, for somebody
+    /// who did not take them. Or who never does could keep them from all others again and again.
+    pub(crate) fn charge(&mut self, uid: u32, share: Share, time: Duration) {
+        let parts = u64::from(share.parts());
+        *self.charged.entry(uid).or_default() += parts.saturating_mul(time.as_secs());
     }
 }
 
@@ -88,11 +100,17 @@ impl Ledger {
     /// Brings what everybody used up to `now`, by what they held in `before`: this ledger as it
     /// was until now.
     pub fn note_use(&mut self, before: &Self, now: Timestamp) {
-        let half_life = self.line.recent.half_life;
+        let Recent {
+            half_life, charged, ..
+        } = std::mem::take(&mut self.line.recent);
         self.line.recent = Recent {
             half_life,
             ..before.line.recent.until(before, now)
         };
+        for (uid, used) in charged {
+            let uses = self.line.recent.uses.entry(uid).or_default();
+            *uses = uses.saturating_add(used);
+        }
     }
 }
 
@@ -189,6 +207,25 @@ mod tests {
         ledger.line.recent.uses.insert(2, 28 * 300);
         let uses = Uses::at(&ledger, NOW);
         assert_eq!([1, 2, 3].map(|uid| uses.level(uid)), [1, 0, 0]);
+    }
+
+    #[test]
+    fn what_was_kept_in_vain_counts_once_as_if_it_had_been_used() {
+        let mut ledger = held(Holding::Released);
+        for _ in 0..2 {
+            let before = ledger.clone();
+            ledger.note_use(&before, NOW);
+            assert_eq!(ledger.line.recent.uses.get(&1), None);
+        }
+        let before = ledger.clone();
+        ledger
+            .line
+            .recent
+            .charge(1, Share::WHOLE, Duration::from_secs(900));
+        ledger.note_use(&before, NOW);
+        let before = ledger.clone();
+        ledger.note_use(&before, NOW);
+        assert_eq!(ledger.line.recent.uses.get(&1), Some(&(28 * 900)));
     }
 
     #[test]

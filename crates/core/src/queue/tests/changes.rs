@@ -106,6 +106,18 @@ fn a_turn_that_nobody_uses_is_over_and_so_is_a_wait_whose_process_ended() {
 }
 
 #[test]
+fn what_is_kept_for_somebody_is_not_kept_again_for_another_request_of_theirs() {
+    let devices = known(&[whole(0)]);
+    let both = [away(waiter(1, 1, 1)), away(waiter(1, 2, 1))];
+    let mut ledger = line(&both, &[]);
+    assert_eq!(ledger.serve_line(&devices, None, NOW).len(), 1);
+    assert_eq!(ledger.serve_line(&devices, None, NOW), []);
+    let tickets: Vec<_> = ledger.line.waiters.iter().map(|w| w.ticket).collect();
+    assert_eq!(tickets, [2]);
+    assert_eq!(asked(1, 1, &ledger, &[whole(0)]).unwrap(), "0");
+}
+
+#[test]
 fn who_does_not_take_what_is_free_for_them_leaves_the_line() {
     let devices = known(&[whole(0)]);
     let mut ledger = line(&[waiter(1, 1, 1), waiter(2, 2, 1)], &[]);
@@ -121,7 +133,15 @@ fn who_does_not_take_what_is_free_for_them_leaves_the_line() {
     ledger.serve_line(&devices, Some(1), NOW + seconds(5));
     assert_eq!(at(&ledger, NOW + OFFER), [1]);
     ledger.serve_line(&devices, Some(2), NOW + seconds(5));
+    let before = ledger.clone();
     let (gone, _) = ledger.tidy_line(&[], NOW + seconds(5) + OFFER);
+    ledger.note_use(&before, NOW + seconds(5) + OFFER);
+    let kept = 28 * KEPT.as_secs();
+    assert_eq!(
+        ledger.line.recent.uses.get(&1),
+        Some(&kept),
+        "nobody had it"
+    );
     assert_eq!(
         (gone[0].0.ticket, gone[0].1),
         (1, crate::line::Gone::Absent)
