@@ -304,7 +304,7 @@ fn who_is_exempt_is_told_once_and_not_stopped_until_the_exemption_ends() {
 #[test]
 fn nothing_is_done_before_as_many_checks_as_the_owners_group_says() {
     let host = TestHost::with_gpus(2);
-    policy(&host, &format!("  idle_timeout_h: {}\n", hours(0.05)), "");
+    policy(&host, &format!("  idle_timeout_h: {}\n", hours(0.001)), "");
     let of = |checks: u32| format!("idle_detection_window: {checks}");
     // The few packets of a start are not to count as use: that would begin the counting anew.
     let few = format!("{}, network_idle_threshold: 1g", of(3));
