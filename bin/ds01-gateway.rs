@@ -35,6 +35,10 @@ impl Command for Args {
             "where things are on this host, and what [gateway] allows",
         ),
         ("/run/ds01/docker.sock", "the socket that it serves"),
+        (
+            "/var/lib/ds01/owners.json",
+            "whose images, volumes and networks there are: a copy, by which nothing is decided",
+        ),
     ];
 }
 

@@ -3,9 +3,12 @@
 use std::{
     fs::{self, File},
     os::unix::fs::MetadataExt,
+    thread,
+    time::{Duration, Instant},
 };
 
 use ds01_testkit::TestHost;
+use serde_json::{Value, json};
 
 use super::{client, done, refused, sleeper};
 use crate::support::expect::inspect;
@@ -127,4 +130,37 @@ fn an_extension_that_is_granted_while_a_container_is_renamed_goes_with_it() {
     assert!(!records.join("same._.20001.json").exists());
     let more = host.run("container-extend", &["moved", "1h"]).ok();
     assert!(more.ends_with(", extended by 3h of 1d\n"), "{more}");
+}
+
+#[test]
+fn whose_images_volumes_and_networks_there_are_stands_in_a_file() {
+    let host = TestHost::behind_gateway(1);
+    let is = |images: Value, volumes: Value, networks: Value| {
+        let expected = json!({
+            "version": 1, "images": images, "volumes": volumes, "networks": networks,
+        });
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            let text = fs::read(host.root().join("state/owners.json")).unwrap_or_default();
+            let read: Value = serde_json::from_slice(&text).unwrap_or_default();
+            if read == expected {
+                return;
+            }
+            assert!(Instant::now() < until, "{read}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    done(&host, "alice", &["volume", "create", "data"]);
+    done(&host, "bob", &["network", "create", "net"]);
+    done(&host, "bob", &["tag", "ds01-base", "mine:2"]);
+    host.docker(&["volume", "create", "roots"]).ok();
+    is(
+        json!({ "ds01-20002/mine:2": 20002 }),
+        json!({ "data._.20001": 20001 }),
+        json!({ "net._.20002": 20002 }),
+    );
+    done(&host, "alice", &["volume", "rm", "data"]);
+    done(&host, "bob", &["network", "rm", "net"]);
+    done(&host, "bob", &["rmi", "mine:2"]);
+    is(json!({}), json!({}), json!({}));
 }

@@ -25,6 +25,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod line;
 pub mod name;
+pub mod owned;
 pub mod owner;
 pub mod packages;
 pub mod policy;

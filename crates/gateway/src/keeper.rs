@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -18,7 +19,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     route::Version,
 };
-use ds01_host::{Site, config::Config, ops, service};
+use ds01_host::{Site, config::Config, ops, owners_file, service};
 use nix::{
     sys::{
         resource::{Resource, getrlimit, setrlimit},
@@ -206,6 +207,8 @@ impl Gateway {
         let accepting: Vec<_> = accepting.collect();
         let gateway = Arc::clone(&self);
         tokio::spawn(async move { gateway.line.watch().await });
+        let config = self.config.clone();
+        thread::Builder::new().spawn(move || owners_file::keep(&config))?;
         service::notify("READY=1");
         tokio::select! {
             _ = terminate.recv() => {}

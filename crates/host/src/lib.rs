@@ -34,6 +34,7 @@ pub mod ops;
 pub mod original;
 mod own_file;
 mod owner;
+pub mod owners_file;
 pub mod projects;
 pub mod service;
 pub mod site;

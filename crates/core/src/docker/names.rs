@@ -90,6 +90,11 @@ pub fn to_user(engine_name: &str, uid: u32) -> Option<&str> {
         .map(|(base, _)| base)
 }
 
+/// The uid in the engine's name of somebody's own volume or network; `None` for any other.
+pub fn owner(engine_name: &str) -> Option<u32> {
+    split(engine_name).map(|(_, uid)| uid)
+}
+
 /// The name and the uid of `name._.uid`.
 fn split(name: &str) -> Option<(&str, u32)> {
     let (base, digits) = name.rsplit_once(SEPARATOR)?;

@@ -1,4 +1,4 @@
-//! Hearing that something happens to containers, as the engine tells of it.
+//! Hearing that something happens, as the engine tells of it.
 
 use std::{
     io::{self, Read},
@@ -18,8 +18,13 @@ use crate::{clock, http};
 
 const WHAT: &str = "tell what happens";
 
-/// What is worth a look: whatever makes a container, ends it, or names it.
-const KINDS: [&str; 5] = ["create", "start", "die", "destroy", "rename"];
+/// What of containers is worth a look: whatever makes one, ends it, or names it.
+const OF_CONTAINERS: [&str; 5] = ["create", "start", "die", "destroy", "rename"];
+
+/// The same for images, volumes and networks.
+const OF_THE_REST: [&str; 8] = [
+    "tag", "untag", "delete", "import", "load", "pull", "create", "destroy",
+];
 
 /// Events of so long before are told as well: what happens while one begins to listen.
 const BEFORE: Duration = Duration::from_secs(2);
@@ -46,15 +51,27 @@ pub enum Happened {
 }
 
 impl Engine {
-    /// Begins to listen.
+    /// Begins to listen to what happens to containers.
     ///
     /// # Errors
     ///
     /// As every call: [`EngineError`].
     pub fn happenings(&self) -> Result<Happenings, EngineError> {
-        let filters = json!({ "type": ["container"], "event": KINDS });
+        self.told(&json!({ "type": ["container"], "event": OF_CONTAINERS }))
+    }
+
+    /// Begins to listen to what happens to images, volumes and networks.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub(crate) fn happenings_to_the_rest(&self) -> Result<Happenings, EngineError> {
+        self.told(&json!({ "type": ["image", "volume", "network"], "event": OF_THE_REST }))
+    }
+
+    fn told(&self, filters: &serde_json::Value) -> Result<Happenings, EngineError> {
         let Timestamp(since) = clock::now() - BEFORE;
-        let path = with_filters(&format!("/events?since={since}&"), &filters);
+        let path = with_filters(&format!("/events?since={since}&"), filters);
         let asked = http::begin(&self.socket, "GET", &path, "", self.limit);
         let begun = asked.and_then(http::Asked::begun);
         match begun.map_err(|error| self.failed(WHAT, error))? {

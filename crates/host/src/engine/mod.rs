@@ -16,6 +16,7 @@ mod happenings;
 mod images;
 mod list;
 mod long;
+mod names;
 mod read;
 mod usage;
 
