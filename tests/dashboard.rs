@@ -152,7 +152,14 @@ fn json_is_the_documented_shape() {
             .collect::<Vec<_>>()
     };
     let always = ["admin", "alerts", "host", "time"];
-    let parts = ["allocations", "containers", "gpu", "system", "users"];
+    let parts = [
+        "allocations",
+        "containers",
+        "gpu",
+        "reservations",
+        "system",
+        "users",
+    ];
     let mut all = [&always[..], &parts[..]].concat();
     all.sort_unstable();
     assert_eq!(keys(&whole), all);
