@@ -63,7 +63,7 @@ struct Args {
     #[argh(switch)]
     cpu_only: bool,
 
-    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180)
+    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180, 1d at most)
     #[argh(option, arg_name = "time")]
     wait: Option<Patience>,
 

@@ -15,9 +15,13 @@ use ds01_host::ops::Start;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} thesis",
+    note = "A start begins a new run. One that has stopped is not started again if its devices are reserved for others before that run and the hold after it would be over, or promised to somebody in line who let it pass: it says for whom, and from when on.",
     error_code(3, "you have no such container"),
     error_code(4, "it is paused"),
-    error_code(6, "its devices went to another container while it was stopped")
+    error_code(
+        6,
+        "its devices went to another container while it was stopped, or are promised to others"
+    )
 )]
 struct Args {
     /// the container

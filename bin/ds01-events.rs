@@ -30,6 +30,8 @@ const BEFORE: usize = 10;
     example = "{command_name} --follow --type=gpu.* --type=queue.*",
     example = "{command_name} --container=thesis -n 20 --format=json",
     note = "The columns are TIME TYPE USER CONTAINER DETAILS, the time in UTC. Types are container, gpu, queue, maintenance (idle and longest run), detection (what was made past DS01), alert and others; --type takes one by its name, a category, or a pattern with *.",
+    note = "Those about the waiting line (queue.joined, served, notified and left) have the ticket, and the container that the GPU is for if that is known. Of one user 60 joins in an hour are told, with what becomes of them; the last of these says until when there are no more (quiet_until).",
+    note = "What the ledger learns, such as gpu.release at the end of a hold, is told once at least: twice if the command that learned it was killed at that moment.",
     note = "Files that logrotate has turned are read too, as long as they are kept (not compressed ones), and followed over the turn. A line that is torn or no event is skipped, which is said once.",
     note = "With --format=json: a list of timestamp, event_type, user, source (the command), details (facts, all as text), schema_version; with --follow each in a line of its own.",
     error_code(7, "the events of others are for admins"),

@@ -27,17 +27,17 @@ use ds01_host::{
     example = "{command_name} join --launch=my-thesis",
     example = "{command_name} list",
     note = "join: when your turn comes, the GPU is kept for you for 15 minutes, and you are told: on your terminals, at the next login, by mail where the host has that. Any container that you make then has it. With --launch, the container of that project is made and started instead. Your turn, and what is kept, count against your quota.",
-    note = "leave: without a ticket, the only request of yours, or with --all every one; what is kept for you is given up too.",
+    note = "leave: without a ticket or the name of a container, the only request of yours, of several the one that you choose, or with --all every one; what is kept for you is given up too. A command that waits there ends.",
     note = "status shows your own requests and what is kept for you, list those of everybody: TICKET PLACE USER GPUS FOR EXPECTED WHY. PLACE is 'kept' where the turn has come; EXPECTED is after which time somebody is served at the latest, a dash if nobody knows.",
     note = "The line is served by priority, then by who has used less lately, then by who came first. A large request is not passed by small ones that would make it wait longer; small ones may pass if they end in time.",
-    note = "With --format=json: waiting, each with standing (ticket, place, of, why, expected), user, mine, container, devices, priority, since, away and launch; kept, each with ticket, user, mine, slots, devices, until and launch; reserved.",
+    note = "With --format=json: waiting, each with standing (ticket, place, of, why, expected), user, mine, container, devices, priority, since, away and launch; kept, each with ticket, user, mine, slots, devices, until, container and launch; reserved, as gpu-reserve list has it.",
     error_code(3, "no such request, or no such project"),
     error_code(4, "you wait already, or have such a container"),
     error_code(5, "a limit of yours would be passed"),
     error_code(8, "the driver, the engine or the ledger cannot be reached")
 )]
 struct Args {
-    /// what to do (default status); join takes the container that the GPU is for, leave a ticket
+    /// what to do (default status); join takes the container that the GPU is for, leave a ticket or container
     #[argh(positional, arg_name = "join|leave|status|list [name|ticket]")]
     words: Vec<String>,
 
@@ -205,7 +205,9 @@ fn rows(status: &QueueStatus) -> Vec<[String; 7]> {
             "kept".into(),
             kept.user.clone(),
             kept.devices.to_string(),
-            kept.launch.as_ref().map_or("-".into(), ToString::to_string),
+            kept.container
+                .as_ref()
+                .map_or("-".into(), ToString::to_string),
             "now".into(),
             format!("GPU {} is kept until {}", kept.slots, kept.until),
         ]

@@ -9,7 +9,7 @@ use ds01_cli::{
     human,
 };
 use ds01_command::{ask, holders, open};
-use ds01_core::failure::Failure;
+use ds01_core::{failure::Failure, reservation::Reservation};
 use ds01_host::ops::{DeviceStatus, Gpus};
 
 /// Show every GPU and MIG device, what it does, and who holds it.
@@ -18,7 +18,8 @@ use ds01_host::ops::{DeviceStatus, Gpus};
     example = "{command_name}",
     example = "{command_name} --format=simple | grep -w free",
     note = "The columns are GPU TYPE SHARE MEMORY UTIL USER CONTAINER. A dash stands for what cannot be read: MIG devices have no utilisation.",
-    note = "With --format=json: driver; devices, each with device (uuid, gpu, slot, share in 28ths, model, profile, memory_bytes, activity), holders (user, owner_by, container, state), in_use_outside and outsiders (pid, user, name); problems.",
+    note = "With --format=json: driver; devices, each with device (uuid, gpu, slot, share in 28ths, model, profile, memory_bytes, activity), holders (user, owner_by, container, state), in_use_outside and outsiders (pid, user, name); problems; reserved, as gpu-reserve list has it.",
+    note = "What an admin has reserved, now or for later, has a line below the table.",
     note = "What DS01 did not make is marked (unmanaged): with the user that container-owner-tracker found, and a question mark if only a label or name says so. So are processes that use a GPU outside containers.",
     error_code(8, "the driver or the engine cannot be reached")
 )]
@@ -30,7 +31,7 @@ struct Args {
 
 impl Command for Args {
     const CONCEPTS: &'static [Concept] = &[concepts::GPU, concepts::LIMITS];
-    const SEE_ALSO: &'static [&'static str] = &["check-limits", "container-list"];
+    const SEE_ALSO: &'static [&'static str] = &["check-limits", "container-list", "gpu-reserve"];
 }
 
 fn main() -> ExitCode {
@@ -52,7 +53,22 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         "USER",
         "CONTAINER",
     ];
-    ui.list(args.format, headings, &rows, &status)
+    ui.list(args.format, headings, &rows, &status)?;
+    if args.format == Format::Table {
+        for Reservation {
+            what,
+            whom,
+            from,
+            until,
+            ..
+        } in &status.reserved
+        {
+            ui.line(format_args!(
+                "{what} is reserved for {whom} from {from} until {until}"
+            ))?;
+        }
+    }
+    Ok(())
 }
 
 fn cells(status: &DeviceStatus) -> [String; 7] {

@@ -46,7 +46,7 @@ struct Args {
     #[argh(switch)]
     rebuild: bool,
 
-    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180)
+    /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180, 1d at most)
     #[argh(option, arg_name = "time")]
     wait: Option<Patience>,
 

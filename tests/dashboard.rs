@@ -152,7 +152,14 @@ fn json_is_the_documented_shape() {
             .collect::<Vec<_>>()
     };
     let always = ["admin", "alerts", "host", "time"];
-    let parts = ["allocations", "containers", "gpu", "system", "users"];
+    let parts = [
+        "allocations",
+        "containers",
+        "gpu",
+        "reservations",
+        "system",
+        "users",
+    ];
     let mut all = [&always[..], &parts[..]].concat();
     all.sort_unstable();
     assert_eq!(keys(&whole), all);
@@ -202,8 +209,8 @@ fn json_is_the_documented_shape() {
     let thesis = json!({ "slot": "0", "user": "alice", "owner_by": null,
         "container": "thesis._.20001", "state": "live", "until": null });
     assert_eq!(whole["allocations"][0], thesis);
-    let wrong = "dashboard: invalid argument 'cpu': expected gpu, containers, users, system or \
-                 allocations\nTry 'dashboard --help' for more information.\n";
+    let wrong = "dashboard: invalid argument 'cpu': expected gpu, containers, users, system, \
+                 allocations or reservations\nTry 'dashboard --help' for more information.\n";
     assert_eq!(host.run(DASHBOARD, &["cpu"]), failed(2, wrong));
 }
 

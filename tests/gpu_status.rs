@@ -138,6 +138,7 @@ fn json_is_the_documented_shape() {
             "in_use_outside": false,
             "outsiders": [],
         }],
+        "reserved": [],
         "problems": [],
     });
     assert_eq!(json, expected);

@@ -163,7 +163,7 @@ fn mounts_go_when_nobody_can_be_making_their_container_any_more() {
 }
 
 #[test]
-fn a_pass_that_is_killed_anywhere_frees_a_device_once_and_for_one() {
+fn a_pass_that_is_killed_anywhere_frees_a_device_for_one_and_it_is_told() {
     let host = stopped(1, &hours(1.0).to_string());
     let config = format!("--config={}/etc/ds01.toml", host.root().display());
     let command = [HOLDS, &*config];
@@ -181,7 +181,8 @@ fn a_pass_that_is_killed_anywhere_frees_a_device_once_and_for_one() {
         assert_eq!((said.status, &*said.stderr), (Some(0), ""), "{point:?}");
         assert_eq!(holders(&host), "0 -", "{point:?}");
         let told = events(&host, "gpu.release").len() - before;
-        assert!(told <= 1, "{point:?}: {told}");
+        // Once, unless it was killed between the line about it and the ledger.
+        assert!((1..=2).contains(&told), "{point:?}: {told}");
         let bob = |command: &str, args: &[&str]| host.as_user("bob").run(command, args);
         let made = bob("container-create", &["other", "ds01-base"]);
         assert_eq!(made, done("other with GPU 0\n", ""), "{point:?}");

@@ -2,6 +2,7 @@
 
 use ds01_testkit::TestHost;
 
+use crate::support::duties::events;
 use crate::support::expect::{
     created, done, engine_name, failed, inside, inspect, running, state, uuid, with_limit,
 };
@@ -262,4 +263,18 @@ fn all_means_those_that_it_can_be_done_to() {
         host.docker(&["ps", "-a", "--format", "{{.Names}}"]).ok(),
         "d._.20002\n"
     );
+}
+
+#[test]
+fn of_several_who_remove_a_container_at_once_one_is_told() {
+    let host = TestHost::new();
+    for round in 1..=5 {
+        created(&host, "thesis");
+        let remove = || host.as_user("alice").spawn("container-remove", &["thesis"]);
+        let all: Vec<_> = (0..3).map(|_| remove()).collect();
+        let ended: Vec<_> = all.into_iter().map(|one| one.wait().status).collect();
+        assert!(ended.contains(&Some(0)), "{ended:?}");
+        assert_eq!(events(&host, "container.remove").len(), round, "{ended:?}");
+        assert_eq!(events(&host, "gpu.release").len(), round, "{ended:?}");
+    }
 }

@@ -1,11 +1,11 @@
 //! `gpu-queue`, and `ds01-queue`, which serves those who wait beyond their terminal.
 
-use ds01_testkit::{As, TestHost};
+use ds01_testkit::{As, Signal, TestHost};
 
 use crate::support::{
-    duties::{events, pass},
-    expect::{created, done, failed, project, with_limit},
-    line::{waiters, waits},
+    duties::{events, pass, told},
+    expect::{created, done, failed, project, running, with_hook, with_limit},
+    line::{in_line, waiters, waits},
 };
 
 const QUEUE: &str = "gpu-queue";
@@ -218,7 +218,7 @@ fn the_line_shows_everybody_and_one_leaves_what_is_ones_own() {
     assert_eq!(json["waiting"][0]["standing"]["place"], 1);
 
     let which = "gpu-queue: you wait in line 2 times: which is to leave?\n\
-                 hint: see the tickets with gpu-queue status, or leave with --all\n";
+                 hint: name a ticket or container of gpu-queue status, or leave with --all\n";
     assert_eq!(bob(&host).run(QUEUE, &["leave"]), failed(2, which));
     let left = format!("ticket {first} left the line\n");
     assert_eq!(bob(&host).run(QUEUE, &["leave", "his"]), done(&left, ""));
@@ -297,4 +297,137 @@ fn the_duty_is_for_root() {
     let refused = "ds01-queue: only root may run this\n\
                    hint: a timer or cron runs it; by hand: sudo ds01-queue --dry-run\n";
     assert_eq!(host.run(DUTY, &[]), failed(7, refused));
+}
+
+#[test]
+fn the_line_goes_by_what_limits_are_today() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    joined(&host, &[]);
+    host.as_user("carol").run(QUEUE, &["join"]).ok();
+    let limits = host.limits_text();
+    host.limits_yaml(&format!(
+        "{limits}  first: {{members: [carol], priority: 90}}\n"
+    ));
+    host.run("container-remove", &["thesis"]).ok();
+    pass(&host, DUTY, &[]).ok();
+    assert_eq!(holder(&host), "carol (kept)");
+    let turn = &host.ledger().read()["line"]["turns"][0];
+    assert_eq!(turn["group"], "first");
+}
+
+#[test]
+fn joining_and_leaving_in_a_loop_does_not_fill_the_log() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let loops = || {
+        let ticket = joined(&host, &[]);
+        bob(&host).run(QUEUE, &["leave", &ticket]).ok();
+    };
+    loops();
+    host.ledger()
+        .edit(|ledger| ledger["line"]["joins"]["20002"]["count"] = 59.into());
+    loops();
+    loops();
+    let told: Vec<_> = events(&host, "queue.")
+        .iter()
+        .map(|event| {
+            let kind = event["event_type"].as_str().unwrap().to_string();
+            (kind, event["details"]["quiet_until"].is_string())
+        })
+        .collect();
+    let pair = |quiet| {
+        [
+            ("queue.joined".to_string(), quiet),
+            ("queue.left".into(), false),
+        ]
+    };
+    assert_eq!(told, [pair(false), pair(true)].concat());
+    // Others are told of still, and so is he in another hour.
+    host.as_user("carol").run(QUEUE, &["join"]).ok();
+    host.ledger()
+        .edit(|ledger| ledger["line"]["joins"]["20002"]["since"] = 1.into());
+    loops();
+    assert_eq!(events(&host, "queue.").len(), 7);
+}
+
+#[test]
+fn events_of_the_line_name_the_container() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    joined(&host, &["his"]);
+    host.run("container-remove", &["thesis"]).ok();
+    pass(&host, DUTY, &[]).ok();
+    bob(&host).run(QUEUE, &["leave", "his"]).ok();
+    let named = |kind: &str| (format!("queue.{kind}"), "his._.20002".to_string());
+    let expected = ["joined", "served", "notified", "left"].map(named);
+    assert_eq!(told(&host, "queue."), expected);
+}
+
+#[test]
+fn a_start_that_fails_gives_the_turn_back() {
+    let host = TestHost::new();
+    with_limit(&host, "gpu_hold_after_stop_h", "0");
+    running(&host, "thesis");
+    host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    host.run(QUEUE, &["join"]).ok();
+    assert_eq!(holder(&host), "alice (kept)");
+    with_hook(&host, "exit 1");
+    let failed = host.run("container-start", &["thesis"]);
+    assert_eq!(failed.status, Some(1), "{failed:?}");
+    assert_eq!(holder(&host), "alice (kept)");
+}
+
+#[test]
+fn who_was_let_in_before_others_does_not_start_again_past_their_time() {
+    let host = TestHost::with_gpus(2);
+    with_limit(&host, "max_gpu_equivalents", "2");
+    with_limit(&host, "max_gpu_slots_per_container", "2");
+    let limits = host.limits_text();
+    let groups = "  short: {members: [bob], max_runtime_h: 0.1, gpu_hold_after_stop_h: 0.1}\n\
+                  \x20 long: {members: [alice], max_runtime_h: 10}\n";
+    host.limits_yaml(&format!("{limits}{groups}"));
+    running(&host, "thesis");
+    let carol = waits(&host, "carol", &["large", "--gpu=2"], 1);
+    let ticket = &host.ledger().read()["line"]["waiters"][0]["ticket"];
+    for command in [
+        &["container-create", "his", "ds01-base", "--no-wait"][..],
+        &["container-start", "his"],
+        &["container-stop", "his", "-t", "0"],
+        &["container-start", "his"],
+        &["container-stop", "his", "-t", "0"],
+    ] {
+        bob(&host).run(command[0], &command[1..]).ok();
+    }
+    // Ten hours later.
+    host.ledger().edit(|ledger| {
+        let all = ledger["allocations"].as_array_mut().unwrap();
+        let his = all.iter_mut().find(|one| one["container"] == "his._.20002");
+        let served = &mut his.unwrap()["passed"]["served"];
+        *served = (served.as_u64().unwrap() - 10 * 3600 - 600).into();
+    });
+    let refused = bob(&host).run("container-start", &["his"]);
+    assert_eq!(refused.status, Some(6), "{refused:?}");
+    let why = format!(
+        "container-start: GPU 1 is promised to who waits in line with ticket {ticket} from 2"
+    );
+    assert!(refused.stderr.starts_with(&why), "{refused:?}");
+    carol.signal(Signal::SIGINT);
+    in_line(&host, 0);
+    bob(&host).run("container-start", &["his"]).ok();
+}
+
+#[test]
+fn of_several_requests_one_is_chosen_to_leave() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let first = joined(&host, &["his"]);
+    let second = joined(&host, &[]);
+    let mut asked = bob(&host).pty(QUEUE, &["leave"]);
+    asked.expect("Which request is to leave the line?");
+    asked.expect(&second);
+    asked.send("\r");
+    asked.expect(&format!("ticket {first} left the line"));
+    assert_eq!(asked.wait(), Some(0));
+    assert_eq!(waiters(&host), [(20002, "-".to_string())]);
 }

@@ -2,7 +2,7 @@
 
 use ds01_testkit::{Outcome, TestHost};
 
-use crate::support::expect::{created, done, failed};
+use crate::support::expect::{created, done, failed, running, state, with_limit};
 
 const RESERVE: &str = "gpu-reserve";
 
@@ -130,4 +130,124 @@ fn nothing_is_promised_to_two_or_by_anybody() {
             "{args:?} {said:?}"
         );
     }
+}
+
+#[test]
+fn another_run_does_not_last_into_what_is_reserved_for_others() {
+    let host = host(2);
+    with_limit(&host, "max_gpu_equivalents", "2");
+    running(&host, "thesis");
+    host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    let add = |what: &str, whom: &str| {
+        let args = ["add", what, whom, "--from=1h", "--until=1h"];
+        dave(&host, &args).ok();
+    };
+    let start = || host.run("container-start", &["thesis"]);
+    add("--gpu=0", "--for=carol");
+    let refused = start();
+    assert_eq!(refused.status, Some(6), "{refused:?}");
+    let why = "container-start: GPU 0 is promised to carol from 2";
+    assert!(refused.stderr.starts_with(why), "{refused:?}");
+    let hint = "\nhint: make it anew: container-remove thesis && container-create thesis --gpu=1 \
+                --image=ds01-base\n";
+    assert!(refused.stderr.ends_with(hint), "{refused:?}");
+    assert_eq!(state(&host, "thesis"), "exited");
+    dave(&host, &["cancel", "1"]).ok();
+    // Of an amount what is left is enough, or not.
+    add("--amount=2", "--for=carol");
+    assert_eq!(start().status, Some(6));
+    dave(&host, &["cancel", "1"]).ok();
+    add("--amount=1", "--for=carol");
+    start().ok();
+    host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    dave(&host, &["cancel", "1"]).ok();
+    add("--gpu=0", "--for=alice");
+    start().ok();
+    // A run that ends in time, with its hold.
+    host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    dave(&host, &["cancel", "1"]).ok();
+    add("--gpu=0", "--for=carol");
+    let limits = host.limits_text();
+    let short = "defaults:\n  max_runtime_h: 0.1\n";
+    host.limits_yaml(&limits.replacen("defaults:\n", short, 1));
+    start().ok();
+}
+
+#[test]
+fn a_turn_is_over_when_a_reservation_of_others_begins() {
+    let host = host(1);
+    let args = [
+        "add",
+        "--gpu=0",
+        "--for=carol",
+        "--from=5m",
+        "--until=1h",
+        "--lead=1s",
+    ];
+    dave(&host, &args).ok();
+    let kept = host.as_user("bob").run("gpu-queue", &["join"]).ok();
+    let list = dave(&host, &["list", "--format=simple"]).ok();
+    let from = list.split('\t').nth(3).unwrap();
+    let expected = format!("GPU 0 is kept for you until {from}, with ticket ");
+    assert!(kept.starts_with(&expected), "{kept} {list}");
+}
+
+#[test]
+fn what_is_reserved_is_shown_with_the_devices() {
+    let host = host(1);
+    let nothing = host.run("gpu-status", &[]).ok();
+    assert_eq!(nothing.lines().count(), 2, "{nothing}");
+    let whole = host.run("dashboard", &[]).ok();
+    assert!(!whole.contains("Reservations"), "{whole}");
+    dave(&host, &["add", "--for=alice", "--gpu=0", "--until=2h"]).ok();
+    let list = dave(&host, &["list", "--format=simple"]).ok();
+    let cells: Vec<_> = list.split('\t').collect();
+    let (from, until) = (cells[3], cells[4]);
+    let status = host.as_user("bob").run("gpu-status", &[]).ok();
+    let line = format!("GPU 0 is reserved for alice from {from} until {until}");
+    assert_eq!(status.lines().last(), Some(&*line));
+    let part = ["reservations", "--format=simple"];
+    let part = host.as_user("bob").run("dashboard", &part).ok();
+    let row = format!("reservations\tGPU 0\talice\t{from}\t{until}");
+    assert!(part.lines().any(|line| line == row), "{part}");
+    let whole = host.run("dashboard", &[]).ok();
+    assert!(whole.contains("Reservations"), "{whole}");
+    let json = |command: &str| -> serde_json::Value {
+        let said = host.run(command, &["--format=json"]).ok();
+        serde_json::from_str(&said).unwrap()
+    };
+    let listed: serde_json::Value =
+        serde_json::from_str(&dave(&host, &["list", "--format=json"]).ok()).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(json("gpu-status")["reserved"], listed);
+    assert_eq!(json("dashboard")["reservations"], listed);
+}
+
+#[test]
+fn a_time_in_the_past_is_said_and_reserves_nothing() {
+    let host = host(1);
+    for (args, what) in [
+        (
+            ["--from=2001-01-01", "--until=2d"],
+            "it would begin in the past: 2001-01-01T00:00:00Z",
+        ),
+        (
+            ["--from=now", "--until=2001-01-01"],
+            "it would end in the past: 2001-01-01T00:00:00Z",
+        ),
+    ] {
+        let said = dave(
+            &host,
+            &[&["add", "--for=bob", "--gpu=0"], &args[..]].concat(),
+        );
+        assert_eq!(said.status, Some(2), "{said:?}");
+        let lines: Vec<_> = said.stderr.lines().collect();
+        assert_eq!(lines[0], format!("gpu-reserve: {what}"));
+        assert!(
+            lines[1].starts_with("hint: times are UTC: it is 2"),
+            "{said:?}"
+        );
+        assert_eq!(lines.len(), 2);
+    }
+    assert_eq!(dave(&host, &["list", "--format=simple"]), done("", ""));
 }

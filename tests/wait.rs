@@ -251,3 +251,35 @@ fn deploying_and_launching_wait_too() {
     host.as_user("bob").run("container-retire", &retire).ok();
     assert_eq!(carol.wait().stdout, "hers runs with GPU 0\n");
 }
+
+#[test]
+fn a_command_waits_no_longer_than_the_host_lets_it() {
+    let host = TestHost::new();
+    let create = |wait: &str| host.run(CREATE, &["thesis", "ds01-base", wait]);
+    let most = "container-create: a command may wait in line for 1day at most on this host\n\
+                hint: wait beyond your terminal, for as long as it takes: gpu-queue join\n";
+    assert_eq!(create("--wait=25h"), failed(2, most));
+    assert_eq!(all_containers(&host), "");
+    create("--wait=24h").ok();
+}
+
+#[test]
+fn who_is_taken_out_of_the_line_elsewhere_ends_and_does_not_join_again() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let waiting = waits(&host, "bob", &["his"], 1);
+    let bob = |args: &[&str]| host.as_user("bob").run("gpu-queue", args);
+    let ticket = host.ledger().read()["line"]["waiters"][0]["ticket"].clone();
+    let left = format!("ticket {ticket} left the line\n");
+    assert_eq!(bob(&["leave", "his"]), done(&left, ""));
+    let ends = format!(
+        "{ALONE}{CREATE}: you took it out of the line, with gpu-queue leave {ticket}\n\
+         hint: ask again to wait anew, as the last\n"
+    );
+    assert_eq!(waiting.wait(), failed(1, &ends));
+    assert_eq!(waiters(&host), []);
+    // It can be asked for again.
+    let again = waits(&host, "bob", &["his"], 1);
+    host.run("container-remove", &["thesis"]).ok();
+    assert_eq!(again.wait().stdout, "his with GPU 0\n");
+}

@@ -3,7 +3,10 @@
 use ds01_testkit::TestHost;
 
 use super::{alice, installed};
-use crate::support::expect::done;
+use crate::support::{
+    expect::done,
+    line::{in_line, waiters},
+};
 
 const COMPOSE: &str = "/usr/bin/docker-compose";
 
@@ -81,4 +84,26 @@ fn compose_makes_recreates_and_removes_a_project() {
     host.limits_yaml(&host.limits_text().replace("per_user: 3", "per_user: 9"));
     let said = alice(&host).stdin(FILE).run("bash", &["-c", SCRIPT]);
     assert_eq!(said, done(SAID, ""));
+}
+
+#[test]
+fn compose_waits_in_line_for_its_gpu() {
+    if !installed(COMPOSE) {
+        return;
+    }
+    let host = TestHost::behind_gateway(1);
+    let bob = host.as_user("bob");
+    bob.run("container-create", &["his", "ds01-base"]).ok();
+    let file = "services: {one: {image: ds01-base, command: sleep 1000, deploy: {resources: \
+                {reservations: {devices: [{capabilities: [gpu], count: 1}]}}}}}\n";
+    let up = "mkdir -p proj; cd proj; printf %s \"$0\" >docker-compose.yml
+              docker-compose --no-ansi up -d 2>errors || cat errors; echo up";
+    let waiting = alice(&host).spawn("bash", &["-c", up, file]);
+    in_line(&host, 1);
+    assert_eq!(waiters(&host)[0].0, 20001);
+    host.as_user("bob").run("container-remove", &["his"]).ok();
+    assert_eq!(waiting.wait(), done("up\n", ""));
+    assert_eq!(waiters(&host), []);
+    let holder = host.run("gpu-status", &["--format=simple"]).ok();
+    assert!(holder.contains("\talice\tproj_one_1"), "{holder}");
 }

@@ -8,7 +8,7 @@ use super::{call, client, done, refused, reply, sleeper};
 use crate::support::{
     duties::events,
     expect::{self, failed, inspect, uuid, with_config, with_limit},
-    line::{in_line, waiters},
+    line::{in_line, waiters, waits},
 };
 
 const BODY: &str = r#"{"Image":"ds01-base","HostConfig":{"DeviceRequests":[{"Count":1,"Capabilities":[["gpu"]]}]}}"#;
@@ -112,4 +112,52 @@ fn as_many_wait_as_may_and_as_long_as_the_host_lets_them() {
         at_once.replace("; see", "\nhint: see")
     );
     assert_eq!(command, failed(6, &at_once));
+}
+
+#[test]
+fn commands_wait_on_while_the_gateway_is_restarted_and_keep_their_place() {
+    let host = TestHost::behind_gateway(1);
+    expect::created(&host, "thesis");
+    let bob = waits(&host, "bob", &["his"], 1);
+    let carol = waits(&host, "carol", &["hers"], 2);
+    let line = || host.ledger().read()["line"]["waiters"].clone();
+    let tickets = |line: &serde_json::Value| {
+        let all = line.as_array().unwrap().iter();
+        all.map(|waiter| waiter["ticket"].clone())
+            .collect::<Vec<_>>()
+    };
+    let before = tickets(&line());
+    host.kill_gateway();
+    host.start_gateway();
+    host.run("container-remove", &["thesis"]).ok();
+    let his = bob.wait();
+    assert_eq!(
+        (his.status, &*his.stdout),
+        (Some(0), "his with GPU 0\n"),
+        "{his:?}"
+    );
+    let silent =
+        "the gateway does not answer: it is asked again for up to 1m, and your place is kept\n";
+    assert!(his.stderr.contains(silent), "{his:?}");
+    assert_eq!(tickets(&line()), before[1..]);
+    host.as_user("bob").run("container-remove", &["his"]).ok();
+    assert_eq!(carol.wait().stdout, "hers with GPU 0\n");
+}
+
+#[test]
+fn what_is_taken_out_of_the_line_elsewhere_is_refused() {
+    let host = TestHost::behind_gateway(1);
+    expect::created(&host, "thesis");
+    let bob = asks(&host, "bob", "his");
+    in_line(&host, 1);
+    host.as_user("bob").run("gpu-queue", &["leave", "his"]).ok();
+    let refused = reply(bob);
+    assert!(
+        refused
+            .message()
+            .starts_with("you took it out of the line, with gpu-queue leave "),
+        "{}",
+        refused.message()
+    );
+    assert_eq!(waiters(&host), []);
 }

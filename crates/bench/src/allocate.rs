@@ -87,7 +87,7 @@ pub(crate) fn once(name: &str) -> Result<()> {
         run: None,
     };
     let grant = |ledger: &mut Ledger, now: Timestamp| {
-        let devices = allocate(&request, &limits, &inventory, ledger, now)?;
+        let devices = allocate(&request, &limits, &inventory, ledger, now)?.devices;
         ledger.put(Allocation {
             container: request.container.clone(),
             id: None,
@@ -99,6 +99,7 @@ pub(crate) fn once(name: &str) -> Result<()> {
             hold: limits.gpu_hold_after_stop,
             group: String::new(),
             ends: None,
+            passed: None,
             changed: 0,
         });
         Ok(())

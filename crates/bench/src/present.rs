@@ -88,6 +88,7 @@ fn add(
         hold: None,
         group: String::new(),
         ends: None,
+        passed: None,
         changed: 0,
     });
     Ok(())

@@ -129,7 +129,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
     while Instant::now() < end {
         let look = site.look(&Scope::Nothing).map_err(told)?;
         let grant = |ledger: &mut Ledger, now: Timestamp| {
-            let devices = allocate(&request, &limits, &inventory, ledger, now)?;
+            let devices = allocate(&request, &limits, &inventory, ledger, now)?.devices;
             ledger.put(Allocation {
                 container: request.container.clone(),
                 id: None,
@@ -141,6 +141,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
                 hold: limits.gpu_hold_after_stop,
                 group: String::new(),
                 ends: None,
+                passed: None,
                 changed: 0,
             });
             Ok(devices)

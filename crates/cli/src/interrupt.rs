@@ -1,11 +1,17 @@
 //! Ctrl-C in the middle of several steps.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
 
 use ds01_core::failure::{Failure, Kind};
-use nix::sys::{
-    signal::{SigSet, SigmaskHow, Signal},
-    signalfd::{SfdFlags, SignalFd},
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        signal::{SigSet, SigmaskHow, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
 };
 
 /// While this lives, Ctrl-C and what else ends a command do not end this process: it asks for
@@ -48,6 +54,21 @@ impl Interruptions {
             Ok(Some(_)) => Err(Failure::new(Kind::Interrupted, "interrupted")),
             _ => Ok(()),
         }
+    }
+
+    /// Does nothing for a time, unless it is to end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Interruptions::check`].
+    pub fn pause(&self, time: Duration) -> Result<(), Failure> {
+        let mut signals = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        // Interrupted by another signal it is shorter, which does no harm.
+        let _ = poll(
+            &mut signals,
+            PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX),
+        );
+        self.check()
     }
 }
 

@@ -8,6 +8,7 @@ use ds01_core::{
     container::ContainerId,
     container::State,
     name::ContainerName,
+    reservation::Reservation,
     time::Timestamp,
     usage::Usage,
 };
@@ -32,6 +33,8 @@ pub enum Part {
     System,
     /// Who holds which device, and until when.
     Allocations,
+    /// What is reserved, and for whom.
+    Reservations,
 }
 
 impl FromStr for Part {
@@ -44,7 +47,8 @@ impl FromStr for Part {
             "users" => Ok(Self::Users),
             "system" => Ok(Self::System),
             "allocations" => Ok(Self::Allocations),
-            _ => Err("expected gpu, containers, users, system or allocations"),
+            "reservations" => Ok(Self::Reservations),
+            _ => Err("expected gpu, containers, users, system, allocations or reservations"),
         }
     }
 }
@@ -66,6 +70,8 @@ pub struct Screen {
     users: Option<Vec<UserUse>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allocations: Option<Vec<Allocated>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reservations: Option<Vec<Reservation>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -109,6 +115,7 @@ impl Screen {
             containers: shows(Part::Containers).then(|| containers.collect()),
             users: shows(Part::Users).then_some(status.users),
             allocations: shows(Part::Allocations).then_some(status.allocations),
+            reservations: shows(Part::Reservations).then_some(status.reserved),
         }
     }
 
@@ -123,6 +130,10 @@ impl Screen {
                 .as_deref()
                 .map(|all| containers(all, self.admin)),
             self.gpu.as_ref().map(gpu),
+            self.reservations
+                .as_deref()
+                .filter(|all| !whole || !all.is_empty())
+                .map(reservations),
             self.users.as_deref().map(users),
             self.allocations
                 .as_deref()
@@ -310,6 +321,25 @@ fn allocations(all: &[Allocated], now: Timestamp) -> Section {
         headings: vec!["GPU", "USER", "CONTAINER", "STATE", "FREE-IN"],
         rows: all.iter().map(row).collect(),
         empty: "every GPU is free",
+        ..Section::default()
+    }
+}
+
+fn reservations(all: &[Reservation]) -> Section {
+    let row = |one: &Reservation| {
+        vec![
+            one.what.to_string(),
+            one.whom.to_string(),
+            one.from.to_string(),
+            one.until.to_string(),
+        ]
+    };
+    Section {
+        word: "reservations",
+        title: "Reservations".into(),
+        headings: vec!["WHAT", "FOR", "FROM", "UNTIL"],
+        rows: all.iter().map(row).collect(),
+        empty: "none",
         ..Section::default()
     }
 }

@@ -94,7 +94,7 @@ pub fn tickets(
     let waiting = waiting.map(|waiting| (waiting.standing.ticket, waiting.container));
     let kept = kept.into_iter().filter(|kept| kept.mine);
     let own: Vec<_> = kept
-        .map(|kept| (kept.ticket, kept.launch))
+        .map(|kept| (kept.ticket, kept.container))
         .chain(waiting)
         .collect();
     let none = |message: String| {
@@ -117,9 +117,20 @@ pub fn tickets(
         (None, false) => match own.len() {
             0 => Err(none("you do not wait in line".into())),
             1 => Ok(tickets(own)),
+            _ if ui.interactive() => {
+                let name = |name: &Option<ContainerName>| {
+                    name.as_ref().map_or("-".into(), ToString::to_string)
+                };
+                let rows: Vec<_> = own
+                    .iter()
+                    .map(|(ticket, of)| [ticket.to_string(), name(of)])
+                    .collect();
+                let chosen = ui.choose("Which request is to leave the line?", &rows)?;
+                Ok(vec![own[chosen].0])
+            }
             count => {
                 let message = format!("you wait in line {count} times: which is to leave?");
-                let hint = "see the tickets with gpu-queue status, or leave with --all";
+                let hint = "name a ticket or container of gpu-queue status, or leave with --all";
                 Err(Failure::new(Kind::Usage, message).with_hint(hint))
             }
         },

@@ -15,7 +15,7 @@ use ds01_core::{
 use ds01_host::{
     Host, clock,
     line_watch::{Await, Awaited},
-    ops::{Create, Created, Creation, Leave},
+    ops::{Create, Created, Creation, Leave, WaitUntil},
 };
 
 use crate::{ask, exclude_each_other};
@@ -36,6 +36,13 @@ pub fn patience(wait: Option<Patience>, no_wait: bool) -> Result<Option<Duration
     }
 }
 
+/// How long a command that waits in line waits for a gateway that does not answer any more, as
+/// while it is restarted.
+const GATEWAY: Duration = Duration::from_secs(60);
+
+/// How often it is asked then.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Asks for a container, and waits in line for its devices as long as `patience` says.
 ///
 /// # Errors
@@ -54,7 +61,10 @@ pub(crate) fn create_in_line(
     };
     let first = Create {
         // The ledger knows whole seconds, and is not to be the first to give up.
-        wait: patience.map(|length| clock::now() + length + Duration::from_secs(1)),
+        wait: patience.map(|length| WaitUntil {
+            at: clock::now() + length + Duration::from_secs(1),
+            ticket: None,
+        }),
         ..create.clone()
     };
     let ticket = match ask(host, ui, &first)? {
@@ -67,6 +77,7 @@ pub(crate) fn create_in_line(
         ui,
         ticket,
         known: None,
+        silent: None,
         shown: String::new(),
         patience,
     };
@@ -77,7 +88,7 @@ pub(crate) fn create_in_line(
     let made = loop {
         let left = patience.saturating_sub(asks.elapsed());
         let asks_again = match line.turn(&interruptions, left) {
-            Ok(true) => line.ask(&first),
+            Ok(true) => line.ask(&line.again(&first)),
             Ok(false) => line.ask(&last),
             Err(failure) => Err(failure),
         };
@@ -108,6 +119,8 @@ struct InLine<'a> {
     ticket: u64,
     /// Where they stood last.
     known: Option<Standing>,
+    /// Since when the gateway has not answered.
+    silent: Option<Instant>,
     /// What was shown of it.
     shown: String,
     patience: Duration,
@@ -128,11 +141,47 @@ impl InLine<'_> {
                 known: self.known.clone(),
                 within,
             };
-            match self.host.wait(asked, interruptions.as_fd())? {
-                Some(Awaited::Ask) => return Ok(true),
-                Some(Awaited::Stands(standing)) => self.show(standing),
-                None => {}
+            match self.host.wait(asked, interruptions.as_fd()) {
+                Ok(awaited) => {
+                    self.silent = None;
+                    match awaited {
+                        Some(Awaited::Ask) => return Ok(true),
+                        Some(Awaited::Stands(standing)) => self.show(standing),
+                        None => {}
+                    }
+                }
+                Err(failure) => self.bear(failure, interruptions)?,
             }
+        }
+    }
+
+    /// The place in line is in the ledger, and stays as long as this process does: a gateway that
+    /// does not answer is asked again for a while.
+    fn bear(&mut self, failure: Failure, interruptions: &Interruptions) -> Result<(), Failure> {
+        if failure.kind != Kind::Unreachable || !self.host.is_by_gateway() {
+            return Err(failure);
+        }
+        if self.silent.is_none() {
+            let patience = human::duration(GATEWAY);
+            self.ui.progress_ends();
+            self.ui.note(format_args!(
+                "the gateway does not answer: it is asked again for up to {patience}, and your place is kept"
+            ));
+            self.shown.clear();
+        }
+        let since = self.silent.get_or_insert_with(Instant::now);
+        if since.elapsed() >= GATEWAY {
+            return Err(failure);
+        }
+        interruptions.pause(AGAIN)
+    }
+
+    /// The request of somebody who waits.
+    fn again(&self, first: &Create) -> Create {
+        let ticket = Some(self.ticket);
+        Create {
+            wait: first.wait.map(|wait| WaitUntil { ticket, ..wait }),
+            ..first.clone()
         }
     }
 

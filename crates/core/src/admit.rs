@@ -113,6 +113,19 @@ pub enum Denied {
         /// Requests before this one.
         ahead: u32,
     },
+    /// A container that has stopped keeps its devices, but not for another run: others are to have
+    /// them before it would be over.
+    #[error("GPU {slots} is promised to {whom} from {from}, and another run {}", may_last(*.until))]
+    Promised {
+        /// The devices, as users read them.
+        slots: String,
+        /// To whom.
+        whom: String,
+        /// From when on.
+        from: Timestamp,
+        /// How long the run could last, the hold after it included; `None` is for ever.
+        until: Option<Timestamp>,
+    },
     /// Devices are free, but an admin has reserved them.
     #[error(
         "no GPU free for you yet: {asked} asked for, {free} free, but reserved for {whom} until {until}"
@@ -129,6 +142,12 @@ pub enum Denied {
     },
 }
 
+fn may_last(until: Option<Timestamp>) -> String {
+    until.map_or("has no end".into(), |until| {
+        format!("could hold it until {until}")
+    })
+}
+
 impl UserError for Denied {
     fn kind(&self) -> Kind {
         match self {
@@ -137,6 +156,7 @@ impl UserError for Denied {
             | Self::NoneFits { .. }
             | Self::Unclear { .. }
             | Self::Behind { .. }
+            | Self::Promised { .. }
             | Self::Reserved { .. } => Kind::Busy,
             _ => Kind::Denied,
         }
@@ -157,6 +177,7 @@ impl UserError for Denied {
                 "see who holds what with gpu-status".into()
             }
             Self::Unclear { .. } => "try again in a moment".into(),
+            Self::Promised { .. } => "see for whom GPUs are kept with gpu-queue list".into(),
             Self::Behind { .. } | Self::Waiting { .. } => {
                 "see who waits with gpu-queue list".into()
             }

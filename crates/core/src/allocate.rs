@@ -6,11 +6,21 @@ use crate::{
     admit::{Denied, Request, admit},
     device::{Held, Inventory},
     ledger::{Allocation, Ledger},
+    lifecycle::Kind,
     limits::Limits,
-    line::{Known, Stay, Terms, Waiter},
-    queue::{Asks, Entry, Join, plan},
+    line::{Known, Passed, Stay, Terms, Waiter, slots},
+    queue::{Asks, Entry, Join, plan, reserved_from},
     time::Timestamp,
 };
+
+/// What a request is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// The devices.
+    pub devices: Vec<Held>,
+    /// Whom it passes in line with them.
+    pub passes: Option<Passed>,
+}
 
 /// Chooses free devices for `request`: those that are kept or reserved for its owner before all;
 /// then the smallest, and whole GPUs last, so that they stay whole for those who need them; among
@@ -34,17 +44,21 @@ pub fn allocate(
     inventory: &Inventory,
     ledger: &Ledger,
     now: Timestamp,
-) -> Result<Vec<Held>, Denied> {
+) -> Result<Chosen, Denied> {
     admit(request, limits, inventory, ledger, now)?;
     if request.devices == 0 {
-        return Ok(Vec::new());
+        return Ok(Chosen {
+            devices: Vec::new(),
+            passes: None,
+        });
     }
     let devices: Vec<_> = inventory.devices.iter().map(Known::from).collect();
     verdict(request, limits, ledger, &devices, None, now)
 }
 
 /// Whether a container whose hold has ended may have its own devices again: they are not for
-/// somebody who waits, or for whom they are reserved. `run` is the longest of its kind.
+/// somebody who waits, or for whom they are reserved. `run` is the longest of its kind, `devices`
+/// are those of the host as far as they are known. Whom it passes in line.
 ///
 /// # Errors
 ///
@@ -53,22 +67,73 @@ pub fn allocate_again(
     entry: &Allocation,
     limits: &Limits,
     run: Option<Duration>,
+    devices: &[Known],
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<Option<Passed>, Denied> {
+    let request = again(entry, run);
+    let known = with_own(devices, entry);
+    let own = Some(&*entry.devices);
+    let chosen = verdict(&request, limits, ledger, &known, own, now)?;
+    Ok(chosen.passes)
+}
+
+/// Whether a container that has stopped and keeps its devices may begin another run, of `run` at
+/// most: nobody counts on having them before it and the hold after it are over. `devices` are those
+/// of the host as far as they are known.
+///
+/// # Errors
+///
+/// [`Denied::Promised`]: they are reserved for others, or it was let in before somebody in line.
+pub fn run_again(
+    entry: &Allocation,
+    limits: &Limits,
+    run: Option<Duration>,
+    devices: &[Known],
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<(), Denied> {
-    let request = Request {
+    let longest = run.zip(entry.hold).map(|(run, hold)| run + hold);
+    let promised = |whom: String, from: Timestamp| Denied::Promised {
+        slots: slots(&entry.devices),
+        whom,
+        from,
+        until: longest.map(|longest| now + longest),
+    };
+    if let Some(passed) = entry.passed
+        && let Some(waiter) = ledger.line.ticket(passed.ticket)
+        && waiter.uid != entry.container.uid
+        && longest.is_none_or(|longest| now + longest > passed.served)
+    {
+        let whom = format!("who waits in line with ticket {}", passed.ticket);
+        return Err(promised(whom, passed.served));
+    }
+    let mut waiter = waiter(&again(entry, run), limits, ledger, now);
+    waiter.terms.longest = longest;
+    let known = with_own(devices, entry);
+    match reserved_from(&waiter, &entry.devices, &known, ledger, now) {
+        Some(reserved) => Err(promised(reserved.whom.to_string(), reserved.from)),
+        None => Ok(()),
+    }
+}
+
+/// The request for a container that exists.
+fn again(entry: &Allocation, run: Option<Duration>) -> Request {
+    Request {
         container: entry.container.clone(),
         devices: entry.devices.len() as u32,
         run,
-    };
-    let mut known = ledger.line.devices.clone();
-    for device in &entry.devices {
-        if !known.iter().any(|known| known.device.uuid == device.uuid) {
-            let (device, busy) = (device.clone(), false);
-            known.push(Known { device, busy });
-        }
     }
-    verdict(&request, limits, ledger, &known, Some(&entry.devices), now).map(drop)
+}
+
+/// What is known of the host, with a container's own devices.
+fn with_own(devices: &[Known], entry: &Allocation) -> Vec<Known> {
+    let is_known = |own: &&Held| !devices.iter().any(|known| known.device.uuid == own.uuid);
+    let own = entry.devices.iter().filter(is_known).map(|own| Known {
+        device: own.clone(),
+        busy: false,
+    });
+    devices.iter().cloned().chain(own).collect()
 }
 
 /// What becomes of somebody who asks, among all who wait.
@@ -79,13 +144,17 @@ fn verdict(
     devices: &[Known],
     only: Option<&[Held]>,
     now: Timestamp,
-) -> Result<Vec<Held>, Denied> {
+) -> Result<Chosen, Denied> {
     let waiter = &waiter(request, limits, ledger, now);
     let mut entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
     let mine = |entry: &Entry<'_>| entry.waiter.ticket == waiter.ticket;
     // It is there: somebody who asks is never left out of the plan.
     let at = entries.iter().position(mine).unwrap_or_default();
-    entries.swap_remove(at).verdict
+    let mine = entries.swap_remove(at);
+    Ok(Chosen {
+        devices: mine.verdict?,
+        passes: mine.passes,
+    })
 }
 
 /// Who asks, as they stand in the line: with what their limits are now.
@@ -95,8 +164,13 @@ fn waiter(request: &Request, limits: &Limits, ledger: &Ledger, now: Timestamp) -
         uid: container.uid,
         container: Some(container.name.clone()),
         devices: request.devices,
+        kind: Kind::Ds01,
         terms: Terms::of(limits, request.run),
-        stay: Stay::Away { launch: None },
+        stay: Stay::Present {
+            process: None,
+            until: now,
+            offered: None,
+        },
     };
     let new = asks.waiter(ledger, now);
     match ledger.line.waits_for(container.uid, &container.name) {

@@ -11,7 +11,7 @@ use crate::{
     container::{ContainerId, Sighting},
     device::{Claim, Device, Held},
     label,
-    line::{Line, Turn},
+    line::{Line, Passed, Turn},
     name::EngineName,
     share::Share,
     time::Timestamp,
@@ -95,6 +95,9 @@ pub struct Allocation {
     /// When it is stopped at the latest, by the longest run of its kind; `None` if that is not known.
     #[serde(default)]
     pub ends: Option<Timestamp>,
+    /// Whom it passed in line.
+    #[serde(default)]
+    pub passed: Option<Passed>,
     /// The ledger's generation when this entry was last changed.
     pub changed: u64,
 }

@@ -3,13 +3,14 @@
 //! It lives in the ledger and nowhere else: whoever changes the ledger changes both at once, so
 //! that a device is never free for everybody between its holder and the first in line.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     device::{Device, Held},
     ledger::{Ledger, Process},
+    lifecycle::Kind,
     limits::Limits,
     name::ContainerName,
     recent::Recent,
@@ -39,6 +40,17 @@ pub const LOOK: Duration = Duration::from_secs(5);
 /// Requests of one user that may wait at a time: as each costs everybody who looks at the line.
 pub const WAITING: usize = 16;
 
+/// How often in [`JOINS_IN`] a user's joining the line is an event: who joins and leaves in a loop
+/// does not fill the log.
+pub const JOINS: u32 = 60;
+
+/// See [`JOINS`].
+pub const JOINS_IN: Duration = Duration::from_secs(3600);
+
+/// How long it is known that somebody was taken out of the line by its owner, so that the command
+/// which waits there ends. It is woken at once.
+pub const TAKEN_OUT: Duration = Duration::from_secs(60);
+
 /// The waiting line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,9 +63,33 @@ pub struct Line {
     pub turns: Vec<Turn>,
     /// Devices that an admin has set aside.
     pub reservations: Vec<Reservation>,
+    /// Who was taken out by its owner lately.
+    pub taken_out: Vec<TakenOut>,
+    /// How often users have joined lately.
+    pub joins: BTreeMap<u32, Joins>,
     /// The devices as they were when somebody last asked for some; none while nobody waits. By
     /// them, who waits finds out from the ledger alone whether to ask again.
     pub devices: Vec<Known>,
+}
+
+/// Somebody who was taken out of the line by its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOut {
+    /// The user.
+    pub uid: u32,
+    /// The ticket with which they waited.
+    pub ticket: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// How often a user has joined the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joins {
+    /// Since when they are counted.
+    pub since: Timestamp,
+    /// How often.
+    pub count: u32,
 }
 
 /// Somebody who waits for devices.
@@ -67,10 +103,16 @@ pub struct Waiter {
     pub container: Option<ContainerName>,
     /// How many devices.
     pub devices: u32,
-    /// What the owner's limits were when they last asked.
+    /// What kind of container they are for.
+    #[serde(default = "made_by_ds01")]
+    pub kind: Kind,
+    /// What the owner's limits were when somebody last looked.
     pub terms: Terms,
     /// When they came.
     pub since: Timestamp,
+    /// That they came is an event, and so is that they leave: see [`JOINS`].
+    #[serde(default = "yes")]
+    pub logged: bool,
     /// How they wait.
     pub stay: Stay,
 }
@@ -130,6 +172,14 @@ impl Terms {
     }
 }
 
+fn made_by_ds01() -> Kind {
+    Kind::Ds01
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// Devices that are kept for somebody whose turn has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
@@ -139,14 +189,32 @@ pub struct Turn {
     pub uid: u32,
     /// The user's policy group.
     pub group: String,
+    /// See [`Waiter::container`].
+    #[serde(default)]
+    pub container: Option<ContainerName>,
+    /// See [`Waiter::logged`].
+    #[serde(default = "yes")]
+    pub logged: bool,
     /// The devices that are left of it.
     pub devices: Vec<Held>,
     /// Until when.
     pub until: Timestamp,
+    /// Whom it passes in line.
+    #[serde(default)]
+    pub passed: Option<Passed>,
     /// The project whose container is to be started.
     pub launch: Option<ContainerName>,
     /// The user has been told, or the container started.
     pub told: bool,
+}
+
+/// Somebody in line who was passed by who gives the devices back in time for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// The ticket with which they wait.
+    pub ticket: u64,
+    /// When they are served at the latest.
+    pub served: Timestamp,
 }
 
 /// A device as it was when somebody last asked the driver.
@@ -172,6 +240,16 @@ impl From<&Device> for Known {
 }
 
 impl Waiter {
+    /// How long they may hold devices at most, the time included for which they are kept until
+    /// somebody who waits beyond a terminal makes a container.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        let kept = match self.stay {
+            Stay::Present { .. } => Duration::ZERO,
+            Stay::Away { .. } => KEPT,
+        };
+        Some(self.terms.longest? + kept)
+    }
+
     /// Whether they may be given devices at `now`, and are there to take them.
     pub(crate) fn is_there(&self, now: Timestamp) -> bool {
         match self.stay {
@@ -198,10 +276,53 @@ impl Line {
         waiters.find(|w| w.ticket == ticket && w.uid == uid)
     }
 
+    /// Whoever waits with this ticket.
+    pub(crate) fn ticket(&self, ticket: u64) -> Option<&Waiter> {
+        self.waiters.iter().find(|waiter| waiter.ticket == ticket)
+    }
+
     /// The request for this container that waits.
     pub fn waits_for(&self, uid: u32, container: &ContainerName) -> Option<&Waiter> {
         let mut waiters = self.waiters.iter();
         waiters.find(|w| w.uid == uid && w.container.as_ref() == Some(container))
+    }
+
+    /// Lets those who wait do so by what their limits are today. `terms` are by ticket; who has
+    /// none there keeps theirs.
+    pub fn renew(&mut self, terms: &BTreeMap<u64, Terms>) {
+        for waiter in &mut self.waiters {
+            if let Some(today) = terms.get(&waiter.ticket) {
+                waiter.terms = today.clone();
+            }
+        }
+    }
+
+    /// Counts that a user joins at `now`. Whether it is an event.
+    pub(crate) fn count_join(&mut self, uid: u32, now: Timestamp) -> bool {
+        let none = Joins {
+            since: now,
+            count: 0,
+        };
+        let joins = self.joins.entry(uid).or_insert(none);
+        joins.count = joins.count.saturating_add(1);
+        joins.count <= JOINS
+    }
+
+    /// Until when no join of this user's is an event any more, if so many have been.
+    pub fn joins_quiet_until(&self, uid: u32) -> Option<Timestamp> {
+        let joins = self.joins.get(&uid).filter(|joins| joins.count >= JOINS)?;
+        Some(joins.since + JOINS_IN)
+    }
+
+    /// Notes for the command that may wait there that its owner has taken it out of the line.
+    pub fn take_out(&mut self, uid: u32, ticket: u64, at: Timestamp) {
+        self.taken_out.push(TakenOut { uid, ticket, at });
+    }
+
+    /// Whether the owner has taken this request out of the line.
+    pub fn is_taken_out(&self, uid: u32, ticket: u64) -> bool {
+        let mut all = self.taken_out.iter();
+        all.any(|out| (out.uid, out.ticket) == (uid, ticket))
     }
 
     /// Takes somebody out of the line.
@@ -335,6 +456,8 @@ impl Ledger {
             line.recent.charge(uid, share, KEPT);
         }
         line.reservations.retain(|reserved| now < reserved.until);
+        line.taken_out.retain(|out| now < out.at + TAKEN_OUT);
+        line.joins.retain(|_, joins| now < joins.since + JOINS_IN);
         line.forget_devices();
         (gone, over)
     }
@@ -353,6 +476,12 @@ impl Ledger {
         }
         for turn in &mut line.turns {
             turn.until = turn.until.min(now + KEPT);
+        }
+        for out in &mut line.taken_out {
+            out.at = out.at.min(now);
+        }
+        for joins in line.joins.values_mut() {
+            joins.since = joins.since.min(now);
         }
         line.recent.at = line.recent.at.min(now);
     }

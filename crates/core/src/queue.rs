@@ -26,8 +26,9 @@ use crate::{
     admit::Denied,
     device::Held,
     ledger::Ledger,
-    line::{Known, Waiter},
+    line::{Known, Passed, Waiter},
     recent::Uses,
+    reservation::Reservation,
     share::Share,
     time::Timestamp,
 };
@@ -45,6 +46,10 @@ pub struct Entry<'a> {
     pub verdict: Result<Vec<Held>, Denied>,
     /// When they are served at the latest; `None` if no end is known of what they wait for.
     pub expected: Option<Timestamp>,
+    /// When the first reservation for others begins that needs some of their devices then.
+    pub reserved: Option<Timestamp>,
+    /// Whom they pass with their devices.
+    pub passes: Option<Passed>,
 }
 
 /// Somebody who asks, beside those who wait.
@@ -91,6 +96,10 @@ pub fn plan<'a>(
         if verdict.is_err() && head.is_none() {
             head = floor.head(waiter, budget, expected);
         }
+        let chosen = verdict.as_ref().ok();
+        let reserved = chosen.and_then(|chosen| floor.reserved_at(waiter, chosen));
+        let passes = chosen.zip(head.as_ref());
+        let passes = passes.and_then(|(chosen, head)| floor.passes(head, waiter, chosen));
         if let Ok(chosen) = &verdict {
             floor.give(waiter, chosen);
         }
@@ -99,9 +108,25 @@ pub fn plan<'a>(
             waiter,
             verdict: verdict.map(|chosen| slots(chosen).collect()),
             expected,
+            reserved,
+            passes,
         });
     }
     entries
+}
+
+/// A reservation for others that keeps somebody from `theirs`, whoever holds them.
+pub(crate) fn reserved_from(
+    waiter: &Waiter,
+    theirs: &[Held],
+    devices: &[Known],
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Option<Reservation> {
+    let floor = Floor::new(ledger, devices, None, now);
+    let is_theirs = |at: &usize| theirs.contains(&devices[*at].device);
+    let chosen: Vec<_> = (0..devices.len()).filter(is_theirs).collect();
+    floor.reserved_from(waiter, &chosen).cloned()
 }
 
 /// By priority, recent use, and who came first. What somebody would be given counts for their

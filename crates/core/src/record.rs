@@ -137,6 +137,7 @@ impl Record {
             hold: self.hold,
             group: self.group.clone(),
             ends: None,
+            passed: None,
             changed: 0,
         })
     }

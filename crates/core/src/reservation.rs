@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     device::Held,
-    line::{self, Terms},
+    line::{self, Waiter},
     share::Share,
     time::Timestamp,
 };
@@ -88,16 +88,13 @@ impl Reservation {
         }
     }
 
-    /// Whether it keeps others, who may hold devices as long as `terms` allow, from what is
-    /// reserved at `now`.
-    pub(crate) fn holds_off(&self, uid: u32, terms: &Terms, now: Timestamp) -> bool {
+    /// Whether it keeps `waiter` from what is reserved at `now`: it is for others, and they might
+    /// hold devices still when it begins.
+    pub(crate) fn holds_off(&self, waiter: &Waiter, now: Timestamp) -> bool {
         let begun = now >= self.from;
-        let reaches = || {
-            terms
-                .longest
-                .is_none_or(|longest| now + longest > self.from)
-        };
-        !self.is_for(uid, &terms.group)
+        let longest = waiter.longest();
+        let reaches = || longest.is_none_or(|longest| now + longest > self.from);
+        !self.is_for(waiter.uid, &waiter.terms.group)
             && now < self.until
             && (begun || now + self.lead >= self.from && reaches())
     }

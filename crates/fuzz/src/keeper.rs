@@ -112,6 +112,7 @@ fn allocation(owned: &str) -> Allocation {
         hold: Some(Duration::from_secs(60)),
         group: String::new(),
         ends: None,
+        passed: None,
         changed: 0,
     }
 }

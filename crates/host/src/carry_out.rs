@@ -7,26 +7,58 @@ use ds01_core::{
 
 use crate::{
     ledger_file::Stored,
+    ops::line_event,
     site::{Site, slots},
     users,
 };
 
 impl Site {
-    /// Carries out what follows from reconciling: events, and the records of what is gone.
+    /// Logs what was learned: before the ledger says so, under its lock. Who is killed between the
+    /// two leaves it to the next to learn and log it again: each is told once at least.
+    pub(crate) fn tell(&self, changes: &[Change], now: Timestamp) {
+        for change in changes {
+            match change {
+                Change::Confirmed(_) => {}
+                Change::Gone(entry) => {
+                    let gone = about("container.remove", entry, now);
+                    self.log(gone.with("found", "gone"));
+                    if entry.holds(now) && !entry.devices.is_empty() {
+                        let release = about("gpu.release", entry, now);
+                        self.log(release.with("reason", "its container is gone"));
+                    }
+                }
+                Change::Lapsed(entry) => {
+                    let release = about("gpu.release", entry, now);
+                    self.log(release.with("reason", "never created"));
+                }
+                Change::Released(entry) => {
+                    let release = about("gpu.release", entry, now);
+                    self.log(release.with("reason", "hold after stop ended"));
+                }
+                Change::Left(waiter, why) => {
+                    if waiter.logged {
+                        let container = waiter.container.as_ref();
+                        let event = line_event("queue.left", waiter.uid, waiter.ticket, container);
+                        self.log(event.with("reason", why));
+                    }
+                }
+                Change::TurnOver(turn) => {
+                    let container = turn.container.as_ref();
+                    let event = line_event("gpu.release", turn.uid, turn.ticket, container);
+                    let event = event.with("gpus", line::slots(&turn.devices));
+                    self.log(event.with("reason", "not used in time when their turn had come"));
+                }
+                Change::Found(found) => {
+                    let event = Event::new(now, "detection.unmanaged_container");
+                    self.log(event.with("container", &found.name).with("id", &found.id));
+                }
+            }
+        }
+    }
+
+    /// Brings the records in line with what was learned, once the ledger says so.
     pub(crate) fn carry_out(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
         for change in changes {
-            let event = |kind: &str, entry: &Allocation| {
-                let user = users::login(entry.container.uid);
-                let slots = slots(entry);
-                let event = Event::new(now, kind)
-                    .of(user)
-                    .with("container", &entry.container);
-                if slots.is_empty() {
-                    event
-                } else {
-                    event.with("gpus", slots)
-                }
-            };
             match change {
                 Change::Confirmed(name) => {
                     let found = containers.iter().find(|c| c.name == name.to_string());
@@ -38,35 +70,27 @@ impl Site {
                         if self.metadata.of(name, &record.id).is_none() {
                             self.note(self.metadata.write(name, &record));
                         }
-                        self.log(event("container.create", entry).with("found", "after a crash"));
+                        let made = about("container.create", entry, now);
+                        self.log(made.with("found", "after a crash"));
                     }
                 }
                 Change::Gone(entry) => {
                     if let Some(id) = &entry.id {
                         self.forget(&entry.container, id);
                     }
-                    self.log(event("container.remove", entry).with("found", "gone"));
                 }
-                Change::Lapsed(entry) => {
-                    self.log(event("gpu.release", entry).with("reason", "never created"));
-                }
-                Change::Released(entry) => {
-                    self.log(event("gpu.release", entry).with("reason", "hold after stop ended"));
-                }
-                Change::Left(waiter, why) => {
-                    let event = Event::new(now, "queue.left").of(users::login(waiter.uid));
-                    self.log(event.with("ticket", waiter.ticket).with("reason", why));
-                }
-                Change::TurnOver(turn) => {
-                    let event = Event::new(now, "gpu.release").of(users::login(turn.uid));
-                    let event = event.with("gpus", line::slots(&turn.devices));
-                    self.log(event.with("reason", "not used in time when their turn had come"));
-                }
-                Change::Found(found) => {
-                    let event = Event::new(now, "detection.unmanaged_container");
-                    self.log(event.with("container", &found.name).with("id", &found.id));
-                }
+                _ => {}
             }
         }
+    }
+}
+
+/// An event about a container of ours and its devices.
+fn about(kind: &str, entry: &Allocation, now: Timestamp) -> Event {
+    let event = Event::new(now, kind).of(users::login(entry.container.uid));
+    let event = event.with("container", &entry.container);
+    match slots(entry) {
+        slots if slots.is_empty() => event,
+        slots => event.with("gpus", slots),
     }
 }

@@ -108,9 +108,16 @@ pub struct Containers {
     pub log_size: String,
     /// How many such files; 3 by default.
     pub log_files: u32,
+    /// Seconds that a command may wait in line at most, by `--wait`; 86400 by default.
+    pub longest_wait_s: u64,
 }
 
 impl Containers {
+    /// How long a command may wait in line at most.
+    pub fn longest_wait(&self) -> Duration {
+        Duration::from_secs(self.longest_wait_s)
+    }
+
     /// What limits the logs of containers.
     pub fn log(&self) -> Option<LogLimit<'_>> {
         let (size, files) = (self.log_size.as_str(), self.log_files);
@@ -126,6 +133,7 @@ impl Default for Containers {
             mount_home: false,
             log_size: "100m".into(),
             log_files: 3,
+            longest_wait_s: 24 * 3600,
         }
     }
 }

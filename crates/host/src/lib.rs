@@ -169,6 +169,11 @@ impl Host {
         self.caller
     }
 
+    /// Whether the gateway does what is asked.
+    pub fn is_by_gateway(&self) -> bool {
+        matches!(self.way, Way::Gateway(_))
+    }
+
     /// Runs an operation.
     ///
     /// # Errors

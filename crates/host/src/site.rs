@@ -250,6 +250,7 @@ impl Site {
                 if let Some(old) = old {
                     ledger.note_use(old, now);
                 }
+                self.tell(&changes, now);
                 locked.save(&mut ledger)?;
             }
         }

@@ -12,6 +12,7 @@ use ds01_core::{
     device::{Held, Inventory},
     failure::{Kind, UserError},
     ledger::{Allocation, Holding, Ledger},
+    lifecycle,
     limits::Limits,
     name::EngineName,
     policy::{Policy, PolicyFiles, Source},
@@ -171,6 +172,7 @@ impl Lab {
         let (job, limits) = (&jobs[number], self.limits(jobs[number].uid));
         let request = request(job, number, &limits)?;
         let wait = Wait {
+            kind: lifecycle::Kind::Ds01,
             process: None,
             until: self.now + Duration::from_secs(1000 * WEEK),
         };
@@ -291,6 +293,7 @@ fn allocation(request: &Request, devices: &[Held], limits: &Limits, now: Timesta
         hold: limits.gpu_hold_after_stop,
         group: limits.group.clone(),
         ends: limits.max_runtime.map(|run| now + run),
+        passed: None,
         changed: 0,
     }
 }

@@ -58,6 +58,7 @@ pub(crate) fn intent(container: &str, devices: &[Device], holding: Holding) -> A
         hold: Some(HOLD),
         group: String::new(),
         ends: None,
+        passed: None,
         changed: 0,
     }
 }

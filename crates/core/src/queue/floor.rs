@@ -243,20 +243,43 @@ impl<'a> Floor<'a> {
 
     /// Whether no reservation for others keeps somebody from these devices.
     fn is_allowed(&self, chosen: &[usize], waiter: &Waiter) -> bool {
-        let against =
-            |reserved: &&Reservation| reserved.holds_off(waiter.uid, &waiter.terms, self.now);
-        self.reservations().filter(against).all(|reserved| {
-            let new = || chosen.iter().filter(|at| !self.is_kept_for(**at, waiter));
-            match reserved.what {
-                What::Devices(_) => !new().any(|at| reserved.covers(self.device(*at))),
-                What::Amount(amount) => {
-                    let left = (0..self.devices.len())
-                        .filter(|at| self.free_at[*at] == Some(self.now) && !chosen.contains(at));
-                    let left: Share = left.map(|at| self.share(at)).sum();
-                    new().next().is_none() || left + self.held_under(reserved) >= amount
-                }
+        let new = chosen.iter().copied();
+        let new: Vec<_> = new.filter(|at| !self.is_kept_for(*at, waiter)).collect();
+        self.reserved_from(waiter, &new).is_none()
+    }
+
+    /// A reservation for others that keeps somebody from these devices.
+    pub(super) fn reserved_from(
+        &self,
+        waiter: &Waiter,
+        chosen: &[usize],
+    ) -> Option<&'a Reservation> {
+        let mut against = self
+            .reservations()
+            .filter(|r| r.holds_off(waiter, self.now));
+        against.find(|reserved| self.needs(reserved, chosen))
+    }
+
+    /// When the first reservation for others begins that needs some of these devices then.
+    pub(super) fn reserved_at(&self, waiter: &Waiter, chosen: &[usize]) -> Option<Timestamp> {
+        let others = self.reservations().filter(|reserved| {
+            reserved.from > self.now && !reserved.is_for(waiter.uid, &waiter.terms.group)
+        });
+        let theirs = others.filter(|reserved| self.needs(reserved, chosen));
+        theirs.map(|reserved| reserved.from).min()
+    }
+
+    /// Whether without these devices there is not what is reserved.
+    fn needs(&self, reserved: &Reservation, chosen: &[usize]) -> bool {
+        match reserved.what {
+            What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
+            What::Amount(amount) => {
+                let left = (0..self.devices.len())
+                    .filter(|at| self.free_at[*at] == Some(self.now) && !chosen.contains(at));
+                let left: Share = left.map(|at| self.share(at)).sum();
+                !chosen.is_empty() && left + self.held_under(reserved) < amount
             }
-        })
+        }
     }
 
     /// What those hold for whom something is reserved.
@@ -272,7 +295,7 @@ impl<'a> Floor<'a> {
 
     /// Somebody has these devices from now on, for as long as they may.
     pub(super) fn give(&mut self, waiter: &Waiter, chosen: &[usize]) {
-        let until = waiter.terms.longest.map(|longest| self.now + longest);
+        let until = waiter.longest().map(|longest| self.now + longest);
         for at in chosen {
             // Never the same as free, however short it is.
             let until = until.filter(|until| *until > self.now);
@@ -307,7 +330,7 @@ impl Why {
                 ahead: number(ahead),
             },
             Self::Reserved(free) => {
-                let against = |r: &&Reservation| r.holds_off(waiter.uid, &waiter.terms, floor.now);
+                let against = |r: &&Reservation| r.holds_off(waiter, floor.now);
                 let reserved = floor.reservations().filter(against);
                 let first = reserved.min_by_key(|reserved| reserved.until);
                 Denied::Reserved {

@@ -3,12 +3,13 @@
 use super::plan;
 use crate::{
     admit::{Denied, Request, admit},
-    allocate::allocate,
+    allocate::{Chosen, allocate},
     device::{Held, Inventory},
     failure::{Kind, UserError},
     ledger::{Ledger, Process},
+    lifecycle,
     limits::Limits,
-    line::{KEPT, Known, Stay, Terms, Turn, WAITING, Waiter},
+    line::{KEPT, Known, Passed, Stay, Terms, Turn, WAITING, Waiter},
     name::ContainerName,
     time::Timestamp,
 };
@@ -22,6 +23,8 @@ pub struct Join {
     pub container: Option<ContainerName>,
     /// How many devices.
     pub devices: u32,
+    /// What kind of container.
+    pub kind: lifecycle::Kind,
     /// What of the user's limits decides.
     pub terms: Terms,
     /// How they wait.
@@ -39,8 +42,10 @@ impl Join {
             uid: self.uid,
             container: self.container,
             devices: self.devices,
+            kind: self.kind,
             terms: self.terms,
             since: now,
+            logged: true,
             stay: self.stay,
         }
     }
@@ -49,6 +54,8 @@ impl Join {
 /// Who waits in line, and how long, if what is asked for cannot be had at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
+    /// What kind of container waits.
+    pub kind: lifecycle::Kind,
     /// The process that waits.
     pub process: Option<Process>,
     /// When it gives up.
@@ -66,6 +73,8 @@ pub enum Asked {
         ///
         /// [`Line::keep_again`]: crate::line::Line::keep_again
         used: Vec<Turn>,
+        /// Whom it passes in line, or did when its turn came.
+        passed: Option<Passed>,
     },
     /// It waits in line, with this ticket, for this reason.
     Waits(u64, Denied),
@@ -102,10 +111,15 @@ impl Ledger {
                 .and(Err(Denied::Unclear { name: name.into() })),
         };
         let denied = match decided {
-            Ok(devices) => {
+            Ok(Chosen { devices, passes }) => {
                 let used = self.line.take(uid, &devices);
                 ticket.map(|ticket| self.line.leave(uid, ticket));
-                return Ok(Asked::Given { devices, used });
+                let passed = passes.or(used.iter().find_map(|turn| turn.passed));
+                return Ok(Asked::Given {
+                    devices,
+                    used,
+                    passed,
+                });
             }
             Err(denied) => denied,
         };
@@ -120,6 +134,7 @@ impl Ledger {
             uid,
             container: Some(name.clone()),
             devices: request.devices,
+            kind: wait.kind,
             terms: Terms::of(limits, request.run),
             stay: Stay::Present {
                 process: wait.process,
@@ -131,7 +146,8 @@ impl Ledger {
         if let Some(waiter) = waiters.iter_mut().find(|w| Some(w.ticket) == ticket) {
             // Who waits beyond the terminal goes on when this one gives up.
             if !away {
-                (waiter.devices, waiter.terms, waiter.stay) = (join.devices, join.terms, join.stay);
+                (waiter.devices, waiter.kind) = (join.devices, join.kind);
+                (waiter.terms, waiter.stay) = (join.terms, join.stay);
             }
             return Ok(Asked::Waits(waiter.ticket, denied));
         }
@@ -143,14 +159,15 @@ impl Ledger {
 
     /// Puts somebody in the line; at most one in each saved change. Their ticket.
     pub fn join(&mut self, join: Join, now: Timestamp) -> u64 {
-        let waiter = join.waiter(self, now);
+        let mut waiter = join.waiter(self, now);
+        waiter.logged = self.line.count_join(waiter.uid, now);
         let ticket = waiter.ticket;
         self.line.waiters.push(waiter);
         ticket
     }
 
     /// Gives what is free at `now` to those in the line who do not wait at a terminal, for
-    /// [`KEPT`]; and notes of those who do that they can take theirs. `asks` is one who knows.
+    /// [`KEPT`], or until it is reserved for others; and notes of those who do that they can take theirs. `asks` is one who knows.
     ///
     /// `devices` are those of the host, as the driver has just told. The new turns.
     pub fn serve_line(
@@ -165,19 +182,27 @@ impl Ledger {
         }
         self.line.devices = devices.into();
         let served = plan(self, devices, None, now).into_iter();
-        let served = served.filter_map(|entry| Some((entry.waiter.ticket, entry.verdict.ok()?)));
+        let served = served.filter_map(|entry| {
+            let kept = now + KEPT;
+            let until = entry.reserved.map_or(kept, |reserved| kept.min(reserved));
+            let (ticket, passed) = (entry.waiter.ticket, entry.passes);
+            Some((ticket, entry.verdict.ok()?, until, passed))
+        });
         let served: Vec<_> = served.collect();
         let mut turns = Vec::new();
         self.line.waiters.retain_mut(|waiter| {
-            let theirs = served.iter().find(|(ticket, _)| *ticket == waiter.ticket);
+            let theirs = served.iter().find(|(ticket, ..)| *ticket == waiter.ticket);
             match (&mut waiter.stay, theirs) {
-                (Stay::Away { launch }, Some((_, devices))) => {
+                (Stay::Away { launch }, Some((_, devices, until, passed))) => {
                     turns.push(Turn {
                         ticket: waiter.ticket,
                         uid: waiter.uid,
                         group: waiter.terms.group.clone(),
+                        container: waiter.container.clone(),
+                        logged: waiter.logged,
                         devices: devices.clone(),
-                        until: now + KEPT,
+                        until: *until,
+                        passed: *passed,
                         launch: launch.take(),
                         told: false,
                     });

@@ -38,6 +38,8 @@ fn waiter(uid: u32, ticket: u64, devices: u32) -> Waiter {
         uid,
         container: Some(format!("w{ticket}").parse().unwrap()),
         devices,
+        kind: crate::lifecycle::Kind::Ds01,
+        logged: true,
         terms: Terms {
             longest: None,
             ..Terms::of(&limits(), None)
@@ -102,7 +104,7 @@ fn asked(uid: u32, devices: u32, ledger: &Ledger, host: &[Device]) -> Result<Str
         devices: host.to_vec(),
         ..Inventory::default()
     };
-    let held = allocate(&request, &limits(), &inventory, ledger, NOW)?;
+    let held = allocate(&request, &limits(), &inventory, ledger, NOW)?.devices;
     let slots: Vec<_> = held.iter().map(|held| held.slot.to_string()).collect();
     Ok(slots.join(" "))
 }

@@ -186,7 +186,9 @@ impl Proc {
                     if orphan.as_ref().is_some_and(|entry| !is_orphan(entry)) {
                         return None;
                     }
-                    let devices = allocate(&request, &limits, &inventory, ledger, now).ok()?;
+                    let devices = allocate(&request, &limits, &inventory, ledger, now)
+                        .ok()?
+                        .devices;
                     ledger.put(Allocation {
                         container: name.clone(),
                         id: None,
@@ -198,6 +200,7 @@ impl Proc {
                         hold: limits.gpu_hold_after_stop,
                         group: limits.group.clone(),
                         ends: None,
+                        passed: None,
                         changed: 0,
                     });
                     Some((devices.clone(), orphan, devices))

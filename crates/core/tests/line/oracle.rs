@@ -92,6 +92,7 @@ fn give(ledger: &mut Ledger, uid: u32, devices: &[Held]) {
         hold: None,
         group: String::new(),
         ends: None,
+        passed: None,
         changed: 0,
     });
 }

@@ -8,6 +8,7 @@ use ds01_core::{
     container::ContainerId,
     device::{Activity, Claim, Device, Held, Inventory, Slot, Uuid},
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
+    lifecycle::Kind,
     limits::Limits,
     line::{Known, Stay, Terms},
     name::EngineName,
@@ -144,6 +145,7 @@ impl World {
             run: limits.max_runtime,
         };
         let wait = waits.then(|| Wait {
+            kind: Kind::Ds01,
             process: Some(client.process.clone()),
             until: self.now + PATIENCE,
         });
@@ -195,6 +197,7 @@ impl World {
             hold: limits.gpu_hold_after_stop,
             group: limits.group.clone(),
             ends: limits.max_runtime.map(|run| self.now + run),
+            passed: None,
             changed: 0,
         });
     }
@@ -232,6 +235,7 @@ impl World {
             uid,
             container: None,
             devices,
+            kind: Kind::Ds01,
             terms: Terms::of(&limits, limits.max_runtime),
             stay: Stay::Away { launch: None },
         };
@@ -327,7 +331,15 @@ impl World {
                 return None;
             }
             ds01_core::admit::admit_again(&entry, &limits, ledger, now).ok()?;
-            allocate_again(&entry, &limits, limits.max_runtime, ledger, now).ok()?;
+            allocate_again(
+                &entry,
+                &limits,
+                limits.max_runtime,
+                &ledger.line.devices.clone(),
+                ledger,
+                now,
+            )
+            .ok()?;
             oracle::may_be_given(&ledger.clone(), world, 0, &name, &entry.devices);
             world.ledger.line.take(name.uid, &entry.devices);
             world

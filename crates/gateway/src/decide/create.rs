@@ -55,7 +55,7 @@ impl Call<'_> {
         };
         let mut line = InLine::new(self.gateway.config.gateway.wait());
         loop {
-            request.wait = line.until();
+            request.wait = line.wait();
             let made = self.create_once(&planned, &mut request).await;
             let made = made.map_err(|failure| line.in_vain(failure))?;
             let Some(ticket) = made["Waits"].as_u64() else {

@@ -9,7 +9,7 @@ use ds01_core::{
 use ds01_host::{
     Operation, clock,
     line_watch::{Await, Awaited},
-    ops::Leave,
+    ops::{Leave, WaitUntil},
 };
 use tokio::{io::AsyncReadExt, net::UnixStream};
 
@@ -38,9 +38,11 @@ impl InLine {
         }
     }
 
-    /// Until when the request waits, if it is to be in line again.
-    pub(super) fn until(&self) -> Option<Timestamp> {
-        self.until.filter(|_| !self.left().is_zero())
+    /// How the request waits, if it is to be in line again.
+    pub(super) fn wait(&self) -> Option<WaitUntil> {
+        let at = self.until.filter(|_| !self.left().is_zero())?;
+        let ticket = self.ticket;
+        Some(WaitUntil { at, ticket })
     }
 
     fn left(&self) -> Duration {

@@ -1,6 +1,6 @@
 //! `container-create`: devices from the caller's quota, and a container that has them.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::ContainerId,
@@ -38,9 +38,18 @@ pub struct Create {
     pub gpus: u32,
     /// Decide, and change nothing.
     pub dry_run: bool,
-    /// Until when to wait in line if no device is free; `None` is not at all.
+    /// How to wait in line if no device is free; `None` is not at all.
     #[serde(default)]
-    pub wait: Option<Timestamp>,
+    pub wait: Option<WaitUntil>,
+}
+
+/// How a request waits in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitUntil {
+    /// Until when.
+    pub at: Timestamp,
+    /// The ticket with which it waits already.
+    pub ticket: Option<u64>,
 }
 
 /// What comes of asking for a container.
@@ -73,7 +82,8 @@ impl Operation for Create {
     type Answer = Creation<Created>;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Creation<Created>, Failure> {
-        // First of all: the probe is a copy of this process, which is small now.
+        self.wait.map_or(Ok(()), |wait| may_wait(site, wait))?;
+        // Before what needs memory: the probe is a copy of this process, which is small now.
         let library = site.config().gpu.library.as_deref();
         let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
         let draft = Draft::of(self, site, caller)?;
@@ -104,6 +114,21 @@ impl Operation for Create {
         let id = finish(site, &draft.order, granted, made)?;
         Ok(Creation::Made(created(Some(id))))
     }
+}
+
+/// Whether a command may wait in line as long as it wants to.
+fn may_wait(site: &Site, wait: WaitUntil) -> Result<(), Failure> {
+    let longest = site.config().containers.longest_wait();
+    // What the ledger is told is a little more than what was asked for.
+    if wait.at.since(clock::now()) <= longest + Duration::from_secs(5) {
+        return Ok(());
+    }
+    let longest = humantime::format_duration(longest);
+    Err(fail(
+        Kind::Usage,
+        format!("a command may wait in line for {longest} at most on this host"),
+        "wait beyond your terminal, for as long as it takes: gpu-queue join".into(),
+    ))
 }
 
 /// What came of asking the engine for a container.

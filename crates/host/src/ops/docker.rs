@@ -19,13 +19,12 @@ use ds01_core::{
     limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
     record::Bind,
-    time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     catalogue::framework_of,
-    create::{Creation, Made, finish},
+    create::{Creation, Made, WaitUntil, finish},
     draft::{self, Order},
     folders,
     grant::{Ask, grant},
@@ -54,7 +53,7 @@ pub struct DockerCreate {
     /// See [`Create::wait`].
     ///
     /// [`Create::wait`]: super::Create::wait
-    pub wait: Option<Timestamp>,
+    pub wait: Option<WaitUntil>,
 }
 
 /// What a request names, as far as the caller may use it.

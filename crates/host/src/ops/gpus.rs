@@ -5,12 +5,13 @@ use ds01_core::{
     failure::Failure,
     ledger::{Holder, Holding, Ledger},
     owner::Way,
+    reservation::Reservation,
     time::Timestamp,
     tracked::{Outsider, Tracked},
 };
 use serde::{Deserialize, Serialize};
 
-use super::outside::outsiders;
+use super::{line::reserved, outside::outsiders};
 use crate::{
     Operation, Site, clock,
     look::Scope,
@@ -32,6 +33,8 @@ pub struct GpusStatus {
     pub devices: Vec<DeviceStatus>,
     /// What is wrong with others, a line each.
     pub problems: Vec<String>,
+    /// What an admin has set aside, now or for later.
+    pub reserved: Vec<Reservation>,
 }
 
 /// One device.
@@ -87,10 +90,12 @@ impl Operation for Gpus {
             tracked: &TrackedFile::new(&site.config().paths.state).read(),
             outsiders: &outsiders,
         };
+        let now = clock::now();
         Ok(GpusStatus {
             driver: inventory.driver,
-            devices: statuses(&ledger, inventory.devices, &found, clock::now()),
+            devices: statuses(&ledger, inventory.devices, &found, now),
             problems: inventory.problems,
+            reserved: reserved(&ledger, now),
         })
     }
 }

@@ -13,9 +13,9 @@ use ds01_core::{
 };
 
 use super::{
-    create::Creation,
+    create::{Creation, WaitUntil},
     draft::Order,
-    line::{log_turns, serve},
+    line::{joined, log_turns, serve, terms_today},
 };
 use crate::{
     Site, clock,
@@ -28,7 +28,7 @@ use crate::{
 pub(super) struct Ask {
     pub(super) gpus: u32,
     pub(super) dry_run: bool,
-    pub(super) wait: Option<Timestamp>,
+    pub(super) wait: Option<WaitUntil>,
 }
 
 /// Decides under the lock, and records the intent, or that it waits in line.
@@ -50,10 +50,13 @@ pub(super) fn grant(
         run: order.run,
     };
     let unclear = look.unclear().filter(|_| ask.gpus > 0);
-    let wait = ask.wait.filter(|_| !ask.dry_run).map(|until| Wait {
+    let waits = ask.wait.filter(|_| !ask.dry_run);
+    let wait = waits.map(|wait| Wait {
+        kind: order.kind,
         process: site.client(),
-        until,
+        until: wait.at,
     });
+    let today = terms_today(site, &look.before)?;
     let mut turns = Vec::new();
     let decide = |ledger: &mut Ledger, now: Timestamp| {
         let orphan = ledger.entry(container).cloned();
@@ -62,7 +65,9 @@ pub(super) fn grant(
         {
             return Err(exists(entry));
         }
+        still_waits(ledger, container.uid, waits)?;
         ledger.line.recent.half_life = order.half_life;
+        ledger.line.renew(&today);
         let waited = ledger
             .line
             .waits_for(container.uid, &container.name)
@@ -74,11 +79,18 @@ pub(super) fn grant(
                 turns = serve(ledger, inventory, asks, now);
             }
         };
-        let (devices, used) = match asked {
-            Ok(Asked::Given { devices, used }) => (devices, used),
+        let (devices, used, passed) = match asked {
+            Ok(Asked::Given {
+                devices,
+                used,
+                passed,
+            }) => (devices, used, passed),
             Ok(Asked::Waits(ticket, why)) => {
                 serve(ledger, Some(ticket));
-                return Ok(Decided::Waits(ticket, why, !waited));
+                let joined = (!waited)
+                    .then(|| joined(ledger, container.uid, ticket))
+                    .flatten();
+                return Ok(Decided::Waits(ticket, why, joined));
             }
             Err(denied) => {
                 serve(ledger, None);
@@ -96,6 +108,7 @@ pub(super) fn grant(
             hold: order.limits.gpu_hold_after_stop,
             group: order.limits.group.clone(),
             ends: None,
+            passed,
             changed: 0,
         });
         serve(ledger, None);
@@ -119,13 +132,7 @@ pub(super) fn grant(
         Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Busy) && !ask.dry_run => {
             site.log(event("gpu.reject").with("reason", &failure.message));
         }
-        Ok(Decided::Waits(ticket, why, true)) => {
-            site.log(
-                event("queue.joined")
-                    .with("ticket", ticket)
-                    .with("reason", why),
-            );
-        }
+        Ok(Decided::Waits(_, why, Some(joined))) => site.log(joined.clone().with("reason", why)),
         _ => {}
     }
     for problem in &inventory.problems {
@@ -143,8 +150,23 @@ pub(super) fn grant(
 /// What is decided under the lock.
 enum Decided {
     Granted(Granted),
-    /// With this ticket, for this reason; it is new in the line.
-    Waits(u64, Denied, bool),
+    /// With this ticket, for this reason; the event of it, if it is new in the line.
+    Waits(u64, Denied, Option<Event>),
+}
+
+/// # Errors
+///
+/// If its owner has taken the request out of the line: it does not join again.
+fn still_waits(ledger: &Ledger, uid: u32, wait: Option<WaitUntil>) -> Result<(), Failure> {
+    let ticket = wait.and_then(|wait| wait.ticket);
+    match ticket.filter(|ticket| ledger.line.is_taken_out(uid, *ticket)) {
+        None => Ok(()),
+        Some(ticket) => Err(fail(
+            Kind::Failed,
+            format!("you took it out of the line, with gpu-queue leave {ticket}"),
+            "ask again to wait anew, as the last".into(),
+        )),
+    }
 }
 
 /// What the ledger grants.

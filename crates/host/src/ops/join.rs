@@ -2,7 +2,6 @@
 
 use ds01_core::{
     admit::{Denied, Request, admit},
-    event::Event,
     failure::{Failure, Kind},
     ledger::Ledger,
     lifecycle,
@@ -14,11 +13,11 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    line::{log_turns, serve},
+    line::{self, log_turns, serve, terms_today},
     queue::Kept,
 };
 use crate::{
-    Operation, Site, clock,
+    Operation, Site,
     look::Scope,
     nvml::Probe,
     site::fail,
@@ -64,8 +63,10 @@ impl Operation for JoinLine {
         let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.finish()?;
-        let (joined, turns) = site.change(&look, |ledger, now| {
+        let today = terms_today(site, &look.before)?;
+        let (joined, event, turns) = site.change(&look, |ledger, now| {
             look.tells_all_devices()?;
+            ledger.line.renew(&today);
             self.may_join(ledger, caller.uid)?;
             let request = Request {
                 container: self.container(ledger, caller.uid)?,
@@ -78,6 +79,7 @@ impl Operation for JoinLine {
                 uid: caller.uid,
                 container: self.name.clone(),
                 devices: self.gpus,
+                kind: lifecycle::Kind::Ds01,
                 terms: Terms::of(&limits, rules.max_runtime),
                 stay: Stay::Away {
                     launch: self.name.clone().filter(|_| self.launch),
@@ -85,18 +87,16 @@ impl Operation for JoinLine {
             };
             let ticket = ledger.join(join, now);
             let turns = serve(ledger, &inventory, None, now);
-            Ok((self.joined(ledger, caller.uid, ticket, now), turns))
+            let event = line::joined(ledger, caller.uid, ticket);
+            Ok((joined(ledger, caller.uid, ticket, now), event, turns))
         })?;
         inventory
             .problems
             .into_iter()
             .for_each(|problem| site.notice(problem));
-        let event = Event::new(clock::now(), "queue.joined").of(login);
-        let event = event.with("ticket", joined.ticket).with("gpus", self.gpus);
-        site.log(match &self.name {
-            Some(name) => event.with("container", name),
-            None => event,
-        });
+        if let Some(event) = event {
+            site.log(event);
+        }
         log_turns(site, &turns);
         Ok(joined)
     }
@@ -146,20 +146,20 @@ impl JoinLine {
             name = Some(format!("new{number}").parse()?);
         }
     }
+}
 
-    fn joined(&self, ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestamp) -> Joined {
-        let mut turns = ledger.line.turns.iter_mut();
-        let turn = turns.find(|turn| turn.ticket == ticket);
-        let kept = turn.map(|turn| {
-            // The answer tells them; what is to be started is started by the duty.
-            turn.told = turn.launch.is_none();
-            Kept::of(turn, uid)
-        });
-        let outlook = ledger.survey(&[], now).outlook(uid, ticket);
-        Joined {
-            ticket,
-            standing: outlook.map(|outlook| outlook.standing),
-            kept,
-        }
+fn joined(ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestamp) -> Joined {
+    let mut turns = ledger.line.turns.iter_mut();
+    let turn = turns.find(|turn| turn.ticket == ticket);
+    let kept = turn.map(|turn| {
+        // The answer tells them; what is to be started is started by the duty.
+        turn.told = turn.launch.is_none();
+        Kept::of(turn, uid)
+    });
+    let outlook = ledger.survey(&[], now).outlook(uid, ticket);
+    Joined {
+        ticket,
+        standing: outlook.map(|outlook| outlook.standing),
+        kept,
     }
 }

@@ -1,17 +1,13 @@
 //! Out of the waiting line, before one's turn has come.
 
 use ds01_core::{
-    event::Event,
     failure::Failure,
     line::{Stay, Turn, Waiter, slots},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Operation, Site, clock,
-    look::Scope,
-    users::{Caller, login},
-};
+use super::line::event;
+use crate::{Operation, Site, look::Scope, users::Caller};
 
 /// Takes a request of the caller's out of the line, or gives up their turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,24 +26,26 @@ impl Operation for Leave {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Option<String>, Failure> {
         let look = site.look(&Scope::Nothing)?;
-        let left = site.change(&look, |ledger, _| {
-            let waiter = ledger.line.waiter(caller.uid, self.ticket);
+        let left = site.change(&look, |ledger, now| {
+            let line = &mut ledger.line;
+            let waiter = line.waiter(caller.uid, self.ticket);
             let is_present = |waiter: &Waiter| matches!(waiter.stay, Stay::Present { .. });
             if self.present && !waiter.is_some_and(is_present) {
                 return Ok(None);
             }
-            let waited = ledger
-                .line
-                .leave(caller.uid, self.ticket)
-                .map(|_| String::new());
-            let turns = &mut ledger.line.turns;
+            if let Some(waiter) = line.leave(caller.uid, self.ticket) {
+                if !self.present {
+                    line.take_out(caller.uid, self.ticket, now);
+                }
+                return Ok(Some((waiter.container, waiter.logged, String::new())));
+            }
             let own = |turn: &Turn| turn.uid == caller.uid && turn.ticket == self.ticket;
-            let kept = turns.iter().position(own).map(|at| turns.remove(at));
-            Ok(waited.or(kept.map(|turn| slots(&turn.devices))))
+            let kept = line.turns.iter().position(own);
+            let kept = kept.map(|at| line.turns.remove(at));
+            Ok(kept.map(|turn| (turn.container, turn.logged, slots(&turn.devices))))
         })?;
-        if let Some(free) = &left {
-            let event = Event::new(clock::now(), "queue.left").of(login(caller.uid));
-            let event = event.with("ticket", self.ticket);
+        if let Some((container, true, free)) = &left {
+            let event = event("queue.left", caller.uid, self.ticket, container.as_ref());
             site.log(match free.is_empty() {
                 true => event.with("reason", "its owner left"),
                 false => event
@@ -55,6 +53,6 @@ impl Operation for Leave {
                     .with("gpus", free),
             });
         }
-        Ok(left)
+        Ok(left.map(|(.., free)| free))
     }
 }

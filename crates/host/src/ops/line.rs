@@ -1,15 +1,25 @@
 //! What the operations on the waiting line share.
 
+use std::collections::BTreeMap;
+
 use ds01_core::{
     device::Inventory,
     event::Event,
     failure::{Failure, Kind},
     ledger::Ledger,
-    line::{self, Known, Turn},
+    limits::Limits,
+    line::{self, Known, Terms, Turn},
+    name::{ContainerName, EngineName},
+    reservation::Reservation,
     time::Timestamp,
 };
 
-use crate::{Site, clock, ledger_file::Stored, site::fail, users::login};
+use crate::{
+    Site, clock,
+    ledger_file::Stored,
+    site::fail,
+    users::{login, person},
+};
 
 /// Gives those in the line what is theirs by now: `asks` is one who knows. The new turns.
 pub(super) fn serve(
@@ -22,14 +32,76 @@ pub(super) fn serve(
     ledger.serve_line(&known, asks, now)
 }
 
+/// What the limits of those who wait are today, by ticket. Who has no login any more has none.
+///
+/// Before the ledger is locked: who joins meanwhile does so with today's.
+pub(super) fn terms_today(site: &Site, before: &Stored) -> Result<BTreeMap<u64, Terms>, Failure> {
+    let waiters = match before {
+        Stored::Whole(ledger) => &ledger.line.waiters[..],
+        Stored::Damaged(_) => &[],
+    };
+    if waiters.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let policy = site.policy()?;
+    let mut limits: BTreeMap<u32, Option<Limits>> = BTreeMap::new();
+    let today = waiters.iter().filter_map(|waiter| {
+        let known = limits.entry(waiter.uid);
+        let theirs = || Some(policy.limits_for(&person(waiter.uid).ok()?.login));
+        let limits = known.or_insert_with(theirs).as_ref()?;
+        let rules = waiter.kind.rules(limits, policy.container_types());
+        Some((waiter.ticket, Terms::of(limits, rules.max_runtime)))
+    });
+    Ok(today.collect())
+}
+
+/// An event about a request in line; `container` is the one that it is for, if that is known.
+pub(crate) fn event(kind: &str, uid: u32, ticket: u64, container: Option<&ContainerName>) -> Event {
+    let event = Event::new(clock::now(), kind).of(login(uid));
+    let event = event.with("ticket", ticket);
+    let named = |name: &ContainerName| EngineName {
+        name: name.clone(),
+        uid,
+    };
+    match container.map(named) {
+        Some(container) => event.with("container", container),
+        None => event,
+    }
+}
+
+/// The event that somebody has joined, unless there have been too many.
+pub(super) fn joined(ledger: &Ledger, uid: u32, ticket: u64) -> Option<Event> {
+    let line = &ledger.line;
+    let waits = line.waiter(uid, ticket);
+    let waits = waits.map(|waiter| (waiter.logged, &waiter.container, waiter.devices));
+    let turn = line.turns.iter().find(|turn| turn.ticket == ticket);
+    let turn = turn.map(|turn| (turn.logged, &turn.container, turn.devices.len() as u32));
+    let (_, container, gpus) = waits.or(turn).filter(|(logged, ..)| *logged)?;
+    let event = event("queue.joined", uid, ticket, container.as_ref()).with("gpus", gpus);
+    Some(match line.joins_quiet_until(uid) {
+        Some(until) => event.with("quiet_until", until),
+        None => event,
+    })
+}
+
 /// Logs that the turn of these has come.
 pub(super) fn log_turns(site: &Site, turns: &[Turn]) {
-    for turn in turns {
-        let event = Event::new(clock::now(), "queue.served").of(login(turn.uid));
-        let event = event.with("ticket", turn.ticket);
+    for turn in turns.iter().filter(|turn| turn.logged) {
+        let event = event(
+            "queue.served",
+            turn.uid,
+            turn.ticket,
+            turn.container.as_ref(),
+        );
         let event = event.with("gpus", line::slots(&turn.devices));
         site.log(event.with("until", turn.until));
     }
+}
+
+/// What is reserved at `now` or for later.
+pub(super) fn reserved(ledger: &Ledger, now: Timestamp) -> Vec<Reservation> {
+    let all = ledger.line.reservations.iter();
+    all.filter(|one| now < one.until).cloned().collect()
 }
 
 /// The ledger as it is stored: the line is in it and nowhere else.

@@ -11,6 +11,7 @@ use ds01_core::{
     name::ContainerName,
     owner::Way,
     policy::Policy,
+    reservation::Reservation,
     share::Share,
     time::Timestamp,
     usage::Sampled,
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DeviceStatus,
     gpus::{Found, statuses},
+    line::reserved,
     list::{Ours, of_ledger},
     outside::outsiders,
     sample::{counters, sampled},
@@ -59,6 +61,8 @@ pub struct HostStatus {
     pub samples: Vec<Sampled>,
     /// The caller against their limits, and all others together; each of them for an admin.
     pub users: Vec<UserUse>,
+    /// What an admin has set aside, now or for later.
+    pub reserved: Vec<Reservation>,
     /// The machine.
     pub system: System,
     /// What is not as it should be.
@@ -158,6 +162,7 @@ impl Operation for Overview {
             alerts: alert::alerts(&facts, now),
             driver: silence.is_none().then_some(inventory.driver),
             allocations: allocations(&ledger, &devices, sees, now),
+            reserved: reserved(&ledger, now),
             containers: ours.iter().map(contained).collect(),
             samples,
             devices,

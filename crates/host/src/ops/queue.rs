@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::line::stored;
+use super::line::{reserved, stored};
 use crate::{
     Operation, Site, clock,
     look::dead_processes,
@@ -71,6 +71,8 @@ pub struct Kept {
     pub devices: usize,
     /// Until when.
     pub until: Timestamp,
+    /// The container that they are for, if that is known.
+    pub container: Option<ContainerName>,
     /// The project whose container is started.
     pub launch: Option<ContainerName>,
 }
@@ -84,6 +86,7 @@ impl Kept {
             slots: line::slots(&turn.devices),
             devices: turn.devices.len(),
             until: turn.until,
+            container: turn.container.clone(),
             launch: turn.launch.clone(),
         }
     }
@@ -105,11 +108,10 @@ fn status(ledger: &Ledger, caller: u32, now: Timestamp) -> QueueStatus {
         Some(waits(waiter, standing, caller))
     });
     let turns = ledger.line.turns.iter().filter(|turn| now < turn.until);
-    let reserved = ledger.line.reservations.iter();
     QueueStatus {
         waiting: waiting.collect(),
         kept: turns.map(|turn| Kept::of(turn, caller)).collect(),
-        reserved: reserved.filter(|r| now < r.until).cloned().collect(),
+        reserved: reserved(ledger, now),
     }
 }
 

@@ -86,19 +86,23 @@ impl Remove {
             let (slots, image) = (String::new(), None);
             return Ok(Removed { name, slots, image });
         }
-        match engine.remove(&target.id, self.volumes) {
-            Err(EngineError::Refused { status: 404, .. }) => {}
-            other => other?,
-        }
+        let removed = match engine.remove(&target.id, self.volumes) {
+            Err(EngineError::Refused { status: 404, .. }) => false,
+            other => other.map(|()| true)?,
+        };
         if let Some(sighting) = &sighting {
             remove_name(engine, sighting);
         }
-        let slots = strike(site, &target.container, &target.id)?;
+        let struck = strike(site, &target.container, &target.id)?;
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)
         };
-        site.log(event("container.remove"));
+        // Of several who remove it at once, who takes its entry tells; without an entry, who removed it.
+        if struck.is_some() || removed && !target.listed {
+            site.log(event("container.remove"));
+        }
+        let slots = struck.unwrap_or_default();
         if !slots.is_empty() {
             site.log(event("gpu.release").with("gpus", &slots));
         }
@@ -115,12 +119,12 @@ impl Remove {
 }
 
 /// Takes a container that is no more out of our records. Its devices that are free again, as
-/// users read them.
+/// users read them; `None` if somebody else has taken it out.
 pub(super) fn strike(
     site: &Site,
     container: &EngineName,
     id: &ContainerId,
-) -> Result<String, Failure> {
+) -> Result<Option<String>, Failure> {
     // Before the entry: whoever dies here leaves an entry of what is gone, which the next
     // look drops, and no record that nothing would drop.
     site.forget(container, id);
@@ -128,9 +132,10 @@ pub(super) fn strike(
         let entry = ledger.entry(container);
         let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(id));
         let entry = ours.then(|| ledger.remove(container)).flatten();
-        Ok(entry
-            .filter(|entry| entry.holds(now))
-            .map_or(String::new(), |entry| slots(&entry)))
+        Ok(entry.map(|entry| match entry.holds(now) {
+            true => slots(&entry),
+            false => String::new(),
+        }))
     })
 }
 

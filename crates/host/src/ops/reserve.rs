@@ -22,6 +22,9 @@ use crate::{
     users::{Caller, login, uid_of},
 };
 
+/// How long ago "now" may have been: what somebody typed takes a moment to come here.
+const NOW: Duration = Duration::from_secs(60);
+
 /// Sets devices aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserve {
@@ -73,14 +76,7 @@ impl Operation for Reserve {
         let inventory = probe.finish()?;
         let what = self.what(&inventory)?;
         let made = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
-            if self.until <= self.from.max(now) {
-                let message = format!(
-                    "it would be over before it begins: {} to {}",
-                    self.from, self.until
-                );
-                let hint = "say when it ends with --until";
-                return Err(fail(Kind::Usage, message, hint.into()));
-            }
+            self.is_to_come(now)?;
             let made = Reservation {
                 id: next_id(ledger),
                 by: login(caller.uid),
@@ -100,6 +96,29 @@ impl Operation for Reserve {
 }
 
 impl Reserve {
+    /// # Errors
+    ///
+    /// Status 2 if it begins or ends in the past, or ends before it begins.
+    fn is_to_come(&self, now: Timestamp) -> Result<(), Failure> {
+        let (from, until) = (self.from, self.until);
+        let usage = |message: String, hint: String| Err(fail(Kind::Usage, message, hint));
+        let times = format!("times are UTC: it is {now} now");
+        // Who says "now" said so a moment ago.
+        if from + NOW < now {
+            return usage(format!("it would begin in the past: {from}"), times);
+        }
+        if until <= now {
+            return usage(format!("it would end in the past: {until}"), times);
+        }
+        if until <= from {
+            return usage(
+                format!("it would be over before it begins: {from} to {until}"),
+                "say when it ends with --until".into(),
+            );
+        }
+        Ok(())
+    }
+
     fn whom(&self, policy: &Policy) -> Result<Whom, Failure> {
         match &self.whom {
             Party::User(login) => Ok(Whom::User {

@@ -1,7 +1,6 @@
 //! `ds01-queue`: hands free devices to those who wait beyond a terminal, and tells them.
 
 use ds01_core::{
-    event::Event,
     failure::{Failure, Kind},
     ledger::Ledger,
     line::{self, Turn},
@@ -12,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Create, Creation, Start,
-    line::{log_turns, serve, stored},
+    line::{event, log_turns, serve, stored, terms_today},
 };
 use crate::{
     Operation, Site, clock,
@@ -75,8 +74,10 @@ impl Operation for ServeLine {
         let probe = Probe::begin(site.config().gpu.library.as_deref())?;
         let look = site.look(&Scope::Everything)?;
         let inventory = probe.finish()?;
+        let today = terms_today(site, &look.before)?;
         let decide = |ledger: &mut Ledger, now: Timestamp| {
             look.tells_all_devices()?;
+            ledger.line.renew(&today);
             let new = serve(ledger, &inventory, None, now);
             let turns = ledger.line.turns.iter();
             let mut untold: Vec<_> = turns.filter(|turn| !turn.told).cloned().collect();
@@ -154,8 +155,13 @@ fn hand(site: &Site, turn: &Turn) -> Served {
         },
     };
     if let Some(person) = person {
-        let event = Event::new(clock::now(), "queue.notified").of(&*person.login);
-        site.log(event.with("ticket", turn.ticket).with("text", &text));
+        let event = event(
+            "queue.notified",
+            turn.uid,
+            turn.ticket,
+            turn.container.as_ref(),
+        );
+        site.log(event.with("text", &text));
         let workspace = None;
         tell(site, &person, &Notice { text, workspace });
     }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use ds01_core::{
     admit::admit_again,
-    allocate::allocate_again,
+    allocate::{allocate_again, run_again},
     container::{Sighting, State},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING},
     lifecycle,
     limits::Limits,
+    line::{Known, Turn},
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
     record::Record,
@@ -25,6 +26,7 @@ use super::{
 };
 use crate::{
     Operation, Site, clock,
+    ledger_file::Stored,
     look::{Look, Scope},
     nvml::Probe,
     site::{fail, slots},
@@ -60,7 +62,7 @@ impl Operation for Start {
             true => Scope::Only(target.id.clone()),
             false => Scope::Of(target.container.uid),
         };
-        let (before, terms) = loop {
+        let (taken, terms) = loop {
             let look = site.look(&scope)?;
             let seen = look.seen.containers.iter().find(|c| c.id == target.id);
             let state = match seen {
@@ -75,11 +77,12 @@ impl Operation for Start {
             }
             let record = site.metadata.of(&target.container, &target.id);
             let terms = terms(site, target.container.uid, record.as_ref(), seen);
+            let known = known(site, &target, &look)?;
             let taken = site.change(&look, |ledger, now| {
-                take(site, ledger, &target, &terms, &look, now)
+                take(site, ledger, &target, &terms, (&look, &known), now)
             })?;
             match taken {
-                Some(before) => break (before, terms),
+                Some(taken) => break (taken, terms),
                 None => scope = Scope::Of(target.container.uid),
             }
         };
@@ -91,26 +94,33 @@ impl Operation for Start {
             folders::restore(site, &record)
         });
         if let Err(failure) = restored {
-            set(site, &target, before.holding, None)?;
+            put_back(site, &target, taken)?;
             return Err(failure);
         }
         if let Err(error) = site.engine().start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet: its devices
             // stay its own until that is seen, or the intent lapses.
-            let holding = match error.is_unanswered() {
-                true => Holding::Pending {
-                    creator: None,
-                    lapses: clock::now() + PENDING,
-                },
-                false => before.holding.clone(),
-            };
-            let failure = explained(site, &before, error.into());
+            let unanswered = error.is_unanswered();
+            let failure = explained(site, &taken.before, error.into());
             // The answer is the engine's, not this.
-            let _ = set(site, &target, holding, None);
+            let _ = match unanswered {
+                true => {
+                    let pending = Holding::Pending {
+                        creator: None,
+                        lapses: clock::now() + PENDING,
+                    };
+                    set(site, &target, |entry| {
+                        (entry.holding, entry.ends) = (pending, None)
+                    })
+                }
+                false => put_back(site, &target, taken),
+            };
             return Err(failure);
         }
         let ends = run.map(|run| clock::now() + run);
-        set(site, &target, Holding::Live, ends)?;
+        set(site, &target, |entry| {
+            (entry.holding, entry.ends) = (Holding::Live, ends);
+        })?;
         let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
         site.log(event.with("container", &target.container));
         Ok(Started {
@@ -174,21 +184,44 @@ fn terms(
     Ok(Terms { limits, run })
 }
 
-/// Holds the container's own devices again before it runs. What the entry was before; `None` if
-/// they are not kept for it, and more has to be looked at.
+/// The devices of this host, if it matters to a container whether others are free: only to one
+/// with devices, where an admin has reserved some.
+fn known(site: &Site, target: &Target, look: &Look) -> Result<Vec<Known>, Failure> {
+    let Stored::Whole(ledger) = &look.before else {
+        return Ok(Vec::new());
+    };
+    let entry = ledger.entry(&target.container);
+    if entry.is_none_or(|entry| entry.devices.is_empty()) || ledger.line.reservations.is_empty() {
+        return Ok(ledger.line.devices.clone());
+    }
+    let inventory = Probe::begin(site.config().gpu.library.as_deref())?.finish()?;
+    Ok(inventory.devices.iter().map(Known::from).collect())
+}
+
+/// What was taken for a container that is to run.
+struct Taken {
+    /// Its entry before.
+    before: Allocation,
+    /// What of its devices was kept for its owner, whose turn had come.
+    used: Vec<Turn>,
+}
+
+/// Holds the container's own devices again before it runs. `None` if they are not kept for it, and
+/// more has to be looked at.
 ///
 /// # Errors
 ///
-/// Once its hold has ended: status 6 if they went to another container, never others in their
-/// place; or if its owner may not have them now.
+/// Status 6 if they are promised to others before another run would be over. Once its hold has
+/// ended: if they went to another container, never others in their place; or if its owner may not
+/// have them now.
 fn take(
     site: &Site,
     ledger: &mut Ledger,
     target: &Target,
     terms: &Result<Terms, Failure>,
-    look: &Look,
+    (look, known): (&Look, &[Known]),
     now: Timestamp,
-) -> Result<Option<Allocation>, Failure> {
+) -> Result<Option<Taken>, Failure> {
     let container = &target.container;
     let name = &container.name;
     let ours =
@@ -216,6 +249,7 @@ fn take(
             anew(site, &before),
         ));
     }
+    let (mut used, mut passed) = (Vec::new(), before.passed);
     if !before.holds(now) && !before.devices.is_empty() {
         if look.seen.news.is_none() {
             return Ok(None);
@@ -223,36 +257,50 @@ fn take(
         look.tells_all_devices()?;
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
         admit_again(&before, limits, ledger, now)?;
-        allocate_again(&before, limits, *run, ledger, now)?;
-        ledger.line.take(container.uid, &before.devices);
+        passed = allocate_again(&before, limits, *run, known, ledger, now)?;
+        used = ledger.line.take(container.uid, &before.devices);
+    } else if matches!(before.holding, Holding::Stopped { .. }) && !before.devices.is_empty() {
+        let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+        run_again(&before, limits, *run, known, ledger, now)
+            .map_err(|denied| Failure::from(denied).with_hint(anew(site, &before)))?;
     }
     ledger.change(container, |entry| {
+        entry.passed = passed;
         entry.holding = Holding::Pending {
             creator: clock::this_process(),
             lapses: now + PENDING,
         };
     });
-    Ok(Some(before))
+    Ok(Some(Taken { before, used }))
 }
 
-/// `ends` is when it is stopped at the latest, if it runs and that is known.
-fn set(
-    site: &Site,
-    target: &Target,
-    holding: Holding,
-    ends: Option<Timestamp>,
-) -> Result<(), Failure> {
+/// It did not start: all is as it was before.
+fn put_back(site: &Site, target: &Target, taken: Taken) -> Result<(), Failure> {
+    let Taken { before, used } = taken;
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        let same = ledger
-            .entry(&target.container)
-            .is_some_and(|e| e.id.as_ref() == Some(&target.id));
-        if same {
-            ledger.change(&target.container, |entry| {
-                (entry.holding, entry.ends) = (holding, ends);
-            });
+        if change(ledger, target, |entry| {
+            (entry.holding, entry.passed) = (before.holding, before.passed);
+            entry.ends = None;
+        }) {
+            ledger.line.keep_again(used);
         }
         Ok(())
     })
+}
+
+fn set(site: &Site, target: &Target, with: impl FnOnce(&mut Allocation)) -> Result<(), Failure> {
+    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        change(ledger, target, with);
+        Ok(())
+    })
+}
+
+/// Changes the entry of a container, unless its name is another's by now: then `false`.
+fn change(ledger: &mut Ledger, target: &Target, with: impl FnOnce(&mut Allocation)) -> bool {
+    let same = ledger
+        .entry(&target.container)
+        .is_some_and(|e| e.id.as_ref() == Some(&target.id));
+    same && ledger.change(&target.container, with)
 }
 
 /// The command that makes a container like this one, with other devices.

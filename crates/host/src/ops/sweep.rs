@@ -173,7 +173,9 @@ fn remove(
         other => other?,
     }
     remove_name(engine, seen);
-    let freed = strike(site, container, &seen.id)?;
+    let Some(freed) = strike(site, container, &seen.id)? else {
+        return Ok(None);
+    };
     let event = |kind: &str| {
         let event = Event::new(clock::now(), kind).of(login);
         event.with("container", container).with("reason", why)

@@ -17,6 +17,8 @@ pub(super) struct Target {
     pub(super) container: EngineName,
     /// The engine's id.
     pub(super) id: ContainerId,
+    /// The ledger has an entry of it.
+    pub(super) listed: bool,
     /// The ledger keeps its devices for it.
     pub(super) holds: bool,
 }
@@ -50,6 +52,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
                 return Ok(Target {
                     container,
                     id,
+                    listed: true,
                     holds,
                 });
             }
@@ -59,6 +62,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
                 return Ok(Target {
                     container,
                     id,
+                    listed: false,
                     holds: false,
                 });
             }

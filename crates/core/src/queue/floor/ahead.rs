@@ -1,7 +1,12 @@
 //! What is to come: when somebody can be served at the latest, and who would make them wait longer.
 
 use super::Floor;
-use crate::{ledger::Holder, line::Waiter, share::Share, time::Timestamp};
+use crate::{
+    ledger::Holder,
+    line::{Passed, Waiter},
+    share::Share,
+    time::Timestamp,
+};
 
 /// Whom nobody may make wait longer.
 pub(in crate::queue) struct Head<'a> {
@@ -74,8 +79,7 @@ impl Floor<'_> {
         let when = |at: usize| {
             let free = self.later[at]?;
             let off = self.reservations().filter(|reserved| {
-                reserved.covers(self.device(at))
-                    && reserved.holds_off(waiter.uid, &waiter.terms, self.now)
+                reserved.covers(self.device(at)) && reserved.holds_off(waiter, self.now)
             });
             Some(
                 off.map(|reserved| reserved.until)
@@ -96,9 +100,31 @@ impl Floor<'_> {
         let mut theirs: Vec<_> = coming.iter().filter(|(free, ..)| *free <= served).collect();
         theirs.sort_by_key(|(_, share, at)| (*share, *at));
         for (_, _, at) in theirs.into_iter().take(count) {
-            self.later[*at] = waiter.terms.longest.map(|longest| served + longest);
+            self.later[*at] = waiter.longest().map(|longest| served + longest);
         }
         Some(served)
+    }
+
+    /// Whether somebody who is given devices now has given them back by then.
+    fn is_over_by(&self, then: Timestamp, waiter: &Waiter) -> bool {
+        let longest = waiter.longest();
+        longest.is_some_and(|longest| self.now + longest <= then)
+    }
+
+    /// The head, if it counts on having some of these devices when they are given back.
+    pub(in crate::queue) fn passes(
+        &self,
+        head: &Head<'_>,
+        waiter: &Waiter,
+        chosen: &[usize],
+    ) -> Option<Passed> {
+        let served = head.served?;
+        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_kept_for(*at, waiter);
+        let counts = chosen.iter().any(of_use) && self.is_over_by(served, waiter);
+        counts.then_some(Passed {
+            ticket: head.waiter.ticket,
+            served,
+        })
     }
 
     /// Whether the head might wait longer if somebody else had these devices: for one of them, or
@@ -120,8 +146,7 @@ impl Floor<'_> {
             let could = |budget| self.of_use(head.waiter, budget).len();
             return takes || could(budget) < could(head.budget);
         };
-        let longest = waiter.terms.longest;
-        if longest.is_some_and(|longest| self.now + longest <= served) {
+        if self.is_over_by(served, waiter) {
             return false;
         }
         let by_then = |at: &usize| self.free_at[*at].is_some_and(|free| free <= served);

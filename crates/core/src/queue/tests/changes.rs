@@ -14,6 +14,9 @@ fn what_is_free_is_kept_for_who_does_not_wait_at_a_terminal() {
     let mut ledger = line(&[away(waiter(1, 1, 1)), waiter(2, 2, 1)], &[]);
     let turns = ledger.serve_line(&known(&devices), None, NOW);
     let expected = Turn {
+        passed: None,
+        container: Some("w1".parse().unwrap()),
+        logged: true,
         ticket: 1,
         uid: 1,
         group: String::new(),
@@ -53,6 +56,7 @@ fn while_the_engine_is_making_a_container_who_asks_waits() {
         ..Inventory::default()
     };
     let wait = Wait {
+        kind: crate::lifecycle::Kind::Ds01,
         process: None,
         until: NOW + HOUR,
     };
@@ -231,7 +235,8 @@ fn a_stopped_container_does_not_pass_the_line_by_starting_again() {
             line(waiters, std::slice::from_ref(&own)),
             &[whole(0), whole(1)],
         );
-        crate::allocate::allocate_again(&own, &limits(), None, &ledger, NOW)
+        crate::allocate::allocate_again(&own, &limits(), None, &ledger.line.devices, &ledger, NOW)
+            .map(drop)
     };
     assert_eq!(again(&[]), Ok(()));
     assert_eq!(again(&[waiter(1, 1, 2)]).map(|()| String::new()), behind(1));
@@ -251,4 +256,59 @@ fn a_clock_that_is_set_back_keeps_nobody_waiting_longer() {
     assert!(ledger.line.waiters[0].since <= back);
     let (gone, _) = ledger.tidy_line(&[], back + OFFER);
     assert_eq!(gone.len(), 1);
+}
+
+#[test]
+fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
+    let until = NOW + 4 * HOUR;
+    let held = Allocation {
+        ends: Some(until),
+        ..entry("b._.8", &[whole(1)], Holding::Live)
+    };
+    // The first waits for two, and has them when the hold of the other is over.
+    let served = until + HOLD;
+    let mut ledger = line(&[waiter(1, 1, 2)], &[held]);
+    let small = Limits {
+        gpu_hold_after_stop: Some(HOLD),
+        ..limits()
+    };
+    let request = Request {
+        container: "a._.9".parse().unwrap(),
+        devices: 1,
+        run: Some(HOUR),
+    };
+    let small = Limits {
+        lifecycle: crate::limits::Lifecycle {
+            created_timeout: Some(HOUR),
+            ..small.lifecycle.clone()
+        },
+        ..small
+    };
+    let inventory = Inventory {
+        devices: vec![whole(0), whole(1)],
+        ..Inventory::default()
+    };
+    let asked = ledger.ask(&request, &small, &inventory, None, None, NOW);
+    let Ok(Asked::Given { passed, .. }) = asked else {
+        panic!("{asked:?}");
+    };
+    assert_eq!(passed, Some(crate::line::Passed { ticket: 1, served }));
+    let own = Allocation {
+        passed,
+        ..entry("a._.9", &[whole(0)], stopped(0))
+    };
+    let again = |ledger: &Ledger, now: Timestamp| {
+        crate::allocate::run_again(&own, &small, Some(HOUR), &[], ledger, now)
+    };
+    assert_eq!(again(&ledger, served - HOUR - HOLD), Ok(()));
+    let late = served - HOUR;
+    let promised = Denied::Promised {
+        slots: "0".into(),
+        whom: "who waits in line with ticket 1".into(),
+        from: served,
+        until: Some(late + HOUR + HOLD),
+    };
+    assert_eq!(again(&ledger, late), Err(promised));
+    ledger.line.waiters.clear();
+    assert_eq!(again(&ledger, late), Ok(()), "nobody waits any more");
 }

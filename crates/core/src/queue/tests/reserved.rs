@@ -112,3 +112,76 @@ fn who_waits_for_a_reservation_to_end_keeps_nobody_waiting() {
     let entries = plan(&held, &known(&devices), None, NOW);
     assert_eq!(entries[0].expected, Some(NOW + HOUR));
 }
+
+/// A reservation of the first two GPUs for user 1, which begins in two hours.
+fn coming() -> Reservation {
+    Reservation {
+        from: NOW + 2 * HOUR,
+        until: NOW + 4 * HOUR,
+        ..reservation(first_two(), user(1))
+    }
+}
+
+#[test]
+fn a_turn_ends_where_a_reservation_begins_and_what_is_made_of_it_before() {
+    let turn = |from: Timestamp, longest: Duration, lead: Duration| {
+        let mut ledger = with(
+            Reservation {
+                from,
+                lead,
+                ..coming()
+            },
+            &[],
+        );
+        let waiter = away(waiter(2, 1, 1));
+        ledger.line.waiters = vec![on(waiter, |terms| terms.longest = Some(longest))];
+        let turns = ledger.serve_line(&known(&[whole(0)]), None, NOW);
+        turns.first().map(|turn| turn.until)
+    };
+    let day = 24 * HOUR;
+    // It may be an hour, after the time for which it is kept.
+    assert_eq!(turn(NOW + HOUR + KEPT, HOUR, day), Some(NOW + KEPT));
+    assert_eq!(turn(NOW + HOUR, HOUR, day), None);
+    // What nobody has to mind yet bounds the turn all the same.
+    let soon = NOW + Duration::from_secs(60);
+    assert_eq!(turn(soon, HOUR, Duration::from_secs(1)), Some(soon));
+}
+
+#[test]
+fn another_run_is_over_before_a_reservation_begins() {
+    let again = |reserved: Reservation, run: Duration, uid: u32| {
+        let own = entry(&format!("a._.{uid}"), &[whole(0)], stopped(1));
+        let ledger = with(reserved, std::slice::from_ref(&own));
+        let devices = known(&[whole(0), whole(1), whole(2)]);
+        crate::allocate::run_again(&own, &limits(), Some(run), &devices, &ledger, NOW)
+    };
+    let promised = |from: Timestamp, run: Duration| {
+        Err(Denied::Promised {
+            slots: "0".into(),
+            whom: "user1".into(),
+            from,
+            until: Some(NOW + run + HOLD),
+        })
+    };
+    let (in_time, too_long) = (2 * HOUR - HOLD, 2 * HOUR);
+    assert_eq!(again(coming(), in_time, 2), Ok(()));
+    assert_eq!(again(coming(), too_long, 1), Ok(()), "it is theirs");
+    let late = promised(NOW + 2 * HOUR, too_long);
+    assert_eq!(again(coming(), too_long, 2), late);
+    let begun = Reservation {
+        from: NOW - HOUR,
+        ..coming()
+    };
+    assert_eq!(again(begun, HOUR, 2), promised(NOW - HOUR, HOUR));
+    // Of an amount only what is not left to them without it.
+    let amount = |share| Reservation {
+        what: What::Amount(share),
+        ..coming()
+    };
+    let two = Share::WHOLE + Share::WHOLE;
+    assert_eq!(again(amount(two), too_long, 2), Ok(()));
+    assert_eq!(
+        again(amount(two + Share::WHOLE), too_long, 2),
+        promised(NOW + 2 * HOUR, too_long)
+    );
+}

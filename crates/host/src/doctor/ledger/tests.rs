@@ -56,6 +56,7 @@ fn entry(id: &str, gpu: u32, holding: Holding) -> Allocation {
         hold: None,
         group: String::new(),
         ends: None,
+        passed: None,
         changed: 0,
     }
 }

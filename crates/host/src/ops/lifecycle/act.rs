@@ -215,6 +215,7 @@ fn stopped(
         let target = Target {
             container: container.clone(),
             id: subject.id.clone(),
+            listed: true,
             holds: true,
         };
         match stop::note(site, &target, false) {
