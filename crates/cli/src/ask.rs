@@ -8,15 +8,18 @@ use std::{
 
 use console::Term;
 use ds01_core::failure::{Failure, Kind};
-use inquire::{InquireError, Select, ui::RenderConfig};
+use inquire::{InquireError, Select, list_option::ListOption, ui::RenderConfig};
 use nix::{
+    libc,
     poll::{PollFd, PollFlags, ppoll},
-    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
+    sys::{
+        signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
+        termios::{self, SetArg},
+    },
 };
 
 use crate::{
-    printable,
-    table::layout,
+    printable, table,
     ui::{Ui, cells, is_dumb, styled, width},
 };
 
@@ -160,7 +163,7 @@ impl Ui {
         let rows: Vec<_> = rows.iter().map(cells).collect();
         // Two columns for the mark, and one so that the line never wraps; a number goes before each.
         let digits = rows.len().to_string().len();
-        let mut items = layout(&rows, Some(width(&terminal).saturating_sub(digits + 5)));
+        let mut items = table::items(&rows, width(&terminal).saturating_sub(digits + 5));
         for (index, item) in items.iter_mut().enumerate() {
             *item = format!("{:digits$}) {item}", index + 1);
         }
@@ -168,9 +171,14 @@ impl Ui {
             return self.choose_by_number(&prompt, &items);
         }
         self.show("");
-        let _guard = Interruptible::new()?;
+        let _guard = Insistent::new()?;
+        let modes = termios::tcgetattr(io::stdin()).map_err(|errno| failed(&errno.into()))?;
+        // What was chosen stays on the line of the question, which has no room for all of it.
+        let name =
+            |chosen: ListOption<&String>| rows[chosen.index].first().cloned().unwrap_or_default();
         let menu = Select::new(&prompt, items)
-            .with_help_message("arrows and Enter, or type a number or part of a name")
+            .with_formatter(&name)
+            .with_help_message("arrows and Enter, a number, or a name")
             .with_page_size(usize::from(terminal.size().0 - LINES).clamp(1, 15))
             .with_render_config(match styled(true) {
                 true => RenderConfig::default_colored(),
@@ -180,8 +188,9 @@ impl Ui {
         menu.raw_prompt()
             .map(|chosen| chosen.index)
             .map_err(|error| {
-                // The menu hides the cursor, and gives it back only if it ends well.
+                // The menu gives back the cursor and the modes only if it ends well.
                 let _ = terminal.show_cursor();
+                let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &modes);
                 match error {
                     InquireError::OperationCanceled => nothing_chosen(),
                     InquireError::OperationInterrupted => {
@@ -315,6 +324,57 @@ impl Drop for Interruptible {
 }
 
 extern "C" fn ignore(_signal: c_int) {}
+
+/// As [`Interruptible`], for a menu: Ctrl-C ends the next read too, as it may come while the menu is
+/// drawn.
+struct Insistent([(Signal, SigAction); 2]);
+
+impl Insistent {
+    fn new() -> Result<Self, Failure> {
+        let set = |signal, handler| {
+            let action = SigAction::new(
+                SigHandler::Handler(handler),
+                SaFlags::empty(),
+                SigSet::empty(),
+            );
+            // SAFETY: the handlers do nothing but a system call.
+            let before = unsafe { sigaction(signal, &action) };
+            before.map(|before| (signal, before))
+        };
+        let both = set(Signal::SIGALRM, ignore)
+            .and_then(|alarm| Ok([alarm, set(Signal::SIGINT, ring_on)?]));
+        both.map(Self).map_err(|errno| failed(&errno.into()))
+    }
+}
+
+impl Drop for Insistent {
+    fn drop(&mut self) {
+        ring(0);
+        for (signal, before) in &self.0 {
+            // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
+            let _ = unsafe { sigaction(*signal, before) };
+        }
+    }
+}
+
+extern "C" fn ring_on(_signal: c_int) {
+    const PERIOD_US: libc::suseconds_t = 10_000;
+    ring(PERIOD_US);
+}
+
+/// Has SIGALRM come again and again; with 0, no more.
+fn ring(period_us: libc::suseconds_t) {
+    let period = libc::timeval {
+        tv_sec: 0,
+        tv_usec: period_us,
+    };
+    let timer = libc::itimerval {
+        it_interval: period,
+        it_value: period,
+    };
+    // SAFETY: a system call that reads the timer.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
+}
 
 #[cfg(test)]
 mod tests {

@@ -14,7 +14,11 @@ use ds01_core::{
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use crate::{ExitStatus, Format, table::layout, text::Look};
+use crate::{
+    ExitStatus, Format,
+    table::{layout, told},
+    text::Look,
+};
 
 /// Bytes gathered before they are written to a pipe or file.
 const BUFFER: usize = 16 * 1024;
@@ -120,6 +124,34 @@ impl Ui {
             .map(|line| line + "\n")
             .collect();
         self.text(&text)
+    }
+
+    /// Prints rows whose last cell tells something, under headings if there are any. Nothing is
+    /// cut: on a terminal that is too narrow the last cell goes on below.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn telling<const N: usize>(
+        &mut self,
+        headings: Option<[&str; N]>,
+        rows: &[[String; N]],
+    ) -> Result<(), Failure> {
+        let titles = headings.map(|headings| cells(&headings.map(str::to_owned)));
+        let all: Vec<_> = titles.into_iter().chain(rows.iter().map(cells)).collect();
+        let look = self.look();
+        let lines = told(&all, self.columns_to_fill());
+        let line = |(at, line): (usize, String)| match at == 0 && headings.is_some() {
+            true => look.heading(&line) + "\n",
+            false => line + "\n",
+        };
+        let text: String = lines.into_iter().enumerate().map(line).collect();
+        self.text(&text)
+    }
+
+    /// Whether results are shown on a terminal.
+    pub fn shows(&self) -> bool {
+        self.stdout_is_terminal
     }
 
     /// Prints rows of a result for scripts: a line a row, cells separated by tabs.
