@@ -1,7 +1,6 @@
 //! Questions to a person at a terminal.
 
 use std::{
-    ffi::c_int,
     io::{self, BufRead, ErrorKind},
     os::fd::AsFd,
 };
@@ -10,15 +9,15 @@ use console::Term;
 use ds01_core::failure::{Failure, Kind};
 use inquire::{InquireError, Select, list_option::ListOption, ui::RenderConfig};
 use nix::{
-    libc,
     poll::{PollFd, PollFlags, ppoll},
     sys::{
-        signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
+        signal::{SigSet, SigmaskHow, Signal},
         termios::{self, SetArg},
     },
 };
 
 use crate::{
+    interrupt::{Insistent, Interruptible},
     printable, table,
     ui::{Ui, cells, is_dumb, styled, width},
 };
@@ -289,91 +288,13 @@ fn nothing_chosen() -> Failure {
 }
 
 /// Why a question has no answer.
-fn failed(error: &io::Error) -> Failure {
+pub(crate) fn failed(error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::Interrupted {
         return Failure::new(Kind::Interrupted, "interrupted");
     }
     let mut failure = Failure::new(Kind::Failed, "cannot read the answer");
     failure.causes.push(error.to_string());
     failure
-}
-
-/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be
-/// restored. A program that is started meanwhile is ended by it as ever.
-struct Interruptible(SigAction);
-
-impl Interruptible {
-    fn new() -> Result<Self, Failure> {
-        // Without SA_RESTART: the read must end.
-        let action = SigAction::new(
-            SigHandler::Handler(ignore),
-            SaFlags::empty(),
-            SigSet::empty(),
-        );
-        // SAFETY: the handler does nothing, so it may run at any point of the program.
-        let before = unsafe { sigaction(Signal::SIGINT, &action) };
-        before.map(Self).map_err(|errno| failed(&errno.into()))
-    }
-}
-
-impl Drop for Interruptible {
-    fn drop(&mut self) {
-        // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
-        let _ = unsafe { sigaction(Signal::SIGINT, &self.0) };
-    }
-}
-
-extern "C" fn ignore(_signal: c_int) {}
-
-/// As [`Interruptible`], for a menu: Ctrl-C ends the next read too, as it may come while the menu is
-/// drawn.
-struct Insistent([(Signal, SigAction); 2]);
-
-impl Insistent {
-    fn new() -> Result<Self, Failure> {
-        let set = |signal, handler| {
-            let action = SigAction::new(
-                SigHandler::Handler(handler),
-                SaFlags::empty(),
-                SigSet::empty(),
-            );
-            // SAFETY: the handlers do nothing but a system call.
-            let before = unsafe { sigaction(signal, &action) };
-            before.map(|before| (signal, before))
-        };
-        let both = set(Signal::SIGALRM, ignore)
-            .and_then(|alarm| Ok([alarm, set(Signal::SIGINT, ring_on)?]));
-        both.map(Self).map_err(|errno| failed(&errno.into()))
-    }
-}
-
-impl Drop for Insistent {
-    fn drop(&mut self) {
-        ring(0);
-        for (signal, before) in &self.0 {
-            // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
-            let _ = unsafe { sigaction(*signal, before) };
-        }
-    }
-}
-
-extern "C" fn ring_on(_signal: c_int) {
-    const PERIOD_US: libc::suseconds_t = 10_000;
-    ring(PERIOD_US);
-}
-
-/// Has SIGALRM come again and again; with 0, no more.
-fn ring(period_us: libc::suseconds_t) {
-    let period = libc::timeval {
-        tv_sec: 0,
-        tv_usec: period_us,
-    };
-    let timer = libc::itimerval {
-        it_interval: period,
-        it_value: period,
-    };
-    // SAFETY: a system call that reads the timer.
-    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
 }
 
 #[cfg(test)]

@@ -14,11 +14,7 @@ use ds01_core::{
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
-use crate::{
-    ExitStatus, Format,
-    table::{layout, told},
-    text::Look,
-};
+use crate::{ExitStatus, Format, table::layout, text::Look};
 
 /// Bytes gathered before they are written to a pipe or file.
 const BUFFER: usize = 16 * 1024;
@@ -123,29 +119,6 @@ impl Ui {
             .chain(lines)
             .map(|line| line + "\n")
             .collect();
-        self.text(&text)
-    }
-
-    /// Prints rows whose last cell tells something, under headings if there are any. Nothing is
-    /// cut: on a terminal that is too narrow the last cell goes on below.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Ui::line`].
-    pub fn telling<const N: usize>(
-        &mut self,
-        headings: Option<[&str; N]>,
-        rows: &[[String; N]],
-    ) -> Result<(), Failure> {
-        let titles = headings.map(|headings| cells(&headings.map(str::to_owned)));
-        let all: Vec<_> = titles.into_iter().chain(rows.iter().map(cells)).collect();
-        let look = self.look();
-        let lines = told(&all, self.columns_to_fill());
-        let line = |(at, line): (usize, String)| match at == 0 && headings.is_some() {
-            true => look.heading(&line) + "\n",
-            false => line + "\n",
-        };
-        let text: String = lines.into_iter().enumerate().map(line).collect();
         self.text(&text)
     }
 
