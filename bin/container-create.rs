@@ -10,6 +10,7 @@ use ds01_cli::{
 use ds01_command::{create, gpus, open, own, patience, project, with_gpu};
 use ds01_core::{
     failure::{Failure, Kind},
+    label::Interface,
     name::{ContainerArg, ContainerName},
     time::Patience,
 };
@@ -143,6 +144,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
             data: args.data,
             gpus,
             dry_run: args.dry_run,
+            interface: Interface::Atomic,
             wait: None,
         },
         patience,

@@ -11,6 +11,7 @@ use ds01_command::{deploy, gpus, open, opens, own, patience, project, shell, wit
 use ds01_core::{
     failure::Failure,
     image,
+    label::Interface,
     name::{ContainerArg, ContainerName},
     time::Patience,
 };
@@ -22,7 +23,7 @@ use ds01_host::ops::Create;
     example = "{command_name} thesis",
     example = "{command_name} thesis --image=pytorch:2.8 --background",
     example = "{command_name} --image=ds01-alice/thesis:experiment-42",
-    note = "If it does not start it is removed again, and its devices are free.",
+    note = "If it does not start, or ends at once, it is removed again, and its devices are free.",
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
     note = "pytorch, tensorflow:2.20, jax and pytorch-cpu, where no image is called so, are looked up in the host's catalogue: the newest image that its GPUs and driver support, which is fetched if it is not there yet.",
     note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
@@ -129,6 +130,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         data: args.data,
         gpus,
         dry_run: false,
+        interface: Interface::Orchestration,
         wait: None,
     };
     let made = deploy(&host, ui, &create, patience)?;

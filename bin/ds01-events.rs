@@ -29,7 +29,7 @@ const BEFORE: usize = 10;
     example = "{command_name} --since=1d --type=maintenance",
     example = "{command_name} --follow --type=gpu.* --type=queue.*",
     example = "{command_name} --container=thesis -n 20 --format=json",
-    note = "The columns are TIME TYPE USER CONTAINER DETAILS, the time in UTC. Types are container, gpu, queue, maintenance (idle and longest run), detection (what was made past DS01), alert and others; --type takes one by its name, a category, or a pattern with *.",
+    note = "The columns are TIME TYPE USER CONTAINER DETAILS, the time in UTC, on a terminal without the year if it is this one. Types are container, gpu, queue, maintenance (idle and longest run), detection (what was made past DS01), alert and others; --type takes one by its name, a category, or a pattern with *.",
     note = "Those about the waiting line (queue.joined, served, notified and left) have the ticket, and the container that the GPU is for if that is known. Of one user 60 joins in an hour are told, with what becomes of them; the last of these says until when there are no more (quiet_until).",
     note = "What the ledger learns, such as gpu.release at the end of a hold, is told once at least: twice if the command that learned it was killed at that moment.",
     note = "Files that logrotate has turned are read too, as long as they are kept (not compressed ones), and followed over the turn. A line that is torn or no event is skipped, which is said once.",
@@ -120,8 +120,15 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     }
     let events = log.rest(ui, lines)?;
     let rows: Vec<_> = events.iter().map(cells).collect();
-    let headings = ["TIME", "TYPE", "USER", "CONTAINER", "DETAILS"];
-    ui.list(args.format, headings, &rows, &events)?;
+    match args.format {
+        Format::Json => ui.json(&events)?,
+        Format::Simple => ui.simple(&rows)?,
+        Format::Table => {
+            let headings = ["TIME", "TYPE", "USER", "CONTAINER", "DETAILS"];
+            let rows: Vec<_> = rows.into_iter().map(|row| for_people(ui, row)).collect();
+            ui.telling(Some(headings), &rows)?;
+        }
+    }
     Ok(ExitStatus(0))
 }
 
@@ -171,14 +178,24 @@ fn follow(ui: &mut Ui, format: Format, events: &[Event]) -> Result<(), Failure> 
             Format::Json => ui.json_line(event)?,
             Format::Simple => ui.simple(&[cells(event)])?,
             Format::Table => {
-                let [time, kind, user, container, details] = cells(event);
-                ui.line(format_args!(
-                    "{time}  {kind:<24}  {user:<10}  {container:<16}  {details}"
-                ))?;
+                let [time, kind, user, container, details] = for_people(ui, cells(event));
+                let (kind, user) = (format!("{kind:<24}"), format!("{user:<10}"));
+                let container = format!("{container:<16}");
+                ui.telling(None, &[[time, kind, user, container, details]])?;
             }
         }
     }
     Ok(())
+}
+
+/// A row as a terminal shows it: a time of this year without the year.
+fn for_people(ui: &Ui, mut row: [String; 5]) -> [String; 5] {
+    let now = clock::now().to_string();
+    let (year, _) = now.split_at(5);
+    if let Some(time) = row[0].strip_prefix(year).filter(|_| ui.shows()) {
+        row[0] = time.trim_end_matches('Z').replace('T', " ");
+    }
+    row
 }
 
 fn cells(event: &Event) -> [String; 5] {

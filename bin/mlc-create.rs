@@ -16,6 +16,7 @@ use ds01_core::{
     catalogue::{self, Entry},
     docker::GpuWish,
     failure::{Failure, Kind},
+    label::Interface,
     name::ContainerArg,
 };
 use ds01_host::{
@@ -110,15 +111,19 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         data: args.data,
         gpus,
         dry_run: false,
+        interface: Interface::Atomic,
         wait: None,
     };
     let made = create_of(&host, ui, &create, &wish.parse()?, patience(None, false)?).map_err(
         |mut failure| {
             // What container-create would say, in the options of this one.
-            let elsewhere = format!("name an image: container-create {} --image", create.name);
+            let elsewhere = format!(
+                "name an image: container-create {} --image=<image>",
+                create.name
+            );
             let hint = failure.hint.take();
             failure.hint = hint.map(|hint| {
-                hint.replace("name an image with --image", &elsewhere)
+                hint.replace("name an image with --image=<image>", &elsewhere)
                     .replace("--gpu=", "-g=")
                     .replace("--cpu-only", "-g=0")
             });

@@ -15,13 +15,16 @@ use ds01_core::{failure::Failure, name::ContainerArg, time::Patience};
 #[argh(
     example = "{command_name} my-thesis --open",
     example = "{command_name} my-thesis --rebuild --background",
-    note = "A project is a folder ~/workspace/<project>. Its image, ds01-<uid>/<project>:latest, is built from its Dockerfile if there is none: on a terminal it asks first, elsewhere it builds unasked.",
+    note = "A project is a folder ~/workspace/<project>. Its image, ds01-<uid>/<project>:latest, is built from its Dockerfile if there is none: on a terminal it asks first, elsewhere it builds unasked. If --rebuild changes the image of a container that exists, it offers to make that anew.",
     note = "The whole folder is sent to the engine: what the image does not need, such as data, belongs into .dockerignore.",
     note = "With --open the exit status is the shell's own; from a pipe, the shell reads its commands from there.",
     note = "If no device is free it waits in line for 3 minutes, or as long as --wait says: by priority, then by who has used less lately, then by who came first. Ctrl-C leaves the line.",
     error_code(1, "the build failed, or you thought better of it"),
     error_code(3, "no such project, or it has neither image nor Dockerfile"),
-    error_code(4, "its container is paused; or it exists, and --rebuild was given"),
+    error_code(
+        4,
+        "its container is paused; or it exists, and --rebuild was given without a terminal"
+    ),
     error_code(5, "a limit of yours would be passed"),
     error_code(
         6,

@@ -76,7 +76,7 @@ fn a_framework_stands_for_the_newest_image_that_works_here() {
     let none = "container-create: no image of tensorflow works here: of the newest, \
                 lab/tensorflow:2.16.1-cuda12.3, it is made for GPUs older than this host's, of \
                 compute capability 12.0\n\
-                hint: name an image with --image, if you know better\n";
+                hint: name an image with --image=<image>, if you know better\n";
     assert_eq!(host.run(CREATE, &["thesis", "tensorflow"]), failed(3, none));
     host.gpus().remove_driver();
     let args = ["pytorch", "--cpu-only"];
@@ -101,13 +101,13 @@ fn a_driver_that_fails_is_not_taken_for_a_host_without_gpus() {
 #[test]
 fn what_is_no_framework_is_an_image_that_is_not_there() {
     let host = host();
-    let list = "hint: see the images with image-list --all; name one with --image\n";
+    let list = "hint: see the images with image-list --all; name one with --image=<image>\n";
     for name in ["caffe", "a/b", "python:3.12"] {
         let said = format!("container-create: there is no image {name} on this host\n{list}");
         assert_eq!(host.run(CREATE, &["thesis", name]), failed(3, &said));
     }
     let known = "container-create: this host's catalogue of images has no pytorch:2.7\n\
-                 hint: it has 2.9.1, 2.8.0, 2.6.0, 2.5.1; or name an image with --image\n";
+                 hint: it has 2.9.1, 2.8.0, 2.6.0, 2.5.1; or name an image with --image=<image>\n";
     assert_eq!(
         host.run(CREATE, &["thesis", "pytorch:2.7"]),
         failed(3, known)

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use ds01_testkit::TestHost;
+use ds01_testkit::{Signal, TestHost};
 
 use crate::support::expect::{created, done, failed, running, state};
 
@@ -59,6 +59,8 @@ fn every_command_has_each_tier_of_help_even_where_nothing_else_works() {
             help.lines().count() <= 40,
             "{command}: more than a screen of help"
         );
+        let widest = help.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80), "{command}: {widest:?} columns");
         assert_eq!(page("-h"), help);
         let info = page("--info");
         for heading in ["Name:\n", "Synopsis:\n", "Exit status:\n", "See also:\n"] {
@@ -175,8 +177,8 @@ fn on_a_terminal_one_chooses_from_what_fits() {
         let mut stop = menu("container-stop");
         stop.expect("Stop which container?");
         stop.expect("gamma");
-        // Until it reads keys one by one, Ctrl-C may come too early to be one.
-        while stop.modes() == cooked {
+        // Until it reads keys one by one, a key may come too early to be one.
+        while keys == "\x1b" && stop.modes() == cooked {
             std::thread::yield_now();
         }
         stop.send(keys);
@@ -184,6 +186,14 @@ fn on_a_terminal_one_chooses_from_what_fits() {
         assert_eq!(stop.modes(), cooked);
     }
     assert_eq!(state(&host, "alpha"), "running");
+    // It may come while the menu is drawn: it is not lost then.
+    for _ in 0..10 {
+        let mut stop = menu("container-stop");
+        stop.expect("Stop which");
+        stop.signal(Signal::SIGINT);
+        assert_eq!(stop.wait(), Some(130), "{}", stop.output());
+        assert_eq!(stop.modes(), cooked);
+    }
 
     let dumb = ["-c", "TERM=dumb exec container-pause"];
     let mut numbered = host.as_user("alice").pty("sh", &dumb);
@@ -192,10 +202,30 @@ fn on_a_terminal_one_chooses_from_what_fits() {
     assert_eq!(numbered.wait(), Some(0), "{}", numbered.output());
     assert_eq!(state(&host, "beta"), "paused");
 
-    let mut nothing = host.as_user("bob").pty("container-attach", &[]);
+    let bob = || host.as_user("bob");
+    let mut nothing = bob().pty("container-attach", &[]);
     nothing.expect("container-attach: you have no container that fits\r\n");
     nothing.expect("hint: see what you have with container-list --all\r\n");
     assert_eq!(nothing.wait(), Some(3));
+
+    // At 40 columns the name is whole, and what it is chosen by is not told again.
+    let long = "a-name-that-has-33-characters-all";
+    bob()
+        .run("container-create", &[long, "ds01-base", "--cpu-only"])
+        .ok();
+    let mut narrow = bob().pty("env", &["COLUMNS=40", "container-start"]);
+    narrow.expect(&format!("1) {long}"));
+    narrow.send("\r");
+    assert_eq!(narrow.wait(), Some(0));
+    assert!(!narrow.output().contains("created"), "{}", narrow.output());
+    bob().run("container-stop", &[long, "--timeout=0"]).ok();
+    let mut wide = bob().pty("env", &["COLUMNS=80", "container-start"]);
+    wide.expect(&format!("{long}  stopped  no GPU"));
+    wide.send("\r");
+    let (status, chosen) = wide.rest();
+    assert_eq!(status, Some(0));
+    let last = chosen.rsplit("Start which container?").next().unwrap();
+    assert!(last.contains(long) && !last.contains("no GPU"), "{last:?}");
 }
 
 #[test]
@@ -358,7 +388,7 @@ fn text_from_elsewhere_does_not_reach_the_terminal_raw() {
         let shown = odd.replace('\x1b', "\\u{1b}");
         let none = format!(
             "container-create: there is no image {shown} on this host\n\
-             hint: see the images with image-list --all; name one with --image\n"
+             hint: see the images with image-list --all; name one with --image=<image>\n"
         );
         assert_eq!(refused, failed(3, &none));
     }

@@ -146,7 +146,7 @@ fn the_image_is_the_named_one_else_the_projects_else_the_hosts() {
     let none = host.run(CREATE, &["thesis", "--cpu-only"]);
     let expected = "container-create: project thesis has no image: there is no \
                     ds01-20001/thesis:latest\nhint: name one with \
-                    --image\n";
+                    --image=<image>\n";
     assert_eq!(none, failed(3, expected));
     let made_from = |args: &[&str]| {
         let args = [args, &["--cpu-only"]].concat();
@@ -180,7 +180,7 @@ fn the_image_is_the_named_one_else_the_projects_else_the_hosts() {
     );
     let unknown = host.run(CREATE, &["thesis", "no-such:1"]);
     let expected = "container-create: there is no image no-such:1 on this host\n\
-                    hint: see the images with image-list --all; name one with --image\n";
+                    hint: see the images with image-list --all; name one with --image=<image>\n";
     assert_eq!(unknown, failed(3, expected));
 }
 

@@ -5,8 +5,8 @@ use std::{fs, process::Command};
 use ds01_testkit::{Outcome, Signal, TestHost};
 
 use crate::support::expect::{
-    all_containers, created, done, engine_name, failed, image, project, running, state, uuid,
-    with_hook,
+    all_containers, created, done, engine_name, failed, image, inspect, project, running, state,
+    uuid, with_hook,
 };
 
 const DEPLOY: &str = "container-deploy";
@@ -84,6 +84,9 @@ fn without_a_name_it_is_the_images_or_that_of_a_project() {
     let mount = "{{range .Mounts}}{{.Destination}}{{end}}";
     let mounted = host.docker(&["inspect", "-f", mount, &engine_name("thesis")]);
     assert_eq!(mounted.ok(), "/workspace\n");
+    let interface = "{{index .Config.Labels \"ds01.interface\"}}";
+    let interface = inspect(&host, &engine_name("thesis"), interface);
+    assert_eq!(interface, "orchestration");
     assert!(host.home("alice").join("workspace/thesis").is_dir());
 
     let none = "container-deploy: missing argument <name>\n\
@@ -106,10 +109,25 @@ fn what_cannot_be_is_said_before_anything_is_made() {
     let host = TestHost::new();
     let none = "container-deploy: project thesis has no image: there is no \
                 ds01-20001/thesis:latest\n\
-                hint: build it with project-launch thesis, or name one with --image\n";
+                hint: make a project first, with project-init thesis; or choose from image-list \
+                --all: container-deploy thesis --image=<image>\n";
     assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, none));
+    project(&host, "alice", "thesis", &[]);
+    let make = none.replace(
+        "make a project first, with project-init",
+        "make one with image-create",
+    );
+    assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, &make));
+    project(
+        &host,
+        "alice",
+        "thesis",
+        &[("Dockerfile", "FROM ds01-base\n")],
+    );
+    let build = make.replace("make one", "build it");
+    assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, &build));
     let none = "container-deploy: there is no image nothing on this host\n\
-                hint: see the images with image-list --all; name one with --image\n";
+                hint: see the images with image-list --all; name one with --image=<image>\n";
     let named = host.run(DEPLOY, &["thesis", "--image=nothing"]);
     assert_eq!(named, failed(3, none));
     for (one, other) in [("--open", "--background"), ("--gpu=1", "--cpu-only")] {
@@ -200,6 +218,21 @@ fn what_cannot_be_undone_is_said_as_well() {
     with_hook(&host, "exit 0");
     host.engine().start();
     host.run("container-remove", &["thesis", "--stop"]).ok();
+    assert_nothing_is_left(&host);
+}
+
+#[test]
+fn one_that_ends_at_once_is_told_with_its_last_words_and_removed() {
+    let host = TestHost::new();
+    let tail = "#!/bin/sh\necho first\necho no such thing >&2\nexit 3\n";
+    image(&host, "odd", "ds01-base", &[("/bin/tail", tail)], &[]);
+    let ended = host.run(DEPLOY, &["thesis", "--image=odd"]);
+    let said = "thesis was removed again\n\
+                container-deploy: container thesis ended as soon as it was started, with status 3: \
+                first: no such thing\n\
+                hint: an image needs a shell and tail, which every Linux system has: choose from \
+                image-list --all\n";
+    assert_eq!(ended, failed(1, said));
     assert_nothing_is_left(&host);
 }
 

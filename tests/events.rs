@@ -1,6 +1,9 @@
 //! `ds01-events`. That it loses nothing while the log is turned is tested in rotation.rs.
 
-use std::fs;
+use std::{
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use ds01_core::{event::Event, time::Timestamp};
 use ds01_host::events::EventLog;
@@ -114,6 +117,42 @@ fn filters_leave_what_all_of_them_mean() {
     let both =
         "ds01-events: --follow and --until exclude each other\nhint: leave one of them out\n";
     assert_eq!(shown(&["-f", "--until=1h"]), failed(2, both));
+}
+
+#[test]
+fn on_a_terminal_nothing_of_what_happened_is_cut() {
+    let mut lines = story();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = Timestamp(now.as_secs());
+    lines.push(Event::new(now, "gpu.allocate").of("alice").line());
+    let host = with_log(&lines);
+    let shown = |columns: &str, args: &[&str]| {
+        let args = [&[columns, EVENTS], args].concat();
+        let (status, output) = host.as_user("alice").pty("env", &args).rest();
+        assert_eq!(status, Some(0));
+        // Its heading is bold.
+        let output = output.replace("\x1b[1m", "").replace("\x1b[0m", "");
+        output.replace('\r', "")
+    };
+    let this_year = now.to_string()[5..19].replace('T', " ");
+    let head = "1970-01-01T00:03:00Z  maintenance.idle_kill  alice  thesis";
+    let wide = format!(
+        "TIME                  TYPE                   USER   CONTAINER  DETAILS\n\
+         1970-01-01T00:01:00Z  container.create       alice  thesis     image=ds01-base\n\
+         {head}\n  reason=\"idle for 30m\\u{{1b}}[2J\"\n\
+         {this_year}        gpu.allocate           alice  -\n"
+    );
+    assert_eq!(shown("COLUMNS=80", &[]), wide);
+    let narrow = shown("COLUMNS=24", &["--type=maintenance"]);
+    let below = format!("{head}\n  reason=\"idle for\n  30m\\u{{1b}}[2J\"\n");
+    assert!(narrow.ends_with(&below), "{narrow}");
+    let mut follow = host
+        .as_user("alice")
+        .pty("env", &["COLUMNS=80", EVENTS, "-f", "-n2"]);
+    follow.expect("  reason=\"idle for 30m\\u{1b}[2J\"\r\n");
+    follow.expect(&this_year);
+    follow.signal(Signal::SIGINT);
+    follow.wait();
 }
 
 #[test]

@@ -64,6 +64,9 @@ fn a_dockerfile_that_is_there_is_built_as_it_is() {
         inside(&host, "thesis", "cat /word; whoami\n"),
         "herealice\n"
     );
+    let same = host.run(CREATE, &["thesis"]);
+    let next = "container thesis, running, is made from this image\n";
+    assert!(same.stderr.ends_with(next), "{}", same.stderr);
     let again = host.run(CREATE, &["thesis", "--no-cache"]);
     let next = "container thesis, running, is made from the image of before: \
                 container-retire thesis && project-launch thesis\n";
@@ -242,7 +245,7 @@ fn what_cannot_be_changes_nothing() {
         &[("pyproject.toml", "[tool.ds01]\napt = ['a;id']\n")],
     );
     let before = workspace(&host);
-    let list = "hint: name an image with --image, of those that image-list --all shows\n";
+    let list = "hint: name an image with --image=<image>, of those that image-list --all shows\n";
     for (args, status, said) in [
         (&["thesis"][..], 3, format!("image-create: this host's catalogue of images has no pytorch\n{list}")),
         (&["thesis", "-f", "jax"], 3, format!("image-create: this host's catalogue of images has no jax\n{list}")),

@@ -44,7 +44,7 @@ fn limits_that_cannot_be_read_leave_those_of_before_in_force_and_it_is_said() {
     let refused = format!(
         "container-create: {told}\
          container-create: GPU quota reached: 2 of 2 in use, 1 more asked for\n\
-         hint: free a GPU with container-remove\n"
+         hint: free a GPU with container-retire\n"
     );
     assert_eq!(create("three"), failed(5, &refused));
     let finding = host.as_user("root").run("ds01-doctor", &["--quiet"]);

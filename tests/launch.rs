@@ -5,7 +5,7 @@ use std::time::Duration;
 use ds01_testkit::{Outcome, TestHost};
 
 use crate::support::expect::{
-    all_containers, done, failed, image, inside, project, state, uuid, with_config,
+    all_containers, done, failed, image, inside, project, running, state, uuid, with_config,
 };
 
 mod building;
@@ -73,7 +73,7 @@ fn on_a_terminal_it_offers_to_build_and_opens_a_shell() {
     let dockerfile = "FROM ds01-base\nRUN echo some words\n";
     project(&host, "alice", "thesis", &[("Dockerfile", dockerfile)]);
     let launch = |args: &[&str]| host.as_user("alice").pty(LAUNCH, args);
-    let offer = "Project thesis has no image yet. Build it from its Dockerfile? [y/N] ";
+    let offer = "Project thesis has no image yet. Build it from its Dockerfile? [Y/n] ";
     for (keys, status) in [("n\r", 1), ("\x03", 130)] {
         let mut asked = launch(&["thesis"]);
         assert_eq!(asked.expect(offer), offer);
@@ -240,6 +240,47 @@ fn files_newer_than_the_image_are_told_until_it_is_built_again() {
     let gone = host.docker(&["image", "inspect", first.trim()]);
     assert_eq!(gone.status, Some(1), "{}", gone.stdout);
     assert_eq!(inside(&host, "thesis", "cat /requirements.txt\n"), "b\n");
+}
+
+#[test]
+fn on_a_terminal_a_rebuild_makes_the_container_anew() {
+    let host = TestHost::new();
+    let dockerfile = |word: &str| format!("FROM ds01-base\nRUN echo {word} >/word\n");
+    let files = [("Dockerfile", &*dockerfile("old"))];
+    project(&host, "alice", "thesis", &files);
+    host.run(LAUNCH, &["thesis"]).ok();
+    let word = || inside(&host, "thesis", "cat /word\n");
+    let files = [("Dockerfile", &*dockerfile("new"))];
+    project(&host, "alice", "thesis", &files);
+    let answer = |keys: &str, ending: &str| {
+        let args = ["thesis", "--rebuild", "--background"];
+        let mut asked = host.as_user("alice").pty(LAUNCH, &args);
+        asked.expect("Container thesis, running, is made from the image of before. Make it anew?");
+        asked.send(keys);
+        asked.expect(ending);
+        assert_eq!(asked.wait(), Some(0), "{}", asked.output());
+    };
+    answer("n\r", "thesis runs already with GPU 0\r\n");
+    assert_eq!(word(), "old\n");
+    answer("y\r", "thesis runs with GPU 0\r\n");
+    assert_eq!(word(), "new\n");
+    assert_eq!(all_containers(&host), "thesis._.20001\n");
+}
+
+#[test]
+fn a_limit_is_told_before_anything_is_built() {
+    let host = TestHost::with_gpus(2);
+    running(&host, "other");
+    project(
+        &host,
+        "alice",
+        "thesis",
+        &[("Dockerfile", "FROM ds01-base\n")],
+    );
+    let quota = "project-launch: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
+                 hint: free a GPU with container-retire\n";
+    assert_eq!(host.run(LAUNCH, &["thesis"]), failed(5, quota));
+    assert_eq!(id_of_image(&host), "");
 }
 
 #[test]

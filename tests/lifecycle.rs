@@ -113,7 +113,7 @@ fn a_later_start_does_not_pass_the_quota() {
     created(&host, "second");
     bob("container-remove", &["other"]);
     let quota = "container-start: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
-                 hint: free a GPU with container-remove\n";
+                 hint: free a GPU with container-retire\n";
     assert_eq!(host.run(START, &["first"]), failed(5, quota));
     host.run("container-remove", &["second"]).ok();
     assert_eq!(host.run(START, &["first"]), done("", ""));

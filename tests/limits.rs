@@ -198,7 +198,7 @@ fn the_originals_limits_serve_unchanged() {
     host.run("container-create", &["thesis", "ds01-base", "--gpu=2"])
         .ok();
     let quota = "container-create: GPU quota reached: 2 of 2 in use, 1 more asked for\n\
-                 hint: free a GPU with container-remove\n";
+                 hint: free a GPU with container-retire\n";
     assert_eq!(
         host.run("container-create", &["more", "ds01-base"]),
         failed(5, quota)

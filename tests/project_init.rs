@@ -42,7 +42,7 @@ fn is_there(host: &TestHost, path: &str) -> bool {
     host.home("alice").join(path).symlink_metadata().is_ok()
 }
 
-const USUAL: &str = "./.dockerignore\n./.gitignore\n./Dockerfile\n./README.md\n./data/.gitkeep\n\
+const USUAL: &str = "./.dockerignore\n./.gitattributes\n./.gitignore\n./Dockerfile\n./README.md\n./data/.gitkeep\n\
                      ./models/.gitkeep\n./notebooks/.gitkeep\n./pyproject.toml\n\
                      ./requirements.txt\n./src/.gitkeep\n";
 
@@ -67,7 +67,7 @@ fn off_a_terminal_a_name_is_enough() {
     assert!(read(&host, "requirements.txt").contains("\nnumpy\npandas\n"));
     assert!(read(&host, "pyproject.toml").contains("\nname = \"thesis\"\n"));
     let git = ["-C", "workspace/thesis", "status", "--short"];
-    let untracked = "?? .dockerignore\n?? .gitignore\n?? Dockerfile\n?? README.md\n?? data/\n\
+    let untracked = "?? .dockerignore\n?? .gitattributes\n?? .gitignore\n?? Dockerfile\n?? README.md\n?? data/\n\
                      ?? models/\n?? notebooks/\n?? pyproject.toml\n?? requirements.txt\n?? src/\n";
     assert_eq!(host.run("git", &git).ok(), untracked);
     let others = "find workspace ! -user alice";
@@ -121,10 +121,15 @@ fn blank_and_without_git_it_is_as_little_as_was_asked_for() {
     let host = host();
     let made = done(
         &format!("thesis in {FOLDER}\n"),
-        "next: container-deploy thesis --image=<image>\n",
+        "next: container-deploy thesis --image=lab\n",
     );
     assert_eq!(host.run(INIT, &["thesis", "--blank"]), made);
     assert_eq!(tree(&host), "./README.md\n./pyproject.toml\n");
+    assert!(read(&host, "README.md").contains("container-deploy thesis --image=lab "));
+    assert!(read(&host, "pyproject.toml").contains("base-image = \"lab\"\n"));
+    let named = ["named", "--blank", "--image=ds01-base"];
+    let next = host.run(INIT, &named).stderr;
+    assert_eq!(next, "next: container-deploy named --image=ds01-base\n");
     assert!(!is_there(&host, "workspace/thesis/.git"));
     host.run(INIT, &["other", "--no-git"]).ok();
     assert!(!is_there(&host, "workspace/other/.git"));
@@ -307,17 +312,22 @@ fn git_is_used_as_far_as_it_is_there() {
     );
     assert!(read(&host, ".gitignore").contains("*.safetensors\n"));
 
-    host.run("sh", &["-c", "rm -r workspace; mkdir bin; printf '#!/bin/sh\\necho \"$*\" >>~/lfs\\n' >bin/git-lfs; chmod 755 bin/git-lfs"]).ok();
-    let path = "/home/alice/bin:/mnt/bin:/usr/local/bin:/usr/bin:/bin";
-    host.as_user("alice")
-        .env("PATH", path)
-        .run(INIT, &["thesis"])
-        .ok();
-    assert!(
-        read(&host, ".gitattributes")
-            .contains("*.safetensors filter=lfs diff=lfs merge=lfs -text\n")
-    );
+    host.run("rm", &["-r", "workspace"]).ok();
+    host.run(INIT, &["thesis"]).ok();
     assert!(!read(&host, ".gitignore").contains("*.safetensors"));
-    let asked = fs::read_to_string(host.home("alice").join("lfs")).unwrap();
-    assert!(asked.ends_with("install --local\n"), "{asked}");
+    // The rules are the repository's own, whatever the host or its user have set.
+    let script = "cd workspace/thesis && echo weights >models/a.pt && echo code >src/a.py && git add . && \
+                  git -c user.name=a -c user.email=a@b commit -qm first && \
+                  git check-attr filter models/a.pt src/a.py && git lfs ls-files -n && \
+                  git show HEAD:src/a.py HEAD:models/a.pt && sha256sum <models/a.pt";
+    let own = host.as_user("alice").env("GIT_CONFIG_NOSYSTEM", "1");
+    let said = own.run("sh", &["-c", script]).ok();
+    let (kept, sum) = said.split_once("oid sha256:").unwrap();
+    assert_eq!(
+        kept,
+        "models/a.pt: filter: lfs\nsrc/a.py: filter: unspecified\nmodels/a.pt\ncode\n\
+         version https://git-lfs.github.com/spec/v1\n"
+    );
+    let (pointer, sum) = sum.split_once("\nsize 8\n").unwrap();
+    assert_eq!(sum, format!("{pointer}  -\n"));
 }

@@ -259,14 +259,14 @@ fn who_may_not_have_it_or_waits_already_cannot_join() {
     created(&host, "thesis");
     let alice = |args: &[&str]| host.run(QUEUE, &[&["join"], args].concat());
     let quota = "gpu-queue: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
-                 hint: free a GPU with container-remove\n";
+                 hint: free a GPU with container-retire\n";
     assert_eq!(alice(&[]), failed(5, quota));
     with_limit(&host, "max_gpu_equivalents", "null");
     let many = "gpu-queue: more devices asked for (2) than one container may have (1)\n\
                 hint: ask for fewer, with --gpu=1\n";
     assert_eq!(alice(&["--gpu=2"]), failed(5, many));
     let exists = "gpu-queue: container thesis exists already: nothing more is given to it\n\
-                  hint: remove it with container-remove thesis, or join for another\n";
+                  hint: remove it with container-retire thesis, or join for another\n";
     assert_eq!(alice(&["thesis"]), failed(4, exists));
     assert_eq!(alice(&["--gpu=0"]).status, Some(2));
     assert_eq!(alice(&["--launch=none"]).status, Some(3));

@@ -102,6 +102,10 @@ fn a_run_can_be_extended_as_far_as_the_policy_says() {
         extended.starts_with("thesis may run until 2") && extended.ends_with(ending),
         "{extended}"
     );
+    let longer = "save your work, or let it run longer: container-extend thesis 12h";
+    let notices =
+        fs::read_to_string(host.home("alice").join("workspace/thesis/.ds01-alerts")).unwrap();
+    assert!(notices.contains(longer), "{notices}");
     let too_long = "container-extend: a run can be extended by 1day in all, and by 12h still: 13h asked for\n\
                     hint: ask for less: 12h\n";
     assert_eq!(extend(&["thesis", "13h"]), failed(5, too_long));

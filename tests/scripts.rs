@@ -138,6 +138,6 @@ fn a_script_that_cannot_create_ends_with_the_reason() {
     host.run("container-create", &["thesis", "lab"]).ok();
     let tested = bash(&host, &testing("'"), &["net"]);
     let quota = "container-create: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
-                 hint: free a GPU with container-remove\n";
+                 hint: free a GPU with container-retire\n";
     assert_eq!(tested, outcome(1, "image of net\n", quota));
 }

@@ -1,6 +1,6 @@
 //! `container-stats`.
 
-use ds01_testkit::TestHost;
+use ds01_testkit::{Signal, TestHost};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -283,6 +283,35 @@ fn a_watch_that_fails_or_is_ended_gives_the_terminal_back() {
     assert_eq!(pty.wait(), Some(143));
     pty.expect(LEAVE);
     assert_eq!(pty.modes(), before);
+}
+
+#[test]
+fn a_watch_outlives_an_engine_that_is_frozen_or_gone() {
+    let host = TestHost::new();
+    let config = host.config_text();
+    host.config(&config.replace("[engine]\n", "[engine]\ntimeout_s = 5\n"));
+    running(&host, "thesis");
+    let watch = [STATS, "--watch", "--interval=0.2"];
+    let (mut pty, before) = shown(&host, &watch);
+    pty.expect("thesis");
+    host.engine().signal(Signal::SIGSTOP);
+    pty.expect("\x1b[Hno answer yet; Ctrl-C leaves\x1b[K");
+    pty.expect("container-stats: the Docker Engine did not ");
+    pty.expect("what follows was seen before; it is asked for again and again\x1b[K\r\nNAME");
+    pty.expect("thesis");
+    host.engine().signal(Signal::SIGCONT);
+    pty.expect("\x1b[HNAME");
+    host.engine().kill();
+    pty.expect("what follows was seen before");
+    host.engine().start();
+    pty.expect("\x1b[HNAME");
+    host.engine().signal(Signal::SIGSTOP);
+    pty.expect("no answer yet");
+    pty.send("\x03");
+    assert_eq!(pty.wait(), Some(130));
+    pty.expect(LEAVE);
+    assert_eq!(pty.modes(), before);
+    host.engine().signal(Signal::SIGCONT);
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn a_limit_that_waiting_does_not_change_is_told_at_once() {
     let host = TestHost::with_gpus(2);
     created(&host, "thesis");
     let quota = "container-create: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
-                 hint: free a GPU with container-remove\n";
+                 hint: free a GPU with container-retire\n";
     let second = host.run(CREATE, &["second", "ds01-base"]);
     assert_eq!(second, failed(5, quota));
     assert_eq!(waiters(&host), []);

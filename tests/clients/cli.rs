@@ -4,7 +4,8 @@ use ds01_testkit::{As, Outcome, TestHost};
 
 use super::{alice, root, without_ids};
 
-/// What scripts do. They leave nothing behind, and print nothing that is another one each time.
+/// What scripts do. They leave nothing behind, and print nothing that is another one each time. No
+/// id begins with a name of theirs, by which docker would find what is gone.
 const SCRIPTS: &[(&str, &str)] = &[
     (
         "status",
@@ -26,23 +27,23 @@ const SCRIPTS: &[(&str, &str)] = &[
     ),
     (
         "detached",
-        "docker run -d --name cc ds01-base sh -c 'echo one; echo two >&2; exit 3'
-         docker wait cc; docker logs cc 2>/dev/null; docker logs cc 2>&1 >/dev/null
-         docker start -a cc >/dev/null 2>&1; echo $?; docker rm cc; docker rm cc; echo $?
-         docker run -d --rm --name cc ds01-base sleep 100; docker stop -t 0 cc
-         until [ -z \"$(docker ps -aq)\" ]; do sleep .1; done; docker create -i --name cc ds01-base cat; echo zz | docker start -ai cc
-         docker rm cc",
+        "docker run -d --name hut ds01-base sh -c 'echo one; echo two >&2; exit 3'
+         docker wait hut; docker logs hut 2>/dev/null; docker logs hut 2>&1 >/dev/null
+         docker start -a hut >/dev/null 2>&1; echo $?; docker rm hut; docker rm hut; echo $?
+         docker run -d --rm --name hut ds01-base sleep 100; docker stop -t 0 hut
+         until [ -z \"$(docker ps -aq)\" ]; do sleep .1; done; docker create -i --name hut ds01-base cat; echo zz | docker start -ai hut
+         docker rm hut",
     ),
     (
         "life",
-        "docker create --name cc ds01-base sh -c 'trap \"exit 5\" TERM; while :; do sleep .1; done'
-         docker ps -a --format '{{.Names}} {{.Status}} {{.Image}}'; docker start cc; docker start cc
-         docker pause cc; docker ps --format '{{.State}}'; docker exec cc true 2>/dev/null; echo $?
-         docker unpause cc; docker restart -t 1 cc; docker stop cc
-         docker inspect -f '{{.Name}} {{.State.ExitCode}} {{.Config.Image}} {{.Args}}' cc
-         docker start cc; docker kill cc; docker wait cc; docker rename cc dd; docker inspect -f '{{.Name}}' dd
-         docker inspect cc; echo $?; docker start dd; docker rm dd >/dev/null 2>&1; echo $?
-         docker rm -f dd; docker rm -f dd; echo $?",
+        "docker create --name hut ds01-base sh -c 'trap \"exit 5\" TERM; while :; do sleep .1; done'
+         docker ps -a --format '{{.Names}} {{.Status}} {{.Image}}'; docker start hut; docker start hut
+         docker pause hut; docker ps --format '{{.State}}'; docker exec hut true 2>/dev/null; echo $?
+         docker unpause hut; docker restart -t 1 hut; docker stop hut
+         docker inspect -f '{{.Name}} {{.State.ExitCode}} {{.Config.Image}} {{.Args}}' hut
+         docker start hut; docker kill hut; docker wait hut; docker rename hut inn; docker inspect -f '{{.Name}}' inn
+         docker inspect hut; echo $?; docker start inn; docker rm inn >/dev/null 2>&1; echo $?
+         docker rm -f inn; docker rm -f inn; echo $?",
     ),
     (
         // A name that no id begins with: events are found by either.
@@ -62,21 +63,21 @@ const SCRIPTS: &[(&str, &str)] = &[
     ),
     (
         "exec",
-        "docker run -d --name cc ds01-base sleep 100
-         docker exec cc sh -c 'echo o; echo e >&2; exit 9'; echo $?
-         printf 'a\\nb\\n' | docker exec -i cc wc -l; docker exec -i cc cat </dev/null; echo $?
-         docker exec -e A=b -w /tmp -u 5 cc sh -c 'echo $A $PWD; id -u'
-         docker exec -d cc touch /bg; until docker exec cc test -e /bg; do sleep .1; done
-         docker exec cc nosuch >/dev/null; echo $?; docker exec -w /no cc true >/dev/null; echo $?
-         docker exec cc sh -c 'kill -9 $$'; echo $?; docker rm -f cc",
+        "docker run -d --name hut ds01-base sleep 100
+         docker exec hut sh -c 'echo o; echo e >&2; exit 9'; echo $?
+         printf 'a\\nb\\n' | docker exec -i hut wc -l; docker exec -i hut cat </dev/null; echo $?
+         docker exec -e A=b -w /tmp -u 5 hut sh -c 'echo $A $PWD; id -u'
+         docker exec -d hut touch /bg; until docker exec hut test -e /bg; do sleep .1; done
+         docker exec hut nosuch >/dev/null; echo $?; docker exec -w /no hut true >/dev/null; echo $?
+         docker exec hut sh -c 'kill -9 $$'; echo $?; docker rm -f hut",
     ),
     (
         "cp",
-        "docker run -d --name cc ds01-base sleep 100; mkdir d; echo hello >d/f
-         docker cp d/f cc:/tmp/g; docker exec cc cat /tmp/g; docker cp d cc:/d; docker exec cc ls /d
-         docker cp cc:/tmp/g - | tar x -O; tar c -C d f | docker cp - cc:/opt; docker cp cc:/opt/f e
-         cat e; docker cp nosuch:/a .; echo $?; docker export cc | tar t | grep -c bin/busybox
-         docker rm -f cc; rm -r d e",
+        "docker run -d --name hut ds01-base sleep 100; mkdir d; echo hello >d/f
+         docker cp d/f hut:/tmp/g; docker exec hut cat /tmp/g; docker cp d hut:/d; docker exec hut ls /d
+         docker cp hut:/tmp/g - | tar x -O; tar c -C d f | docker cp - hut:/opt; docker cp hut:/opt/f e
+         cat e; docker cp nosuch:/a .; echo $?; docker export hut | tar t | grep -c bin/busybox
+         docker rm -f hut; rm -r d e",
     ),
     (
         "folders",
@@ -91,31 +92,31 @@ const SCRIPTS: &[(&str, &str)] = &[
         "volumes",
         "docker volume create data; docker volume ls -q; docker volume ls -q -f name=dat
          docker run --rm -v data:/d ds01-base sh -c 'echo kept >/d/f'
-         docker run -d --name cc --mount type=volume,src=data,dst=/d -v /e ds01-base sleep 100
-         docker exec cc cat /d/f; docker ps -f volume=data --format '{{.Names}} {{.LocalVolumes}}'
-         docker inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}};{{end}}' cc | grep -c '/d;'
-         docker run --rm --volumes-from cc ds01-base cat /d/f
-         docker volume rm data; echo $?; docker rm -fv cc; docker volume rm data nosuch; echo $?
+         docker run -d --name hut --mount type=volume,src=data,dst=/d -v /e ds01-base sleep 100
+         docker exec hut cat /d/f; docker ps -f volume=data --format '{{.Names}} {{.LocalVolumes}}'
+         docker inspect -f '{{range .Mounts}}{{.Type}} {{.Destination}};{{end}}' hut | grep -c '/d;'
+         docker run --rm --volumes-from hut ds01-base cat /d/f
+         docker volume rm data; echo $?; docker rm -fv hut; docker volume rm data nosuch; echo $?
          docker volume rm $(docker volume create); docker volume ls -q",
     ),
     (
         "networks",
         "docker network create net; docker network ls -f name=net --format '{{.Name}} {{.Driver}}'
          docker network create net; echo $?; docker network inspect net -f '{{.Name}} {{.Labels}}'
-         docker run -d --name cc --network net ds01-base sleep 100
-         docker inspect -f '{{.HostConfig.NetworkMode}}' cc; docker ps -f network=net --format '{{.Names}}'
-         docker run --rm --network net ds01-base nslookup cc 127.0.0.11 | grep Name
-         docker run --rm --network container:cc ds01-base hostname; docker network rm net; echo $?
-         docker network create net2; docker network connect net2 cc; docker network disconnect net2 cc
-         docker network disconnect net2 cc; echo $?; docker rm -f cc; docker network prune -f | sort
+         docker run -d --name hut --network net ds01-base sleep 100
+         docker inspect -f '{{.HostConfig.NetworkMode}}' hut; docker ps -f network=net --format '{{.Names}}'
+         docker run --rm --network net ds01-base nslookup hut 127.0.0.11 | grep Name
+         docker run --rm --network container:hut ds01-base hostname; docker network rm net; echo $?
+         docker network create net2; docker network connect net2 hut; docker network disconnect net2 hut
+         docker network disconnect net2 hut; echo $?; docker rm -f hut; docker network prune -f | sort
          docker run --rm --network net ds01-base true >/dev/null 2>&1; echo $?",
     ),
     (
         "images",
         "docker tag ds01-base my:1; docker images --format '{{.Repository}}:{{.Tag}}' my
-         docker run --name cc my:1 sh -c 'echo x >/x'; docker ps -a --format '{{.Image}}'
-         docker commit -m msg -c 'ENV Q=1' cc my:2; docker run --rm my:2 sh -c 'cat /x; echo $Q'
-         docker history --format '{{.Comment}}' my:2 | head -1; docker rm cc
+         docker run --name hut my:1 sh -c 'echo x >/x'; docker ps -a --format '{{.Image}}'
+         docker commit -m msg -c 'ENV Q=1' hut my:2; docker run --rm my:2 sh -c 'cat /x; echo $Q'
+         docker history --format '{{.Comment}}' my:2 | head -1; docker rm hut
          docker save my:2 | tar t | grep -c manifest.json; docker save my:2 my:1 | wc -c | grep -c .
          docker image inspect -f '{{.RepoTags}}' my:2; docker rmi my:2 | head -1; docker rmi my:1
          tar c -C /etc hostname | docker import -m imp - my:3; docker rmi my:3 | head -1

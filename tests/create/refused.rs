@@ -20,13 +20,13 @@ fn each_limit_is_named_with_its_numbers_and_a_way_on() {
 
     create("one", &[]).ok();
     let quota = "container-create: GPU quota reached: 1 of 1 in use, 1 more asked for\n\
-                 hint: free a GPU with container-remove\n";
+                 hint: free a GPU with container-retire\n";
     assert_eq!(create("two", &[]), failed(5, quota));
 
     create("two", &["--cpu-only"]).ok();
     create("three", &["--cpu-only"]).ok();
     let containers = "container-create: container limit reached: 3 of 3, stopped ones count too\n\
-                      hint: remove one with container-remove\n";
+                      hint: remove one with container-retire\n";
     assert_eq!(create("four", &["--cpu-only"]), failed(5, containers));
 
     with_limit(&host, "max_containers_per_user", "null");
@@ -80,7 +80,7 @@ fn a_name_is_given_once() {
     let host = TestHost::with_gpus(2);
     created(&host, "thesis");
     let again = "container-create: container thesis exists already\n\
-                 hint: use it with container-run thesis, or container-remove thesis\n";
+                 hint: use it with container-run thesis, or remove it with container-retire thesis\n";
     assert_eq!(host.run(CREATE, &["thesis", "ds01-base"]), failed(4, again));
     assert_eq!(
         host.run(CREATE, &["thesis._.20001", "ds01-base"]),

@@ -120,6 +120,39 @@ fn odd_and_wrong_policies_are_told() {
         "warning container_types.devcontainer.idle_timeout_h is null",
     ];
     assert_eq!(whats, expected);
+    host.limits_yaml(&format!(
+        "{sound}  first: {{members: [alice, h_lee, nosuch]}}\n  second: {{members: [alice]}}\n  \
+         third: {{max_gpu_equivalents: 0.3}}\n  fourth: {{allow_full_gpu: false}}\n  \
+         none: {{max_gpu_equivalents: 0}}\nuser_overrides:\n  bob: {{max_gpu_equivalents: 0.5}}\n"
+    ));
+    host.add_user("h.lee", 20100, false);
+    let cut = "or cut a GPU with nvidia-smi mig -cgi";
+    let twice = "ROOT/etc/resource-limits.yaml: groups.second.members: alice has no effect: first has \
+                 them too, and comes first";
+    let expected = [
+        ["warning", twice, "correct or remove that line"],
+        [
+            "warning",
+            "the limits name who has no login here: nosuch",
+            "correct the names, as getent passwd has them, or leave those who are to come",
+        ],
+        [
+            "warning",
+            "group third has a quota of 0.29, and the smallest GPU for it is 1",
+            &format!("max_gpu_equivalents: 1, {cut}"),
+        ],
+        [
+            "warning",
+            "group fourth may have no whole GPU, and there is no MIG device",
+            &format!("allow_full_gpu: true, {cut}"),
+        ],
+        [
+            "warning",
+            "user bob has a quota of 0.50, and the smallest GPU for it is 1",
+            &format!("max_gpu_equivalents: 1, {cut}"),
+        ],
+    ];
+    assert_told(&host, "policy", &expected);
     host.limits_yaml("defaults: {max_gpu_equivalents: lots}\n");
     let findings = told(&host, "policy");
     assert_eq!(

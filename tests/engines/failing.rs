@@ -162,7 +162,7 @@ fn a_create_without_an_answer_is_its_owners_once_it_shows() {
     );
     assert_eq!(host.run("container-start", &["thesis"]), done("", ""));
     let exists = "container-create: container thesis exists already\n\
-                  hint: use it with container-run thesis, or container-remove thesis\n";
+                  hint: use it with container-run thesis, or remove it with container-retire thesis\n";
     assert_eq!(
         host.run("container-create", &["thesis", "pytorch:2.8"]),
         failed(4, exists)

@@ -48,6 +48,14 @@ fn on_a_terminal_the_container_is_made_anew_if_that_is_agreed_to() {
         "{{index .Config.Labels \"ds01.image\"}}",
     );
     assert_eq!(image, IMAGE);
+    let rebuilt = || {
+        let mut update = host.as_user("alice").pty(UPDATE, &["thesis", "--rebuild"]);
+        let (ended, output) = update.rest();
+        assert_eq!(ended, Some(0), "{output}");
+        output
+    };
+    let same = "container thesis, running, is made from this image\r\n";
+    assert!(rebuilt().ends_with(same), "nothing was changed");
     host.run("container-retire", &["thesis"]).ok();
 
     // One that is not made from the project's image has nothing of it.
@@ -56,6 +64,7 @@ fn on_a_terminal_the_container_is_made_anew_if_that_is_agreed_to() {
         &["thesis", "--image=lab", "--cpu-only", "--background"],
     )
     .ok();
-    let mut other = host.as_user("alice").pty(UPDATE, &["thesis", "--rebuild"]);
-    assert_eq!(other.wait(), Some(0), "{}", other.output());
+    let other = "container thesis, running, is made from lab: \
+                 container-retire thesis && project-launch thesis\r\n";
+    assert!(rebuilt().ends_with(other));
 }

@@ -139,7 +139,7 @@ fn an_image_that_is_not_there_yet_is_fetched() {
 fn what_cannot_be_makes_nothing() {
     let host = host(1);
     let see = "hint: as in mlc-create my-container Pytorch 2.8.0: see mlc-create --help\n";
-    let elsewhere = "name an image: container-create thesis --image";
+    let elsewhere = "name an image: container-create thesis --image=<image>";
     for (args, status, said) in [
         (&[][..], 2, format!("missing argument <name>\n{see}")),
         (&["thesis"], 2, format!("missing argument <framework>\n{see}")),

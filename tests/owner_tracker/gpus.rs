@@ -55,7 +55,7 @@ fn a_container_with_gpus_that_ds01_did_not_make_is_flagged_with_its_owner() {
     assert_eq!(once(&host), done(lines, ""));
     let expected = [
         "bob (unmanaged) | mounted",
-        "alice? (unmanaged) | claimed",
+        "perhaps alice (unmanaged) | claimed",
         "unmanaged | stray",
     ];
     assert_eq!(holders(&host), expected);

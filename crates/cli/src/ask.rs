@@ -1,22 +1,24 @@
 //! Questions to a person at a terminal.
 
 use std::{
-    ffi::c_int,
     io::{self, BufRead, ErrorKind},
     os::fd::AsFd,
 };
 
 use console::Term;
 use ds01_core::failure::{Failure, Kind};
-use inquire::{InquireError, Select, ui::RenderConfig};
+use inquire::{InquireError, Select, list_option::ListOption, ui::RenderConfig};
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
-    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
+    sys::{
+        signal::{SigSet, SigmaskHow, Signal},
+        termios::{self, SetArg},
+    },
 };
 
 use crate::{
-    printable,
-    table::layout,
+    interrupt::{Insistent, Interruptible},
+    printable, table,
     ui::{Ui, cells, is_dumb, styled, width},
 };
 
@@ -160,7 +162,7 @@ impl Ui {
         let rows: Vec<_> = rows.iter().map(cells).collect();
         // Two columns for the mark, and one so that the line never wraps; a number goes before each.
         let digits = rows.len().to_string().len();
-        let mut items = layout(&rows, Some(width(&terminal).saturating_sub(digits + 5)));
+        let mut items = table::items(&rows, width(&terminal).saturating_sub(digits + 5));
         for (index, item) in items.iter_mut().enumerate() {
             *item = format!("{:digits$}) {item}", index + 1);
         }
@@ -168,9 +170,14 @@ impl Ui {
             return self.choose_by_number(&prompt, &items);
         }
         self.show("");
-        let _guard = Interruptible::new()?;
+        let _guard = Insistent::new()?;
+        let modes = termios::tcgetattr(io::stdin()).map_err(|errno| failed(&errno.into()))?;
+        // What was chosen stays on the line of the question, which has no room for all of it.
+        let name =
+            |chosen: ListOption<&String>| rows[chosen.index].first().cloned().unwrap_or_default();
         let menu = Select::new(&prompt, items)
-            .with_help_message("arrows and Enter, or type a number or part of a name")
+            .with_formatter(&name)
+            .with_help_message("arrows and Enter, a number, or a name")
             .with_page_size(usize::from(terminal.size().0 - LINES).clamp(1, 15))
             .with_render_config(match styled(true) {
                 true => RenderConfig::default_colored(),
@@ -180,8 +187,9 @@ impl Ui {
         menu.raw_prompt()
             .map(|chosen| chosen.index)
             .map_err(|error| {
-                // The menu hides the cursor, and gives it back only if it ends well.
+                // The menu gives back the cursor and the modes only if it ends well.
                 let _ = terminal.show_cursor();
+                let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &modes);
                 match error {
                     InquireError::OperationCanceled => nothing_chosen(),
                     InquireError::OperationInterrupted => {
@@ -280,7 +288,7 @@ fn nothing_chosen() -> Failure {
 }
 
 /// Why a question has no answer.
-fn failed(error: &io::Error) -> Failure {
+pub(crate) fn failed(error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::Interrupted {
         return Failure::new(Kind::Interrupted, "interrupted");
     }
@@ -288,33 +296,6 @@ fn failed(error: &io::Error) -> Failure {
     failure.causes.push(error.to_string());
     failure
 }
-
-/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be
-/// restored. A program that is started meanwhile is ended by it as ever.
-struct Interruptible(SigAction);
-
-impl Interruptible {
-    fn new() -> Result<Self, Failure> {
-        // Without SA_RESTART: the read must end.
-        let action = SigAction::new(
-            SigHandler::Handler(ignore),
-            SaFlags::empty(),
-            SigSet::empty(),
-        );
-        // SAFETY: the handler does nothing, so it may run at any point of the program.
-        let before = unsafe { sigaction(Signal::SIGINT, &action) };
-        before.map(Self).map_err(|errno| failed(&errno.into()))
-    }
-}
-
-impl Drop for Interruptible {
-    fn drop(&mut self) {
-        // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
-        let _ = unsafe { sigaction(Signal::SIGINT, &self.0) };
-    }
-}
-
-extern "C" fn ignore(_signal: c_int) {}
 
 #[cfg(test)]
 mod tests {

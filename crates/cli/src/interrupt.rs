@@ -1,18 +1,22 @@
-//! Ctrl-C in the middle of several steps.
+//! Ctrl-C in the middle of several steps, or of a question.
 
 use std::{
+    ffi::c_int,
     os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
 use ds01_core::failure::{Failure, Kind};
 use nix::{
+    libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
-        signal::{SigSet, SigmaskHow, Signal},
+        signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction},
         signalfd::{SfdFlags, SignalFd},
     },
 };
+
+use crate::ask::failed;
 
 /// While this lives, Ctrl-C and what else ends a command do not end this process: it asks for
 /// them between two steps, so that it can undo the first.
@@ -84,4 +88,82 @@ impl Drop for Interruptions {
         // What came since the last check ends the process now. It cannot fail for a valid mask.
         let _ = self.before.thread_set_mask();
     }
+}
+
+/// While this lives, Ctrl-C ends the read of an answer instead of the process, so that the terminal can be
+/// restored. A program that is started meanwhile is ended by it as ever.
+pub(crate) struct Interruptible(SigAction);
+
+impl Interruptible {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        // Without SA_RESTART: the read must end.
+        let action = SigAction::new(
+            SigHandler::Handler(ignore),
+            SaFlags::empty(),
+            SigSet::empty(),
+        );
+        // SAFETY: the handler does nothing, so it may run at any point of the program.
+        let before = unsafe { sigaction(Signal::SIGINT, &action) };
+        before.map(Self).map_err(|errno| failed(&errno.into()))
+    }
+}
+
+impl Drop for Interruptible {
+    fn drop(&mut self) {
+        // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
+        let _ = unsafe { sigaction(Signal::SIGINT, &self.0) };
+    }
+}
+
+extern "C" fn ignore(_signal: c_int) {}
+
+/// As [`Interruptible`], for a menu: Ctrl-C ends the next read too, as it may come while the menu is
+/// drawn.
+pub(crate) struct Insistent([(Signal, SigAction); 2]);
+
+impl Insistent {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let set = |signal, handler| {
+            let action = SigAction::new(
+                SigHandler::Handler(handler),
+                SaFlags::empty(),
+                SigSet::empty(),
+            );
+            // SAFETY: the handlers do nothing but a system call.
+            let before = unsafe { sigaction(signal, &action) };
+            before.map(|before| (signal, before))
+        };
+        let both = set(Signal::SIGALRM, ignore)
+            .and_then(|alarm| Ok([alarm, set(Signal::SIGINT, ring_on)?]));
+        both.map(Self).map_err(|errno| failed(&errno.into()))
+    }
+}
+
+impl Drop for Insistent {
+    fn drop(&mut self) {
+        ring(0);
+        for (signal, before) in &self.0 {
+            // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
+            let _ = unsafe { sigaction(*signal, before) };
+        }
+    }
+}
+
+extern "C" fn ring_on(_signal: c_int) {
+    const PERIOD_US: libc::suseconds_t = 10_000;
+    ring(PERIOD_US);
+}
+
+/// Has SIGALRM come again and again; with 0, no more.
+fn ring(period_us: libc::suseconds_t) {
+    let period = libc::timeval {
+        tv_sec: 0,
+        tv_usec: period_us,
+    };
+    let timer = libc::itimerval {
+        it_interval: period,
+        it_value: period,
+    };
+    // SAFETY: a system call that reads the timer.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) };
 }

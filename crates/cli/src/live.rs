@@ -33,6 +33,12 @@ const LEAVE: &[u8] = b"\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// Lines of a terminal that does not tell.
 const HEIGHT: u16 = 24;
 
+/// Seconds without an answer after which a person wonders.
+const LONG: u32 = 3;
+
+/// In the place of the first line, until the next frame.
+const NO_ANSWER: &[u8] = b"\x1b[Hno answer yet; Ctrl-C leaves\x1b[K";
+
 /// The modes that the terminal had.
 static BEFORE: OnceLock<libc::termios> = OnceLock::new();
 
@@ -82,7 +88,8 @@ impl Ui {
     ///
     /// # Errors
     ///
-    /// Those of `gather` and `draw`, the terminal restored.
+    /// Those of `draw`, and of the first `gather`, the terminal restored. If something cannot be
+    /// reached later, that is told, and it goes on until it can.
     pub fn watch<T>(
         &mut self,
         interval: Interval,
@@ -99,10 +106,22 @@ impl Ui {
             self.buffer.clear();
             return left.map(|()| ExitStatus(0));
         }
+        let mut seen = false;
+        let mut lost = false;
         loop {
-            let value = gather(self)?;
-            draw(self, &value)?;
-            self.flush()?;
+            match gather(self) {
+                Ok(value) => {
+                    (seen, lost) = (true, false);
+                    draw(self, &value)?;
+                    self.flush()?;
+                }
+                Err(failure) if is_passing(&failure, seen) => {
+                    if !std::mem::replace(&mut lost, true) {
+                        self.failure(&failure);
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
             if self.closed() || is_closed_within(interval.0) {
                 return Ok(ExitStatus(0));
             }
@@ -115,13 +134,23 @@ impl Ui {
         mut gather: impl FnMut(&mut Self) -> Result<T, Failure>,
         mut draw: impl FnMut(&mut Self, &T) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        let mut last = None;
         loop {
-            let value = gather(self)?;
+            match noticed(|| gather(self)) {
+                Ok(value) => last = Some(value),
+                Err(failure) if is_passing(&failure, last.is_some()) => {
+                    self.failure(&failure);
+                    self.note("what follows was seen before; it is asked for again and again");
+                }
+                Err(failure) => return Err(failure),
+            }
             let told = std::mem::take(&mut self.buffer);
             let until = Instant::now() + interval.0;
             loop {
                 self.buffer.clone_from(&told);
-                draw(self, &value)?;
+                if let Some(value) = &last {
+                    draw(self, value)?;
+                }
                 let drawn = std::mem::take(&mut self.buffer);
                 self.put(frame(&String::from_utf8_lossy(&drawn), height()).as_bytes())?;
                 match wait(until)? {
@@ -132,6 +161,21 @@ impl Ui {
             }
         }
     }
+}
+
+/// Whether a watch that has `seen` something goes on: what cannot be reached may be back.
+fn is_passing(failure: &Failure, seen: bool) -> bool {
+    seen && failure.kind == Kind::Unreachable
+}
+
+/// Gathers, and says on the screen that nothing has come yet if that takes long. A signal says it:
+/// what gathers may need this process to have one thread.
+fn noticed<T>(gather: impl FnOnce() -> T) -> T {
+    // SAFETY: two system calls, which take a number.
+    unsafe { libc::alarm(LONG) };
+    let gathered = gather();
+    unsafe { libc::alarm(0) };
+    gathered
 }
 
 /// What makes the screen show these lines and nothing else, or as many as fit and how many do not.
@@ -198,7 +242,7 @@ fn is_closed_within(time: Duration) -> bool {
 }
 
 /// While this lives, the terminal is ours, and is given back whatever ends the process.
-struct View([(Signal, SigAction); 5]);
+struct View([(Signal, SigAction); 6]);
 
 impl View {
     fn enter() -> Result<Self, Failure> {
@@ -214,19 +258,25 @@ impl View {
             (Signal::SIGHUP, SigHandler::Handler(end)),
             (Signal::SIGTSTP, SigHandler::Handler(stop)),
             (Signal::SIGWINCH, SigHandler::Handler(wake)),
+            (Signal::SIGALRM, SigHandler::Handler(wonder)),
         ];
         let mut size = SigSet::empty();
         size.add(Signal::SIGWINCH);
         let blocked = size.thread_swap_mask(SigmaskHow::SIG_BLOCK);
         blocked.map_err(|error| failed("take signals", error))?;
+        // What is asked goes on after the one that only tells.
+        let flags = |signal| match signal {
+            Signal::SIGALRM => SaFlags::SA_RESTART,
+            _ => SaFlags::empty(),
+        };
         let set = |(signal, handler)| {
-            let action = SigAction::new(handler, SaFlags::empty(), SigSet::all());
+            let action = SigAction::new(handler, flags(signal), SigSet::all());
             // SAFETY: the handlers make system calls only, on values that never change.
             let before = unsafe { sigaction(signal, &action) };
             before.map(|before| (signal, before))
         };
-        let [a, b, c, d, e] = handlers.map(set);
-        let all = (|| Ok([a?, b?, c?, d?, e?]))();
+        let [a, b, c, d, e, f] = handlers.map(set);
+        let all = (|| Ok([a?, b?, c?, d?, e?, f?]))();
         let view = Self(all.map_err(|error| failed("take signals", error))?);
         enter();
         Ok(view)
@@ -290,6 +340,10 @@ extern "C" fn stop(_: c_int) {
 }
 
 extern "C" fn wake(_: c_int) {}
+
+extern "C" fn wonder(_: c_int) {
+    write(NO_ANSWER);
+}
 
 fn failed(what: &str, error: Errno) -> Failure {
     Failure::new(Kind::Failed, format!("cannot {what}: {error}"))

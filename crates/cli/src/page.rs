@@ -118,13 +118,14 @@ impl<'a> Page<'a> {
 
     /// One screen: how to call it, examples, what there is to give.
     pub(crate) fn help(&self) -> Vec<Section> {
-        let usage = format!("Usage: {}\n{}", self.usage(), self.sentence());
+        let usage = Block::Code(format!("Usage: {}", self.usage()));
+        let sentence = Block::Text(self.sentence().into());
         let more = format!(
             "More: {} --info is the full reference; --concepts explains the ideas, --guided each step.",
             self.name
         );
         let mut sections = vec![
-            Section::new("", vec![Block::Code(usage)]),
+            Section::new("", vec![usage, sentence]),
             self.examples(),
             self.commands(),
             self.arguments(),

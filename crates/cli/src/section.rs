@@ -1,4 +1,5 @@
-//! Several tables under headings of their own.
+//! Tables that are more than columns: several under headings of their own, or with a last cell of
+//! any length.
 
 use std::iter;
 
@@ -7,8 +8,9 @@ use serde::Serialize;
 
 use crate::{
     Format, Ui, printable,
-    table::{fitting, layout},
+    table::{fitting, layout, told},
     text::wrap,
+    ui::cells,
 };
 
 /// Blanks before the lines of a section.
@@ -50,6 +52,29 @@ impl Ui {
             Format::Simple => rows.iter().try_for_each(|row| self.cells("", row)),
             Format::Json => self.json(value),
         }
+    }
+
+    /// Prints rows whose last cell tells something, under headings if there are any. Nothing is
+    /// cut: on a terminal that is too narrow the last cell goes on below.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::line`].
+    pub fn telling<const N: usize>(
+        &mut self,
+        headings: Option<[&str; N]>,
+        rows: &[[String; N]],
+    ) -> Result<(), Failure> {
+        let titles = headings.map(|headings| cells(&headings.map(str::to_owned)));
+        let all: Vec<_> = titles.into_iter().chain(rows.iter().map(cells)).collect();
+        let look = self.look();
+        let lines = told(&all, self.columns_to_fill());
+        let line = |(at, line): (usize, String)| match at == 0 && headings.is_some() {
+            true => look.heading(&line) + "\n",
+            false => line + "\n",
+        };
+        let text: String = lines.into_iter().enumerate().map(line).collect();
+        self.text(&text)
     }
 
     /// Prints sections: for people one below the other, for the shell a line a row.

@@ -2,6 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::text::{INDENT, wrap};
+
 /// Spaces between two columns.
 const GAP: usize = 2;
 
@@ -30,6 +32,59 @@ pub(crate) fn layout(rows: &[Vec<String>], width: Option<usize>) -> Vec<String> 
         fit(&mut widths, width);
     }
     rows.iter().map(|row| line(row, &widths)).collect()
+}
+
+/// The same with nothing cut: where that is wider than `width`, the last cell of a row goes on in
+/// lines of its own, indented.
+pub(crate) fn told(rows: &[Vec<String>], width: Option<usize>) -> Vec<String> {
+    let lines = layout(rows, None);
+    let Some(width) = width.filter(|width| lines.iter().any(|line| line.width() > *width)) else {
+        return lines;
+    };
+    let heads: Vec<_> = rows
+        .iter()
+        .map(|row| row[..row.len().saturating_sub(1)].to_vec())
+        .collect();
+    let heads = layout(&heads, None).into_iter();
+    let on_below = |((line, head), row): ((String, String), &Vec<String>)| {
+        if line.width() <= width {
+            return vec![line];
+        }
+        let tail = row.last().map_or("", |tail| tail);
+        let below = wrap(tail, width.saturating_sub(INDENT)).into_iter();
+        let below = below.map(|text| format!("{:INDENT$}{text}", ""));
+        [head].into_iter().chain(below).collect()
+    };
+    let lines = lines.into_iter().zip(heads).zip(rows);
+    lines.flat_map(on_below).collect()
+}
+
+/// Lays out the items of a menu. The first cell, by which one is chosen, stays whole as far as
+/// `width` allows; of the facts beside it, those on the right are left out first.
+pub(crate) fn items(rows: &[Vec<String>], width: usize) -> Vec<String> {
+    let names = rows.iter().map(|row| row.first().map_or("", |name| name));
+    let widest = names.clone().map(UnicodeWidthStr::width).max();
+    let widest = widest.unwrap_or(0).min(width);
+    let facts: Vec<_> = rows
+        .iter()
+        .map(|row| row.iter().skip(1).cloned().collect())
+        .collect();
+    let room = width.saturating_sub(widest + GAP);
+    let count = if room < LEAST {
+        0
+    } else {
+        fitting(&facts, room)
+    };
+    let facts: Vec<Vec<String>> = facts
+        .into_iter()
+        .map(|facts: Vec<String>| facts.into_iter().take(count).collect())
+        .collect();
+    let item = |(name, facts): (&str, String)| {
+        let name = cut(name, widest);
+        let pad = widest + GAP - name.width();
+        format!("{name}{:pad$}{facts}", "").trim_end().to_owned()
+    };
+    names.zip(layout(&facts, Some(room))).map(item).collect()
 }
 
 /// How many of the first columns have room in `width`, if each is cut to [`READABLE`] at most.
@@ -144,6 +199,55 @@ mod tests {
         assert_eq!(
             layout(&rows, Some(33))[1],
             "thesis  registry/pytorch:2.8  0"
+        );
+    }
+
+    #[test]
+    fn what_is_told_goes_on_below_and_nothing_is_cut() {
+        let rows = rows(&[
+            &["TIME", "TYPE", "DETAILS"],
+            &["12:00", "start", "gpus=\"0 1\" reason=\"somebody else\""],
+            &["12:01", "stop", "by=all"],
+        ]);
+        assert_eq!(told(&rows, Some(80)), layout(&rows, None));
+        let below = [
+            "TIME   TYPE   DETAILS",
+            "12:00  start",
+            "  gpus=\"0 1\"",
+            "  reason=\"somebody else\"",
+            "12:01  stop   by=all",
+        ];
+        assert_eq!(told(&rows, Some(26)), below);
+    }
+
+    #[test]
+    fn the_name_in_a_menu_stays_whole() {
+        let rows = rows(&[
+            &[
+                "a-long-name-of-a-project",
+                "running",
+                "no GPU",
+                "registry/pytorch:2.8",
+            ],
+            &["b", "stopped", "GPU 0:1", "app"],
+        ]);
+        let item = |width: usize| items(&rows, width).remove(0);
+        let name = "a-long-name-of-a-project";
+        assert_eq!(
+            item(80),
+            format!("{name}  running  no GPU   registry/pytorch:2.8")
+        );
+        assert_eq!(
+            item(60),
+            format!("{name}  running  no GPU   registry/pytorc…")
+        );
+        assert_eq!(item(44), format!("{name}  running  no GPU"));
+        assert_eq!(item(36), format!("{name}  running"));
+        assert_eq!(item(26), name);
+        assert_eq!(item(10), "a-long-na…");
+        assert_eq!(
+            items(&rows, 60)[1],
+            format!("{:26}stopped  GPU 0:1  app", "b")
         );
     }
 

@@ -122,6 +122,11 @@ impl Ui {
         self.text(&text)
     }
 
+    /// Whether results are shown on a terminal.
+    pub fn shows(&self) -> bool {
+        self.stdout_is_terminal
+    }
+
     /// Prints rows of a result for scripts: a line a row, cells separated by tabs.
     ///
     /// # Errors

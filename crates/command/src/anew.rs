@@ -6,75 +6,70 @@ use ds01_cli::Ui;
 use ds01_core::{
     failure::{Failure, Kind},
     image,
+    label::Interface,
     name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
     Host,
-    ops::{Create, Describe, Described, Listed, Remove},
+    ops::{Create, Created, Describe, Described, Remove},
     projects::Project,
 };
 
 use crate::{
     ask,
-    deploy::{deploy, existing, with_gpu},
+    deploy::{deploy, existing},
     patience,
 };
 
 /// Seconds between SIGTERM and SIGKILL.
 const GRACE: u32 = 10;
 
-/// What can be done with a new image.
-pub(crate) fn tell_next(ui: &mut Ui, name: &ContainerName, found: Option<&Listed>) {
-    match found {
-        Some(found) => ui.note(format_args!(
-            "container {name}, {}, is made from the image of before: container-retire {name} && project-launch {name}",
-            found.state
-        )),
-        None => ui.note(format_args!("next: container-deploy {name}")),
-    }
+/// What can be done with a project's image that was built.
+///
+/// # Errors
+///
+/// If the containers cannot be looked at.
+pub(crate) fn tell_next(host: &Host, ui: &mut Ui, name: &ContainerName) -> Result<(), Failure> {
+    let found = described(host, ui, name)?;
+    tell(host, ui, name, found.as_ref());
+    Ok(())
 }
 
 /// Makes a project's container anew from its new image, if the user agrees: with as many devices,
-/// and the same folders. Where nobody can be asked, the command is told.
+/// and the same folders. Where nobody can be asked, the command is told. The container that was
+/// made.
 ///
 /// # Errors
 ///
 /// Those of the steps; a container that was removed and could not be made again is told of.
-pub(crate) fn offer(host: &Host, ui: &mut Ui, project: &Project) -> Result<(), Failure> {
+pub(crate) fn offer(
+    host: &Host,
+    ui: &mut Ui,
+    project: &Project,
+) -> Result<Option<Created>, Failure> {
     let name = &project.name;
-    let found = existing(host, ui, name)?;
+    let found = described(host, ui, name)?;
     let own = image::of_project(host.caller().uid, name);
-    let Some(found) = found
+    let Some(about) = found
         .as_ref()
-        .filter(|found| found.image == own && ui.interactive())
+        .filter(|about| about.image == own && about.outdated && ui.interactive())
     else {
-        tell_next(ui, name, found.as_ref());
-        return Ok(());
+        tell(host, ui, name, found.as_ref());
+        return Ok(None);
     };
     let question = format!(
         "Container {name}, {}, is made from the image of before. Make it anew? What was changed in it \
          by hand goes, the workspace stays.",
-        found.state
+        about.state
     );
     if !ui.confirm(&question)? {
-        tell_next(ui, name, Some(found));
-        return Ok(());
+        tell(host, ui, name, Some(about));
+        return Ok(None);
     }
-    let short = ContainerArg {
-        name: name.clone(),
-        uid: None,
-    };
-    let about = ask(
-        host,
-        ui,
-        &Describe {
-            name: short.clone(),
-        },
-    )?;
-    let create = like(project, &about);
+    let create = like(project, about);
     ui.explain("it is stopped and removed, as docker stop and docker rm do");
     let remove = Remove {
-        name: short,
+        name: short(name),
         stop_seconds: Some(GRACE),
         volumes: false,
         image: false,
@@ -89,8 +84,44 @@ pub(crate) fn offer(host: &Host, ui: &mut Ui, project: &Project) -> Result<(), F
         }
         failure.with_hint(format!("make it with container-deploy {name}"))
     })?;
-    ui.note(format_args!("{name} runs {}", with_gpu(&made.devices)));
-    Ok(())
+    Ok(Some(made))
+}
+
+fn short(name: &ContainerName) -> ContainerArg {
+    ContainerArg {
+        name: name.clone(),
+        uid: None,
+    }
+}
+
+/// The caller's container of this name, closely.
+fn described(host: &Host, ui: &mut Ui, name: &ContainerName) -> Result<Option<Described>, Failure> {
+    match existing(host, ui, name)? {
+        Some(_) => ask(host, ui, &Describe { name: short(name) }).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What there is of containers beside a project's image.
+fn tell(host: &Host, ui: &mut Ui, name: &ContainerName, found: Option<&Described>) {
+    let Some(about) = found else {
+        ui.note(format_args!("next: container-deploy {name}"));
+        return;
+    };
+    let state = about.state;
+    let of = match about.image == image::of_project(host.caller().uid, name) {
+        true if !about.outdated => {
+            ui.note(format_args!(
+                "container {name}, {state}, is made from this image"
+            ));
+            return;
+        }
+        true => "the image of before",
+        false => &about.image,
+    };
+    ui.note(format_args!(
+        "container {name}, {state}, is made from {of}: container-retire {name} && project-launch {name}"
+    ));
 }
 
 /// One with as many devices as a container has, and its folders.
@@ -112,6 +143,7 @@ fn like(project: &Project, about: &Described) -> Create {
         data: about.data.clone(),
         gpus: u32::try_from(slots.count()).unwrap_or(u32::MAX),
         dry_run: false,
+        interface: Interface::Orchestration,
         wait: None,
     }
 }

@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use ds01_host::{
     Host,
-    ops::{Create, Created, List, Listed, Locate, Remove, Start},
+    ops::{Create, Created, List, Listed, Locate, Remove, Settle, Start},
 };
 
 use crate::{ask, attach};
@@ -35,15 +35,12 @@ pub fn deploy(
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
-    let made = crate::create(host, ui, create, patience).map_err(|failure| {
-        match (failure.kind, &create.image) {
-            (Kind::NotFound, None) => failure.with_hint(format!(
-                "build it with project-launch {}, or name one with --image",
-                create.project.as_ref().unwrap_or(&create.name)
-            )),
-            _ => failure,
+    let made = match crate::create(host, ui, create, patience) {
+        Err(failure) if failure.kind == Kind::NotFound && create.image.is_none() => {
+            return Err(failure.with_hint(no_image(host, create)?));
         }
-    })?;
+        made => made?,
+    };
     explain_create(host, ui, &made);
     let name = ContainerArg {
         name: made.name.clone(),
@@ -51,13 +48,19 @@ pub fn deploy(
     };
     let started = interruptions.check().and_then(|()| {
         ui.explain("it is started, as docker start does");
-        ask(host, ui, &Start { name: name.clone() })?;
+        let one_by_one = format!(
+            "to see more, take the steps one by one: container-create {} --image={} --gpu={} && container-start {}",
+            made.name, made.image, create.gpus, made.name
+        );
+        ask(host, ui, &Start { name: name.clone() })
+            .map_err(|failure| failure.with_hint(one_by_one))?;
+        stays_up(host, ui, &name)?;
         interruptions.check()
     });
     match started {
         Ok(()) => Ok(made),
         Err(failure) => {
-            let failure = undo(host, ui, create, &made, name, failure);
+            let failure = undo(host, ui, &made, name, failure);
             // Interrupted while it failed, it is both.
             let kind = interruptions
                 .check()
@@ -65,6 +68,45 @@ pub fn deploy(
             Err(Failure { kind, ..failure })
         }
     }
+}
+
+/// Looks whether a container that was started stays up.
+///
+/// # Errors
+///
+/// Status 1 if it ended at once, with what it printed last.
+pub(crate) fn stays_up(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<(), Failure> {
+    let Some(ended) = ask(host, ui, &Settle { name: name.clone() })? else {
+        return Ok(());
+    };
+    let status = ended
+        .status
+        .map_or(String::new(), |status| format!(", with status {status}"));
+    let message = format!(
+        "container {} ended as soon as it was started{status}",
+        name.name
+    );
+    let mut failure = Failure::new(Kind::Failed, message).with_hint(
+        "an image needs a shell and tail, which every Linux system has: choose from image-list --all",
+    );
+    failure.causes = ended.said;
+    Err(failure)
+}
+
+/// What to do for a container that has no image: its project's, if it has a project.
+fn no_image(host: &Host, create: &Create) -> Result<String, Failure> {
+    let project = create.project.as_ref().unwrap_or(&create.name);
+    let own = match host.project(project)? {
+        Some(found) if found.dockerfile()?.is_some() => {
+            format!("build it with image-create {project}")
+        }
+        Some(_) => format!("make one with image-create {project}"),
+        None => format!("make a project first, with project-init {project}"),
+    };
+    let name = &create.name;
+    Ok(format!(
+        "{own}; or choose from image-list --all: container-deploy {name} --image=<image>"
+    ))
 }
 
 /// The caller's container of this name, in whatever state.
@@ -118,14 +160,7 @@ fn explain_create(host: &Host, ui: &mut Ui, made: &Created) {
 }
 
 /// Removes what was made; the failure, which says too if that did not work.
-fn undo(
-    host: &Host,
-    ui: &mut Ui,
-    create: &Create,
-    made: &Created,
-    name: ContainerArg,
-    failure: Failure,
-) -> Failure {
+fn undo(host: &Host, ui: &mut Ui, made: &Created, name: ContainerArg, failure: Failure) -> Failure {
     let short = &made.name;
     let remove = Remove {
         name: name.clone(),
@@ -153,15 +188,7 @@ fn undo(
         }
         _ => {
             ui.note(format_args!("{short} was removed again"));
-            if failure.kind == Kind::Interrupted {
-                return failure;
-            }
-            let image = &made.image;
-            let gpus = create.gpus;
-            failure.with_hint(format!(
-                "to see more, take the steps one by one: container-create {short} --image={image} \
-                 --gpu={gpus} && container-start {short}"
-            ))
+            failure
         }
     }
 }

@@ -22,7 +22,6 @@ use crate::{
     anew::tell_next,
     base::{Base, begin},
     build,
-    deploy::existing,
     init::{ask_packages, ask_topic, tell_left_out, with_requirements},
     launch::no_project,
     own,
@@ -100,9 +99,7 @@ pub fn image_create(host: &Host, ui: &mut Ui, asked: &ImageCreate) -> Result<(),
     }
     let image = build(host, ui, &project, &asked.how, &again(asked, &name))?;
     ui.line(image)?;
-    let found = existing(host, ui, &name)?;
-    tell_next(ui, &name, found.as_ref());
-    Ok(())
+    tell_next(host, ui, &name)
 }
 
 /// The command that builds it once more.

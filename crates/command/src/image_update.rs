@@ -18,7 +18,7 @@ use ds01_host::{
     text_file::{TextFile, replace_all},
 };
 
-use crate::{How, anew, build, image_create::choose, launch::no_project, own};
+use crate::{How, anew, build, image_create::choose, launch::no_project, own, with_gpu};
 
 /// What was asked for; with nothing, a menu asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +79,10 @@ pub fn image_update(host: &Host, ui: &mut Ui, asked: &ImageUpdate) -> Result<(),
     }
     let image = build(host, ui, &project, &asked.how, &again(&name, asked))?;
     ui.line(image)?;
-    anew::offer(host, ui, &project)
+    if let Some(made) = anew::offer(host, ui, &project)? {
+        ui.note(format_args!("{name} runs {}", with_gpu(&made.devices)));
+    }
+    Ok(())
 }
 
 /// Refuses what needs a terminal where there is none.

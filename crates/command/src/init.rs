@@ -239,8 +239,9 @@ fn tell(ui: &mut Ui, draft: &Draft, made: &Made, missing: Option<&Failure>) {
         ui.warn(format_args!("there is no git repository: {why}"));
     }
     if draft.blank {
+        let image = draft.image();
         ui.note(format_args!(
-            "next: container-deploy {name} --image=<image>"
+            "next: container-deploy {name} --image={image}"
         ));
     } else if let Some(why) = missing {
         ui.warn(format_args!("there is no Dockerfile yet: {}", why.message));

@@ -6,18 +6,19 @@ use ds01_cli::{ExitStatus, Ui, human, nearest};
 use ds01_core::{
     dockerfile,
     failure::{Failure, Kind},
+    label::Interface,
     name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
     Host, clock,
     engine::Image,
-    ops::{Create, List, Listed, Start},
+    ops::{Admit, Create, Created, List, Listed, Start},
     projects::Project,
 };
 
 use crate::{
-    How, ask, build, deploy,
-    deploy::{existing, with_slots},
+    How, anew, ask, build, deploy,
+    deploy::{existing, stays_up, with_slots},
     own, shell, with_gpu,
 };
 
@@ -60,7 +61,7 @@ pub fn launch(
         found => {
             let question =
                 format!("Project {name} has no image yet. Build it from its Dockerfile?");
-            if !rebuild && ui.interactive() && !ui.confirm(&question)? {
+            if !rebuild && ui.interactive() && !ui.offer(&question)? {
                 return Err(Failure::new(Kind::Failed, "nothing was built"));
             }
             let again = match found {
@@ -69,6 +70,12 @@ pub fn launch(
                 }
                 None => format!("project-launch {name}"),
             };
+            // Before it takes minutes: a limit stays.
+            let admit = Admit {
+                name: name.clone(),
+                gpus,
+            };
+            ask(host, ui, &admit)?;
             build(host, ui, &project, &How::default(), &again)?;
         }
     }
@@ -80,6 +87,7 @@ pub fn launch(
         data: None,
         gpus,
         dry_run: false,
+        interface: Interface::Orchestration,
         wait: None,
     };
     let made = deploy(host, ui, &create, patience).map_err(|failure| match failure.kind {
@@ -107,6 +115,51 @@ fn again(
 ) -> Result<ExitStatus, Failure> {
     let name = &found.name;
     if rebuild {
+        if let Some(made) = rebuilt(host, ui, project, found)? {
+            let runs = format!("runs {}", with_gpu(&made.devices));
+            return shell(host, ui, name, &runs, open);
+        }
+    } else if let Some(image) = host.image_of(name)? {
+        tell_stale(ui, project, &image);
+    }
+    ui.explain("the container exists: it is started, as docker start does, unless it runs");
+    let short = ContainerArg {
+        name: name.clone(),
+        uid: None,
+    };
+    let already = match ask(
+        host,
+        ui,
+        &Start {
+            name: short.clone(),
+        },
+    )?
+    .already
+    {
+        true => "runs already",
+        false => {
+            stays_up(host, ui, &short)?;
+            "runs"
+        }
+    };
+    let runs = format!("{already} {}", with_slots(&found.slots));
+    shell(host, ui, name, &runs, open)
+}
+
+/// The project's image is built again although it has a container, which is then made anew if the
+/// user agrees: the container that was made. Where nobody can be asked nothing is built.
+///
+/// # Errors
+///
+/// Status 4 where nobody can be asked; those of the build and of what follows.
+fn rebuilt(
+    host: &Host,
+    ui: &mut Ui,
+    project: &Project,
+    found: &Listed,
+) -> Result<Option<Created>, Failure> {
+    let name = &project.name;
+    if !ui.interactive() {
         let message = format!(
             "container {name} exists, {}: a new image would not reach it",
             found.state
@@ -115,22 +168,12 @@ fn again(
             format!("retire it first: container-retire {name} && project-launch {name} --rebuild");
         return Err(Failure::new(Kind::State, message).with_hint(hint));
     }
-    if let Some(image) = host.image_of(name)? {
-        tell_stale(ui, project, &image);
+    if project.dockerfile()?.is_none() {
+        return Err(no_dockerfile(name, true));
     }
-    ui.explain("the container exists: it is started, as docker start does, unless it runs");
-    let start = Start {
-        name: ContainerArg {
-            name: name.clone(),
-            uid: None,
-        },
-    };
-    let already = match ask(host, ui, &start)?.already {
-        true => "runs already",
-        false => "runs",
-    };
-    let runs = format!("{already} {}", with_slots(&found.slots));
-    shell(host, ui, name, &runs, open)
+    let again = format!("project-launch {name} --rebuild; the container is as it was");
+    build(host, ui, project, &How::default(), &again)?;
+    anew::offer(host, ui, project)
 }
 
 /// Says which files of a project its image does not know as they are now. The project's container,

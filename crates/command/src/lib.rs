@@ -308,17 +308,17 @@ pub fn holders(status: &DeviceStatus) -> [String; 2] {
     }
 }
 
-/// A holder's user, with a mark if DS01 did not make the container, and a question mark if only
-/// somebody's word says whose it is.
+/// A holder's user, with a mark if DS01 did not make the container, and another if only somebody's
+/// word says whose it is.
 pub(crate) fn holding_user(user: Option<&str>, by: Option<Way>, state: &str) -> String {
     match user {
         Some(user) if state == "unmanaged" => {
             let doubt = if by.is_none_or(Way::is_claim) {
-                "?"
+                "perhaps "
             } else {
                 ""
             };
-            format!("{user}{doubt} (unmanaged)")
+            format!("{doubt}{user} (unmanaged)")
         }
         Some(user) => user.into(),
         None => "unmanaged".into(),

@@ -165,14 +165,14 @@ impl UserError for Denied {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Rebuilt { .. } => "try again then; containers that exist can be used".into(),
-            Self::Containers { .. } => "remove one with container-remove".into(),
+            Self::Containers { .. } => "remove one with container-retire".into(),
             Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
             Self::TooFew { exist: 0, .. } => "create it without one, with --cpu-only".into(),
             Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
             Self::Quota { held, .. } if *held == Share::NONE => {
                 "ask for fewer, or for none with --cpu-only".into()
             }
-            Self::Quota { .. } => "free a GPU with container-remove".into(),
+            Self::Quota { .. } => "free a GPU with container-retire".into(),
             Self::NoneFree { .. } | Self::NoneFits { .. } | Self::Reserved { .. } => {
                 "see who holds what with gpu-status".into()
             }
@@ -251,6 +251,11 @@ fn within(limits: &Limits, held: Share, asked: Share) -> Result<(), Denied> {
         Some(quota) => Err(Denied::Quota { held, asked, quota }),
         None => Ok(()),
     }
+}
+
+/// The share of the smallest device that somebody with `limits` may be given at all.
+pub fn smallest(limits: &Limits, inventory: &Inventory) -> Option<Share> {
+    usable(limits, inventory).map(|device| device.share).min()
 }
 
 /// The devices that somebody with `limits` may be given at all.

@@ -155,12 +155,17 @@ impl UserError for NoImage {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Framework { known, .. } | Self::Version { known, .. } if !known.is_empty() => {
-                format!("it has {}; or name an image with --image", known.join(", "))
+                format!(
+                    "it has {}; or name an image with --image=<image>",
+                    known.join(", ")
+                )
             }
             Self::Framework { .. } | Self::Version { .. } => {
-                "name an image with --image, of those that image-list --all shows".into()
+                "name an image with --image=<image>, of those that image-list --all shows".into()
             }
-            Self::Hardware { .. } => "name an image with --image, if you know better".into(),
+            Self::Hardware { .. } => {
+                "name an image with --image=<image>, if you know better".into()
+            }
         })
     }
 }

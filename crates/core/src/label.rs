@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{device::Held, name::EngineName, time::Timestamp};
 
 /// `true` on every container that DS01 made.
@@ -24,6 +26,27 @@ pub const AIME: &str = "aime.mlc";
 pub const FRAMEWORK: &str = "aime.mlc.FRAMEWORK";
 /// The owner's name for the container.
 pub const NAME: &str = "ds01.name";
+
+/// By which of our commands a container is asked for: the value of `ds01.interface`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interface {
+    /// One that takes a single step.
+    #[default]
+    Atomic,
+    /// One that takes several: it starts the container too.
+    Orchestration,
+}
+
+impl Interface {
+    /// The value of the label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Atomic => "atomic",
+            Self::Orchestration => "orchestration",
+        }
+    }
+}
 
 /// What the labels of one container say.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@ mod warning;
 mod watch;
 
 pub use due::{Due, Rule, longest, words};
-pub use extension::{Extension, NotExtended, extend, of_run};
+pub use extension::{Extension, NotExtended, extend, of_run, suggested};
 pub use idle::{Demand, Idle, idle_limit};
 pub use kind::Kind;
 pub use signal::{DeviceSample, Judged, Sample, Verdict, judge};

@@ -4,7 +4,7 @@
 //! `defaults`, and those over what ships. `null` is no limit, a key that is absent is inherited.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt,
     time::Duration,
 };
@@ -152,7 +152,6 @@ impl Policy {
     /// [`sanitised`] form for a member; nobody's group is the default one.
     pub fn limits_for(&self, login: &str) -> Limits {
         let form = sanitised(login);
-        let mut limits = self.defaults.clone();
         let has = |group: &&Group| group.members.contains(login) || group.members.contains(&form);
         let named = |group: &&Group| group.name == self.default_group;
         let group = self
@@ -160,13 +159,18 @@ impl Policy {
             .iter()
             .find(has)
             .or_else(|| self.groups.iter().find(named));
-        limits.group = group
-            .map_or(&self.default_group, |group| &group.name)
-            .clone();
         let own = self
             .overrides
             .get(login)
             .or_else(|| self.overrides.get(&form));
+        self.resolved(group, own)
+    }
+
+    fn resolved(&self, group: Option<&Group>, own: Option<&Vec<Setting>>) -> Limits {
+        let mut limits = self.defaults.clone();
+        limits.group = group
+            .map_or(&self.default_group, |group| &group.name)
+            .clone();
         limits.overridden = own.is_some();
         let settings = group
             .map(|group| &group.settings)
@@ -175,6 +179,30 @@ impl Policy {
             .flatten();
         settings.for_each(|setting| setting.apply(&mut limits));
         limits.settle(self.aggregate_enforced)
+    }
+
+    /// The limits of each group, and of each user who has some of their own; before them whose they
+    /// are, in words.
+    pub fn all_limits(&self) -> Vec<(String, Limits)> {
+        let of_group = |group: &Group| {
+            (
+                format!("group {}", group.name),
+                self.resolved(Some(group), None),
+            )
+        };
+        let groups = self.groups.iter().map(of_group);
+        let own = self.overrides.keys();
+        let own = own.map(|login| (format!("user {login}"), self.limits_for(login)));
+        groups.chain(own).collect()
+    }
+
+    /// Everybody whom the files name, as they stand there.
+    pub fn named(&self) -> BTreeSet<&str> {
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        members
+            .chain(self.overrides.keys())
+            .map(String::as_str)
+            .collect()
     }
 
     /// Whether there is a group of this name.

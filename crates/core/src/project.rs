@@ -203,6 +203,13 @@ impl Draft {
         Ok(files.into_iter().map(file).collect())
     }
 
+    /// The image that it begins from, for a command to be typed.
+    pub fn image(&self) -> &str {
+        self.recipe
+            .as_ref()
+            .map_or("<image>", |recipe| &recipe.base)
+    }
+
     fn pyproject(&self) -> String {
         let Self { name, topic, .. } = self;
         let (dynamic, setuptools) = match self.blank {
@@ -250,9 +257,12 @@ impl Draft {
         let name = &self.name;
         let mut text = format!("# {name}\n\n");
         if self.blank {
+            let deploy = format!("container-deploy {name} --image={}", self.image());
+            let retire = format!("container-retire {name}");
             text += &format!(
-                "    container-deploy {name} --image=<image>    # a shell with a GPU, in this folder\n\
-                 \x20   container-retire {name}                    # when done: frees the GPU\n"
+                "    {deploy}    # a shell with a GPU, in this folder\n    \
+                 {retire:width$}    # when done: frees the GPU\n",
+                width = deploy.chars().count()
             );
             return text;
         }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What keeps a container up until it is told to end: coreutils and busybox both have it.
-const IDLE: [&str; 3] = ["tail", "-f", "/dev/null"];
+pub const IDLE: [&str; 3] = ["tail", "-f", "/dev/null"];
 
 /// A folder of the host in the container.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -100,43 +100,43 @@ fn what_there_is_not_is_said_with_what_there_is() {
             "caffe",
             &a100,
             "this host's catalogue of images has no caffe; it has tensorflow, pytorch, jax; or name an \
-             image with --image",
+             image with --image=<image>",
         ),
         (
             "pytorch:2.7",
             &a100,
             "this host's catalogue of images has no pytorch:2.7; it has 2.10.0, 2.9.1, 2.9.1-aime, \
-             2.9.1, 2.5.1; or name an image with --image",
+             2.9.1, 2.5.1; or name an image with --image=<image>",
         ),
         (
             "pytorch:2.80",
             &a100,
             "this host's catalogue of images has no pytorch:2.80; it has 2.10.0, 2.9.1, 2.9.1-aime, \
-             2.9.1, 2.5.1; or name an image with --image",
+             2.9.1, 2.5.1; or name an image with --image=<image>",
         ),
         (
             "pytorch-cpu:2.5",
             &a100,
             "this host's catalogue of images has no pytorch-cpu:2.5; it has 2.9.1; or name an image \
-             with --image",
+             with --image=<image>",
         ),
         (
             "tensorflow-cpu",
             &a100,
-            "this host's catalogue of images has no tensorflow-cpu; name an image with --image, of \
+            "this host's catalogue of images has no tensorflow-cpu; name an image with --image=<image>, of \
              those that image-list --all shows",
         ),
         (
             "jax",
             &a100,
             "no image of jax works here: of the newest, nvcr.io/nvidia/jax:25.04-py3, it needs CUDA \
-             12.9, and the driver knows 12.4 at most; name an image with --image, if you know better",
+             12.9, and the driver knows 12.4 at most; name an image with --image=<image>, if you know better",
         ),
         (
             "tensorflow:2.10",
             &hardware((12, 4), &[(8, 0), (9, 0)]),
             "no image of tensorflow:2.10 works here: of the newest, tf:2.10.0-cuda11.2, it is made for \
-             GPUs older than this host's, of compute capability 9.0; name an image with --image, if \
+             GPUs older than this host's, of compute capability 9.0; name an image with --image=<image>, if \
              you know better",
         ),
     ] {
@@ -145,7 +145,7 @@ fn what_there_is_not_is_said_with_what_there_is() {
     let empty = choose(&[], &"jax".parse().unwrap(), &a100).unwrap_err();
     assert_eq!(
         empty.hint().unwrap(),
-        "name an image with --image, of those that image-list --all shows"
+        "name an image with --image=<image>, of those that image-list --all shows"
     );
 }
 

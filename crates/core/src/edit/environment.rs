@@ -1,5 +1,5 @@
 //! An `environment.yml`, from whose lists whole lines are taken. It is conda's: what is added goes
-//! to lists of pip's, but for what pip's list in it has already.
+//! to lists of pip's, but for what it has already.
 
 use std::ops::Range;
 
@@ -82,20 +82,34 @@ pub(super) fn without(text: &str, name: &str) -> Result<String, Unedited> {
     checked(text, new, name, None)
 }
 
-/// The file with another requirement in pip's list in the place of one.
+/// The file with another requirement in the place of one.
 pub(super) fn replaced(text: &str, name: &str, requirement: &str) -> Result<String, Unedited> {
-    let is_conda = |item: &Item| item.is(name) && !item.is_pip;
     let places = lines(text, name);
     let [place] = places.as_slice() else {
         return Err(by_hand());
     };
-    if items(text)?.iter().any(is_conda) {
-        return Err(by_hand());
-    }
+    let items = items(text)?;
+    let conda = items.iter().find(|item| item.is(name) && !item.is_pip);
+    let requirement = match conda {
+        Some(item) => as_conda(item, name, requirement).ok_or_else(by_hand)?,
+        None => requirement.into(),
+    };
     let mut new = text.to_string();
-    let quoted = serde_json::Value::from(requirement).to_string();
+    let quoted = serde_json::Value::from(&*requirement).to_string();
     new.replace_range(place.scalar.clone(), &quoted);
-    checked(text, new, name, Some(requirement))
+    checked(text, new, name, Some(&requirement))
+}
+
+/// What conda is told in the place of `item`, from the same channel; `None` if that would not
+/// surely be the requirement of pip's.
+fn as_conda(item: &Item, name: &str, requirement: &str) -> Option<String> {
+    let same_name = item.names().first().is_some_and(|own| own == name);
+    let same = of_conda(requirement).flatten().as_deref() == Some(requirement);
+    let channel = item.text.rsplit_once("::").map(|(channel, _)| channel);
+    (same_name && same).then(|| match channel {
+        Some(channel) => format!("{channel}::{requirement}"),
+        None => requirement.into(),
+    })
 }
 
 /// `new`, if it lists what `text` does but for what was meant, and is the same in all else.
@@ -114,7 +128,13 @@ fn checked(
             let text = entry.as_str().unwrap_or_default().into();
             Item { text, is_pip }.is(name)
         };
-        list.retain(|entry| !is(entry, false));
+        match requirement {
+            Some(requirement) => list
+                .iter_mut()
+                .filter(|entry| is(entry, false))
+                .for_each(|entry| *entry = requirement.into()),
+            None => list.retain(|entry| !is(entry, false)),
+        }
         for pip in list
             .iter_mut()
             .filter_map(|entry| entry.get_mut("pip")?.as_sequence_mut())
@@ -230,16 +250,23 @@ mod tests {
     }
 
     #[test]
-    fn pips_own_items_are_changed() {
+    fn what_it_has_is_changed() {
         let new = replaced(FILE, "x", "x==2").unwrap();
         assert_eq!(new, FILE.replace("'x[a] >= 1 ; a > \"3\"'", "\"x==2\""));
         let new = replaced(FILE, "numpy-stubs", "numpy-stubs==1").unwrap();
         assert_eq!(new, FILE.replace("numpy-stubs", "\"numpy-stubs==1\""));
-        assert_eq!(
-            replaced(FILE, "numpy", "numpy==2"),
-            Err(by_hand()),
-            "conda's"
-        );
+        let new = replaced(FILE, "numpy", "numpy>=2,<3").unwrap();
+        assert_eq!(new, FILE.replace("- numpy=1.26", "- \"numpy>=2,<3\""));
+        let new = replaced(FILE, "scipy", "scipy==1.12").unwrap();
+        let scipy = "- \"conda-forge::scipy==1.12\"";
+        assert_eq!(new, FILE.replace("- conda-forge::scipy >=1.10", scipy));
+        for (name, other) in [
+            ("numpy", "numpy[extra]==2"),
+            ("numpy", "numpy @ https://x/numpy.whl"),
+            ("matplotlib", "matplotlib==3"),
+        ] {
+            assert_eq!(replaced(FILE, name, other), Err(by_hand()), "{other}");
+        }
     }
 
     #[test]

@@ -187,7 +187,15 @@ fn an_environment_loses_lines_and_gains_none() {
     assert_eq!(new.texts.requirements.as_deref(), Some("einops\n"));
     let section = "    \"timm\", \\\n    \"x==2\"]\n";
     assert!(new.dockerfile.contains(section), "{}", new.dockerfile);
-    let conda = edit(&files, &change("numpy==2", "", ""));
+    let new = edited(&files, "numpy==2", "", "");
+    let expected = environment.replace("numpy=1.26", "\"numpy==2\"");
+    assert_eq!(new.texts.environment.as_deref(), Some(&*expected));
+    assert!(
+        new.dockerfile.contains("    \"numpy==2\""),
+        "{}",
+        new.dockerfile
+    );
+    let conda = edit(&files, &change("numpy[extra]==2", "", ""));
     let by_hand = Unedited::ByHand {
         file: sources::ENVIRONMENT,
         list: "dependencies".into(),

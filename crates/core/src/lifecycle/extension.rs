@@ -84,6 +84,23 @@ pub fn extend(
     }
 }
 
+/// The extension to suggest for the run that was started then, as `container-extend` reads it: half
+/// a day, or what is left; `None` if that is nothing.
+pub fn suggested(
+    before: Option<Extension>,
+    started: Timestamp,
+    allowed: Option<Duration>,
+) -> Option<String> {
+    const MOST: Duration = Duration::from_secs(12 * 3600);
+    let left = |allowed: Duration| allowed.saturating_sub(of_run(before, started));
+    let minutes = allowed.map_or(MOST, left).min(MOST).as_secs() / 60;
+    match minutes {
+        0 => None,
+        1..60 => Some(format!("{minutes}m")),
+        _ => Some(format!("{}h", minutes / 60)),
+    }
+}
+
 /// By how much the run that was started then is extended.
 pub fn of_run(extension: Option<Extension>, started: Timestamp) -> Duration {
     let own = extension.filter(|extension| extension.started == started);
@@ -124,6 +141,28 @@ mod tests {
             let allowed = allowed.map(|hours: u32| hours * HOUR);
             let extended = extend(before, STARTED, asked * HOUR, allowed);
             assert_eq!(extended, result.map(|hours| has(hours).unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_is_suggested_is_allowed() {
+        let has = |minutes: u32| {
+            Some(Extension {
+                started: STARTED,
+                by: minutes * HOUR / 60,
+            })
+        };
+        for (before, allowed, suggestion) in [
+            (None, None, Some("12h")),
+            (None, Some(24 * HOUR), Some("12h")),
+            (has(20 * 60), Some(24 * HOUR), Some("4h")),
+            (has(22 * 60 + 30), Some(24 * HOUR), Some("1h")),
+            (has(23 * 60 + 30), Some(24 * HOUR), Some("30m")),
+            (has(24 * 60), Some(24 * HOUR), None),
+            (None, Some(Duration::ZERO), None),
+        ] {
+            let suggested = suggested(before, STARTED, allowed);
+            assert_eq!(suggested.as_deref(), suggestion);
         }
     }
 

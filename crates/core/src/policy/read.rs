@@ -1,6 +1,6 @@
 //! The files of a policy, section by section.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     Group, Policy, PolicyError, PolicyFiles, Source, Warning,
@@ -40,6 +40,7 @@ pub(super) fn policy(files: &PolicyFiles) -> Result<(Policy, Vec<Warning>)> {
     for (group, source) in &files.members {
         members_file(&mut policy.groups, group, source, &mut warnings);
     }
+    in_two_groups(&policy.groups, &files.limits, &mut warnings);
     // Overrides come last: what they are checked against depends on all of the above.
     if let Some((key, node)) = map.iter().find(|(key, _)| key == "user_overrides") {
         let at = top.child(key);
@@ -155,6 +156,30 @@ fn members_file(groups: &mut [Group], name: &str, source: &Source, warnings: &mu
             warn(Some(number), "has no effect: one login a line".into());
         } else if !login.is_empty() {
             group.members.insert(login.into());
+        }
+    }
+}
+
+/// The first group that has somebody counts.
+fn in_two_groups(groups: &[Group], limits: &Source, warnings: &mut Vec<Warning>) {
+    for (at, group) in groups.iter().enumerate() {
+        let members: BTreeSet<_> = group.members.iter().collect();
+        for login in members {
+            let before = groups[..at]
+                .iter()
+                .find(|other| other.members.contains(login));
+            let Some(Group { name: first, .. }) = before else {
+                continue;
+            };
+            let message = format!(
+                "groups.{}.members: {login} has no effect: {first} has them too, and comes first",
+                group.name
+            );
+            warnings.push(Warning {
+                path: limits.path.clone(),
+                line: None,
+                message,
+            });
         }
     }
 }

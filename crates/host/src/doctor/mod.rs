@@ -180,7 +180,7 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     // First: the driver is asked by a fork of this process, while there is least to copy.
     let (driver, inventory) = gpus::driver(config.gpu.library.as_deref());
     let mut findings = driver;
-    findings.extend(policy::check(&config.paths));
+    findings.extend(policy::check(&config.paths, inventory.as_ref()));
     findings.extend(trust::check(file.map(PathBuf::as_path), &config));
     findings.extend(socket::check(&config.engine.socket, group.as_deref()));
     findings.extend(files::check(&config.paths.state, group.as_deref()));

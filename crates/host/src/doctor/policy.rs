@@ -1,18 +1,33 @@
 //! The quotas and policies.
 
-use ds01_core::{limits::ContainerTypes, policy::Warning};
+use std::{collections::BTreeSet, fs};
+
+use ds01_core::{
+    admit::smallest,
+    device::Inventory,
+    limits::{ContainerTypes, Limits},
+    policy::{Policy, Warning},
+    share::Share,
+    user::sanitised,
+};
 
 use super::Finding;
-use crate::{config::Paths, limits_files};
+use crate::{config::Paths, limits_files, users::is_login};
 
 const CHECK: &str = "policy";
 
-pub(super) fn check(paths: &Paths) -> Vec<Finding> {
+pub(super) fn check(paths: &Paths, inventory: Option<&Inventory>) -> Vec<Finding> {
     let dir = &paths.config;
     match limits_files::policy(dir) {
         Ok((policy, warnings)) => {
             let mut findings: Vec<_> = warnings.iter().map(in_vain).collect();
             findings.extend(idle_dev_containers(policy.container_types()));
+            findings.extend(strangers(&policy));
+            findings.extend(
+                inventory
+                    .into_iter()
+                    .flat_map(|all| out_of_reach(&policy, all)),
+            );
             if findings.is_empty() {
                 let read = format!("the limits in {} can be read", dir.display());
                 findings.push(Finding::ok(CHECK, read));
@@ -37,6 +52,53 @@ fn in_vain(warning: &Warning) -> Finding {
     Finding::warning(CHECK, warning.to_string())
         .because("whoever wrote it may think that it limits something")
         .mend("correct or remove that line")
+}
+
+/// Whoever is named and has no login. A list can have the form of a login that slices have, too.
+fn strangers(policy: &Policy) -> Option<Finding> {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let logins = passwd.lines().filter_map(|line| line.split(':').next());
+    let forms: BTreeSet<_> = logins.map(sanitised).collect();
+    let unknown = |login: &&str| matches!(is_login(login), Ok(false)) && !forms.contains(*login);
+    let names: Vec<_> = policy.named().into_iter().filter(unknown).collect();
+    (!names.is_empty()).then(|| {
+        let what = format!(
+            "the limits name who has no login here: {}",
+            names.join(", ")
+        );
+        Finding::warning(CHECK, what)
+            .because("whoever is meant has the limits of the default group")
+            .mend("correct the names, as getent passwd has them, or leave those who are to come")
+    })
+}
+
+/// Groups and users of whom nobody can ever have a GPU, though their limits read as if they could.
+fn out_of_reach(policy: &Policy, inventory: &Inventory) -> Vec<Finding> {
+    if inventory.devices.is_empty() {
+        return Vec::new();
+    }
+    let finding = |(whose, limits): (String, Limits)| {
+        let meant = limits.quota != Some(Share::NONE) && limits.devices_per_container != Some(0);
+        let (what, fix) = match (smallest(&limits, inventory), limits.quota) {
+            _ if !meant => return None,
+            (None, _) => (
+                "may have no whole GPU, and there is no MIG device".to_string(),
+                "allow_full_gpu: true, or cut a GPU with nvidia-smi mig -cgi".into(),
+            ),
+            (Some(least), Some(quota)) if quota < least => (
+                format!("has a quota of {quota}, and the smallest GPU for it is {least}"),
+                format!("max_gpu_equivalents: {least}, or cut a GPU with nvidia-smi mig -cgi"),
+            ),
+            _ => return None,
+        };
+        let finding = Finding::warning(CHECK, format!("{whose} {what}"));
+        Some(finding.because("no GPU is ever given there").mend(fix))
+    };
+    policy
+        .all_limits()
+        .into_iter()
+        .filter_map(finding)
+        .collect()
 }
 
 /// The original system shipped it without a limit.

@@ -9,19 +9,22 @@ use bollard::{
     Docker,
     errors::Error as Bollard,
     models::{ChangeType, ContainerInspectResponse, HostConfig},
-    query_parameters::{RemoveImageOptions, TopOptions},
+    query_parameters::{LogsOptions, RemoveImageOptions, TopOptions},
 };
 use ds01_core::{
     container::{ContainerId, State},
     device::Claim,
     time::Timestamp,
 };
-use futures_util::future::try_join_all;
+use futures_util::{TryStreamExt, future::try_join_all};
 
 use super::{Engine, EngineError, claim::claim};
 
 /// Before the name of a GPU in NVIDIA's CDI specification.
 pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
+
+/// Bytes of a log that are read: a line of it may be of any length.
+const MOST_SAID: usize = 1 << 16;
 
 /// What an engine can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,8 +45,12 @@ const USUAL: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "nvidia"];
 pub struct Inspected {
     /// Its id.
     pub id: ContainerId,
+    /// The id of its image.
+    pub image: String,
     /// Its state.
     pub state: State,
+    /// The exit status of its last run, once that is over.
+    pub status: Option<i64>,
     /// Its first process as the host numbers it, while it runs.
     pub pid: Option<u32>,
     /// When it was last started.
@@ -176,6 +183,49 @@ impl Engine {
         Ok(top.processes.map_or(0, |rows| rows.len()))
     }
 
+    /// What the processes of a running container were started as: a program and its arguments.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; a refusal if it does not run.
+    pub fn commands(&self, id: &ContainerId) -> Result<Vec<String>, EngineError> {
+        // The engine finds the processes by their numbers.
+        let options = TopOptions {
+            ps_args: "-o pid,args".into(),
+        };
+        let top = self.wait("list processes", |docker| {
+            docker.top_processes(&id.0, Some(options))
+        })?;
+        let rows = top.processes.into_iter().flatten();
+        Ok(rows.filter_map(|mut row| row.pop()).collect())
+    }
+
+    /// The last lines that a container has printed.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn last_lines(&self, id: &ContainerId, count: usize) -> Result<Vec<String>, EngineError> {
+        let options = LogsOptions {
+            stdout: true,
+            stderr: true,
+            tail: count.to_string(),
+            ..LogsOptions::default()
+        };
+        let text = self.wait("read its log", async |docker| {
+            let mut log = docker.logs(&id.0, Some(options));
+            let mut text = String::new();
+            while let Some(printed) = log.try_next().await? {
+                text += &printed.to_string();
+                if text.len() > MOST_SAID {
+                    break;
+                }
+            }
+            Ok(text)
+        })?;
+        Ok(text.lines().map(String::from).collect())
+    }
+
     /// What the engine can do. Telling costs it more than creating a container.
     ///
     /// # Errors
@@ -238,6 +288,8 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
     let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
     Some(Inspected {
         id: id.clone(),
+        image: response.image.unwrap_or_default(),
+        status: state.exit_code,
         state: state
             .status
             .and_then(|status| status.to_string().parse().ok())?,

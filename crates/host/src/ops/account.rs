@@ -60,7 +60,7 @@ pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image)
     Err(fail(
         Kind::NotFound,
         format!("there is no image {name} on this host"),
-        "see the images with image-list --all; name one with --image".into(),
+        "see the images with image-list --all; name one with --image=<image>".into(),
     ))
 }
 
@@ -133,6 +133,21 @@ pub(super) fn remove_image(site: &Site, image: &str, uid: u32) -> Result<bool, F
     }
     engine.remove_image(image)?;
     Ok(true)
+}
+
+/// Whether `id` is what a container of `uid`'s would be made from now, if it were made from the
+/// image that is called `name`.
+///
+/// # Errors
+///
+/// The engine's own.
+pub(super) fn is_from(site: &Site, id: &str, name: &str, uid: u32) -> Result<bool, EngineError> {
+    let Some(base) = site.engine().image(name)? else {
+        return Ok(false);
+    };
+    let (repo, tag) = on_top(&base, uid);
+    let on_top = site.engine().image(&format!("{repo}:{tag}"))?;
+    Ok(base.id == id || on_top.is_some_and(|on_top| on_top.id == id))
 }
 
 /// Name and tag of the image in which `uid` has an account on top of `base`.

@@ -7,6 +7,7 @@ use ds01_core::{
     device::Held,
     event::Event,
     failure::{Failure, Kind, UserError},
+    label::Interface,
     ledger::{Allocation, Holding},
     name::ContainerName,
     record::{self, Bind, Record},
@@ -38,6 +39,9 @@ pub struct Create {
     pub gpus: u32,
     /// Decide, and change nothing.
     pub dry_run: bool,
+    /// By which kind of command it is asked for.
+    #[serde(default)]
+    pub interface: Interface,
     /// How to wait in line if no device is free; `None` is not at all.
     #[serde(default)]
     pub wait: Option<WaitUntil>,
@@ -260,6 +264,6 @@ fn turned_up(orphan: &Allocation) -> Failure {
     fail(
         Kind::State,
         format!("container {name} exists already: a container-create that was killed made it"),
-        format!("use it with container-run {name}, or container-remove {name}"),
+        format!("use it with container-run {name}, or remove it with container-retire {name}"),
     )
 }

@@ -10,7 +10,9 @@ use ds01_core::{
     account::Account,
     device::Held,
     failure::{Failure, Kind},
-    image, label, lifecycle,
+    image,
+    label::{self, Interface},
+    lifecycle,
     limits::Limits,
     name::{ContainerName, EngineName},
     user,
@@ -81,6 +83,7 @@ pub(super) struct Draft {
     /// What it is made from; in a dry run, what that would be made from.
     pub(super) base: Image,
     pub(super) data: Option<PathBuf>,
+    pub(super) interface: Interface,
 }
 
 impl Draft {
@@ -150,6 +153,7 @@ impl Draft {
             account,
             base,
             data,
+            interface: create.interface,
         })
     }
 }
@@ -183,7 +187,7 @@ fn image_name(
             fail(
                 Kind::NotFound,
                 format!("project {project} has no image: there is no {own}"),
-                "name one with --image".into(),
+                "name one with --image=<image>".into(),
             )
         })
 }

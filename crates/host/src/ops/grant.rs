@@ -220,7 +220,7 @@ fn exists(entry: &Allocation) -> Failure {
         ),
         _ => (
             "exists already",
-            format!("use it with container-run {name}, or container-remove {name}"),
+            format!("use it with container-run {name}, or remove it with container-retire {name}"),
         ),
     };
     fail(Kind::State, format!("container {name} {state}"), hint)

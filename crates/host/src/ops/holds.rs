@@ -75,7 +75,7 @@ impl Operation for EndHolds {
             return Err(fail(
                 Kind::Forbidden,
                 "only root ends the holds of all users".into(),
-                "free your own with container-remove".into(),
+                "free your own with container-retire".into(),
             ));
         }
         let look = site.look(&Scope::Everything)?;

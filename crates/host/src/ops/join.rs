@@ -125,7 +125,7 @@ impl JoinLine {
             Some(EngineName { name, .. }) => Err(fail(
                 Kind::State,
                 format!("container {name} exists already: nothing more is given to it"),
-                format!("remove it with container-remove {name}, or join for another"),
+                format!("remove it with container-retire {name}, or join for another"),
             )),
             None => Ok(()),
         }

@@ -109,7 +109,8 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made,
     });
     let mounts: Vec<_> = mounts.collect();
     let (data, of_image) = (draft.data.as_deref(), draft.base.labels.clone());
-    let labels = order.labels(devices, (&workspace, data), ("atomic", "ds01"), of_image);
+    let interface = (draft.interface.as_str(), "ds01");
+    let labels = order.labels(devices, (&workspace, data), interface, of_image);
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
     if order
         .limits

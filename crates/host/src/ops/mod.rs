@@ -3,6 +3,7 @@
 //! Gather, decide under the lock, record, act, record.
 
 mod account;
+mod admit;
 mod adopt;
 mod catalogue;
 mod cleanup;
@@ -34,6 +35,7 @@ mod rename;
 mod reserve;
 mod sample;
 mod serve;
+mod settle;
 mod shell;
 mod slices;
 mod start;
@@ -48,6 +50,7 @@ use serde_json::Value;
 use crate::{Operation, Site, users::Caller};
 
 pub(crate) use account::on_top;
+pub use admit::Admit;
 pub use adopt::{Adopt, Adopted};
 pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
@@ -75,6 +78,7 @@ pub use rename::{Rename, Renamed};
 pub use reserve::{CancelReservation, Party, Reserve, Wanted};
 pub use sample::Sample;
 pub use serve::{Handed, ServeLine, Served};
+pub use settle::{EndedAtOnce, Settle};
 pub use shell::{Shell, open_shell};
 pub use slices::{LimitSlices, Limited, SlicesLimited};
 pub use start::{Start, Started};
@@ -83,9 +87,11 @@ pub use sweep::{Gone, Sweep, Swept};
 pub use track::{Track, TrackPassed};
 
 /// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 27] = [
+pub const COMMANDS: [&str; 29] = [
+    Admit::NAME,
     Create::NAME,
     Start::NAME,
+    Settle::NAME,
     Stop::NAME,
     Describe::NAME,
     Locate::NAME,
@@ -130,8 +136,10 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         serde_json::to_value(crate::answer(site, caller, &operation)?).map_err(usage)
     }
     let run = match name {
+        Admit::NAME => one::<Admit>,
         Create::NAME => one::<Create>,
         Start::NAME => one::<Start>,
+        Settle::NAME => one::<Settle>,
         Stop::NAME => one::<Stop>,
         Describe::NAME => one::<Describe>,
         Locate::NAME => one::<Locate>,
@@ -211,6 +219,12 @@ mod tests {
         };
         round(join, "join-line");
         round(Start { name: name.clone() }, "start");
+        round(Settle { name: name.clone() }, "settle");
+        let admit = Admit {
+            name: name.name.clone(),
+            gpus: 2,
+        };
+        round(admit, "admit");
         let stop = Stop {
             name: name.clone(),
             grace_seconds: 10,

@@ -2,6 +2,7 @@
 
 use ds01_core::{
     failure::{Failure, Kind},
+    label::Interface,
     ledger::Ledger,
     line::{self, Turn},
     name::{ContainerArg, ContainerName},
@@ -192,6 +193,7 @@ fn launch(
         data: None,
         gpus: turn.devices.len() as u32,
         dry_run: false,
+        interface: Interface::Orchestration,
         wait: None,
     };
     match create.run(site, caller)? {

@@ -12,7 +12,10 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::target::{self, Target};
+use super::{
+    account,
+    target::{self, Target},
+};
 use crate::{
     Operation, Site, clock,
     look::Scope,
@@ -139,6 +142,8 @@ pub struct Described {
     pub state: State,
     /// Its image as the user named it.
     pub image: String,
+    /// Whether the image of that name is another one by now.
+    pub outdated: bool,
     /// Since when it runs.
     pub started: Option<Timestamp>,
     /// How many processes it has, if it runs.
@@ -169,12 +174,20 @@ impl Operation for Describe {
             let bind = binds.find(|bind| bind.target == inside)?;
             Some(PathBuf::from(&bind.source))
         };
+        let image = label(ds01_core::label::IMAGE).unwrap_or(sighting.image.clone());
+        let outdated = match &inspected {
+            Some(inspected) => {
+                !account::is_from(site, &inspected.image, &image, target.container.uid)?
+            }
+            None => false,
+        };
         Ok(Described {
             workspace: folder("/workspace"),
             data: folder("/data"),
             name: target.container.name,
             state: sighting.state,
-            image: label(ds01_core::label::IMAGE).unwrap_or(sighting.image.clone()),
+            image,
+            outdated,
             started: inspected
                 .filter(|_| running)
                 .and_then(|inspected| inspected.started),

@@ -3,11 +3,11 @@
 use ds01_core::{
     event::Event,
     failure::Failure,
-    lifecycle::{Doing, Due, Step, Watch, Watched},
+    lifecycle::{Doing, Due, Step, Watch, Watched, suggested},
     time::Now,
 };
 
-use super::{Done, Passed, What, runs::Running, subject::Subject, words};
+use super::{Done, Passed, What, runs::Running, words};
 use crate::{
     Site, clock,
     engine::{Ended, Ending, EngineError, HookEnd},
@@ -62,8 +62,15 @@ impl Plan {
     }
 
     /// What its owner is told.
-    fn text(&self, subject: &Subject) -> String {
-        words::of_step(subject, &self.due, &self.slots, self.exempt.as_deref())
+    fn text(&self, site: &Site, one: &Running) -> String {
+        let subject = &one.subject;
+        let extension = subject.ours.as_ref().and_then(|_| {
+            let before = subject.record(site).and_then(|record| record.extension);
+            let allowed = subject.owner.limits.lifecycle.max_extension;
+            suggested(before, one.run.started, allowed)
+        });
+        let exempt = self.exempt.as_deref();
+        words::of_step(subject, &self.due, &self.slots, exempt, extension)
     }
 
     /// Notes that this process is about to do it.
@@ -127,8 +134,8 @@ pub(super) fn carry_out(
         .into_iter()
         .partition(|plan| plan.due.step == Step::Stop);
     for plan in &told {
-        let subject = &all[plan.at].subject;
-        words::tell_owner(site, subject, plan.text(subject));
+        let one = &all[plan.at];
+        words::tell_owner(site, &one.subject, plan.text(site, one));
         site.log(plan.event.clone());
         passed.done.push(plan.done(all));
     }
@@ -190,7 +197,8 @@ fn stopped(
     plan: &Plan,
     end: Result<Ended, EngineError>,
 ) -> Result<bool, (Failure, bool)> {
-    let subject = &all[plan.at].subject;
+    let one = &all[plan.at];
+    let subject = &one.subject;
     let ended = end.map_err(|error| {
         let unanswered = error.is_unanswered();
         (error.into(), unanswered)
@@ -210,7 +218,7 @@ fn stopped(
         );
     }
     site.log(event);
-    let mut text = plan.text(subject);
+    let mut text = plan.text(site, one);
     if let Some(container) = &subject.ours {
         let target = Target {
             container: container.clone(),

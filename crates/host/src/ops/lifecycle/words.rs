@@ -10,8 +10,14 @@ use crate::{
     tell::{Notice, tell},
 };
 
-/// What a step means to the owner, in one line.
-pub(super) fn of_step(subject: &Subject, due: &Due, slots: &str, exempt: Option<&str>) -> String {
+/// What a step means to the owner, in one line. `extension` is what a longer run can be asked for.
+pub(super) fn of_step(
+    subject: &Subject,
+    due: &Due,
+    slots: &str,
+    exempt: Option<&str>,
+    extension: Option<String>,
+) -> String {
     let name = subject.short();
     let container = format!("container {name} with GPU {slots}");
     let elapsed = words(due.elapsed);
@@ -38,10 +44,9 @@ pub(super) fn of_step(subject: &Subject, due: &Due, slots: &str, exempt: Option<
             )
         }
         (Rule::Longest, Step::Warn { left, .. }) => {
-            let more = match (&subject.ours, subject.owner.limits.lifecycle.max_extension) {
-                (None, _) | (_, Some(Duration::ZERO)) => String::new(),
-                _ => format!(", or let it run longer: container-extend {name} 12h"),
-            };
+            let more = extension.map_or(String::new(), |by| {
+                format!(", or let it run longer: container-extend {name} {by}")
+            });
             format!(
                 "{done} and will be stopped in {}: save your work{more}",
                 words(left)

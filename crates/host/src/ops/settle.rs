@@ -1,0 +1,60 @@
+//! Whether a container that has just been started stays up.
+
+use std::time::{Duration, Instant};
+
+use ds01_core::{failure::Failure, name::ContainerArg, spec};
+use serde::{Deserialize, Serialize};
+
+use super::target;
+use crate::{Operation, Site, users::Caller};
+
+/// What an engine under load may take from a start to the first process's own program.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Lines of a log that say why it ended.
+const LAST: usize = 3;
+
+/// Asks what became of a container that was started, once its first process runs its own program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settle {
+    /// Which.
+    pub name: ContainerArg,
+}
+
+/// The end of a container that did not stay up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedAtOnce {
+    /// The exit status of its first process.
+    pub status: Option<i64>,
+    /// The last lines that it printed.
+    pub said: Vec<String>,
+}
+
+impl Operation for Settle {
+    const NAME: &'static str = "settle";
+    type Answer = Option<EndedAtOnce>;
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Option<EndedAtOnce>, Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        let engine = site.engine();
+        let late = Instant::now() + LIMIT;
+        let own = spec::IDLE.join(" ");
+        loop {
+            // Asked first: it may end in between. Who cannot be asked tells by its state alone.
+            let commands = engine.commands(&target.id);
+            let begins = commands.is_ok_and(|commands| !commands.contains(&own));
+            let Some(seen) = engine.inspect(std::slice::from_ref(&target.id))?.pop() else {
+                return Err(target::no_such(&self.name));
+            };
+            if !seen.state.is_up() {
+                return Ok(Some(EndedAtOnce {
+                    status: seen.status,
+                    said: engine.last_lines(&target.id, LAST)?,
+                }));
+            }
+            if !begins || Instant::now() > late {
+                return Ok(None);
+            }
+        }
+    }
+}
