@@ -74,3 +74,37 @@ logged() {
 holders() {
 	gpu-status --format=simple | awk -F '\t' '{ sub(/ \(.*/, "", $NF); print $1, $(NF - 1), $NF }'
 }
+
+# Whether alice's container $1 is in the state $2.
+is() {
+	docker ps -a --filter "name=^/$(of_alice "$1")\$" --format '{{.State}}' | grep -qx "$2"
+}
+
+# Whether it is no more.
+gone() {
+	! docker inspect "$(of_alice "$1")"
+}
+
+# Whether its device is nobody's.
+freed() {
+	! gpu-status --format=simple | grep -qF "$(of_alice "$1")"
+}
+
+# Whether the kernel has a line like $3 for alice's slice: in its file $1, or $2 in the older cgroups.
+kernel_has() {
+	slice=$(systemctl show ds01-student-alice.slice --property=ControlGroup --value)
+	for file in "/sys/fs/cgroup$slice/$1" /sys/fs/cgroup/*"$slice/$2"; do
+		[ ! -e "$file" ] || cat "$file"
+	done | grep -qx "$3"
+}
+
+# Whether alice has been told of her turn in the line.
+told() {
+	as alice ds01-notices >>/tmp/notices 2>&1
+	grep -q 'your turn has come' /tmp/notices
+}
+
+# Hours as the policy has them, of the seconds $1.
+hours() {
+	awk "BEGIN { print $1 / 3600 }"
+}
