@@ -224,7 +224,7 @@ fn what_cannot_be_undone_is_said_as_well() {
 #[test]
 fn one_that_ends_at_once_is_told_with_its_last_words_and_removed() {
     let host = TestHost::new();
-    let tail = "#!/bin/sh\necho first\necho no such thing >&2\nexit 3\n";
+    let tail = "#!/bin/sh\necho first >&2\necho no such thing >&2\nexit 3\n";
     image(&host, "odd", "ds01-base", &[("/bin/tail", tail)], &[]);
     let ended = host.run(DEPLOY, &["thesis", "--image=odd"]);
     let said = "thesis was removed again\n\

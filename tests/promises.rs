@@ -25,6 +25,7 @@ use Run::{Script, Terminal};
 const SHELL: (&str, &str) = (":/workspace$ ", "exit\r");
 const YES: (&str, &str) = ("[y/N] ", "y\r");
 const NO: (&str, &str) = ("[y/N] ", "n\r");
+const OFFERED: (&str, &str) = ("[Y/n] ", "\r");
 
 const BUILD_WHICH: (&str, &str) = ("image of which project?", "my-project\r");
 const REBUILD: (&str, &str) = ("What about the image of ", "rebuild\r");

@@ -1,20 +1,20 @@
 //! 000: launching containers.
 
-use super::{NO, Run, SHELL, Script, Terminal, YES};
+use super::{NO, OFFERED, Run, SHELL, Script, Terminal, YES};
 
 pub(super) const LAUNCHING: &[(&str, Run)] = &[
     (
         "project launch my-thesis --open",
-        Terminal(&[YES, SHELL], 0),
+        Terminal(&[OFFERED, SHELL], 0),
     ),
     (
         "project launch my-project --open",
-        Terminal(&[YES, SHELL], 0),
+        Terminal(&[OFFERED, SHELL], 0),
     ),
     (
         "project launch",
         Terminal(
-            &[("Launch which project?", "other-project\r"), YES, SHELL],
+            &[("Launch which project?", "other-project\r"), OFFERED, SHELL],
             0,
         ),
     ),
