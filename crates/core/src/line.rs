@@ -3,7 +3,9 @@
 //! It lives in the ledger and nowhere else: whoever changes the ledger changes both at once, so
 //! that a device is never free for everybody between its holder and the first in line.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+mod lately;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,8 @@ use crate::{
     share::Share,
     time::Timestamp,
 };
+
+pub use lately::{Gone, JOINS, Joins, TakenOut};
 
 /// How long devices are kept for somebody who does not wait at a terminal.
 ///
@@ -40,17 +44,6 @@ pub const LOOK: Duration = Duration::from_secs(5);
 /// Requests of one user that may wait at a time: as each costs everybody who looks at the line.
 pub const WAITING: usize = 16;
 
-/// How often in [`JOINS_IN`] a user's joining the line is an event: who joins and leaves in a loop
-/// does not fill the log.
-pub const JOINS: u32 = 60;
-
-/// See [`JOINS`].
-pub const JOINS_IN: Duration = Duration::from_secs(3600);
-
-/// How long it is known that somebody was taken out of the line by its owner, so that the command
-/// which waits there ends. It is woken at once.
-pub const TAKEN_OUT: Duration = Duration::from_secs(60);
-
 /// The waiting line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,32 +57,14 @@ pub struct Line {
     /// Devices that an admin has set aside.
     pub reservations: Vec<Reservation>,
     /// Who was taken out by its owner lately.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub taken_out: Vec<TakenOut>,
     /// How often users have joined lately.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub joins: BTreeMap<u32, Joins>,
     /// The devices as they were when somebody last asked for some; none while nobody waits. By
     /// them, who waits finds out from the ledger alone whether to ask again.
     pub devices: Vec<Known>,
-}
-
-/// Somebody who was taken out of the line by its owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenOut {
-    /// The user.
-    pub uid: u32,
-    /// The ticket with which they waited.
-    pub ticket: u64,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// How often a user has joined the line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joins {
-    /// Since when they are counted.
-    pub since: Timestamp,
-    /// How often.
-    pub count: u32,
 }
 
 /// Somebody who waits for devices.
@@ -297,34 +272,6 @@ impl Line {
         }
     }
 
-    /// Counts that a user joins at `now`. Whether it is an event.
-    pub(crate) fn count_join(&mut self, uid: u32, now: Timestamp) -> bool {
-        let none = Joins {
-            since: now,
-            count: 0,
-        };
-        let joins = self.joins.entry(uid).or_insert(none);
-        joins.count = joins.count.saturating_add(1);
-        joins.count <= JOINS
-    }
-
-    /// Until when no join of this user's is an event any more, if so many have been.
-    pub fn joins_quiet_until(&self, uid: u32) -> Option<Timestamp> {
-        let joins = self.joins.get(&uid).filter(|joins| joins.count >= JOINS)?;
-        Some(joins.since + JOINS_IN)
-    }
-
-    /// Notes for the command that may wait there that its owner has taken it out of the line.
-    pub fn take_out(&mut self, uid: u32, ticket: u64, at: Timestamp) {
-        self.taken_out.push(TakenOut { uid, ticket, at });
-    }
-
-    /// Whether the owner has taken this request out of the line.
-    pub fn is_taken_out(&self, uid: u32, ticket: u64) -> bool {
-        let mut all = self.taken_out.iter();
-        all.any(|out| (out.uid, out.ticket) == (uid, ticket))
-    }
-
     /// Takes somebody out of the line.
     pub fn leave(&mut self, uid: u32, ticket: u64) -> Option<Waiter> {
         let mut waiters = self.waiters.iter();
@@ -390,28 +337,6 @@ pub fn slots(devices: &[Held]) -> String {
     slots.join(" ")
 }
 
-/// Why somebody is not in the line any more, or has a turn no longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Gone {
-    /// The process that waited has ended.
-    Ended,
-    /// They had waited as long as they wanted.
-    GaveUp,
-    /// Their devices were free for [`OFFER`], and they did not take them.
-    Absent,
-}
-
-impl fmt::Display for Gone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ended => "its process has ended",
-            Self::GaveUp => "it waited as long as it wanted",
-            Self::Absent => "it did not take what was free for it",
-        })
-    }
-}
-
 impl Ledger {
     /// Takes everybody out of the line who does not wait any more, and ends turns and
     /// reservations whose time is over. `dead` are processes that have ended.
@@ -456,8 +381,7 @@ impl Ledger {
             line.recent.charge(uid, share, KEPT);
         }
         line.reservations.retain(|reserved| now < reserved.until);
-        line.taken_out.retain(|out| now < out.at + TAKEN_OUT);
-        line.joins.retain(|_, joins| now < joins.since + JOINS_IN);
+        line.forget_old(now);
         line.forget_devices();
         (gone, over)
     }
@@ -477,12 +401,7 @@ impl Ledger {
         for turn in &mut line.turns {
             turn.until = turn.until.min(now + KEPT);
         }
-        for out in &mut line.taken_out {
-            out.at = out.at.min(now);
-        }
-        for joins in line.joins.values_mut() {
-            joins.since = joins.since.min(now);
-        }
+        line.lately_not_later_than(now);
         line.recent.at = line.recent.at.min(now);
     }
 }

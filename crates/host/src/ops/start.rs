@@ -259,7 +259,10 @@ fn take(
         admit_again(&before, limits, ledger, now)?;
         passed = allocate_again(&before, limits, *run, known, ledger, now)?;
         used = ledger.line.take(container.uid, &before.devices);
-    } else if matches!(before.holding, Holding::Stopped { .. }) && !before.devices.is_empty() {
+    } else if matches!(before.holding, Holding::Stopped { .. })
+        && !before.devices.is_empty()
+        && (before.passed.is_some() || !ledger.line.reservations.is_empty())
+    {
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
         run_again(&before, limits, *run, known, ledger, now)
             .map_err(|denied| Failure::from(denied).with_hint(anew(site, &before)))?;
