@@ -1,6 +1,5 @@
 # shellcheck shell=sh
-# What test-install and test-install-vm share; sourced after common.sh. A Debian that systemd can boot,
-# and what it sees of this repository.
+# A Debian that systemd can boot, and what it sees of this repository; sourced after common.sh.
 
 need_packages docker.io debootstrap busybox-static bash-static
 scripts/deb
