@@ -4,7 +4,7 @@ use ds01_testkit::{Signal, TestHost};
 
 use crate::support::{
     duties::{events, hours},
-    expect::{all_containers, created, done, failed, project, running, with_limit},
+    expect::{all_containers, created, done, failed, project, running, with_config, with_limit},
     line::{has_used, in_line, waiters, waits},
 };
 
@@ -261,6 +261,11 @@ fn a_command_waits_no_longer_than_the_host_lets_it() {
     assert_eq!(create("--wait=25h"), failed(2, most));
     assert_eq!(all_containers(&host), "");
     create("--wait=24h").ok();
+    // What they wait without being told to is not refused.
+    host.run("container-remove", &["thesis"]).ok();
+    with_config(&host, "[containers]\nlongest_wait_s = 60\n");
+    assert_eq!(create("--wait=4m").status, Some(2));
+    host.run(CREATE, &["thesis", "ds01-base"]).ok();
 }
 
 #[test]

@@ -164,3 +164,20 @@ fn what_is_taken_out_of_the_line_elsewhere_is_refused() {
     );
     assert_eq!(waiters(&host), []);
 }
+
+#[test]
+fn what_would_not_start_again_is_not_stopped_by_a_restart() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "alice", "mine", &["--gpus", "1"]);
+    let began = || inspect(&host, "mine._.20001", "{{.State.StartedAt}}");
+    let before = began();
+    let reserve = |args: &[&str]| host.as_user("root").run("gpu-reserve", args).ok();
+    let restart = ["restart", "-t", "0", "mine"];
+    reserve(&["add", "--gpu=0", "--for=carol", "--from=1h", "--until=1h"]);
+    let why = refused(&host, "alice", &restart);
+    assert!(why.contains("GPU 0 is promised to carol from 2"), "{why}");
+    assert_eq!(began(), before);
+    reserve(&["cancel", "1"]);
+    done(&host, "alice", &restart);
+    assert_ne!(began(), before);
+}

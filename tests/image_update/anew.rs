@@ -37,6 +37,15 @@ fn on_a_terminal_the_container_is_made_anew_if_that_is_agreed_to() {
     };
     assert!(asked("n\r", 0).ends_with(&next.replace('\n', "\r\n")));
     asked("\x03", 130);
+    let reserve = |args: &[&str]| host.as_user("root").run("gpu-reserve", args).ok();
+    reserve(&["add", "--gpu=0", "--for=bob", "--from=90d", "--until=1d"]);
+    let mut warned = host.as_user("alice").pty(UPDATE, &["thesis", "--rebuild"]);
+    warned.expect(
+        "stays. Others wait for GPUs, or have reserved some: its own may go to them. [y/N] ",
+    );
+    warned.send("n\r");
+    assert_eq!(warned.wait(), Some(0));
+    reserve(&["cancel", "1"]);
     assert_eq!(inside(&host, "thesis", version), "1.25.0\n/data\n");
     let anew = asked("y\r", 0);
     assert!(anew.ends_with("thesis runs with GPU 0 1\r\n"), "{anew}");

@@ -141,11 +141,15 @@ impl Insistent {
 
 impl Drop for Insistent {
     fn drop(&mut self) {
-        ring(0);
-        for (signal, before) in &self.0 {
+        let restore = |(signal, before): &(Signal, SigAction)| {
             // SAFETY: this is the action that was in place before; it cannot fail for a valid signal.
             let _ = unsafe { sigaction(*signal, before) };
-        }
+        };
+        let [alarm, interrupt] = &self.0;
+        // In this order: no Ctrl-C begins the ringing again, which would end the process by then.
+        restore(interrupt);
+        ring(0);
+        restore(alarm);
     }
 }
 

@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use ds01_host::{
     Host,
-    ops::{Create, Created, Describe, Described, Remove},
+    ops::{Create, Created, Describe, Described, Queue, Remove},
     projects::Project,
 };
 
@@ -57,11 +57,14 @@ pub(crate) fn offer(
         tell(host, ui, name, found.as_ref());
         return Ok(None);
     };
-    let question = format!(
+    let mut question = format!(
         "Container {name}, {}, is made from the image of before. Make it anew? What was changed in it \
          by hand goes, the workspace stays.",
         about.state
     );
+    if !about.slots.is_empty() && is_wanted(host, ui)? {
+        question += " Others wait for GPUs, or have reserved some: its own may go to them.";
+    }
     if !ui.confirm(&question)? {
         tell(host, ui, name, Some(about));
         return Ok(None);
@@ -85,6 +88,12 @@ pub(crate) fn offer(
         failure.with_hint(format!("make it with container-deploy {name}"))
     })?;
     Ok(Some(made))
+}
+
+/// Whether a GPU that is freed may go to others at once.
+fn is_wanted(host: &Host, ui: &mut Ui) -> Result<bool, Failure> {
+    let line = ask(host, ui, &Queue {})?;
+    Ok(!line.waiting.is_empty() || !line.reserved.is_empty())
 }
 
 fn short(name: &ContainerName) -> ContainerArg {

@@ -59,6 +59,21 @@ pub enum Change {
     TurnOver(Turn),
 }
 
+impl Change {
+    /// Whom there is something to tell about.
+    pub fn uid(&self) -> Option<u32> {
+        match self {
+            Self::Confirmed(container) => Some(container.uid),
+            Self::Gone(entry) | Self::Lapsed(entry) | Self::Released(entry) => {
+                Some(entry.container.uid)
+            }
+            Self::Left(waiter, _) => Some(waiter.uid),
+            Self::TurnOver(turn) => Some(turn.uid),
+            Self::Found(_) => None,
+        }
+    }
+}
+
 /// Applies what was seen to the ledger. The changes are what is worth an event.
 pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();

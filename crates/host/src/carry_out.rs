@@ -9,7 +9,6 @@ use crate::{
     ledger_file::Stored,
     ops::line_event,
     site::{Site, slots},
-    users,
 };
 
 impl Site {
@@ -20,31 +19,32 @@ impl Site {
             match change {
                 Change::Confirmed(_) => {}
                 Change::Gone(entry) => {
-                    let gone = about("container.remove", entry, now);
+                    let gone = self.about("container.remove", entry, now);
                     self.log(gone.with("found", "gone"));
                     if entry.holds(now) && !entry.devices.is_empty() {
-                        let release = about("gpu.release", entry, now);
+                        let release = self.about("gpu.release", entry, now);
                         self.log(release.with("reason", "its container is gone"));
                     }
                 }
                 Change::Lapsed(entry) => {
-                    let release = about("gpu.release", entry, now);
+                    let release = self.about("gpu.release", entry, now);
                     self.log(release.with("reason", "never created"));
                 }
                 Change::Released(entry) => {
-                    let release = about("gpu.release", entry, now);
+                    let release = self.about("gpu.release", entry, now);
                     self.log(release.with("reason", "hold after stop ended"));
                 }
                 Change::Left(waiter, why) => {
                     if waiter.logged {
                         let container = waiter.container.as_ref();
-                        let event = line_event("queue.left", waiter.uid, waiter.ticket, container);
+                        let event =
+                            line_event(self, "queue.left", waiter.uid, waiter.ticket, container);
                         self.log(event.with("reason", why));
                     }
                 }
                 Change::TurnOver(turn) => {
                     let container = turn.container.as_ref();
-                    let event = line_event("gpu.release", turn.uid, turn.ticket, container);
+                    let event = line_event(self, "gpu.release", turn.uid, turn.ticket, container);
                     let event = event.with("gpus", line::slots(&turn.devices));
                     self.log(event.with("reason", "not used in time when their turn had come"));
                 }
@@ -70,7 +70,7 @@ impl Site {
                         if self.metadata.of(name, &record.id).is_none() {
                             self.note(self.metadata.write(name, &record));
                         }
-                        let made = about("container.create", entry, now);
+                        let made = self.about("container.create", entry, now);
                         self.log(made.with("found", "after a crash"));
                     }
                 }
@@ -83,14 +83,14 @@ impl Site {
             }
         }
     }
-}
 
-/// An event about a container of ours and its devices.
-fn about(kind: &str, entry: &Allocation, now: Timestamp) -> Event {
-    let event = Event::new(now, kind).of(users::login(entry.container.uid));
-    let event = event.with("container", &entry.container);
-    match slots(entry) {
-        slots if slots.is_empty() => event,
-        slots => event.with("gpus", slots),
+    /// An event about a container of ours and its devices.
+    fn about(&self, kind: &str, entry: &Allocation, now: Timestamp) -> Event {
+        let event = Event::new(now, kind).of(self.login(entry.container.uid));
+        let event = event.with("container", &entry.container);
+        match slots(entry) {
+            slots if slots.is_empty() => event,
+            slots => event.with("gpus", slots),
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! The parts of this machine, and the one way to change the ledger.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use ds01_core::{
     container::ContainerId,
@@ -11,7 +14,7 @@ use ds01_core::{
     name::EngineName,
     policy::Policy,
     rebuild::rebuild,
-    reconcile::{Change, reconcile},
+    reconcile::{Change, Seen, reconcile},
     time::Timestamp,
 };
 
@@ -20,7 +23,7 @@ use crate::{
     config::Config,
     engine::Engine,
     events::EventLog,
-    ledger_file::{LedgerFile, Stored},
+    ledger_file::{LedgerFile, Locked, Stored},
     limits_files::{self, InForce},
     look::{Look, Scope},
     metadata::Metadata,
@@ -39,6 +42,8 @@ pub struct Site {
     pub(crate) staging: Staging,
     pub(crate) events: EventLog,
     pub(crate) owners: RefCell<Owners>,
+    /// Logins that were asked for, by uid.
+    logins: RefCell<BTreeMap<u32, String>>,
     notices: RefCell<Vec<String>>,
     for_others: bool,
     /// The process of who asks, if this one acts for somebody else.
@@ -80,6 +85,7 @@ impl Site {
             source: source.into(),
             engine: Engine::new(&config.engine.socket, config.engine.timeout()),
             owners: RefCell::default(),
+            logins: RefCell::default(),
             notices: RefCell::default(),
             for_others: false,
             client: None,
@@ -213,35 +219,38 @@ impl Site {
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
     ) -> Result<(T, Vec<Change>), Failure> {
-        let mut locked = self.ledger.lock()?;
         let mut longer = None;
-        if matches!(locked.stored, Stored::Damaged(_)) && !look.is_complete() {
-            drop(locked);
-            longer = Some(self.look(&Scope::Everything)?);
-            locked = self.ledger.lock()?;
-        }
+        let (locked, now, reconciled) = loop {
+            let locked = self.ledger.lock()?;
+            let look = longer.as_ref().unwrap_or(look);
+            let now = clock::now();
+            match &locked.stored {
+                Stored::Damaged(_) if longer.is_none() && !look.is_complete() => {
+                    drop(locked);
+                    longer = Some(self.look(&Scope::Everything)?);
+                }
+                Stored::Damaged(_) => break (locked, now, None),
+                Stored::Whole(old) => {
+                    let mut ledger = old.clone();
+                    let changes = reconcile(&mut ledger, &look.seen, now);
+                    let strangers = self.strangers(&changes);
+                    if strangers.is_empty() {
+                        break (locked, now, Some((ledger, changes)));
+                    }
+                    // A name service can hang, and nobody is to wait for it.
+                    drop(locked);
+                    strangers.into_iter().for_each(|uid| drop(self.login(uid)));
+                }
+            }
+        };
         let seen = &longer.as_ref().unwrap_or(look).seen;
-        let now = clock::now();
-        let (old, mut ledger, changes) = match &locked.stored {
-            Stored::Whole(old) => {
-                let mut ledger = old.clone();
-                let changes = reconcile(&mut ledger, seen, now);
-                (Some(old), ledger, changes)
-            }
-            Stored::Damaged(damage) => {
-                let ledger = rebuild(seen, &self.metadata.read_all()?, now);
-                let aside = locked.set_aside(now.0)?;
-                let kept = aside.map_or(String::new(), |path| format!("; see {}", path.display()));
-                self.notice(format!(
-                    "the ledger cannot be trusted: {damage}; it was rebuilt from the engine, without the waiting line and reservations{kept}"
-                ));
-                self.log(
-                    Event::new(now, "health.fail")
-                        .with("what", "ledger rebuilt")
-                        .with("reason", damage),
-                );
-                (None, ledger, Vec::new())
-            }
+        let old = match &locked.stored {
+            Stored::Whole(old) => Some(old),
+            Stored::Damaged(_) => None,
+        };
+        let (mut ledger, changes) = match reconciled {
+            Some(reconciled) => reconciled,
+            None => (self.rebuilt(&locked, seen, now)?, Vec::new()),
         };
         let decided = decide(&mut ledger, now);
         match old {
@@ -257,6 +266,41 @@ impl Site {
         drop(locked);
         self.carry_out(&changes, &seen.containers, now);
         Ok((decided?, changes))
+    }
+
+    /// A ledger in the place of one that cannot be trusted, which is set aside.
+    fn rebuilt(&self, locked: &Locked<'_>, seen: &Seen, now: Timestamp) -> Result<Ledger, Failure> {
+        let ledger = rebuild(seen, &self.metadata.read_all()?, now);
+        let aside = locked.set_aside(now.0)?;
+        let kept = aside.map_or(String::new(), |path| format!("; see {}", path.display()));
+        if let Stored::Damaged(damage) = &locked.stored {
+            self.notice(format!(
+                "the ledger cannot be trusted: {damage}; it was rebuilt from the engine, without the waiting line and reservations{kept}"
+            ));
+            let event = Event::new(now, "health.fail").with("what", "ledger rebuilt");
+            self.log(event.with("reason", damage));
+        }
+        Ok(ledger)
+    }
+
+    /// A user's login, or the uid where there is none: asked for once.
+    pub(crate) fn login(&self, uid: u32) -> String {
+        let mut known = self.logins.borrow_mut();
+        let login = known.entry(uid).or_insert_with(|| users::login(uid));
+        login.clone()
+    }
+
+    /// Takes the login of somebody who was looked up: nobody is asked for it with the ledger locked.
+    pub(crate) fn knows(&self, person: &Person) {
+        let mut known = self.logins.borrow_mut();
+        known.insert(person.uid, person.login.clone());
+    }
+
+    /// Whose logins are not known yet, of those about whom there is something to tell.
+    fn strangers(&self, changes: &[Change]) -> BTreeSet<u32> {
+        let known = self.logins.borrow();
+        let uids = changes.iter().filter_map(Change::uid);
+        uids.filter(|uid| !known.contains_key(uid)).collect()
     }
 
     /// The ledger as it is now for somebody who only looks: nothing is written.

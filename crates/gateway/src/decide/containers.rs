@@ -231,13 +231,9 @@ impl Call<'_> {
             .await
     }
 
+    /// As `container-start`: its devices are its own, or it does not start.
     pub(super) async fn container_start(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
-        self.start(&owned).await
-    }
-
-    /// As `container-start`: its devices are its own, or it does not start.
-    async fn start(&self, owned: &Owned) -> Result<Outcome, Failure> {
         let request = json!({ "name": arg(&owned.container) }).to_string();
         let started = self.operate("start", &request).await?;
         match started["value"]["already"] == true {
@@ -246,6 +242,7 @@ impl Call<'_> {
         }
     }
 
+    /// What would not be started again is not stopped.
     pub(super) async fn container_restart(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
         let grace = match self.one("t").map(str::parse::<u32>) {
@@ -253,13 +250,9 @@ impl Call<'_> {
             Some(Ok(seconds)) => seconds,
             Some(Err(_)) => return Err(Failure::new(Kind::Usage, "t is a number of seconds")),
         };
-        let stop = json!({ "name": arg(&owned.container), "grace_seconds": grace, "kill": false });
-        match self.operate("stop", &stop.to_string()).await {
-            // It was never started.
-            Err(failure) if failure.kind == Kind::State => {}
-            stopped => drop(stopped?),
-        }
-        self.start(&owned).await
+        let restart = json!({ "name": arg(&owned.container), "grace_seconds": grace });
+        self.operate("restart", &restart.to_string()).await?;
+        Ok(done())
     }
 
     pub(super) async fn container_remove(&self) -> Result<Outcome, Failure> {

@@ -9,6 +9,7 @@ use ds01_core::{
     failure::{Failure, Kind, UserError},
     label::Interface,
     ledger::{Allocation, Holding},
+    line::{PATIENCE, Turn},
     name::ContainerName,
     record::{self, Bind, Record},
     time::Timestamp,
@@ -122,7 +123,8 @@ impl Operation for Create {
 
 /// Whether a command may wait in line as long as it wants to.
 fn may_wait(site: &Site, wait: WaitUntil) -> Result<(), Failure> {
-    let longest = site.config().containers.longest_wait();
+    // What a command waits without being told to is never refused.
+    let longest = site.config().containers.longest_wait().max(PATIENCE);
     // What the ledger is told is a little more than what was asked for.
     if wait.at.since(clock::now()) <= longest + Duration::from_secs(5) {
         return Ok(());
@@ -162,7 +164,7 @@ pub(super) fn finish(
     } = granted;
     match made {
         Ok(made) => {
-            confirm(site, order, &made, &devices)?;
+            confirm(site, order, &made, &devices, used)?;
             Ok(made.id)
         }
         Err(unmade) => {
@@ -182,7 +184,13 @@ pub(super) fn finish(
 }
 
 /// The container exists: its record, then the ledger, then the events.
-fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<(), Failure> {
+fn confirm(
+    site: &Site,
+    order: &Order,
+    made: &Made,
+    devices: &[Held],
+    used: Vec<Turn>,
+) -> Result<(), Failure> {
     let (container, id) = (&order.container, &made.id);
     let record = Record {
         version: record::VERSION,
@@ -236,7 +244,7 @@ fn confirm(site: &Site, order: &Order, made: &Made, devices: &[Held]) -> Result<
         let removed = site.engine().remove(id, true);
         site.forget(container, id);
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
-            give_back(site, container, false, None, Vec::new())?;
+            give_back(site, container, false, None, used)?;
         }
         return Err(failure);
     }

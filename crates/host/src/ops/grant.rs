@@ -57,6 +57,7 @@ pub(super) fn grant(
         until: wait.at,
     });
     let today = terms_today(site, &look.before)?;
+    site.knows(&order.person);
     let mut turns = Vec::new();
     let decide = |ledger: &mut Ledger, now: Timestamp| {
         let orphan = ledger.entry(container).cloned();
@@ -88,7 +89,7 @@ pub(super) fn grant(
             Ok(Asked::Waits(ticket, why)) => {
                 serve(ledger, Some(ticket));
                 let joined = (!waited)
-                    .then(|| joined(ledger, container.uid, ticket))
+                    .then(|| joined(site, ledger, container.uid, ticket))
                     .flatten();
                 return Ok(Decided::Waits(ticket, why, joined));
             }

@@ -57,9 +57,10 @@ impl Operation for JoinLine {
             return Err(fail(Kind::Usage, message.into(), hint.into()));
         }
         let probe = Probe::begin(site.config().gpu.library.as_deref())?;
-        let login = person(caller.uid)?.login;
+        let person = person(caller.uid)?;
+        site.knows(&person);
         let policy = site.policy()?;
-        let limits = policy.limits_for(&login);
+        let limits = policy.limits_for(&person.login);
         let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.finish()?;
@@ -87,7 +88,7 @@ impl Operation for JoinLine {
             };
             let ticket = ledger.join(join, now);
             let turns = serve(ledger, &inventory, None, now);
-            let event = line::joined(ledger, caller.uid, ticket);
+            let event = line::joined(site, ledger, caller.uid, ticket);
             Ok((joined(ledger, caller.uid, ticket, now), event, turns))
         })?;
         inventory

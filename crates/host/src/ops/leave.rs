@@ -45,7 +45,13 @@ impl Operation for Leave {
             Ok(kept.map(|turn| (turn.container, turn.logged, slots(&turn.devices))))
         })?;
         if let Some((container, true, free)) = &left {
-            let event = event("queue.left", caller.uid, self.ticket, container.as_ref());
+            let event = event(
+                site,
+                "queue.left",
+                caller.uid,
+                self.ticket,
+                container.as_ref(),
+            );
             site.log(match free.is_empty() {
                 true => event.with("reason", "its owner left"),
                 false => event

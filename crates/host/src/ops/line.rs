@@ -14,12 +14,7 @@ use ds01_core::{
     time::Timestamp,
 };
 
-use crate::{
-    Site, clock,
-    ledger_file::Stored,
-    site::fail,
-    users::{login, person},
-};
+use crate::{Site, clock, ledger_file::Stored, site::fail, users::person};
 
 /// Gives those in the line what is theirs by now: `asks` is one who knows. The new turns.
 pub(super) fn serve(
@@ -56,8 +51,14 @@ pub(super) fn terms_today(site: &Site, before: &Stored) -> Result<BTreeMap<u64, 
 }
 
 /// An event about a request in line; `container` is the one that it is for, if that is known.
-pub(crate) fn event(kind: &str, uid: u32, ticket: u64, container: Option<&ContainerName>) -> Event {
-    let event = Event::new(clock::now(), kind).of(login(uid));
+pub(crate) fn event(
+    site: &Site,
+    kind: &str,
+    uid: u32,
+    ticket: u64,
+    container: Option<&ContainerName>,
+) -> Event {
+    let event = Event::new(clock::now(), kind).of(site.login(uid));
     let event = event.with("ticket", ticket);
     let named = |name: &ContainerName| EngineName {
         name: name.clone(),
@@ -70,14 +71,14 @@ pub(crate) fn event(kind: &str, uid: u32, ticket: u64, container: Option<&Contai
 }
 
 /// The event that somebody has joined, unless there have been too many.
-pub(super) fn joined(ledger: &Ledger, uid: u32, ticket: u64) -> Option<Event> {
+pub(super) fn joined(site: &Site, ledger: &Ledger, uid: u32, ticket: u64) -> Option<Event> {
     let line = &ledger.line;
     let waits = line.waiter(uid, ticket);
     let waits = waits.map(|waiter| (waiter.logged, &waiter.container, waiter.devices));
     let turn = line.turns.iter().find(|turn| turn.ticket == ticket);
     let turn = turn.map(|turn| (turn.logged, &turn.container, turn.devices.len() as u32));
     let (_, container, gpus) = waits.or(turn).filter(|(logged, ..)| *logged)?;
-    let event = event("queue.joined", uid, ticket, container.as_ref()).with("gpus", gpus);
+    let event = event(site, "queue.joined", uid, ticket, container.as_ref()).with("gpus", gpus);
     Some(match line.joins_quiet_until(uid) {
         Some(until) => event.with("quiet_until", until),
         None => event,
@@ -88,6 +89,7 @@ pub(super) fn joined(ledger: &Ledger, uid: u32, ticket: u64) -> Option<Event> {
 pub(super) fn log_turns(site: &Site, turns: &[Turn]) {
     for turn in turns.iter().filter(|turn| turn.logged) {
         let event = event(
+            site,
             "queue.served",
             turn.uid,
             turn.ticket,

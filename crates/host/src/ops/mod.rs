@@ -33,6 +33,7 @@ mod queue;
 mod remove;
 mod rename;
 mod reserve;
+mod restart;
 mod sample;
 mod serve;
 mod settle;
@@ -76,6 +77,7 @@ pub use queue::{Kept, Queue, QueueStatus, Waiting};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
 pub use reserve::{CancelReservation, Party, Reserve, Wanted};
+pub use restart::Restart;
 pub use sample::Sample;
 pub use serve::{Handed, ServeLine, Served};
 pub use settle::{EndedAtOnce, Settle};
@@ -167,6 +169,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
         CancelReservation::NAME => one::<CancelReservation>,
         DockerCreate::NAME => one::<DockerCreate>,
         Rename::NAME => one::<Rename>,
+        Restart::NAME => one::<Restart>,
         _ => {
             let message = format!("DS01 has no operation {name:?}");
             return Err(Failure::new(Kind::Usage, message));

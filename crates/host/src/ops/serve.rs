@@ -157,6 +157,7 @@ fn hand(site: &Site, turn: &Turn) -> Served {
     };
     if let Some(person) = person {
         let event = event(
+            site,
             "queue.notified",
             turn.uid,
             turn.ticket,

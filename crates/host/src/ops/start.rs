@@ -198,6 +198,31 @@ fn known(site: &Site, target: &Target, look: &Look) -> Result<Vec<Known>, Failur
     Ok(inventory.devices.iter().map(Known::from).collect())
 }
 
+/// Refuses another run of a container that runs still, if others count on its devices before that
+/// would be over: as its start would be refused.
+///
+/// # Errors
+///
+/// Status 6; or if nobody can tell.
+pub(super) fn may_run(
+    site: &Site,
+    target: &Target,
+    entry: &Allocation,
+    ledger: &Ledger,
+    look: &Look,
+) -> Result<(), Failure> {
+    let is_promised = entry.passed.is_some() || !ledger.line.reservations.is_empty();
+    if entry.devices.is_empty() || !is_promised {
+        return Ok(());
+    }
+    let record = site.metadata.of(&target.container, &target.id);
+    let seen = look.seen.containers.iter().find(|c| c.id == target.id);
+    let Terms { limits, run } = terms(site, target.container.uid, record.as_ref(), seen)?;
+    let known = known(site, target, look)?;
+    run_again(entry, &limits, run, &known, ledger, clock::now())
+        .map_err(|denied| Failure::from(denied).with_hint(anew(site, entry)))
+}
+
 /// What was taken for a container that is to run.
 struct Taken {
     /// Its entry before.

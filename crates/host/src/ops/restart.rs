@@ -1,0 +1,64 @@
+//! `docker restart`: a stop, and a start of the same container.
+
+use std::time::Duration;
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::ContainerArg,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    start::{self, Start, Started},
+    stop::Stop,
+    target,
+};
+use crate::{Operation, Site, look::Scope, users::Caller};
+
+/// Asks for a container's processes to end, and for it to run once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restart {
+    /// Which.
+    pub name: ContainerArg,
+    /// Seconds between SIGTERM and SIGKILL.
+    pub grace_seconds: u32,
+}
+
+impl Operation for Restart {
+    const NAME: &'static str = "restart";
+    type Answer = Started;
+
+    fn takes(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds.into())
+    }
+
+    fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
+        self.may_run_again(site, caller)?;
+        let stop = Stop {
+            name: self.name.clone(),
+            grace_seconds: self.grace_seconds,
+            kill: false,
+        };
+        match stop.run(site, caller) {
+            // It was never started.
+            Err(failure) if failure.kind == Kind::State => {}
+            stopped => drop(stopped?),
+        }
+        let name = self.name.clone();
+        Start { name }.run(site, caller)
+    }
+}
+
+impl Restart {
+    /// Refuses while it still runs what would be refused once it has stopped.
+    fn may_run_again(&self, site: &Site, caller: Caller) -> Result<(), Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        let look = site.look(&Scope::Of(target.container.uid))?;
+        let ledger = site.view(&look)?;
+        let ours = ledger.entry(&target.container);
+        let Some(entry) = ours.filter(|entry| entry.id.as_ref() == Some(&target.id)) else {
+            return Ok(());
+        };
+        start::may_run(site, &target, entry, &ledger, &look)
+    }
+}
