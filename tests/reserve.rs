@@ -1,6 +1,7 @@
 //! `gpu-reserve`.
 
 use ds01_testkit::{Outcome, TestHost};
+use serde_json::json;
 
 use crate::support::expect::{created, done, failed, running, state, with_limit};
 
@@ -170,6 +171,43 @@ fn another_run_does_not_last_into_what_is_reserved_for_others() {
     let limits = host.limits_text();
     let short = "defaults:\n  max_runtime_h: 0.1\n";
     host.limits_yaml(&limits.replacen("defaults:\n", short, 1));
+    start().ok();
+}
+
+#[test]
+fn another_run_asks_the_driver_only_where_an_amount_of_others_depends_on_it() {
+    let host = host(2);
+    running(&host, "thesis");
+    let driver = |fails: bool| {
+        let failure = json!({ "function": "nvmlDeviceGetCount_v2", "result": "UNKNOWN" });
+        let failures = [failure].into_iter().filter(|_| fails).collect();
+        host.gpus().edit(|sim| sim["failures"] = failures);
+    };
+    let reserve = |what: &str| {
+        host.run("container-stop", &["thesis", "-t", "0"]).ok();
+        driver(false);
+        let args = ["add", "--group=lab", what, "--from=1h", "--until=1h"];
+        dave(&host, &args).ok();
+        driver(true);
+    };
+    let start = || host.run("container-start", &["thesis"]);
+    reserve("--amount=1");
+    let failing = "container-start: the NVIDIA driver failed: an internal driver error occurred\n\
+                   hint: tell an admin; nvidia-smi on the host shows more\n";
+    assert_eq!(start(), failed(8, failing), "one is left, or not");
+    assert_eq!(state(&host, "thesis"), "exited");
+    let limits = host.limits_text();
+    let short = "defaults:\n  max_runtime_h: 0.1\n";
+    host.limits_yaml(&limits.replacen("defaults:\n", short, 1));
+    start().ok();
+    host.limits_yaml(&limits);
+    dave(&host, &["cancel", "1"]).ok();
+    reserve("--gpu=1");
+    start().ok();
+    // Where nothing is reserved, no limit is needed either.
+    dave(&host, &["cancel", "1"]).ok();
+    host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    host.limits_yaml("no limits");
     start().ok();
 }
 

@@ -9,7 +9,7 @@ use crate::{
     lifecycle::Kind,
     limits::Limits,
     line::{Known, Passed, Stay, Terms, Waiter, slots},
-    queue::{Asks, Entry, Join, plan, reserved_from},
+    queue::{Asks, Entry, Join, counts_on, plan, reserved_after},
     time::Timestamp,
 };
 
@@ -79,12 +79,13 @@ pub fn allocate_again(
 }
 
 /// Whether a container that has stopped and keeps its devices may begin another run, of `run` at
-/// most: nobody counts on having them before it and the hold after it are over. `devices` are those
-/// of the host as far as they are known.
+/// most: nobody counts on having them before it and the hold after it are over, whom they would
+/// come to without it. `devices` are those of the host as far as they are known.
 ///
 /// # Errors
 ///
-/// [`Denied::Promised`]: they are reserved for others, or it was let in before somebody in line.
+/// [`Denied::Promised`]: they are reserved for others, or it was let in before somebody who waits
+/// for them.
 pub fn run_again(
     entry: &Allocation,
     limits: &Limits,
@@ -93,6 +94,11 @@ pub fn run_again(
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<(), Denied> {
+    let Some(freed) = entry.free_at(now) else {
+        // It keeps them, whether it runs or not.
+        return Ok(());
+    };
+    let known = with_own(devices, entry);
     let longest = run.zip(entry.hold).map(|(run, hold)| run + hold);
     let promised = |whom: String, from: Timestamp| Denied::Promised {
         slots: slots(&entry.devices),
@@ -101,17 +107,17 @@ pub fn run_again(
         until: longest.map(|longest| now + longest),
     };
     if let Some(passed) = entry.passed
-        && let Some(waiter) = ledger.line.ticket(passed.ticket)
-        && waiter.uid != entry.container.uid
+        && now < passed.served
         && longest.is_none_or(|longest| now + longest > passed.served)
+        && let Some(waiter) = ledger.line.ticket(passed.ticket)
+        && counts_on(waiter, &entry.devices, &known, ledger, now)
     {
         let whom = format!("who waits in line with ticket {}", passed.ticket);
         return Err(promised(whom, passed.served));
     }
     let mut waiter = waiter(&again(entry, run), limits, ledger, now);
     waiter.terms.longest = longest;
-    let known = with_own(devices, entry);
-    match reserved_from(&waiter, &entry.devices, &known, ledger, now) {
+    match reserved_after(&waiter, (&entry.devices, freed), &known, ledger, now) {
         Some(reserved) => Err(promised(reserved.whom.to_string(), reserved.from)),
         None => Ok(()),
     }

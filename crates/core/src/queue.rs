@@ -115,18 +115,36 @@ pub fn plan<'a>(
     entries
 }
 
-/// A reservation for others that keeps somebody from `theirs`, whoever holds them.
-pub(crate) fn reserved_from(
+/// Whether `waiter` is kept waiting by others, and could use one of `theirs`, which somebody holds.
+pub(crate) fn counts_on(
     waiter: &Waiter,
     theirs: &[Held],
     devices: &[Known],
     ledger: &Ledger,
     now: Timestamp,
+) -> bool {
+    let floor = Floor::new(ledger, devices, None, now);
+    floor.counts_on(waiter, &numbers(theirs, devices))
+}
+
+/// A reservation for others that keeps `waiter` from having `theirs` longer than until `freed`.
+pub(crate) fn reserved_after(
+    waiter: &Waiter,
+    (theirs, freed): (&[Held], Timestamp),
+    devices: &[Known],
+    ledger: &Ledger,
+    now: Timestamp,
 ) -> Option<Reservation> {
     let floor = Floor::new(ledger, devices, None, now);
-    let is_theirs = |at: &usize| theirs.contains(&devices[*at].device);
-    let chosen: Vec<_> = (0..devices.len()).filter(is_theirs).collect();
-    floor.reserved_from(waiter, &chosen).cloned()
+    let reserved = floor.reserved_after(waiter, &numbers(theirs, devices), freed);
+    reserved.cloned()
+}
+
+/// Which of `devices` these are, though they may be told of otherwise by now.
+fn numbers(theirs: &[Held], devices: &[Known]) -> Vec<usize> {
+    let uuid = |at: usize| &devices[at].device.uuid;
+    let is_theirs = |at: &usize| theirs.iter().any(|own| own.uuid == *uuid(*at));
+    (0..devices.len()).filter(is_theirs).collect()
 }
 
 /// By priority, recent use, and who came first. What somebody would be given counts for their

@@ -3,6 +3,8 @@
 
 mod ahead;
 
+use std::collections::BTreeMap;
+
 use super::Asks;
 use crate::{
     admit::Denied,
@@ -257,7 +259,7 @@ impl<'a> Floor<'a> {
         let mut against = self
             .reservations()
             .filter(|r| r.holds_off(waiter, self.now));
-        against.find(|reserved| self.needs(reserved, chosen))
+        against.find(|reserved| self.needs(reserved, chosen, self.now))
     }
 
     /// When the first reservation for others begins that needs some of these devices then.
@@ -265,32 +267,35 @@ impl<'a> Floor<'a> {
         let others = self.reservations().filter(|reserved| {
             reserved.from > self.now && !reserved.is_for(waiter.uid, &waiter.terms.group)
         });
-        let theirs = others.filter(|reserved| self.needs(reserved, chosen));
+        let theirs = others.filter(|reserved| self.needs(reserved, chosen, self.now));
         theirs.map(|reserved| reserved.from).min()
     }
 
-    /// Whether without these devices there is not what is reserved.
-    fn needs(&self, reserved: &Reservation, chosen: &[usize]) -> bool {
+    /// Whether without these devices there is not what is reserved: in what is free by then, and
+    /// what they hold already.
+    fn needs(&self, reserved: &Reservation, chosen: &[usize], by: Timestamp) -> bool {
         match reserved.what {
             What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
             What::Amount(amount) => {
-                let left = (0..self.devices.len())
-                    .filter(|at| self.free_at[*at] == Some(self.now) && !chosen.contains(at));
-                let left: Share = left.map(|at| self.share(at)).sum();
-                !chosen.is_empty() && left + self.held_under(reserved) < amount
+                let free = |at: usize| self.free_at[at].is_some_and(|free| free <= by);
+                let left = (0..self.devices.len()).filter(|at| free(*at) && !chosen.contains(at));
+                let mut theirs = self.held_under(reserved);
+                theirs.extend(left.map(|at| (&self.device(at).uuid, self.share(at))));
+                !chosen.is_empty() && theirs.into_values().sum::<Share>() < amount
             }
         }
     }
 
     /// What those hold for whom something is reserved.
-    fn held_under(&self, reserved: &Reservation) -> Share {
+    fn held_under(&self, reserved: &Reservation) -> BTreeMap<&Uuid, Share> {
         let held = self.ledger.allocations.iter();
         let held = held.filter(|entry| entry.holds(self.now));
         let held = held.filter(|entry| reserved.is_for(entry.container.uid, &entry.group));
         let kept = self.ledger.line.turns.iter();
         let kept = kept.filter(|turn| reserved.is_for(turn.uid, &turn.group));
-        let kept = kept.flat_map(|turn| &turn.devices).map(|held| held.share);
-        held.map(|entry| entry.share()).chain(kept).sum()
+        let kept = kept.flat_map(|turn| &turn.devices);
+        let all = held.flat_map(|entry| &entry.devices).chain(kept);
+        all.map(|held| (&held.uuid, held.share)).collect()
     }
 
     /// Somebody has these devices from now on, for as long as they may.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ds01_core::{
-    admit::admit_again,
+    admit::{Denied, admit_again},
     allocate::{allocate_again, run_again},
     container::{Sighting, State},
     event::Event,
@@ -15,6 +15,7 @@ use ds01_core::{
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
     record::Record,
+    reservation::{Reservation, What},
     slice::{self, SliceLimits},
     time::Timestamp,
 };
@@ -77,9 +78,9 @@ impl Operation for Start {
             }
             let record = site.metadata.of(&target.container, &target.id);
             let terms = terms(site, target.container.uid, record.as_ref(), seen);
-            let known = known(site, &target, &look)?;
+            let told = told(site, &target, (state, &look), &terms);
             let taken = site.change(&look, |ledger, now| {
-                take(site, ledger, &target, &terms, (&look, &known), now)
+                take(site, ledger, &target, &terms, (&look, &told), now)
             })?;
             match taken {
                 Some(taken) => break (taken, terms),
@@ -184,18 +185,30 @@ fn terms(
     Ok(Terms { limits, run })
 }
 
-/// The devices of this host, if it matters to a container whether others are free: only to one
-/// with devices, where an admin has reserved some.
-fn known(site: &Site, target: &Target, look: &Look) -> Result<Vec<Known>, Failure> {
-    let Stored::Whole(ledger) = &look.before else {
-        return Ok(Vec::new());
+/// What the driver tells of this host's devices, if it matters to a container whether others are
+/// free: only to one with devices that has stopped, where an amount is reserved for others.
+fn told(
+    site: &Site,
+    target: &Target,
+    (state, look): (State, &Look),
+    terms: &Result<Terms, Failure>,
+) -> Option<Result<Vec<Known>, Failure>> {
+    let (Stored::Whole(ledger), Ok(terms)) = (&look.before, terms) else {
+        return None;
     };
-    let entry = ledger.entry(&target.container);
-    if entry.is_none_or(|entry| entry.devices.is_empty()) || ledger.line.reservations.is_empty() {
-        return Ok(ledger.line.devices.clone());
+    let (uid, group) = (target.container.uid, &terms.limits.group);
+    let entry = ledger.entry(&target.container)?;
+    let has_stopped = state == State::Exited || entry.holding == Holding::Released;
+    let matters = |reserved: &Reservation| {
+        matches!(reserved.what, What::Amount(_)) && !reserved.is_for(uid, group)
+    };
+    let matters = ledger.line.reservations.iter().any(matters);
+    if !has_stopped || entry.devices.is_empty() || !matters {
+        return None;
     }
-    let inventory = Probe::begin(site.config().gpu.library.as_deref())?.finish()?;
-    Ok(inventory.devices.iter().map(Known::from).collect())
+    let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
+    let known = asked.map(|inventory| inventory.devices.iter().map(Known::from).collect());
+    Some(known.map_err(Failure::from))
 }
 
 /// Refuses another run of a container that runs still, if others count on its devices before that
@@ -232,7 +245,7 @@ struct Taken {
 }
 
 /// Holds the container's own devices again before it runs. `None` if they are not kept for it, and
-/// more has to be looked at.
+/// more has to be looked at. Of the others it needs to know what the driver `told`, or the line.
 ///
 /// # Errors
 ///
@@ -244,7 +257,7 @@ fn take(
     ledger: &mut Ledger,
     target: &Target,
     terms: &Result<Terms, Failure>,
-    (look, known): (&Look, &[Known]),
+    (look, told): (&Look, &Option<Result<Vec<Known>, Failure>>),
     now: Timestamp,
 ) -> Result<Option<Taken>, Failure> {
     let container = &target.container;
@@ -274,6 +287,16 @@ fn take(
             anew(site, &before),
         ));
     }
+    let known = match told {
+        Some(Ok(known)) => known,
+        _ => &ledger.line.devices,
+    };
+    // What the driver did not tell might have made the difference.
+    let refused = |denied: Denied| match (told, &denied) {
+        (Some(Err(unknown)), Denied::Reserved { .. } | Denied::Promised { .. }) => unknown.clone(),
+        (_, Denied::Promised { .. }) => Failure::from(denied).with_hint(anew(site, &before)),
+        _ => denied.into(),
+    };
     let (mut used, mut passed) = (Vec::new(), before.passed);
     if !before.holds(now) && !before.devices.is_empty() {
         if look.seen.news.is_none() {
@@ -282,15 +305,14 @@ fn take(
         look.tells_all_devices()?;
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
         admit_again(&before, limits, ledger, now)?;
-        passed = allocate_again(&before, limits, *run, known, ledger, now)?;
+        passed = allocate_again(&before, limits, *run, known, ledger, now).map_err(refused)?;
         used = ledger.line.take(container.uid, &before.devices);
     } else if matches!(before.holding, Holding::Stopped { .. })
         && !before.devices.is_empty()
         && (before.passed.is_some() || !ledger.line.reservations.is_empty())
     {
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
-        run_again(&before, limits, *run, known, ledger, now)
-            .map_err(|denied| Failure::from(denied).with_hint(anew(site, &before)))?;
+        run_again(&before, limits, *run, known, ledger, now).map_err(refused)?;
     }
     ledger.change(container, |entry| {
         entry.passed = passed;

@@ -4,6 +4,7 @@ use super::Floor;
 use crate::{
     ledger::Holder,
     line::{Passed, Waiter},
+    reservation::Reservation,
     share::Share,
     time::Timestamp,
 };
@@ -56,6 +57,29 @@ impl Floor<'_> {
             of_use,
             served,
         })
+    }
+
+    /// Whether somebody in line is kept waiting by others, and could use one of these devices.
+    pub(in crate::queue) fn counts_on(&self, waiter: &Waiter, devices: &[usize]) -> bool {
+        let budget = self.budget(waiter, Share::NONE);
+        let waits = self.choose(waiter, budget, None).is_err();
+        let head = self.head(waiter, budget, None).filter(|_| waits);
+        head.is_some_and(|head| devices.iter().any(|at| head.of_use.contains(at)))
+    }
+
+    /// A reservation for others that keeps somebody from having these devices longer, which are
+    /// theirs until `freed`: if it has them then, and not enough without them.
+    pub(in crate::queue) fn reserved_after(
+        &self,
+        waiter: &Waiter,
+        theirs: &[usize],
+        freed: Timestamp,
+    ) -> Option<&Reservation> {
+        let against = self
+            .reservations()
+            .filter(|r| r.holds_off(waiter, self.now));
+        let mut in_time = against.filter(|reserved| freed < reserved.until);
+        in_time.find(|reserved| self.needs(reserved, theirs, reserved.from.max(self.now)))
     }
 
     /// Whether the user has it, or is about to.

@@ -297,8 +297,16 @@ fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
         passed,
         ..entry("a._.9", &[whole(0)], stopped(0))
     };
+    ledger.allocations.push(own.clone());
+    let devices = known(&[whole(0), whole(1)]);
+    // Each time it stopped a moment ago.
     let again = |ledger: &Ledger, now: Timestamp| {
-        crate::allocate::run_again(&own, &small, Some(HOUR), &[], ledger, now)
+        let holding = Holding::Stopped { since: now };
+        let mut ledger = ledger.clone();
+        let own = ledger.allocations.last_mut().unwrap();
+        own.holding = holding;
+        let own = own.clone();
+        crate::allocate::run_again(&own, &small, Some(HOUR), &devices, &ledger, now)
     };
     assert_eq!(again(&ledger, served - HOUR - HOLD), Ok(()));
     let late = served - HOUR;
@@ -309,6 +317,26 @@ fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
         until: Some(late + HOUR + HOLD),
     };
     assert_eq!(again(&ledger, late), Err(promised));
-    ledger.line.waiters.clear();
-    assert_eq!(again(&ledger, late), Ok(()), "nobody waits any more");
+    assert_eq!(again(&ledger, served), Ok(()), "the time is past");
+    let changed = |change: &dyn Fn(&mut Ledger)| {
+        let mut ledger = ledger.clone();
+        change(&mut ledger);
+        again(&ledger, late)
+    };
+    let quota = |ledger: &mut Ledger| ledger.line.waiters[0].terms.quota = Some(Share::WHOLE);
+    assert_eq!(changed(&quota), Ok(()), "it waits for its own quota");
+    let small = |ledger: &mut Ledger| ledger.line.waiters[0].terms.whole_gpus = false;
+    assert_eq!(changed(&small), Ok(()), "it cannot use it");
+    let reserved = |ledger: &mut Ledger| {
+        let of_nine = reserved::reservation(reserved::first_two(), reserved::user(9));
+        ledger.line.reservations = vec![Reservation {
+            until: served + HOUR,
+            ..of_nine
+        }];
+    };
+    assert_eq!(changed(&reserved), Ok(()), "it waits for a reservation");
+    let for_ever = |ledger: &mut Ledger| ledger.allocations[1].hold = None;
+    assert_eq!(changed(&for_ever), Ok(()), "it is kept, run or not");
+    let nobody = |ledger: &mut Ledger| ledger.line.waiters.clear();
+    assert_eq!(changed(&nobody), Ok(()), "nobody waits any more");
 }

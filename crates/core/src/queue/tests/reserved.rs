@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn reservation(what: What, whom: Whom) -> Reservation {
+pub(super) fn reservation(what: What, whom: Whom) -> Reservation {
     Reservation {
         id: 1,
         by: "root".into(),
@@ -14,7 +14,7 @@ fn reservation(what: What, whom: Whom) -> Reservation {
     }
 }
 
-fn user(uid: u32) -> Whom {
+pub(super) fn user(uid: u32) -> Whom {
     Whom::User {
         uid,
         login: format!("user{uid}"),
@@ -27,7 +27,7 @@ fn with(reserved: Reservation, allocations: &[Allocation]) -> Ledger {
     ledger
 }
 
-fn first_two() -> What {
+pub(super) fn first_two() -> What {
     What::Devices([whole(0), whole(1)].iter().map(Held::from).collect())
 }
 
@@ -184,4 +184,67 @@ fn another_run_is_over_before_a_reservation_begins() {
         again(amount(two + Share::WHOLE), too_long, 2),
         promised(NOW + 2 * HOUR, too_long)
     );
+}
+
+/// Whether a container of user 2 that stopped just now may run again, for ever: with GPU 0, which
+/// it keeps for [`HOLD`], as `change` says. GPUs 0 and 1 are all there is.
+fn runs_again(
+    reserved: Reservation,
+    others: &[Allocation],
+    change: impl FnOnce(&mut Allocation),
+) -> bool {
+    let mut own = entry("a._.2", &[whole(0)], stopped(0));
+    change(&mut own);
+    let ledger = with(reserved, &[&[own.clone()], others].concat());
+    let devices = known(&[whole(0), whole(1)]);
+    let again = crate::allocate::run_again(&own, &limits(), None, &devices, &ledger, NOW);
+    assert!(matches!(again, Ok(()) | Err(Denied::Promised { .. })));
+    again.is_ok()
+}
+
+#[test]
+fn another_run_is_refused_only_where_somebody_gains_by_it() {
+    assert!(!runs_again(coming(), &[], |_| ()));
+    // Whether it runs or not, it has its GPU until all is over.
+    let kept = |hold| move |own: &mut Allocation| own.hold = hold;
+    assert!(runs_again(coming(), &[], kept(None)));
+    assert!(runs_again(coming(), &[], kept(Some(4 * HOUR))));
+    assert!(!runs_again(
+        coming(),
+        &[],
+        kept(Some(4 * HOUR - seconds(1)))
+    ));
+}
+
+#[test]
+fn a_device_with_another_number_by_now_is_reserved_all_the_same() {
+    let slot = "7".parse().unwrap();
+    assert!(!runs_again(coming(), &[], |own| own.devices[0].slot = slot));
+}
+
+#[test]
+fn of_an_amount_counts_what_is_free_when_it_begins() {
+    let one = Reservation {
+        what: What::Amount(Share::WHOLE),
+        ..coming()
+    };
+    let with_one = |uid: u32, ends: Timestamp| Allocation {
+        ends: Some(ends),
+        ..entry(&format!("b._.{uid}"), &[whole(1)], Holding::Live)
+    };
+    let in_time = one.from - HOLD;
+    assert!(runs_again(one.clone(), &[with_one(3, in_time)], |_| ()));
+    let late = in_time + seconds(1);
+    assert!(!runs_again(one.clone(), &[with_one(3, late)], |_| ()));
+    let begun = Reservation {
+        from: NOW,
+        ..one.clone()
+    };
+    assert!(!runs_again(begun, &[with_one(3, in_time)], |_| ()));
+    // What they hold and give back in time is not there twice.
+    let two = Reservation {
+        what: What::Amount(Share::WHOLE + Share::WHOLE),
+        ..one
+    };
+    assert!(!runs_again(two, &[with_one(1, in_time)], |_| ()));
 }
