@@ -230,9 +230,16 @@ pub(super) fn may_run(
     }
     let record = site.metadata.of(&target.container, &target.id);
     let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-    let Terms { limits, run } = terms(site, target.container.uid, record.as_ref(), seen)?;
-    let known = known(site, target, look)?;
-    run_again(entry, &limits, run, &known, ledger, clock::now())
+    let terms = terms(site, target.container.uid, record.as_ref(), seen);
+    let told = told(site, target, (State::Exited, look), &terms).transpose()?;
+    let known = told.as_ref().unwrap_or(&ledger.line.devices);
+    let Terms { limits, run } = terms?;
+    let now = clock::now();
+    let stopped = Allocation {
+        holding: Holding::Stopped { since: now },
+        ..entry.clone()
+    };
+    run_again(&stopped, &limits, run, known, ledger, now)
         .map_err(|denied| Failure::from(denied).with_hint(anew(site, entry)))
 }
 
