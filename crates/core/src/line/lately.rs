@@ -110,3 +110,21 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_those_taken_out_only_the_newest_of_a_user_are_known() {
+        let mut line = Line::default();
+        let now = Timestamp(1_000_000);
+        line.take_out(2, 1, now);
+        let tickets = 2..=WAITING as u64 + 4;
+        tickets.for_each(|ticket| line.take_out(1, ticket, now));
+        let known = line.taken_out.iter().map(|out| (out.uid, out.ticket));
+        let newest = (5..=WAITING as u64 + 4).map(|ticket| (1, ticket));
+        let expected: Vec<_> = std::iter::once((2, 1)).chain(newest).collect();
+        assert_eq!(known.collect::<Vec<_>>(), expected);
+    }
+}

@@ -2,16 +2,14 @@
 //! have what.
 
 mod ahead;
-
-use std::collections::BTreeMap;
+mod reserved;
 
 use super::Asks;
 use crate::{
     admit::Denied,
     device::{Held, Uuid},
     ledger::{Holder, Ledger},
-    line::{Known, Stay, Waiter},
-    reservation::{Reservation, What},
+    line::{Known, Stay, Turn, Waiter},
     share::Share,
     time::Timestamp,
 };
@@ -29,10 +27,10 @@ pub(super) struct Floor<'a> {
     free_at: Vec<Option<Timestamp>>,
     /// The same after those before have had what they wait for, at the latest.
     later: Vec<Option<Timestamp>>,
-    /// For whom each is kept, if that is all that keeps it from others.
-    kept_for: Vec<Option<u32>>,
+    /// For whose turn each is kept, if that is all that keeps it from others.
+    kept_for: Vec<Option<&'a Turn>>,
     /// Whom this plan gives each to.
-    given: Vec<Option<u32>>,
+    given: Vec<Option<&'a Waiter>>,
 }
 
 /// Why somebody is given nothing.
@@ -63,7 +61,7 @@ impl<'a> Floor<'a> {
         let kept_for = |known: &Known| {
             let mut holders = ledger.holders_of_held(&known.device, now);
             match (holders.next(), holders.next()) {
-                (Some(Holder::Turn(turn)), None) if !known.busy => Some(turn.uid),
+                (Some(Holder::Turn(turn)), None) if !known.busy => Some(turn),
                 _ => None,
             }
         };
@@ -111,11 +109,23 @@ impl<'a> Floor<'a> {
     /// Whether it is kept for somebody who may take it: for who is there, and not for another
     /// request of theirs, or what is kept once would be kept again and again.
     fn is_kept_for(&self, at: usize, waiter: &Waiter) -> bool {
+        self.turn_of(at, waiter).is_some()
+    }
+
+    /// Whether it is, for as long as they may hold it: others were minded when it was.
+    fn is_promised_to(&self, at: usize, waiter: &Waiter) -> bool {
+        let turn = self.turn_of(at, waiter);
+        turn.is_some_and(|turn| turn.allows(waiter.terms.longest))
+    }
+
+    fn turn_of(&self, at: usize, waiter: &Waiter) -> Option<&'a Turn> {
         let asks = self
             .asks
             .is_some_and(|asks| asks.waiter.ticket == waiter.ticket);
         let is_there = asks || matches!(waiter.stay, Stay::Present { .. });
-        is_there && self.kept_for[at] == Some(waiter.uid) && self.given[at].is_none()
+        let is_theirs = |turn: &&Turn| turn.uid == waiter.uid && is_there;
+        let kept = self.kept_for[at].filter(is_theirs);
+        kept.filter(|_| self.given[at].is_none())
     }
 
     fn is_free(&self, at: usize, waiter: &Waiter) -> bool {
@@ -230,82 +240,14 @@ impl<'a> Floor<'a> {
         chosen
     }
 
-    fn is_reserved_for(&self, at: usize, waiter: &Waiter) -> bool {
-        self.reservations().any(|reserved| {
-            reserved.from <= self.now
-                && reserved.is_for(waiter.uid, &waiter.terms.group)
-                && reserved.covers(self.device(at))
-        })
-    }
-
-    fn reservations(&self) -> impl Iterator<Item = &'a Reservation> {
-        let all = self.ledger.line.reservations.iter();
-        all.filter(|reserved| self.now < reserved.until)
-    }
-
-    /// Whether no reservation for others keeps somebody from these devices.
-    fn is_allowed(&self, chosen: &[usize], waiter: &Waiter) -> bool {
-        let new = chosen.iter().copied();
-        let new: Vec<_> = new.filter(|at| !self.is_kept_for(*at, waiter)).collect();
-        self.reserved_from(waiter, &new).is_none()
-    }
-
-    /// A reservation for others that keeps somebody from these devices.
-    pub(super) fn reserved_from(
-        &self,
-        waiter: &Waiter,
-        chosen: &[usize],
-    ) -> Option<&'a Reservation> {
-        let mut against = self
-            .reservations()
-            .filter(|r| r.holds_off(waiter, self.now));
-        against.find(|reserved| self.needs(reserved, chosen, self.now))
-    }
-
-    /// When the first reservation for others begins that needs some of these devices then.
-    pub(super) fn reserved_at(&self, waiter: &Waiter, chosen: &[usize]) -> Option<Timestamp> {
-        let others = self.reservations().filter(|reserved| {
-            reserved.from > self.now && !reserved.is_for(waiter.uid, &waiter.terms.group)
-        });
-        let theirs = others.filter(|reserved| self.needs(reserved, chosen, self.now));
-        theirs.map(|reserved| reserved.from).min()
-    }
-
-    /// Whether without these devices there is not what is reserved: in what is free by then, and
-    /// what they hold already.
-    fn needs(&self, reserved: &Reservation, chosen: &[usize], by: Timestamp) -> bool {
-        match reserved.what {
-            What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
-            What::Amount(amount) => {
-                let free = |at: usize| self.free_at[at].is_some_and(|free| free <= by);
-                let left = (0..self.devices.len()).filter(|at| free(*at) && !chosen.contains(at));
-                let mut theirs = self.held_under(reserved);
-                theirs.extend(left.map(|at| (&self.device(at).uuid, self.share(at))));
-                !chosen.is_empty() && theirs.into_values().sum::<Share>() < amount
-            }
-        }
-    }
-
-    /// What those hold for whom something is reserved.
-    fn held_under(&self, reserved: &Reservation) -> BTreeMap<&Uuid, Share> {
-        let held = self.ledger.allocations.iter();
-        let held = held.filter(|entry| entry.holds(self.now));
-        let held = held.filter(|entry| reserved.is_for(entry.container.uid, &entry.group));
-        let kept = self.ledger.line.turns.iter();
-        let kept = kept.filter(|turn| reserved.is_for(turn.uid, &turn.group));
-        let kept = kept.flat_map(|turn| &turn.devices);
-        let all = held.flat_map(|entry| &entry.devices).chain(kept);
-        all.map(|held| (&held.uuid, held.share)).collect()
-    }
-
     /// Somebody has these devices from now on, for as long as they may.
-    pub(super) fn give(&mut self, waiter: &Waiter, chosen: &[usize]) {
+    pub(super) fn give(&mut self, waiter: &'a Waiter, chosen: &[usize]) {
         let until = waiter.longest().map(|longest| self.now + longest);
         for at in chosen {
             // Never the same as free, however short it is.
             let until = until.filter(|until| *until > self.now);
             (self.free_at[*at], self.later[*at]) = (until, until);
-            self.given[*at] = Some(waiter.uid);
+            self.given[*at] = Some(waiter);
         }
     }
 }
@@ -335,9 +277,8 @@ impl Why {
                 ahead: number(ahead),
             },
             Self::Reserved(free) => {
-                let against = |r: &&Reservation| r.holds_off(waiter, floor.now);
-                let reserved = floor.reservations().filter(against);
-                let first = reserved.min_by_key(|reserved| reserved.until);
+                let against = floor.against(waiter);
+                let first = against.min_by_key(|reserved| reserved.until);
                 Denied::Reserved {
                     asked,
                     free: number(free),

@@ -114,7 +114,9 @@ impl Ledger {
             Ok(Chosen { devices, passes }) => {
                 let used = self.line.take(uid, &devices);
                 ticket.map(|ticket| self.line.leave(uid, ticket));
-                let passed = passes.or(used.iter().find_map(|turn| turn.passed));
+                let longest = Terms::of(limits, request.run).longest;
+                let mut planned = used.iter().filter(|turn| turn.allows(longest));
+                let passed = passes.or(planned.find_map(|turn| turn.passed));
                 return Ok(Asked::Given {
                     devices,
                     used,
@@ -202,6 +204,7 @@ impl Ledger {
                         logged: waiter.logged,
                         devices: devices.clone(),
                         until: *until,
+                        longest: waiter.terms.longest,
                         passed: *passed,
                         launch: launch.take(),
                         told: false,

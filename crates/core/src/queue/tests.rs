@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod changes;
+mod passed;
 mod reserved;
 
 const HOUR: Duration = Duration::from_secs(3600);

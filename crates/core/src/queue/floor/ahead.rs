@@ -4,7 +4,6 @@ use super::Floor;
 use crate::{
     ledger::Holder,
     line::{Passed, Waiter},
-    reservation::Reservation,
     share::Share,
     time::Timestamp,
 };
@@ -67,21 +66,6 @@ impl Floor<'_> {
         head.is_some_and(|head| devices.iter().any(|at| head.of_use.contains(at)))
     }
 
-    /// A reservation for others that keeps somebody from having these devices longer, which are
-    /// theirs until `freed`: if it has them then, and not enough without them.
-    pub(in crate::queue) fn reserved_after(
-        &self,
-        waiter: &Waiter,
-        theirs: &[usize],
-        freed: Timestamp,
-    ) -> Option<&Reservation> {
-        let against = self
-            .reservations()
-            .filter(|r| r.holds_off(waiter, self.now));
-        let mut in_time = against.filter(|reserved| freed < reserved.until);
-        in_time.find(|reserved| self.needs(reserved, theirs, reserved.from.max(self.now)))
-    }
-
     /// Whether the user has it, or is about to.
     fn is_with(&self, at: usize, uid: u32) -> bool {
         let mut holders = self.ledger.holders_of_held(self.device(at), self.now);
@@ -89,7 +73,7 @@ impl Floor<'_> {
             Holder::Allocation(entry) => entry.container.uid == uid,
             _ => false,
         };
-        self.given[at] == Some(uid) || holders.any(of)
+        self.given[at].is_some_and(|given| given.uid == uid) || holders.any(of)
     }
 
     /// When somebody is served at the latest, after all who were asked about before; from then on
@@ -102,9 +86,8 @@ impl Floor<'_> {
         let count = waiter.devices as usize;
         let when = |at: usize| {
             let free = self.later[at]?;
-            let off = self.reservations().filter(|reserved| {
-                reserved.covers(self.device(at)) && reserved.holds_off(waiter, self.now)
-            });
+            let against = self.against(waiter);
+            let off = against.filter(|reserved| reserved.covers(self.device(at)));
             Some(
                 off.map(|reserved| reserved.until)
                     .fold(free, Timestamp::max),
@@ -143,7 +126,7 @@ impl Floor<'_> {
         chosen: &[usize],
     ) -> Option<Passed> {
         let served = head.served?;
-        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_kept_for(*at, waiter);
+        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_promised_to(*at, waiter);
         let counts = chosen.iter().any(of_use) && self.is_over_by(served, waiter);
         counts.then_some(Passed {
             ticket: head.waiter.ticket,
@@ -154,7 +137,7 @@ impl Floor<'_> {
     /// Whether the head might wait longer if somebody else had these devices: for one of them, or
     /// for its own quota, if they are for the same user.
     pub(super) fn delays(&self, head: &Head<'_>, waiter: &Waiter, chosen: &[usize]) -> bool {
-        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_kept_for(*at, waiter);
+        let of_use = |at: &usize| head.of_use.contains(at) && !self.is_promised_to(*at, waiter);
         let takes = chosen.iter().any(of_use);
         let own = waiter.uid == head.waiter.uid && head.budget.is_some();
         if !takes && !own {

@@ -22,6 +22,7 @@ fn what_is_free_is_kept_for_who_does_not_wait_at_a_terminal() {
         group: String::new(),
         devices: vec![(&whole(0)).into()],
         until: NOW + KEPT,
+        longest: None,
         launch: None,
         told: false,
     };
@@ -256,87 +257,4 @@ fn a_clock_that_is_set_back_keeps_nobody_waiting_longer() {
     assert!(ledger.line.waiters[0].since <= back);
     let (gone, _) = ledger.tidy_line(&[], back + OFFER);
     assert_eq!(gone.len(), 1);
-}
-
-#[test]
-fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
-    let until = NOW + 4 * HOUR;
-    let held = Allocation {
-        ends: Some(until),
-        ..entry("b._.8", &[whole(1)], Holding::Live)
-    };
-    // The first waits for two, and has them when the hold of the other is over.
-    let served = until + HOLD;
-    let mut ledger = line(&[waiter(1, 1, 2)], &[held]);
-    let small = Limits {
-        gpu_hold_after_stop: Some(HOLD),
-        ..limits()
-    };
-    let request = Request {
-        container: "a._.9".parse().unwrap(),
-        devices: 1,
-        run: Some(HOUR),
-    };
-    let small = Limits {
-        lifecycle: crate::limits::Lifecycle {
-            created_timeout: Some(HOUR),
-            ..small.lifecycle.clone()
-        },
-        ..small
-    };
-    let inventory = Inventory {
-        devices: vec![whole(0), whole(1)],
-        ..Inventory::default()
-    };
-    let asked = ledger.ask(&request, &small, &inventory, None, None, NOW);
-    let Ok(Asked::Given { passed, .. }) = asked else {
-        panic!("{asked:?}");
-    };
-    assert_eq!(passed, Some(crate::line::Passed { ticket: 1, served }));
-    let own = Allocation {
-        passed,
-        ..entry("a._.9", &[whole(0)], stopped(0))
-    };
-    ledger.allocations.push(own.clone());
-    let devices = known(&[whole(0), whole(1)]);
-    // Each time it stopped a moment ago.
-    let again = |ledger: &Ledger, now: Timestamp| {
-        let holding = Holding::Stopped { since: now };
-        let mut ledger = ledger.clone();
-        let own = ledger.allocations.last_mut().unwrap();
-        own.holding = holding;
-        let own = own.clone();
-        crate::allocate::run_again(&own, &small, Some(HOUR), &devices, &ledger, now)
-    };
-    assert_eq!(again(&ledger, served - HOUR - HOLD), Ok(()));
-    let late = served - HOUR;
-    let promised = Denied::Promised {
-        slots: "0".into(),
-        whom: "who waits in line with ticket 1".into(),
-        from: served,
-        until: Some(late + HOUR + HOLD),
-    };
-    assert_eq!(again(&ledger, late), Err(promised));
-    assert_eq!(again(&ledger, served), Ok(()), "the time is past");
-    let changed = |change: &dyn Fn(&mut Ledger)| {
-        let mut ledger = ledger.clone();
-        change(&mut ledger);
-        again(&ledger, late)
-    };
-    let quota = |ledger: &mut Ledger| ledger.line.waiters[0].terms.quota = Some(Share::WHOLE);
-    assert_eq!(changed(&quota), Ok(()), "it waits for its own quota");
-    let small = |ledger: &mut Ledger| ledger.line.waiters[0].terms.whole_gpus = false;
-    assert_eq!(changed(&small), Ok(()), "it cannot use it");
-    let reserved = |ledger: &mut Ledger| {
-        let of_nine = reserved::reservation(reserved::first_two(), reserved::user(9));
-        ledger.line.reservations = vec![Reservation {
-            until: served + HOUR,
-            ..of_nine
-        }];
-    };
-    assert_eq!(changed(&reserved), Ok(()), "it waits for a reservation");
-    let for_ever = |ledger: &mut Ledger| ledger.allocations[1].hold = None;
-    assert_eq!(changed(&for_ever), Ok(()), "it is kept, run or not");
-    let nobody = |ledger: &mut Ledger| ledger.line.waiters.clear();
-    assert_eq!(changed(&nobody), Ok(()), "nobody waits any more");
 }

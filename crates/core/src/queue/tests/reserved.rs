@@ -248,3 +248,108 @@ fn of_an_amount_counts_what_is_free_when_it_begins() {
     };
     assert!(!runs_again(two, &[with_one(1, in_time)], |_| ()));
 }
+
+#[test]
+fn what_is_kept_for_a_short_run_is_not_for_a_longer_one() {
+    let short = away(on(waiter(2, 1, 1), |terms| terms.longest = Some(HOUR)));
+    let mut ledger = with(coming(), &[]);
+    ledger.line.waiters = vec![short];
+    let devices = [whole(0)];
+    let turns = ledger.serve_line(&known(&devices), None, NOW);
+    assert_eq!(turns[0].longest, Some(HOUR));
+    let planned = |ledger: &Ledger, longest: Option<Duration>| {
+        let mut ledger = ledger.clone();
+        ledger.line.waiters = vec![on(waiter(2, 2, 1), |terms| terms.longest = longest)];
+        planned(&ledger, &devices)
+    };
+    let (yes, no) = (shown(&[(2, "0")]), shown(&[(2, "-")]));
+    assert_eq!(planned(&ledger, Some(HOUR)), yes);
+    // As long as there is time it is theirs, as any other would be.
+    assert_eq!(planned(&ledger, Some(2 * HOUR)), yes);
+    assert_eq!(planned(&ledger, Some(2 * HOUR + seconds(1))), no);
+    assert_eq!(planned(&ledger, None), no);
+    // From before it was noted.
+    ledger.line.turns[0].longest = None;
+    assert_eq!(planned(&ledger, None), yes);
+    let text = serde_json::to_string(&ledger.line.turns[0]).unwrap();
+    assert!(!text.contains("longest"), "{text}");
+    let turn: Turn = serde_json::from_str(&text).unwrap();
+    assert_eq!(turn, ledger.line.turns[0]);
+}
+
+/// As [`reservation`], of so many GPUs.
+fn amount(gpus: u32, uid: u32) -> Reservation {
+    let amount = std::iter::repeat_n(Share::WHOLE, gpus as usize).sum();
+    reservation(What::Amount(amount), user(uid))
+}
+
+#[test]
+fn what_two_have_reserved_and_is_short_is_for_who_comes_first() {
+    let devices = [whole(0), whole(1)];
+    let short = |of_one: Reservation, of_two: Reservation| {
+        let taken = entry("a._.9", &[whole(1)], Holding::Live);
+        let mut ledger = with(of_one, &[taken]);
+        ledger.line.reservations.push(of_two);
+        ledger
+    };
+    let both = short(amount(1, 1), amount(1, 2));
+    assert_eq!(asked(1, 1, &both, &devices).unwrap(), "0");
+    assert_eq!(asked(2, 1, &both, &devices).unwrap(), "0");
+    assert!(asked(3, 1, &both, &devices).is_err());
+    let of_device = reservation(What::Devices(vec![(&whole(0)).into()]), user(1));
+    let both = short(of_device, amount(1, 2));
+    assert_eq!(asked(1, 1, &both, &devices).unwrap(), "0");
+    assert!(asked(2, 1, &both, &devices).is_err(), "it is of the other");
+    // What they have of it already is not theirs again.
+    let mut used = short(amount(1, 1), amount(1, 2));
+    used.allocations[0].container = "a._.1".parse().unwrap();
+    assert!(asked(1, 1, &used, &devices).is_err());
+    assert_eq!(asked(2, 1, &used, &devices).unwrap(), "0");
+    // Nor is it as long as they like: theirs is over when that of the other begins.
+    let coming = Reservation {
+        from: NOW + HOUR,
+        until: NOW + 2 * HOUR,
+        ..amount(1, 2)
+    };
+    let both = short(amount(1, 1), coming.clone());
+    assert!(asked(1, 1, &both, &devices).is_err());
+    let longer = Reservation {
+        until: NOW + 2 * HOUR,
+        ..amount(1, 1)
+    };
+    let both = short(longer, coming);
+    assert_eq!(asked(1, 1, &both, &devices).unwrap(), "0");
+}
+
+#[test]
+fn an_amount_of_a_group_is_not_given_twice_at_once() {
+    let devices = [whole(0), whole(1)];
+    let mut ledger = with(amount(2, 1), &[]);
+    ledger.line.reservations.push(Reservation {
+        whom: Whom::Group("vision".into()),
+        ..amount(1, 0)
+    });
+    let member = |uid, ticket| {
+        on(waiter(uid, ticket, 1), |terms| {
+            terms.group = "vision".into()
+        })
+    };
+    ledger.line.waiters = vec![member(2, 1), member(3, 2)];
+    assert_eq!(planned(&ledger, &devices), shown(&[(1, "0"), (2, "-")]));
+}
+
+#[test]
+fn what_somebody_has_by_their_own_reservation_runs_again() {
+    let mut own = entry("a._.2", &[whole(0)], stopped(0));
+    let mut ledger = with(amount(2, 1), &[own.clone()]);
+    let again = |ledger: &Ledger, own: &Allocation| {
+        let devices = known(&[whole(0), whole(1)]);
+        crate::allocate::run_again(own, &limits(), None, &devices, ledger, NOW).is_ok()
+    };
+    assert!(!again(&ledger, &own));
+    ledger.line.reservations.push(amount(1, 2));
+    assert!(again(&ledger, &own));
+    own.devices.push((&whole(1)).into());
+    ledger.allocations = vec![own.clone()];
+    assert!(!again(&ledger, &own), "of two one is theirs");
+}

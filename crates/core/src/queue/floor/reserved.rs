@@ -1,0 +1,132 @@
+//! What admins have reserved: who may have what of it, and what is left for others.
+
+use std::collections::BTreeMap;
+
+use super::Floor;
+use crate::{
+    device::Uuid,
+    line::Waiter,
+    reservation::{Reservation, What},
+    share::Share,
+    time::Timestamp,
+};
+
+impl<'a> Floor<'a> {
+    fn reservations(&self) -> impl Iterator<Item = &'a Reservation> {
+        let all = self.ledger.line.reservations.iter();
+        all.filter(|reserved| self.now < reserved.until)
+    }
+
+    /// Those for others that somebody has to mind.
+    pub(super) fn against(&self, waiter: &Waiter) -> impl Iterator<Item = &'a Reservation> {
+        self.reservations()
+            .filter(|reserved| reserved.holds_off(waiter, self.now))
+    }
+
+    /// Those that have begun and are for this user.
+    fn own_reservations(&self, waiter: &Waiter) -> impl Iterator<Item = &'a Reservation> {
+        self.reservations().filter(|reserved| {
+            reserved.from <= self.now && reserved.is_for(waiter.uid, &waiter.terms.group)
+        })
+    }
+
+    pub(super) fn is_reserved_for(&self, at: usize, waiter: &Waiter) -> bool {
+        let mut own = self.own_reservations(waiter);
+        own.any(|reserved| reserved.covers(self.device(at)))
+    }
+
+    /// Whether no reservation for others keeps somebody from these devices.
+    pub(super) fn is_allowed(&self, chosen: &[usize], waiter: &Waiter) -> bool {
+        let new = chosen.iter().copied();
+        let new: Vec<_> = new.filter(|at| !self.is_promised_to(*at, waiter)).collect();
+        let mut against = self.against(waiter);
+        !against.any(|reserved| self.needs(reserved, waiter, &new, self.now))
+    }
+
+    /// When the first reservation for others begins that needs some of these devices then.
+    pub(in crate::queue) fn reserved_at(
+        &self,
+        waiter: &Waiter,
+        chosen: &[usize],
+    ) -> Option<Timestamp> {
+        let others = self.reservations().filter(|reserved| {
+            reserved.from > self.now && !reserved.is_for(waiter.uid, &waiter.terms.group)
+        });
+        let theirs = others.filter(|reserved| self.needs(reserved, waiter, chosen, self.now));
+        theirs.map(|reserved| reserved.from).min()
+    }
+
+    /// A reservation for others that keeps somebody from having these devices longer, which are
+    /// theirs until `freed`: if it has them then, and not enough without them.
+    pub(in crate::queue) fn reserved_after(
+        &self,
+        waiter: &Waiter,
+        theirs: &[usize],
+        freed: Timestamp,
+    ) -> Option<&'a Reservation> {
+        let mut in_time = self.against(waiter).filter(|r| freed < r.until);
+        in_time.find(|reserved| self.needs(reserved, waiter, theirs, reserved.from.max(self.now)))
+    }
+
+    /// Whether without these devices there is not what is reserved: in what is free by then, and
+    /// what they hold already. Of an amount nobody is kept from what they have reserved themselves:
+    /// there may be too little for all who have, and then who is first has it.
+    fn needs(
+        &self,
+        reserved: &Reservation,
+        waiter: &Waiter,
+        chosen: &[usize],
+        by: Timestamp,
+    ) -> bool {
+        match reserved.what {
+            What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
+            What::Amount(amount) => {
+                let free = |at: usize| self.free_at[at].is_some_and(|free| free <= by);
+                let left = (0..self.devices.len()).filter(|at| free(*at) && !chosen.contains(at));
+                let mut theirs = self.held_under(reserved);
+                theirs.extend(left.map(|at| (&self.device(at).uuid, self.share(at))));
+                theirs.into_values().sum::<Share>() < amount
+                    && self.is_beyond_own(waiter, chosen, reserved.from)
+            }
+        }
+    }
+
+    /// Whether some of these devices are beyond what is reserved for the user, and is still when
+    /// something else is that begins at `from`.
+    fn is_beyond_own(&self, waiter: &Waiter, chosen: &[usize], from: Timestamp) -> bool {
+        let mut beyond = chosen.to_vec();
+        let mut amount = Share::NONE;
+        for own in self.own_reservations(waiter) {
+            match own.what {
+                _ if own.until <= from => {}
+                What::Devices(_) => beyond.retain(|at| !own.covers(self.device(*at))),
+                What::Amount(all) => {
+                    let mut used = self.held_under(own);
+                    used.retain(|uuid, _| !chosen.iter().any(|at| self.device(*at).uuid == **uuid));
+                    amount = amount + (all - used.into_values().sum());
+                }
+            }
+        }
+        let beyond = beyond.into_iter().map(|at| self.share(at));
+        beyond.sum::<Share>() > amount
+    }
+
+    /// What those hold for whom something is reserved.
+    fn held_under(&self, reserved: &Reservation) -> BTreeMap<&Uuid, Share> {
+        let held = self.ledger.allocations.iter();
+        let held = held.filter(|entry| entry.holds(self.now));
+        let held = held.filter(|entry| reserved.is_for(entry.container.uid, &entry.group));
+        let kept = self.ledger.line.turns.iter();
+        let kept = kept.filter(|turn| reserved.is_for(turn.uid, &turn.group));
+        let kept = kept.flat_map(|turn| &turn.devices);
+        let is_for = |to: &Waiter| reserved.is_for(to.uid, &to.terms.group);
+        let is_given = |at: &usize| self.given[*at].is_some_and(is_for);
+        let given = (0..self.devices.len()).filter(is_given);
+        let given = given.map(|at| self.device(at));
+        let all = held
+            .flat_map(|entry| &entry.devices)
+            .chain(kept)
+            .chain(given);
+        all.map(|held| (&held.uuid, held.share)).collect()
+    }
+}
