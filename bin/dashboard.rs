@@ -22,16 +22,16 @@ use ds01_host::ops::{Overview, Sample};
     example = "{command_name}",
     example = "{command_name} gpu",
     example = "{command_name} --watch",
-    note = "You see your own containers and limits, who holds which GPU, and what all others have together; admins see everybody's. With a word, that part alone: gpu, containers, users, system, allocations, which tells when devices are free, or reservations, which tells what is set aside for whom.",
+    note = "You see your own containers and limits, who holds which GPU, and what all others have together; admins see everybody's. With a word, that part alone: gpu, containers, users, system, allocations, which tells when devices are free, or reserved, which tells what is set aside for whom.",
     note = "With --watch on a terminal, q or Ctrl-C leaves; columns and lines that have no room are left out. Elsewhere the screens follow each other.",
-    note = "With --format=json: host, time (seconds since 1970), admin, alerts (about, message), and of these what the word asks for: gpu (driver, devices as gpu-status has them), containers (name, user, id, state, image, slots, usage as container-stats has it or null), users (login or null for all others, group, held and quota in 28ths of a GPU, containers, containers_limit), system (load, cpus, memory and disk with used_bytes and bytes), allocations (slot, user, owner_by, container, state, until), reservations (as gpu-reserve list has them). With --format=simple, a line begins with its part: alert, or one of those words; allocations are told by their own word only.",
+    note = "With --format=json: host, time (seconds since 1970), admin, alerts (about, message), and of these what the word asks for: gpu (driver, devices as gpu-status has them), containers (name, user, id, state, image, slots, usage as container-stats has it or null), users (login or null for all others, group, held and quota in 28ths of a GPU, containers, containers_limit), system (load, cpus, memory and disk with used_bytes and bytes), allocations (slot, user, owner_by, container, state, until), reserved (as gpu-reserve list has them). With --format=simple, a line begins with its part: alert, or one of those words; allocations are told by their own word only.",
     error_code(8, "the engine cannot be reached")
 )]
 struct Args {
     /// this part alone
     #[argh(
         positional,
-        arg_name = "gpu|containers|users|system|allocations|reservations"
+        arg_name = "gpu|containers|users|system|allocations|reserved"
     )]
     part: Option<Part>,
 

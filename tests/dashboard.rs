@@ -156,7 +156,7 @@ fn json_is_the_documented_shape() {
         "allocations",
         "containers",
         "gpu",
-        "reservations",
+        "reserved",
         "system",
         "users",
     ];
@@ -210,7 +210,7 @@ fn json_is_the_documented_shape() {
         "container": "thesis._.20001", "state": "live", "until": null });
     assert_eq!(whole["allocations"][0], thesis);
     let wrong = "dashboard: invalid argument 'cpu': expected gpu, containers, users, system, \
-                 allocations or reservations\nTry 'dashboard --help' for more information.\n";
+                 allocations or reserved\nTry 'dashboard --help' for more information.\n";
     assert_eq!(host.run(DASHBOARD, &["cpu"]), failed(2, wrong));
 }
 

@@ -244,9 +244,9 @@ fn what_is_reserved_is_shown_with_the_devices() {
     let status = host.as_user("bob").run("gpu-status", &[]).ok();
     let line = format!("GPU 0 is reserved for alice from {from} until {until}");
     assert_eq!(status.lines().last(), Some(&*line));
-    let part = ["reservations", "--format=simple"];
+    let part = ["reserved", "--format=simple"];
     let part = host.as_user("bob").run("dashboard", &part).ok();
-    let row = format!("reservations\tGPU 0\talice\t{from}\t{until}");
+    let row = format!("reserved\tGPU 0\talice\t{from}\t{until}");
     assert!(part.lines().any(|line| line == row), "{part}");
     let whole = host.run("dashboard", &[]).ok();
     assert!(whole.contains("Reservations"), "{whole}");
@@ -258,7 +258,7 @@ fn what_is_reserved_is_shown_with_the_devices() {
         serde_json::from_str(&dave(&host, &["list", "--format=json"]).ok()).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(json("gpu-status")["reserved"], listed);
-    assert_eq!(json("dashboard")["reservations"], listed);
+    assert_eq!(json("dashboard")["reserved"], listed);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub enum Part {
     /// Who holds which device, and until when.
     Allocations,
     /// What is reserved, and for whom.
-    Reservations,
+    Reserved,
 }
 
 impl FromStr for Part {
@@ -47,8 +47,8 @@ impl FromStr for Part {
             "users" => Ok(Self::Users),
             "system" => Ok(Self::System),
             "allocations" => Ok(Self::Allocations),
-            "reservations" => Ok(Self::Reservations),
-            _ => Err("expected gpu, containers, users, system, allocations or reservations"),
+            "reserved" => Ok(Self::Reserved),
+            _ => Err("expected gpu, containers, users, system, allocations or reserved"),
         }
     }
 }
@@ -71,7 +71,7 @@ pub struct Screen {
     #[serde(skip_serializing_if = "Option::is_none")]
     allocations: Option<Vec<Allocated>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reservations: Option<Vec<Reservation>>,
+    reserved: Option<Vec<Reservation>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -115,7 +115,7 @@ impl Screen {
             containers: shows(Part::Containers).then(|| containers.collect()),
             users: shows(Part::Users).then_some(status.users),
             allocations: shows(Part::Allocations).then_some(status.allocations),
-            reservations: shows(Part::Reservations).then_some(status.reserved),
+            reserved: shows(Part::Reserved).then_some(status.reserved),
         }
     }
 
@@ -130,10 +130,10 @@ impl Screen {
                 .as_deref()
                 .map(|all| containers(all, self.admin)),
             self.gpu.as_ref().map(gpu),
-            self.reservations
+            self.reserved
                 .as_deref()
                 .filter(|all| !whole || !all.is_empty())
-                .map(reservations),
+                .map(reserved),
             self.users.as_deref().map(users),
             self.allocations
                 .as_deref()
@@ -325,7 +325,7 @@ fn allocations(all: &[Allocated], now: Timestamp) -> Section {
     }
 }
 
-fn reservations(all: &[Reservation]) -> Section {
+fn reserved(all: &[Reservation]) -> Section {
     let row = |one: &Reservation| {
         vec![
             one.what.to_string(),
@@ -335,7 +335,7 @@ fn reservations(all: &[Reservation]) -> Section {
         ]
     };
     Section {
-        word: "reservations",
+        word: "reserved",
         title: "Reservations".into(),
         headings: vec!["WHAT", "FOR", "FROM", "UNTIL"],
         rows: all.iter().map(row).collect(),
