@@ -29,7 +29,7 @@ fn two_users_may_use_one_name_and_a_conflict_is_with_oneself() {
         assert_eq!(owner, user);
     }
     let again = "container same exists already; use it with container-run same, or \
-                 container-remove same";
+                 remove it with container-retire same";
     assert_eq!(
         refused(&host, "alice", &["create", "--name", "same", "ds01-base"]),
         again
