@@ -1,6 +1,7 @@
 //! `gpu-queue`, and `ds01-queue`, which serves those who wait beyond their terminal.
 
 mod log;
+mod meanwhile;
 
 use ds01_testkit::{As, Signal, TestHost};
 
