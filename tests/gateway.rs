@@ -59,7 +59,9 @@ fn refused(host: &TestHost, user: &str, args: &[&str]) -> String {
         .lines()
         .filter(|line| !line.starts_with("time="));
     let said = lines.collect::<Vec<_>>().join("\n");
-    let message = said.strip_prefix("Error response from daemon: ");
+    // Release 20.10 of the client says the second of what it could not find.
+    let said_by = ["Error response from daemon: ", "Error: "];
+    let message = said_by.iter().find_map(|by| said.strip_prefix(by));
     message.unwrap_or(&said).into()
 }
 

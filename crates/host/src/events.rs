@@ -3,7 +3,7 @@
 mod read;
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
@@ -53,13 +53,14 @@ impl EventLog {
         }
     }
 
-    /// Makes an empty log, which has its mode and group from the moment that it is there, whatever
+    /// Makes and opens an empty log, which has its mode and group from the moment that it is there, whatever
     /// the caller's umask: between two writers after a rotation there is no other.
-    fn make(&self) -> io::Result<()> {
+    fn make(&self) -> io::Result<File> {
         let new = self.path.with_file_name(format!(".{FILE}.{}", gettid()));
         let made = write_new(&new, &[])
             .and_then(|()| for_the_group(&new))
-            .and_then(|()| fs::hard_link(&new, &self.path));
+            .and_then(|()| open(&new))
+            .and_then(|file| fs::hard_link(&new, &self.path).map(|()| file));
         let _ = fs::remove_file(&new);
         made
     }
@@ -75,20 +76,16 @@ impl EventLog {
     ///
     /// If it cannot be written: what it tells of has happened all the same.
     pub fn append(&self, event: &Event) -> io::Result<()> {
-        let open = || {
-            OpenOptions::new()
-                .append(true)
-                // A pipe or a link planted there would block us, or send the line elsewhere.
-                .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-                .open(&self.path)
-        };
-        let mut file = match open() {
-            // Renamed by logrotate.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let made = self.make();
-                open().map_err(|error| made.err().unwrap_or(error))?
+        let mut file = loop {
+            match open(&self.path) {
+                // Renamed by logrotate.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match self.make() {
+                    // Another writer was first.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    made => break made?,
+                },
+                opened => break opened?,
             }
-            opened => opened?,
         };
         let line = event.line();
         match file.write(line.as_bytes())? {
@@ -99,6 +96,15 @@ impl EventLog {
             ))),
         }
     }
+}
+
+/// Opens a log to write at its end.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        // A pipe or a link planted there would block us, or send the line elsewhere.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
 }
 
 /// Gives a new file to the group that may write to its directory, if there is one.
