@@ -159,7 +159,7 @@ fn an_admin_may_and_it_is_recorded() {
     assert_eq!(done(&host, "alice", &state), "/theirs._.20002 running");
     assert_eq!(
         refused(&host, "carol", &state),
-        "Error: No such object: theirs._.20002"
+        "No such object: theirs._.20002"
     );
     let events = host.root().join("log/events.jsonl");
     let recorded = || std::fs::read_to_string(&events).unwrap();

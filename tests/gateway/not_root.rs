@@ -256,7 +256,9 @@ fn what_reaches_the_host_is_refused_in_every_spelling() {
         let whole = refused(&host, "alice", &create);
         // The client takes a 404 for the image's, and says so first.
         let daemon = whole.rsplit("Error response from daemon: ").next();
-        assert_eq!(daemon, Some(&**said), "{flags:?}");
+        // Newer ones write capabilities out.
+        let plain = |said: &str| said.to_uppercase().replace("=CAP_", "=");
+        assert_eq!(daemon.map(plain), Some(plain(said)), "{flags:?}");
     }
     let options = [
         &[
