@@ -9,6 +9,7 @@ use ds01_core::{
     line::Waiter,
     name::EngineName,
     queue::plan,
+    share::Share,
 };
 
 use crate::world::{World, known};
@@ -119,4 +120,25 @@ fn is_served_after(
         let entries = plan(&ledger, &known(&world.inventory), None, world.now);
         entries.iter().any(|entry| entry.verdict.is_ok())
     })
+}
+
+impl World {
+    /// Fails if a device is with two, or somebody has more than their quota.
+    pub(crate) fn check(&self) {
+        let held = self.ledger.allocations.iter().filter(|a| a.holds(self.now));
+        let held = held.flat_map(|a| a.devices.iter().map(move |d| (a.container.uid, d)));
+        let turns = self.ledger.line.turns.iter().filter(|t| self.now < t.until);
+        let turns = turns.flat_map(|t| t.devices.iter().map(move |d| (t.uid, d)));
+        let all: Vec<_> = held.chain(turns).collect();
+        for (at, (uid, one)) in all.iter().enumerate() {
+            let twice = all[at + 1..].iter().any(|(_, other)| one.overlaps(other));
+            self.must(!twice, || format!("{one:?} of {uid} is with two"));
+        }
+        for uid in 1..5 {
+            let theirs = all.iter().filter(|(of, _)| *of == uid);
+            let held: Share = theirs.map(|(_, device)| device.share).sum();
+            let quota = self.limits(uid).quota.unwrap();
+            self.must(held <= quota, || format!("{uid} has {held} of {quota}"));
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    fn limits(&self, uid: u32) -> Limits {
+    pub(crate) fn limits(&self, uid: u32) -> Limits {
         self.policy.limits_for(&uid.to_string())
     }
 
@@ -331,15 +331,8 @@ impl World {
                 return None;
             }
             ds01_core::admit::admit_again(&entry, &limits, ledger, now).ok()?;
-            allocate_again(
-                &entry,
-                &limits,
-                limits.max_runtime,
-                &ledger.line.devices.clone(),
-                ledger,
-                now,
-            )
-            .ok()?;
+            let known = &ledger.line.devices;
+            allocate_again(&entry, &limits, limits.max_runtime, known, ledger, now).ok()?;
             oracle::may_be_given(&ledger.clone(), world, 0, &name, &entry.devices);
             world.ledger.line.take(name.uid, &entry.devices);
             world
@@ -389,23 +382,5 @@ impl World {
     #[track_caller]
     pub(crate) fn must(&self, holds: bool, or: impl FnOnce() -> String) {
         assert!(holds, "{}\nafter {:#?}", or(), self.story);
-    }
-
-    pub(crate) fn check(&self) {
-        let held = self.ledger.allocations.iter().filter(|a| a.holds(self.now));
-        let held = held.flat_map(|a| a.devices.iter().map(move |d| (a.container.uid, d)));
-        let turns = self.ledger.line.turns.iter().filter(|t| self.now < t.until);
-        let turns = turns.flat_map(|t| t.devices.iter().map(move |d| (t.uid, d)));
-        let all: Vec<_> = held.chain(turns).collect();
-        for (at, (uid, one)) in all.iter().enumerate() {
-            let twice = all[at + 1..].iter().any(|(_, other)| one.overlaps(other));
-            self.must(!twice, || format!("{one:?} of {uid} is with two"));
-        }
-        for uid in 1..5 {
-            let theirs = all.iter().filter(|(of, _)| *of == uid);
-            let held: Share = theirs.map(|(_, device)| device.share).sum();
-            let quota = self.limits(uid).quota.unwrap();
-            self.must(held <= quota, || format!("{uid} has {held} of {quota}"));
-        }
     }
 }

@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use ds01_core::{
+    allocate::run_again,
+    container::State,
     failure::{Failure, Kind},
+    ledger::{Allocation, Holding},
     name::ContainerArg,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    start::{self, Start, Started},
+    start::{Start, Started, Terms, anew, terms, told},
     stop::Stop,
     target,
 };
-use crate::{Operation, Site, look::Scope, users::Caller};
+use crate::{Operation, Site, clock, look::Scope, users::Caller};
 
 /// Asks for a container's processes to end, and for it to run once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +62,22 @@ impl Restart {
         let Some(entry) = ours.filter(|entry| entry.id.as_ref() == Some(&target.id)) else {
             return Ok(());
         };
-        start::may_run(site, &target, entry, &ledger, &look)
+        let is_promised = entry.passed.is_some() || !ledger.line.reservations.is_empty();
+        if entry.devices.is_empty() || !is_promised {
+            return Ok(());
+        }
+        let record = site.metadata.of(&target.container, &target.id);
+        let seen = look.seen.containers.iter().find(|c| c.id == target.id);
+        let terms = terms(site, target.container.uid, record.as_ref(), seen);
+        let told = told(site, &target, (State::Exited, &look), &terms).transpose()?;
+        let known = told.as_ref().unwrap_or(&ledger.line.devices);
+        let Terms { limits, run } = terms?;
+        let now = clock::now();
+        let stopped = Allocation {
+            holding: Holding::Stopped { since: now },
+            ..entry.clone()
+        };
+        run_again(&stopped, &limits, run, known, &ledger, now)
+            .map_err(|denied| Failure::from(denied).with_hint(anew(site, entry)))
     }
 }

@@ -164,13 +164,13 @@ fn limit(site: &Site, slice: &str, terms: Result<Terms, Failure>) -> Result<(), 
 }
 
 /// What the owner may have.
-struct Terms {
-    limits: Limits,
+pub(super) struct Terms {
+    pub(super) limits: Limits,
     /// The longest run of a container of this kind; `None` is for ever.
-    run: Option<Duration>,
+    pub(super) run: Option<Duration>,
 }
 
-fn terms(
+pub(super) fn terms(
     site: &Site,
     uid: u32,
     record: Option<&Record>,
@@ -187,7 +187,7 @@ fn terms(
 
 /// What the driver tells of this host's devices, if it matters to a container whether others are
 /// free: only to one with devices that has stopped, where an amount is reserved for others.
-fn told(
+pub(super) fn told(
     site: &Site,
     target: &Target,
     (state, look): (State, &Look),
@@ -209,38 +209,6 @@ fn told(
     let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
     let known = asked.map(|inventory| inventory.devices.iter().map(Known::from).collect());
     Some(known.map_err(Failure::from))
-}
-
-/// Refuses another run of a container that runs still, if others count on its devices before that
-/// would be over: as its start would be refused.
-///
-/// # Errors
-///
-/// Status 6; or if nobody can tell.
-pub(super) fn may_run(
-    site: &Site,
-    target: &Target,
-    entry: &Allocation,
-    ledger: &Ledger,
-    look: &Look,
-) -> Result<(), Failure> {
-    let is_promised = entry.passed.is_some() || !ledger.line.reservations.is_empty();
-    if entry.devices.is_empty() || !is_promised {
-        return Ok(());
-    }
-    let record = site.metadata.of(&target.container, &target.id);
-    let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-    let terms = terms(site, target.container.uid, record.as_ref(), seen);
-    let told = told(site, target, (State::Exited, look), &terms).transpose()?;
-    let known = told.as_ref().unwrap_or(&ledger.line.devices);
-    let Terms { limits, run } = terms?;
-    let now = clock::now();
-    let stopped = Allocation {
-        holding: Holding::Stopped { since: now },
-        ..entry.clone()
-    };
-    run_again(&stopped, &limits, run, known, ledger, now)
-        .map_err(|denied| Failure::from(denied).with_hint(anew(site, entry)))
 }
 
 /// What was taken for a container that is to run.
@@ -361,7 +329,7 @@ fn change(ledger: &mut Ledger, target: &Target, with: impl FnOnce(&mut Allocatio
 }
 
 /// The command that makes a container like this one, with other devices.
-fn anew(site: &Site, entry: &Allocation) -> String {
+pub(super) fn anew(site: &Site, entry: &Allocation) -> String {
     let (name, count) = (&entry.container.name, entry.devices.len());
     let record = site.metadata.read(&entry.container);
     let more = record.map_or(String::new(), |record| {
