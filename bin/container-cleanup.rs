@@ -108,7 +108,7 @@ fn remove(host: &Host, ui: &mut Ui, one: Leftover) -> Result<(), Failure> {
             uid: None,
         },
         id: one.id,
-        since: one.since,
+        last_end: one.last_end,
     };
     let removed = ask(host, ui, &discard)?;
     let size = human::bytes(one.size_bytes);

@@ -55,7 +55,8 @@ fn timeless(outcome: Outcome) -> Outcome {
             .filter(|word| !word.is_empty());
         let words = words.map(|word| match word {
             word if word.ends_with("s ago") => "AGO",
-            word if word.starts_with("14m") => "14m",
+            // What is left of a quarter of an hour.
+            word if word.starts_with("14m") || word == "15m" => "HOLD",
             word => word,
         });
         words.collect::<Vec<_>>().join("|") + "\n"
@@ -69,7 +70,7 @@ fn what_does_not_run_is_shown_with_its_size_and_what_it_holds() {
     let host = populated();
     let show = |args: &[&str]| timeless(host.run(CLEANUP, &[args, &["--dry-run"]].concat()));
     let heading = "NAME|STATUS|SINCE|SIZE|GPU|HELD\n";
-    let thesis = "thesis|stopped|AGO|3MB|0|14m\n";
+    let thesis = "thesis|stopped|AGO|3MB|0|HOLD\n";
     let never = "never|never started|AGO|0B|-|-\n";
     assert_eq!(show(&[]), done(&[heading, thesis].concat(), ""));
     assert_eq!(

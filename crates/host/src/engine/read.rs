@@ -57,6 +57,8 @@ pub struct Inspected {
     pub started: Option<Timestamp>,
     /// When it last stopped.
     pub finished: Option<Timestamp>,
+    /// The same as the engine writes it: to the nanosecond, so that two runs of one second differ.
+    pub last_end: String,
     /// The GPU devices that it asks for, in whatever form; `None` is none.
     pub claim: Option<Claim>,
     /// As whom its processes run: `1001`, `1001:100`, a name of the image's, or nothing.
@@ -285,7 +287,7 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
     let config = response.config.unwrap_or_default();
     let env = config.env.unwrap_or_default();
     let host_config = response.host_config.unwrap_or_default();
-    let time = |text: Option<String>| text.as_deref().and_then(Timestamp::parse);
+    let time = |text: Option<&str>| text.and_then(Timestamp::parse);
     Some(Inspected {
         id: id.clone(),
         image: response.image.unwrap_or_default(),
@@ -297,8 +299,9 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
             .pid
             .and_then(|pid| u32::try_from(pid).ok())
             .filter(|pid| *pid > 0),
-        started: time(state.started_at),
-        finished: time(state.finished_at),
+        started: time(state.started_at.as_deref()),
+        finished: time(state.finished_at.as_deref()),
+        last_end: state.finished_at.unwrap_or_default(),
         claim: claim(&host_config, &env),
         user: config.user.unwrap_or_default(),
         beyond: beyond(&host_config),

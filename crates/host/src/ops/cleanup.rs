@@ -40,6 +40,8 @@ pub struct Leftover {
     pub state: State,
     /// When it stopped, or was made if it was never started.
     pub since: Timestamp,
+    /// When its last run ended, as the engine writes it: tells this state of it from a later one.
+    pub last_end: String,
     /// What it fills of the disk beyond its image.
     pub size_bytes: u64,
     /// The devices that are kept for it, as users read them.
@@ -94,6 +96,7 @@ impl Operation for Leftovers {
                 id: id.clone(),
                 state,
                 since: since(one, Some(made))?,
+                last_end: one.last_end.clone(),
                 size_bytes: sizes.get(id).copied()?,
                 slots: if holds { slots(entry) } else { String::new() },
                 until: match entry.holding {
@@ -123,8 +126,8 @@ pub struct Discard {
     pub name: ContainerArg,
     /// The engine's id of it.
     pub id: ContainerId,
-    /// When it stopped or was made.
-    pub since: Timestamp,
+    /// When its last run had ended then: [`Leftover::last_end`].
+    pub last_end: String,
 }
 
 impl Operation for Discard {
@@ -133,13 +136,12 @@ impl Operation for Discard {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
         let target = target::find(site, caller, &self.name)?;
-        let seen = target::sight(site, &target)?;
         let inspected = site
             .engine()
             .inspect(std::slice::from_ref(&target.id))?
             .pop();
-        let since = inspected.and_then(|one| since(&one, Some(seen.created)));
-        if target.id != self.id || since != Some(self.since) {
+        let last_end = inspected.map(|one| one.last_end);
+        if target.id != self.id || last_end.as_ref() != Some(&self.last_end) {
             return Err(fail(
                 Kind::State,
                 format!("container {} was used meanwhile, and stays", self.name),

@@ -256,7 +256,7 @@ mod tests {
         let discard = Discard {
             name: name.clone(),
             id: ContainerId("0f".into()),
-            since: Timestamp(1),
+            last_end: "2026-11-05T10:30:00.123456789Z".into(),
         };
         round(discard, "discard");
         let remove = Remove {
