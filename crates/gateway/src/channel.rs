@@ -142,9 +142,18 @@ pub(crate) async fn receive_one(from: &UnixStream) -> io::Result<OwnedFd> {
 
 /// Writes a message: its length in four bytes, then JSON.
 pub(crate) async fn write<T: Serialize>(to: &mut UnixStream, message: &T) -> io::Result<()> {
+    write_with(to, message, &[]).await
+}
+
+/// Writes a message and what follows it, at once: each write wakes the reader.
+pub(crate) async fn write_with<T: Serialize>(
+    to: &mut UnixStream,
+    message: &T,
+    rest: &[u8],
+) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-    to.write_all(&[&length.to_be_bytes()[..], &text].concat())
+    to.write_all(&[&length.to_be_bytes(), &*text, rest].concat())
         .await
 }
 

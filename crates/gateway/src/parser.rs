@@ -31,7 +31,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncReadExt, copy_bidirectional},
+    io::{AsyncReadExt, copy_bidirectional_with_sizes},
     net::UnixStream,
     time::timeout,
 };
@@ -53,6 +53,10 @@ const JSON: Duration = Duration::from_secs(60);
 
 /// What a client has to send the rest of a request that is answered already.
 const REST: Duration = Duration::from_secs(60);
+
+/// Bytes at a time from a client to a process of a container, and back: most goes that way.
+const TYPED: usize = 8 << 10;
+const SHOWN: usize = 64 << 10;
 
 /// Without a connection for this long, the process ends.
 const IDLE: Duration = Duration::from_secs(60);
@@ -350,7 +354,7 @@ async fn relay(
             if let (Ok(client), Ok(engine)) = (client.await, engine.await) {
                 let (mut client, mut engine) = (TokioIo::new(client), TokioIo::new(engine));
                 tokio::select! {
-                    _ = copy_bidirectional(&mut client, &mut engine) => {}
+                    _ = copy_bidirectional_with_sizes(&mut client, &mut engine, TYPED, SHOWN) => {}
                     () = hangup.wait() => {}
                 }
             }

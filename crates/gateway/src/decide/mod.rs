@@ -96,8 +96,7 @@ pub(crate) async fn serve(
                 headers,
                 length,
             };
-            channel::write(&mut channel, &answer).await?;
-            channel.write_all(&body).await?;
+            channel::write_with(&mut channel, &answer, &body).await?;
         }
         Outcome::Engine(engine) => {
             use std::os::fd::AsRawFd;
