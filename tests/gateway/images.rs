@@ -81,3 +81,30 @@ fn images_are_shared_or_ones_own() {
         "/secret"
     );
 }
+
+#[test]
+fn the_name_that_an_image_has_for_a_container_goes_with_it_whoever_removes_it() {
+    let host = TestHost::behind_gateway(1);
+    let names = || {
+        let format = "{{.Repository}}:{{.Tag}}";
+        let listed = host.docker(&["images", "--format", format]).ok();
+        let own = |name: &str| Some(name.strip_prefix("ds01-20001/of.container:")?.to_string());
+        let mut own: Vec<_> = listed.lines().filter_map(own).collect();
+        own.sort();
+        own
+    };
+    // The engine removes it by itself, and the next who looks learns of it.
+    done(&host, "alice", &["run", "--rm", "ds01-base", "true"]);
+    host.run("container-list", &["--all"]).ok();
+    host.as_user("root").run("ds01-holds", &[]).ok();
+    assert_eq!(names(), [""; 0]);
+    // As compose replaces one: the old one gives its name to the new one, and goes.
+    sleeper(&host, "alice", "app", &[]);
+    done(&host, "alice", &["rename", "app", "old"]);
+    sleeper(&host, "alice", "app", &[]);
+    done(&host, "alice", &["rm", "-f", "old"]);
+    assert_eq!(names(), ["app._.20001"], "it is the new one's");
+    done(&host, "alice", &["rename", "app", "last"]);
+    done(&host, "alice", &["rm", "-f", "last"]);
+    assert_eq!(names(), [""; 0]);
+}

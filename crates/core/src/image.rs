@@ -60,12 +60,13 @@ pub fn of_container(container: &EngineName) -> String {
     format!("{}{OF_CONTAINER}:{container}", own(container.uid))
 }
 
-/// Whether `image` is the name of the image of the container that the engine calls `container`, and
-/// of no other: ours, or that of AIME's own `mlc-create`.
-pub fn is_of_container(image: &str, container: &str) -> bool {
-    image
-        .rsplit_once(':')
-        .is_some_and(|(_, tag)| tag == container)
+/// The container for whose sake alone an image has this name, where that is one which the engine calls
+/// `container`, or once did: ours, or of AIME's own `mlc-create`.
+pub fn sake(image: &str, container: &str) -> Option<EngineName> {
+    let (path, tag) = image.rsplit_once(':')?;
+    let of: EngineName = tag.parse().ok()?;
+    let ours = path == format!("{}{OF_CONTAINER}", own(of.uid));
+    (ours || tag == container).then_some(of)
 }
 
 /// As people write it: clients write out where a name without a registry would be looked for.
@@ -291,16 +292,24 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_containers_alone_if_the_tag_is_the_containers_name() {
-        let of = |image| is_of_container(image, "thesis._.1001");
-        assert!(of("ds01-1001/of.container:thesis._.1001") && of("aimehub/x:thesis._.1001"));
+    fn a_name_is_a_containers_alone_if_its_tag_is_or_was_the_containers_name() {
+        let of = |image| sake(image, "thesis._.1001").map(|of| of.to_string());
+        for image in [
+            "ds01-1001/of.container:thesis._.1001",
+            "aimehub/x:thesis._.1001",
+        ] {
+            assert_eq!(of(image).as_deref(), Some("thesis._.1001"));
+        }
+        let renamed = of("ds01-1001/of.container:before._.1001");
+        assert_eq!(renamed.as_deref(), Some("before._.1001"));
         for other in [
             "aimehub/x",
             "aimehub/x:other._.1001",
             "thesis._.1001",
             "h:50/thesis._.1001",
+            "ds01-1002/of.container:other._.1001",
         ] {
-            assert!(!of(other), "{other}");
+            assert_eq!(of(other), None, "{other}");
         }
     }
 

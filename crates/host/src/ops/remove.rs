@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::{account, target, target::Target};
 use crate::{
     Operation, Site, clock,
-    engine::{Engine, EngineError},
+    engine::EngineError,
     look::Scope,
     site::{fail, slots},
     users::{Caller, login},
@@ -91,7 +91,7 @@ impl Remove {
             other => other.map(|()| true)?,
         };
         if let Some(sighting) = &sighting {
-            remove_name(engine, sighting);
+            remove_name(site, sighting);
         }
         let struck = strike(site, &target.container, &target.id)?;
         let event = |kind: &str| {
@@ -139,12 +139,10 @@ pub(super) fn strike(
     })
 }
 
-/// Takes the name from an image that it had for the sake of a container which is no more; the image
-/// goes with it, if that was its last.
-pub(super) fn remove_name(engine: &Engine, gone: &Sighting) {
-    if image::is_of_container(&gone.image, &gone.name) {
-        // One that stays is in nobody's way.
-        let _ = engine.remove_image(&gone.image);
+/// Takes the name from an image that it had for the sake of a container which is no more.
+pub(super) fn remove_name(site: &Site, gone: &Sighting) {
+    if let Some(of) = image::sake(&gone.image, &gone.name) {
+        site.drop_image_name(&gone.image, &of, &gone.id);
     }
 }
 

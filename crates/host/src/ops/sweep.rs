@@ -172,7 +172,7 @@ fn remove(
         }) => return Ok(None),
         other => other?,
     }
-    remove_name(engine, seen);
+    remove_name(site, seen);
     let Some(freed) = strike(site, container, &seen.id)? else {
         return Ok(None);
     };
