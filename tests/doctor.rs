@@ -99,7 +99,7 @@ fn a_sound_host_has_the_warnings_that_it_must_have_and_is_left_as_it_was() {
 warning  socket: alice, bob, carol, dave, erin, frank, grace, heidi are in the group {GROUP}, which can write ROOT/engine/docker.sock; each of them can become root and edit the ledger: limits are advice among them
          fix: let them in by the gateway, and take access.docker_group out of ds01.toml
 warning  gateway: there is none at ROOT/run/docker.sock; only root, and members of access.docker_group, can use DS01
-         fix: systemctl enable --now ds01-gateway
+         fix: systemctl --no-reload enable --now ds01-gateway
 warning  slices: the engine's cgroup driver is cgroupfs; limits on all containers of a user together are not enforced
          fix: {{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}} in /etc/docker/daemon.json, then systemctl restart docker
 ok       config: ROOT/etc/ds01.toml can be read
@@ -140,7 +140,7 @@ fn each_format_has_the_same_findings_and_quiet_has_the_problems() {
         "verdict": "warning",
         "what": "there is none at ROOT/run/docker.sock",
         "why": "only root, and members of access.docker_group, can use DS01",
-        "fix": "systemctl enable --now ds01-gateway",
+        "fix": "systemctl --no-reload enable --now ds01-gateway",
     });
     assert_eq!(*gateway, expected);
     let whole = json
