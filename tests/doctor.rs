@@ -1,5 +1,6 @@
 //! `ds01-doctor`: here the host itself, its engine and its GPUs.
 
+mod duties;
 mod files;
 mod holders;
 
@@ -102,6 +103,8 @@ warning  gateway: there is none at ROOT/run/docker.sock; only root, and members 
          fix: systemctl --no-reload enable --now ds01-gateway
 warning  slices: the engine's cgroup driver is cgroupfs; limits on all containers of a user together are not enforced
          fix: {{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}} in /etc/docker/daemon.json, then systemctl restart docker
+unknown  duties: whether they run: none was due for long enough
+         fix: run ds01-doctor again in some minutes
 ok       config: ROOT/etc/ds01.toml can be read
 ok       driver: NVIDIA's driver 550.54.15 shows 1 device
 ok       policy: the limits in ROOT/etc can be read
