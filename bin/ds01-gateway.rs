@@ -16,6 +16,7 @@ use ds01_core::failure::Failure;
     example = "{command_name}",
     example = "{command_name} --config=/etc/ds01/ds01.toml",
     note = "Who calls is what the kernel says of the process that connects. Containers run on while the gateway does not.",
+    note = "What a command asks for is done by a process of its own, 8 of a user at a time. One that has not ended after 150 s, and the grace of the stop that it waits for, is killed, and who asked is told: a name service or a file system does not answer.",
     error_code(4, "another gateway runs"),
     error_code(7, "it was not root who started it"),
     error_code(8, "the socket, the state or the engine cannot be used")

@@ -1,5 +1,6 @@
 //! `ds01-doctor`: here the host itself, its engine and its GPUs.
 
+mod duties;
 mod files;
 mod holders;
 
@@ -99,9 +100,11 @@ fn a_sound_host_has_the_warnings_that_it_must_have_and_is_left_as_it_was() {
 warning  socket: alice, bob, carol, dave, erin, frank, grace, heidi are in the group {GROUP}, which can write ROOT/engine/docker.sock; each of them can become root and edit the ledger: limits are advice among them
          fix: let them in by the gateway, and take access.docker_group out of ds01.toml
 warning  gateway: there is none at ROOT/run/docker.sock; only root, and members of access.docker_group, can use DS01
-         fix: systemctl enable --now ds01-gateway
+         fix: systemctl --no-reload enable --now ds01-gateway
 warning  slices: the engine's cgroup driver is cgroupfs; limits on all containers of a user together are not enforced
          fix: {{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}} in /etc/docker/daemon.json, then systemctl restart docker
+unknown  duties: whether they run: none was due for long enough
+         fix: run ds01-doctor again in some minutes
 ok       config: ROOT/etc/ds01.toml can be read
 ok       driver: NVIDIA's driver 550.54.15 shows 1 device
 ok       policy: the limits in ROOT/etc can be read
@@ -140,7 +143,7 @@ fn each_format_has_the_same_findings_and_quiet_has_the_problems() {
         "verdict": "warning",
         "what": "there is none at ROOT/run/docker.sock",
         "why": "only root, and members of access.docker_group, can use DS01",
-        "fix": "systemctl enable --now ds01-gateway",
+        "fix": "systemctl --no-reload enable --now ds01-gateway",
     });
     assert_eq!(*gateway, expected);
     let whole = json

@@ -42,6 +42,7 @@ pub mod human;
 mod interrupt;
 mod live;
 mod man;
+mod narrow;
 mod nearest;
 mod page;
 mod progress;

@@ -29,7 +29,7 @@ pub(crate) fn roff(page: &Page<'_>) -> String {
                 Block::Entry { term, text } => {
                     out.push_str(&format!(".TP\n{}\n{}", marked(term), filled(text)));
                 }
-                Block::Code(usage) if section.title == "Synopsis" => {
+                Block::Usage(usage) => {
                     out.push_str(&format!("{}\n", marked(usage)));
                 }
                 Block::Code(code) => {

@@ -91,7 +91,9 @@ pub(crate) enum Block {
     Text(String),
     /// A word and what it means. What varies in the word stands in `<>`.
     Entry { term: String, text: String },
-    /// Lines to be shown as they are.
+    /// How the command is called.
+    Usage(String),
+    /// Lines to be typed.
     Code(String),
 }
 
@@ -118,7 +120,7 @@ impl<'a> Page<'a> {
 
     /// One screen: how to call it, examples, what there is to give.
     pub(crate) fn help(&self) -> Vec<Section> {
-        let usage = Block::Code(format!("Usage: {}", self.usage()));
+        let usage = Block::Usage(format!("Usage: {}", self.usage()));
         let sentence = Block::Text(self.sentence().into());
         let more = format!(
             "More: {} --info is the full reference; --concepts explains the ideas, --guided each step.",
@@ -146,7 +148,7 @@ impl<'a> Page<'a> {
                 "Name",
                 vec![Block::Text(format!("{} - {}", self.name, self.summary()))],
             ),
-            Section::new("Synopsis", vec![Block::Code(self.usage())]),
+            Section::new("Synopsis", vec![Block::Usage(self.usage())]),
             Section::new(
                 "Description",
                 vec![Block::Text(self.info.description.into())],

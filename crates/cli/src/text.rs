@@ -3,13 +3,22 @@
 use owo_colors::OwoColorize;
 use unicode_width::UnicodeWidthStr;
 
-use crate::page::{Block, Section};
+use crate::{
+    narrow,
+    page::{Block, Section},
+};
 
 /// Within these, lines of help are neither torn nor too long to read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 
 /// Columns before the text of an entry, if its term is short enough.
 const ENTRY: usize = 26;
+
+/// Columns before the text of an entry that has a word too long for that.
+const BELOW: usize = 10;
+
+/// Columns before what goes on of a term.
+const OF_TERM: usize = 8;
 
 /// Columns before the blocks of a section.
 pub(crate) const INDENT: usize = 2;
@@ -68,28 +77,32 @@ pub(crate) fn render(sections: &[Section], look: Look) -> String {
 pub(crate) fn render_block(out: &mut String, block: &Block, indent: usize, look: Look) {
     match block {
         Block::Text(text) => push_lines(out, &wrap(text, look.columns() - indent), indent),
-        Block::Code(code) => push_lines(
-            out,
-            &code.lines().map(str::to_owned).collect::<Vec<_>>(),
-            indent,
-        ),
+        Block::Usage(usage) => {
+            push_lines(out, &narrow::usage(usage, look.columns() - indent), indent);
+        }
+        Block::Code(code) => {
+            for line in code.lines() {
+                push_lines(out, &narrow::command(line, look.columns(), indent), 0);
+            }
+        }
         Block::Entry { term, text } => {
             // Long names stand under each other, whether they have a short one or not.
             let gap = if term.starts_with("--") { "    " } else { "" };
-            let term = format!("{:indent$}{gap}{term}", "");
-            let mut lines = wrap(text, look.columns() - ENTRY).into_iter();
-            if term.width() + INDENT <= ENTRY {
-                let first = lines.next().unwrap_or_default();
-                let pad = ENTRY - term.width();
-                push_lines(
-                    out,
-                    &[format!("{term}{:pad$}{first}", "").trim_end().to_owned()],
-                    0,
-                );
-            } else {
-                push_lines(out, &[term], 0);
+            let before = format!("{:indent$}{gap}", "");
+            let mut terms = narrow::choices(&before, term, look.columns(), OF_TERM);
+            let room = look.columns() - ENTRY;
+            let fits = text.split_whitespace().all(|word| word.width() <= room);
+            let column = if fits { ENTRY } else { BELOW };
+            let mut lines = wrap(text, look.columns() - column);
+            if let [term] = terms.as_mut_slice()
+                && term.width() + INDENT <= column
+                && !lines.is_empty()
+            {
+                let pad = column - term.width();
+                term.push_str(&format!("{:pad$}{}", "", lines.remove(0)));
             }
-            push_lines(out, &lines.collect::<Vec<_>>(), ENTRY);
+            push_lines(out, &terms, 0);
+            push_lines(out, &lines, column);
         }
     }
 }
@@ -171,6 +184,34 @@ mod tests {
             ),
             "Options:\n  -a, --all               a few words\n      --format=table|json|simple\n\
              \x20                         a few words\n"
+        );
+    }
+
+    #[test]
+    fn a_word_that_has_no_room_beside_or_under_its_term_goes_further_left() {
+        let entry = |term: &str, text: &str| Block::Entry {
+            term: term.into(),
+            text: text.into(),
+        };
+        let blocks = || {
+            vec![
+                entry("--config=<path>", "default: /etc/ds01/ds01.toml"),
+                entry("--type=ml|cv|nlp|rl|llm|ts|audio|custom", "of project"),
+            ]
+        };
+        let rendered = |width| {
+            let sections = [Section::new("Options", blocks())];
+            render(&sections, Look { width, bold: false })
+        };
+        assert_eq!(
+            rendered(40),
+            "Options:\n      --config=<path>\n          default: /etc/ds01/ds01.toml\n      \
+             --type=ml|cv|nlp|rl|llm|ts|audio|\n        custom\n                          of project\n"
+        );
+        assert_eq!(
+            rendered(80),
+            "Options:\n      --config=<path>     default: /etc/ds01/ds01.toml\n      \
+             --type=ml|cv|nlp|rl|llm|ts|audio|custom\n                          of project\n"
         );
     }
 }

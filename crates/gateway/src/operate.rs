@@ -6,19 +6,26 @@ use std::{
     io::{self, Read, Write},
     process::{ExitCode, Stdio},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use ds01_core::{
     failure::{Failure, Kind},
-    ledger::Process,
+    ledger::{PENDING, Process},
+    lifecycle::words,
 };
 use ds01_host::{Caller, Site, config::Config, ops};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 use tokio::{
-    io::AsyncWriteExt,
-    process::Command,
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
 };
 
 use crate::OPERATE;
@@ -28,6 +35,11 @@ const OF_A_USER: usize = 8;
 
 /// Processes of all users at a time.
 const OF_ALL: usize = 64;
+
+/// What an operation may take beyond the time that it says it takes, and wait for its turn: less
+/// than our commands wait for the gateway. The engine and the driver have limits of their own; this
+/// is for what has none, such as a name service or a file system.
+const LIMIT: Duration = Duration::from_secs(PENDING.as_secs() - 30);
 
 /// One operation, as that process reads it.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +60,11 @@ pub(crate) struct Operations {
     program: &'static str,
     config: Config,
     turns: Turns,
+    limit: Duration,
 }
+
+/// What lasts as long as somebody has a turn: one of their own, and one of everybody's.
+type Turn = [OwnedSemaphorePermit; 2];
 
 /// Who may start a process, in the order in which they asked.
 #[derive(Debug)]
@@ -68,7 +84,7 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for a turn, which lasts while what is returned lives.
-    async fn take(&self, uid: u32) -> io::Result<[OwnedSemaphorePermit; 2]> {
+    async fn take(&self, uid: u32) -> io::Result<Turn> {
         let mine = {
             let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
             // Those that nobody has or waits for are as new ones.
@@ -90,6 +106,7 @@ impl Operations {
             program,
             config,
             turns: Turns::default(),
+            limit: LIMIT,
         }
     }
 
@@ -100,6 +117,7 @@ impl Operations {
             program,
             config: Config::default(),
             turns: Turns::default(),
+            limit: LIMIT,
         }
     }
 
@@ -131,29 +149,78 @@ impl Operations {
             })?,
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
-        let turn = self.turns.take(caller.uid).await.map_err(failed)?;
+        let turn = timeout(self.limit, self.turns.take(caller.uid)).await;
+        let turn = turn.map_err(|_| crowded(self.limit))?.map_err(failed)?;
         let mut child = Command::new(self.program)
             .arg(OPERATE)
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .map_err(failed)?;
+        let limit = self.limit.saturating_add(ops::takes(name, request));
         // It goes on without a client who has left, and so does its turn.
         let done = tokio::spawn(async move {
-            let _turn = turn;
-            let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
-            let mut input = child.stdin.take().ok_or_else(broken)?;
-            let written = input.write_all(&task).await;
-            drop(input);
-            let output = child.wait_with_output().await?;
-            written.map(|()| output)
+            match timeout(limit, answer(&mut child, &task)).await {
+                Ok(answered) => {
+                    drop(turn);
+                    answered.map(Some)
+                }
+                Err(_) => {
+                    end(child, turn);
+                    Ok(None)
+                }
+            }
         });
-        let output = done.await.map_err(|error| failed(error.into()))?;
-        let output = output.map_err(failed)?;
-        serde_json::from_slice::<Result<Value, Failure>>(&output.stdout)
+        let answered = done.await.map_err(|error| failed(error.into()))?;
+        let answered = answered.map_err(failed)?.ok_or_else(|| hung(name, limit))?;
+        serde_json::from_slice::<Result<Value, Failure>>(&answered)
             .map_err(|error| failed(error.into()))?
     }
+}
+
+/// Hands a process its task; what it says to its end.
+async fn answer(child: &mut Child, task: &[u8]) -> io::Result<Vec<u8>> {
+    let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+    let mut input = child.stdin.take().ok_or_else(broken)?;
+    let mut output = child.stdout.take().ok_or_else(broken)?;
+    let written = input.write_all(task).await;
+    drop(input);
+    let mut text = Vec::new();
+    output.read_to_end(&mut text).await?;
+    child.wait().await?;
+    written.map(|()| text)
+}
+
+/// Ends a process with all that it has started. One that hangs in the kernel may not even die: as
+/// long as it is there, it has its turn.
+fn end(mut child: Child, turn: Turn) {
+    if let Some(pid) = child.id() {
+        let _ = killpg(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+    }
+    tokio::spawn(async move {
+        let _ = child.wait().await;
+        drop(turn);
+    });
+}
+
+fn hung(name: &str, limit: Duration) -> Failure {
+    let limit = words(limit);
+    let message = format!("the operation {name} did not end within {limit}, and was killed");
+    Failure::new(Kind::Unreachable, message).with_hint(
+        "see with container-list --all what came of it, and try again; if that hangs too, tell an \
+         admin: a name service or a file system does not answer",
+    )
+}
+
+fn crowded(limit: Duration) -> Failure {
+    let limit = words(limit);
+    let message = format!(
+        "no turn within {limit}: a user has {OF_A_USER} operations under way at most, all users {OF_ALL}"
+    );
+    Failure::new(Kind::Unreachable, message)
+        .with_hint("try again; if that is no better, tell an admin: systemctl status ds01-gateway")
 }
 
 /// Runs the process that does one operation.
@@ -175,4 +242,126 @@ fn operate(text: &[u8]) -> Result<Value, Failure> {
         .map_err(|error| Failure::new(Kind::Usage, format!("no such operation: {error}")))?;
     let site = Site::new(task.config, "gateway")?.for_client(task.process);
     ops::run(&site, task.caller, &task.name, task.request.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::fs::PermissionsExt,
+        path::{Path, PathBuf},
+    };
+
+    use ds01_host::Operation;
+    use nix::{errno::Errno, sys::signal::kill};
+
+    use super::*;
+
+    const CALLER: Caller = Caller {
+        uid: 1001,
+        gid: 1001,
+        may_be_admin: false,
+    };
+
+    /// What patience a test has with a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Operations that never end, each with somebody who works for it: who, is in `helper`.
+    fn hanging(test: &str, limit: Duration) -> (Operations, PathBuf) {
+        let name = format!("ds01-{test}-{}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let (program, helper) = (dir.join("program"), dir.join("helper"));
+        let shown = helper.display();
+        let script = format!(
+            "#!/bin/sh\nsleep 1000 &\necho $! >{shown}.new\nmv {shown}.new {shown}\nwait\n"
+        );
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let program = program.to_str().unwrap().to_string();
+        let operations = Operations {
+            program: Box::leak(program.into_boxed_str()),
+            limit,
+            ..Operations::none()
+        };
+        (operations, helper)
+    }
+
+    fn block_on(work: impl Future<Output = ()>) {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(work);
+    }
+
+    /// The failure of an operation of that name.
+    async fn failure(operations: &Operations, name: &str, request: &str) -> Failure {
+        let done = operations.run(CALLER, None, name, request).await;
+        done.unwrap_err()
+    }
+
+    fn is_gone(helper: &Path) -> bool {
+        let pid: i32 = fs::read_to_string(helper).unwrap().trim().parse().unwrap();
+        let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH) || state.contains(") Z ")
+    }
+
+    #[test]
+    fn an_operation_that_hangs_is_killed_with_all_that_it_started_and_gives_its_turn_back() {
+        block_on(async {
+            let mut limit = Duration::from_millis(50);
+            let (mut operations, helper) = hanging("hang", limit);
+            // Until it has begun by then.
+            while !helper.exists() {
+                operations.limit = limit;
+                let failure = failure(&operations, "list", "{}").await;
+                let message = format!(
+                    "the operation list did not end within {}, and was killed",
+                    words(limit)
+                );
+                assert_eq!(
+                    (failure.kind, failure.message),
+                    (Kind::Unreachable, message)
+                );
+                limit *= 2;
+            }
+            let gone = async {
+                while !is_gone(&helper) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(PATIENCE, gone).await.expect("its helper lives on");
+            let mut turns = Vec::new();
+            for _ in 0..OF_A_USER {
+                let turn = timeout(PATIENCE, operations.turns.take(CALLER.uid)).await;
+                turns.push(turn.expect("its turn is not over").unwrap());
+            }
+            // Nor does anybody wait for a turn for ever.
+            operations.limit = Duration::from_millis(50);
+            let crowded = failure(&operations, "list", "{}").await.message;
+            let message =
+                "no turn within 50ms: a user has 8 operations under way at most, all users 64";
+            assert_eq!(crowded, message);
+            fs::remove_dir_all(helper.parent().unwrap()).unwrap();
+        });
+    }
+
+    #[test]
+    fn an_operation_has_the_time_that_it_says_it_takes() {
+        block_on(async {
+            let (operations, helper) = hanging("takes", Duration::from_millis(50));
+            let stop = ops::Stop {
+                name: "thesis".parse().unwrap(),
+                grace_seconds: 1,
+                kill: false,
+            };
+            let request = serde_json::to_string(&stop).unwrap();
+            let message = failure(&operations, ops::Stop::NAME, &request)
+                .await
+                .message;
+            assert_eq!(
+                message,
+                "the operation stop did not end within 1s, and was killed"
+            );
+            fs::remove_dir_all(helper.parent().unwrap()).unwrap();
+        });
+    }
 }

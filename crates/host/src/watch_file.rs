@@ -1,6 +1,7 @@
 //! `lifecycle.json`: what the duties remember between two passes, changed by one at a time.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -8,6 +9,7 @@ use std::{
 use ds01_core::{
     failure::{Failure, Kind},
     lifecycle::Watch,
+    time::Timestamp,
 };
 
 use crate::{clock, ledger_file::StateError, lock::lock, own_file};
@@ -71,10 +73,21 @@ impl WatchFile {
     }
 }
 
+/// When a pass has last written the file of the state directory `state`: each does, whatever it
+/// found. `None` if none ever has.
+///
+/// # Errors
+///
+/// If that cannot be seen.
+pub(crate) fn written(state: &Path) -> io::Result<Option<Timestamp>> {
+    match fs::symlink_metadata(state.join(FILE)).and_then(|known| known.modified()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        written => written.map(|at| Some(at.into())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) fn check(run: &Path) -> Finding {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Finding::warning(CHECK, format!("there is none at {shown}"))
                 .because("only root, and members of access.docker_group, can use DS01")
-                .mend("systemctl enable --now ds01-gateway")
+                .mend("systemctl --no-reload enable --now ds01-gateway")
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Finding::unknown(CHECK, format!("cannot use {shown}: {error}"))

@@ -15,7 +15,7 @@ use ds01_core::{
     time::Timestamp,
 };
 
-use super::{Finding, docker, holders, quoted, records};
+use super::{Finding, docker, duties, holders, quoted, records};
 use crate::{
     Site, clock,
     ledger_file::{METADATA, Stored},
@@ -152,6 +152,7 @@ fn compare(
     findings.extend(gone(&facts));
     findings.extend(records::check(&facts));
     findings.extend(holders::check(&facts, &look.seen.unfinished));
+    findings.extend(duties::check(&facts, &site.config().paths.state));
     findings
 }
 

@@ -3,6 +3,7 @@
 //! One file for each thing that is looked at. Each gathers, and hands plain values to functions that
 //! decide. Nothing on the host is changed.
 
+mod duties;
 mod escapes;
 mod files;
 mod gateway;

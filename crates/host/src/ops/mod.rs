@@ -45,6 +45,8 @@ mod sweep;
 mod target;
 mod track;
 
+use std::time::Duration;
+
 use ds01_core::failure::{Failure, Kind};
 use serde_json::Value;
 
@@ -127,55 +129,80 @@ pub const COMMANDS: [&str; 29] = [
 ///
 /// The operation's own; status 2 if there is none of this name, or the request is not its.
 pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Value, Failure> {
-    fn one<O: Operation>(site: &Site, caller: Caller, request: &str) -> Result<Value, Failure> {
-        let usage = |error: serde_json::Error| {
-            Failure::new(
-                Kind::Usage,
-                format!("the operation {} fails: {error}", O::NAME),
-            )
-        };
-        let operation: O = serde_json::from_str(request).map_err(usage)?;
-        serde_json::to_value(crate::answer(site, caller, &operation)?).map_err(usage)
-    }
-    let run = match name {
-        Admit::NAME => one::<Admit>,
-        Create::NAME => one::<Create>,
-        Start::NAME => one::<Start>,
-        Settle::NAME => one::<Settle>,
-        Stop::NAME => one::<Stop>,
-        Describe::NAME => one::<Describe>,
-        Locate::NAME => one::<Locate>,
-        Pause::NAME => one::<Pause>,
-        Unpause::NAME => one::<Unpause>,
-        Remove::NAME => one::<Remove>,
-        List::NAME => one::<List>,
-        Installed::NAME => one::<Installed>,
-        Gpus::NAME => one::<Gpus>,
-        MyLimits::NAME => one::<MyLimits>,
-        Images::NAME => one::<Images>,
-        DeleteImage::NAME => one::<DeleteImage>,
-        Sample::NAME => one::<Sample>,
-        Leftovers::NAME => one::<Leftovers>,
-        Discard::NAME => one::<Discard>,
-        Overview::NAME => one::<Overview>,
-        Catalogue::NAME => one::<Catalogue>,
-        TakeNotices::NAME => one::<TakeNotices>,
-        Extend::NAME => one::<Extend>,
-        ReadEvents::NAME => one::<ReadEvents>,
-        Leave::NAME => one::<Leave>,
-        JoinLine::NAME => one::<JoinLine>,
-        Queue::NAME => one::<Queue>,
-        Reserve::NAME => one::<Reserve>,
-        CancelReservation::NAME => one::<CancelReservation>,
-        DockerCreate::NAME => one::<DockerCreate>,
-        Rename::NAME => one::<Rename>,
-        Restart::NAME => one::<Restart>,
-        _ => {
-            let message = format!("DS01 has no operation {name:?}");
-            return Err(Failure::new(Kind::Usage, message));
+    let by_gateway = by_gateway(name).ok_or_else(|| {
+        let message = format!("DS01 has no operation {name:?}");
+        Failure::new(Kind::Usage, message)
+    })?;
+    (by_gateway.run)(site, caller, request)
+}
+
+/// What the operation of this name may take with this request, beyond what the engine has for a
+/// call. Nothing for what is no such operation.
+pub fn takes(name: &str, request: &str) -> Duration {
+    by_gateway(name).map_or(Duration::ZERO, |by_gateway| (by_gateway.takes)(request))
+}
+
+/// An operation as the gateway knows it, with its request as JSON.
+struct ByGateway {
+    run: fn(&Site, Caller, &str) -> Result<Value, Failure>,
+    takes: fn(&str) -> Duration,
+}
+
+impl ByGateway {
+    fn of<O: Operation>() -> Self {
+        Self {
+            run: |site, caller, request| {
+                let usage = |error: serde_json::Error| {
+                    let message = format!("the operation {} fails: {error}", O::NAME);
+                    Failure::new(Kind::Usage, message)
+                };
+                let operation: O = serde_json::from_str(request).map_err(usage)?;
+                serde_json::to_value(crate::answer(site, caller, &operation)?).map_err(usage)
+            },
+            takes: |request| {
+                let operation = serde_json::from_str::<O>(request);
+                operation.map_or(Duration::ZERO, |operation| operation.takes())
+            },
         }
-    };
-    run(site, caller, request)
+    }
+}
+
+fn by_gateway(name: &str) -> Option<ByGateway> {
+    Some(match name {
+        Admit::NAME => ByGateway::of::<Admit>(),
+        Create::NAME => ByGateway::of::<Create>(),
+        Start::NAME => ByGateway::of::<Start>(),
+        Settle::NAME => ByGateway::of::<Settle>(),
+        Stop::NAME => ByGateway::of::<Stop>(),
+        Describe::NAME => ByGateway::of::<Describe>(),
+        Locate::NAME => ByGateway::of::<Locate>(),
+        Pause::NAME => ByGateway::of::<Pause>(),
+        Unpause::NAME => ByGateway::of::<Unpause>(),
+        Remove::NAME => ByGateway::of::<Remove>(),
+        List::NAME => ByGateway::of::<List>(),
+        Installed::NAME => ByGateway::of::<Installed>(),
+        Gpus::NAME => ByGateway::of::<Gpus>(),
+        MyLimits::NAME => ByGateway::of::<MyLimits>(),
+        Images::NAME => ByGateway::of::<Images>(),
+        DeleteImage::NAME => ByGateway::of::<DeleteImage>(),
+        Sample::NAME => ByGateway::of::<Sample>(),
+        Leftovers::NAME => ByGateway::of::<Leftovers>(),
+        Discard::NAME => ByGateway::of::<Discard>(),
+        Overview::NAME => ByGateway::of::<Overview>(),
+        Catalogue::NAME => ByGateway::of::<Catalogue>(),
+        TakeNotices::NAME => ByGateway::of::<TakeNotices>(),
+        Extend::NAME => ByGateway::of::<Extend>(),
+        ReadEvents::NAME => ByGateway::of::<ReadEvents>(),
+        Leave::NAME => ByGateway::of::<Leave>(),
+        JoinLine::NAME => ByGateway::of::<JoinLine>(),
+        Queue::NAME => ByGateway::of::<Queue>(),
+        Reserve::NAME => ByGateway::of::<Reserve>(),
+        CancelReservation::NAME => ByGateway::of::<CancelReservation>(),
+        DockerCreate::NAME => ByGateway::of::<DockerCreate>(),
+        Rename::NAME => ByGateway::of::<Rename>(),
+        Restart::NAME => ByGateway::of::<Restart>(),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -288,6 +315,16 @@ mod tests {
             serde_json::from_value::<ReadEvents>(read).unwrap(),
             "read-events",
         );
+    }
+
+    #[test]
+    fn what_waits_for_a_grace_takes_as_long() {
+        let request = |seconds: u32| json!({"name": {"name": "thesis"}, "grace_seconds": seconds, "kill": false});
+        let takes = |name, seconds| takes(name, &request(seconds).to_string()).as_secs();
+        assert_eq!(takes(Stop::NAME, 600), 600);
+        assert_eq!(takes(Start::NAME, 600), 0);
+        assert_eq!(takes("nothing", 600), 0);
+        assert_eq!(super::takes(Stop::NAME, "{}"), Duration::ZERO);
     }
 
     #[test]
