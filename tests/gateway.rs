@@ -115,9 +115,14 @@ fn call(host: &TestHost, user: &str, line: &str, body: &str) -> Reply {
 }
 
 #[track_caller]
-fn reply(mut client: UnixStream) -> Reply {
-    let limit = Some(Duration::from_secs(20));
-    client.set_read_timeout(limit).unwrap();
+fn reply(client: UnixStream) -> Reply {
+    reply_within(Duration::from_secs(20), client)
+}
+
+/// An answer of which something comes within `limit`, again and again until its end.
+#[track_caller]
+fn reply_within(limit: Duration, mut client: UnixStream) -> Reply {
+    client.set_read_timeout(Some(limit)).unwrap();
     let mut bytes = Vec::new();
     // A connection that is reset has said what it had to.
     let _ = client.read_to_end(&mut bytes);

@@ -11,7 +11,7 @@ use ds01_testkit::TestHost;
 
 use serde_json::json;
 
-use super::{as_root, call, docker, done, refused, reply, sleeper};
+use super::{as_root, call, docker, done, refused, reply, reply_within, sleeper};
 use crate::support::expect::{inspect, with_config};
 
 /// Waits for what comes in its own time.
@@ -325,4 +325,42 @@ fn a_user_has_eight_operations_under_way_and_keeps_nobody_else_waiting() {
     }
     assert_eq!(most, 8);
     until("some are left", || under_way() == 0);
+}
+
+#[test]
+fn a_name_service_that_hangs_keeps_nobody_waiting_for_ever() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "alice", "mine", &[]);
+    let body = r#"{"Image":"ds01-base","Cmd":["true"]}"#;
+    let asks = [
+        ("alice", "POST /containers/create", body),
+        ("alice", "POST /images/ds01-base/tag?repo=ds01-bob/app", ""),
+        ("bob", "GET /containers/json", ""),
+    ];
+    // Who they are, the test reads in the file as well.
+    let mut clients = asks.map(|(user, ..)| host.connect(user));
+    let swap = "cp /etc/passwd /etc/passwd.kept && mkfifo /etc/fifo && mv /etc/fifo /etc/passwd";
+    as_root(&host, swap).ok();
+    for ((_, line, body), client) in asks.iter().zip(&mut clients) {
+        let length = body.len();
+        let head = "HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nConnection: close";
+        let ask = format!("{line} {head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        client.write_all(ask.as_bytes()).unwrap();
+    }
+    let [create, tag, list] = clients.map(|client| reply_within(Duration::from_secs(60), client));
+    assert_eq!((list.status, list.body.as_str()), (200, "[]\n"));
+    let told = "the name service or a file system did not answer within 15 s; try again; if that is \
+                no better, tell an admin: id <login> on the host shows it";
+    for hung in [create, tag] {
+        assert_eq!((hung.status, &*hung.message()), (503, told));
+    }
+    fs::rename(
+        host.root().join("etc/passwd.kept"),
+        host.root().join("etc/passwd"),
+    )
+    .unwrap();
+    assert_eq!(
+        call(&host, "alice", "POST /containers/create", body).status,
+        201
+    );
 }

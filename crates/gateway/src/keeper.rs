@@ -37,7 +37,9 @@ use tokio::{
 };
 
 use crate::{
-    PARSER, channel, decide,
+    PARSER,
+    aside::Aside,
+    channel, decide,
     engine::Engine,
     line::Line,
     listen,
@@ -84,6 +86,7 @@ pub(crate) struct Gateway {
     pub(crate) operations: Operations,
     pub(crate) receiving: Receiving,
     pub(crate) line: Line,
+    pub(crate) aside: Aside,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     pub(crate) version: Mutex<Option<(Instant, Version)>>,
     creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
@@ -144,7 +147,10 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(unusable)?;
-    runtime.block_on(gateway.run(listeners)).map_err(unusable)
+    let served = runtime.block_on(gateway.run(listeners));
+    // What hangs beside the loop is not waited for.
+    runtime.shutdown_timeout(DRAIN);
+    served.map_err(unusable)
 }
 
 /// A service is granted enough for a few hundred connections, and may take more.
@@ -173,6 +179,7 @@ impl Gateway {
             operations,
             receiving: Receiving::default(),
             line: Line::new(&config.paths.state),
+            aside: Aside::default(),
             admins: Mutex::default(),
             version: Mutex::default(),
             creates: Mutex::default(),

@@ -6,6 +6,7 @@
 //! What changes the ledger is done by a process of its own, as in the commands.
 
 mod archive;
+mod aside;
 mod body;
 mod channel;
 mod context;

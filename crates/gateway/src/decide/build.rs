@@ -22,7 +22,10 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use super::{Call, Outcome};
-use crate::channel::{self, Answer, Context};
+use crate::{
+    aside::PATIENCE,
+    channel::{self, Answer, Context},
+};
 
 /// What would widen what the build may do, or is another way to name the folder.
 const REFUSED: [&str; 7] = [
@@ -79,19 +82,16 @@ impl Call<'_> {
             );
         }
         let names = self.route.query.get("t").cloned().unwrap_or_default();
-        let names = match names.is_empty() {
+        let mut own = Vec::with_capacity(names.len());
+        for name in &names {
+            own.push(self.own_image(name).await?);
+        }
+        if own.is_empty() {
             // So that it is known whose it is.
-            true => vec![format!(
-                "{}untagged:{}",
-                image::own(self.caller.uid),
-                Self::word()?
-            )],
-            false => names
-                .iter()
-                .map(|name| self.own_image(name))
-                .collect::<Result<_, _>>()?,
-        };
-        query.insert("t".into(), names);
+            let (own_names, word) = (image::own(self.caller.uid), Self::word()?);
+            own.push(format!("{own_names}untagged:{word}"));
+        }
+        query.insert("t".into(), own);
         match self.one("networkmode").unwrap_or_default() {
             "" | "default" | "bridge" | "none" => {}
             name => {
@@ -105,10 +105,11 @@ impl Call<'_> {
             own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
         };
         let (config, caller) = (self.gateway.config.clone(), self.caller);
-        let rules = tokio::task::spawn_blocking(move || rules_of(&config, caller));
-        let rules = rules
-            .await
-            .map_err(|e| Failure::new(Kind::Failed, e.to_string()))??;
+        let rules = self
+            .gateway
+            .aside
+            .ask(PATIENCE, move || rules_of(&config, caller));
+        let rules = rules.await??;
         let limits = rules.limits();
         let mut set = |key: &str, value: Option<u64>| {
             if let Some(value) = value {

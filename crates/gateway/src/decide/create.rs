@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use super::{Call, Outcome, reply, turn::InLine};
-use crate::{body, records::Owned};
+use crate::{aside::PATIENCE, body, records::Owned};
 
 /// What the name of a container begins with that was given none.
 const NAMELESS: &str = "container";
@@ -38,13 +38,11 @@ impl Call<'_> {
         );
         let planned = {
             let (asked, name) = (asked.clone(), name.clone());
-            let decided = tokio::task::spawn_blocking(move || {
+            let decided = self.gateway.aside.ask(PATIENCE, move || {
                 rules_of(&config, caller)
                     .and_then(|found| Ok(plan(asked, name, &found.rules(docker))?))
             });
-            decided
-                .await
-                .map_err(|error| Failure::new(Kind::Failed, error.to_string()))??
+            decided.await??
         };
         let mut request = DockerCreate {
             name,

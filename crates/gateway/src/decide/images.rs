@@ -10,7 +10,7 @@ use ds01_host::users::image_with_uid;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply};
-use crate::filters::Filters;
+use crate::{aside::PATIENCE, filters::Filters};
 
 /// An image that the caller may see.
 pub(super) struct Found {
@@ -38,7 +38,7 @@ impl Call<'_> {
     /// Status 404 if there is none, or it is another's.
     pub(super) async fn found(&self, text: &str) -> Result<Found, Failure> {
         let none = || Failure::new(Kind::NotFound, format!("No such image: {text}"));
-        let with_uid = image_with_uid(text, self.caller.uid);
+        let with_uid = self.with_uid(text).await?;
         for name in image::candidates(&with_uid, self.caller.uid) {
             let seen = match self
                 .engine("GET", &format!("/images/{name}/json"), None)
@@ -186,14 +186,26 @@ impl Call<'_> {
     }
 
     /// The name in the engine of an image that the caller makes.
-    pub(super) fn own_image(&self, name: &str) -> Result<String, Failure> {
-        let uid = self.caller.uid;
-        image::own_name(&image_with_uid(name, uid), uid).map_err(Failure::from)
+    pub(super) async fn own_image(&self, name: &str) -> Result<String, Failure> {
+        Ok(image::own_name(
+            &self.with_uid(name).await?,
+            self.caller.uid,
+        )?)
+    }
+
+    /// The name of an image, with the caller's uid in place of their login.
+    async fn with_uid(&self, name: &str) -> Result<String, Failure> {
+        if image::by_login(name).is_none() {
+            return Ok(name.into());
+        }
+        let (name, uid) = (name.to_string(), self.caller.uid);
+        let with_uid = move || image_with_uid(&name, uid).into_owned();
+        self.gateway.aside.ask(PATIENCE, with_uid).await
     }
 
     pub(super) async fn image_tag(&self) -> Result<Outcome, Failure> {
         let found = self.found(self.target()).await?;
-        let name = self.own_image(self.one("repo").unwrap_or_default())?;
+        let name = self.own_image(self.one("repo").unwrap_or_default()).await?;
         let mut query = self.route.query.clone();
         query.insert("repo".into(), vec![name]);
         self.forward_as(&format!("/images/{}/tag", found.id), &query, None)
@@ -255,7 +267,7 @@ impl Call<'_> {
             (None, Some("-")) => {
                 let repo = self.one("repo").filter(|repo| !repo.is_empty());
                 let repo = repo.ok_or_else(|| usage("name the image that is imported"))?;
-                query.insert("repo".into(), vec![self.own_image(repo)?]);
+                query.insert("repo".into(), vec![self.own_image(repo).await?]);
                 self.forward_as("/images/create", &query, None).await
             }
             _ => Err(usage("import from standard input, or pull an image")),
@@ -284,7 +296,7 @@ impl Call<'_> {
             .one("repo")
             .filter(|repo| !repo.is_empty())
             .ok_or_else(usage)?;
-        query.insert("repo".into(), vec![self.own_image(repo)?]);
+        query.insert("repo".into(), vec![self.own_image(repo).await?]);
         query.insert("container".into(), vec![owned.id.0]);
         self.forward_as("/commit", &query, None).await
     }

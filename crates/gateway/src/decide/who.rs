@@ -7,6 +7,7 @@ use ds01_host::{Caller, Site, config::Config, users};
 
 use super::REMEMBERED;
 use crate::{
+    aside,
     keeper::Gateway,
     peer::{self, Peer},
 };
@@ -38,9 +39,12 @@ pub(super) async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Fai
     if peer::namespace(&first.to_string()).ok() != Some(inside.namespace) {
         return Err(nobodys());
     }
+    let patience = aside::PATIENCE;
+    let person = gateway.aside.ask(patience, move || users::person(uid));
+    let person = person.await??;
     Ok(Caller {
         uid,
-        gid: users::person(uid)?.gid,
+        gid: person.gid,
         may_be_admin: false,
     })
 }
@@ -57,11 +61,10 @@ impl Gateway {
             return admin;
         }
         let config: Config = self.config.clone();
-        let asked = tokio::task::spawn_blocking(move || {
+        let asked = self.aside.ask(PATIENCE, move || {
             Site::new(config, "gateway").and_then(|site| site.is_admin(caller))
         });
-        let admin = tokio::time::timeout(PATIENCE, asked).await;
-        let admin = matches!(admin, Ok(Ok(Ok(true))));
+        let admin = matches!(asked.await, Ok(Ok(true)));
         if let Ok(mut admins) = self.admins.lock() {
             admins.insert(caller.uid, (Instant::now(), admin));
         }

@@ -1,0 +1,93 @@
+//! What may hang, done beside the loop that serves everybody: a name service, and files of the host.
+
+use std::{sync::Arc, time::Duration};
+
+use ds01_core::failure::{Failure, Kind};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
+
+/// At a time: what hangs keeps its thread, of which there are some hundred.
+const AT_A_TIME: usize = 64;
+
+/// What it has, where nobody goes on without it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Who does it.
+#[derive(Debug, Clone)]
+pub(crate) struct Aside(Arc<Semaphore>);
+
+impl Default for Aside {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+    }
+}
+
+impl Aside {
+    /// Does this work, and gives it up after `patience`.
+    ///
+    /// # Errors
+    ///
+    /// If it takes longer, its turn counted in.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let failed = |error: String| Failure::new(Kind::Failed, error);
+        let done = async {
+            let turn = Arc::clone(&self.0).acquire_owned().await;
+            let turn = turn.map_err(|error| failed(error.to_string()))?;
+            let done = spawn_blocking(move || {
+                let done = work();
+                drop(turn);
+                done
+            });
+            done.await.map_err(|error| failed(error.to_string()))
+        };
+        timeout(patience, done).await.unwrap_or_else(|_| {
+            let seconds = patience.as_secs();
+            let message =
+                format!("the name service or a file system did not answer within {seconds} s");
+            let hint =
+                "try again; if that is no better, tell an admin: id <login> on the host shows it";
+            Err(Failure::new(Kind::Unreachable, message).with_hint(hint))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_given_up_and_keeps_no_more_threads_than_it_may() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let (go_on, wait) = channel::<()>();
+            let (wait, begun) = (Arc::new(Mutex::new(wait)), Arc::new(AtomicUsize::new(0)));
+            let (aside, moment) = (Aside::default(), Duration::from_millis(20));
+            let mut asked = 0;
+            // The one too many has no turn, however long the others took to begin.
+            while begun.load(Ordering::SeqCst) < AT_A_TIME || asked <= AT_A_TIME {
+                let (wait, begun) = (Arc::clone(&wait), Arc::clone(&begun));
+                let hung = aside.ask(moment, move || {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    wait.lock().unwrap().recv().is_ok()
+                });
+                let message = hung.await.unwrap_err().message;
+                let given_up = "the name service or a file system did not answer within 0 s";
+                assert_eq!(message, given_up);
+                asked += 1;
+            }
+            assert_eq!(begun.load(Ordering::SeqCst), AT_A_TIME);
+            drop(go_on);
+            let done = aside.ask(Duration::from_secs(60), || 7).await;
+            assert_eq!(done.unwrap(), 7);
+        });
+    }
+}
