@@ -111,6 +111,16 @@ fn who_waits_for_a_reservation_to_end_keeps_nobody_waiting() {
     assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "0")]));
     let entries = plan(&held, &known(&devices), None, NOW);
     assert_eq!(entries[0].expected, Some(NOW + HOUR));
+    // Each of the two is left by an amount, and both are not.
+    let mut held = with(amount(1, 1), &[]);
+    held.line.waiters = vec![waiter(2, 1, 2), waiter(3, 2, 1)];
+    assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "0")]));
+    let entries = plan(&held, &known(&devices), None, NOW);
+    assert_eq!(entries[0].expected, Some(NOW + HOUR));
+    // Of what is with others they count on their own all the same.
+    held.allocations = vec![entry("a._.9", &[whole(2)], Holding::Live)];
+    let devices = [whole(0), whole(1), whole(2)];
+    assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "-")]));
 }
 
 /// A reservation of the first two GPUs for user 1, which begins in two hours.
