@@ -87,7 +87,7 @@ pub(crate) fn may_be_given(
     }
 }
 
-fn give(ledger: &mut Ledger, world: &World, uid: u32, devices: &[Held]) {
+pub(crate) fn give(ledger: &mut Ledger, world: &World, uid: u32, devices: &[Held]) {
     let number = ledger.allocations.len();
     ledger.allocations.push(Allocation {
         container: format!("given{number}._.{uid}").parse().unwrap(),

@@ -13,7 +13,7 @@ use ds01_core::{
     time::Timestamp,
 };
 
-use crate::world::World;
+use crate::{oracle, world::World};
 
 /// What an admin asks for. Numbers choose among what there is.
 #[derive(Debug, Clone)]
@@ -97,8 +97,8 @@ impl World {
         others.any(|r| matches!(r.what, What::Amount(_)) && self.now + r.lead >= r.from)
     }
 
-    /// Fails if `devices`, which `uid` has by now, who came with `ticket`, are reserved for others,
-    /// or may be held still when they will be. `before` is the ledger without that.
+    /// Fails if `devices`, which `uid` is given, who came with `ticket`, are reserved for others, or
+    /// may be held still when they will be. `before` is the ledger without that.
     pub(crate) fn nothing_reserved_is_given(
         &self,
         before: &Ledger,
@@ -109,7 +109,10 @@ impl World {
         // What is kept for them was decided when it was.
         let turns = before.line.turns.iter().filter(|turn| turn.uid == uid);
         let kept: Vec<_> = turns.flat_map(|turn| &turn.devices).collect();
-        let devices: Vec<_> = devices.iter().filter(|d| !kept.contains(d)).collect();
+        let devices = devices.iter().filter(|d| !kept.contains(d));
+        let devices: Vec<_> = devices.cloned().collect();
+        let mut after = before.clone();
+        oracle::give(&mut after, self, uid, &devices);
         let now = self.now;
         let waiters = before.line.waiters.iter();
         let mut away = waiters.filter(|w| matches!(w.stay, Stay::Away { .. }));
@@ -125,14 +128,14 @@ impl World {
             let coming = now + r.lead >= r.from && reaches;
             now < r.until && !r.is_for(uid, &limits.group) && (now >= r.from || coming)
         };
-        let all = &self.ledger.line.reservations;
+        let all = &before.line.reservations;
         let has_own = all.iter().any(|r| r.is_for(uid, &limits.group));
         for reserved in all.iter().filter(minds) {
             let covered = devices.iter().any(|device| reserved.covers(device));
             let short = match &reserved.what {
                 // Of amounts, who has something reserved may have that.
                 What::Amount(amount) if !has_own && !devices.is_empty() => {
-                    self.left_to(reserved) < *amount
+                    self.left_to(&after, reserved) < *amount
                 }
                 _ => false,
             };
@@ -143,8 +146,8 @@ impl World {
     }
 
     /// What is with those for whom something is reserved, or is with nobody when that begins.
-    fn left_to(&self, reserved: &Reservation) -> Share {
-        let (ledger, now) = (&self.ledger, self.now);
+    fn left_to(&self, ledger: &Ledger, reserved: &Reservation) -> Share {
+        let now = self.now;
         let is_others = |device: &&Held| {
             let in_time = |end: Option<Timestamp>| end.is_some_and(|end| end <= reserved.from);
             let held = ledger.allocations.iter().any(|entry| {

@@ -99,13 +99,23 @@ impl<'a> Floor<'a> {
             What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
             What::Amount(amount) => {
                 let free = |at: usize| self.free_at[at].is_some_and(|free| free <= by);
-                let left = (0..self.devices.len()).filter(|at| free(*at) && !chosen.contains(at));
+                let left = (0..self.devices.len()).filter(|at| {
+                    free(*at) && !chosen.contains(at) && !self.is_of_third(*at, reserved)
+                });
                 let mut theirs = self.held_under(reserved);
                 theirs.extend(left.map(|at| (&self.device(at).uuid, self.share(at))));
                 theirs.into_values().sum::<Share>() < amount
                     && self.is_beyond_own(waiter, chosen, reserved.from)
             }
         }
+    }
+
+    /// Whether it is reserved for third ones while an amount is: it is not part of that.
+    fn is_of_third(&self, at: usize, amount: &Reservation) -> bool {
+        self.reservations().any(|other| {
+            let at_a_time = other.from < amount.until && amount.from < other.until;
+            at_a_time && other.whom != amount.whom && other.covers(self.device(at))
+        })
     }
 
     /// Whether some of these devices are beyond what is reserved for the user, and is still when

@@ -332,6 +332,22 @@ fn what_two_have_reserved_and_is_short_is_for_who_comes_first() {
 }
 
 #[test]
+fn what_is_reserved_for_third_ones_is_not_left_of_an_amount() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let taken = entry("a._.9", &[whole(2)], Holding::Live);
+    let of_one = reservation(What::Devices(vec![(&whole(0)).into()]), user(1));
+    let mut held = with(of_one, &[taken]);
+    held.line.reservations.push(amount(1, 2));
+    assert!(asked(3, 1, &held, &devices).is_err());
+    assert_eq!(asked(2, 1, &held, &devices).unwrap(), "1");
+    // Once it is over before the amount begins, it is.
+    held.line.reservations[1].from = NOW + HOUR;
+    held.line.reservations[1].until = NOW + 2 * HOUR;
+    held.allocations.clear();
+    assert_eq!(asked(3, 1, &held, &devices).unwrap(), "1");
+}
+
+#[test]
 fn an_amount_of_a_group_is_not_given_twice_at_once() {
     let devices = [whole(0), whole(1)];
     let mut ledger = with(amount(2, 1), &[]);
