@@ -21,10 +21,11 @@ use ds01_host::ops::Extend;
 #[argh(
     example = "{command_name} thesis 12h",
     example = "{command_name} thesis '1d 6h'",
-    note = "Extensions of a run add up; how much they may in all is policies.max_extension_h of resource-limits.yaml, and check-limits shows it. The next start begins a new run, without them. Being idle is another matter: see /workspace/.keep-alive.",
+    note = "Extensions of a run add up; how much they may in all is policies.max_extension_h of resource-limits.yaml, and check-limits shows it. The next start begins a new run, without them. A run is not extended into a time for which its devices are promised to others: by gpu-reserve, or to who waits in line and was passed. Being idle is another matter: see /workspace/.keep-alive.",
     error_code(3, "you have no such container"),
     error_code(4, "it does not run, or runs for as long as you like"),
-    error_code(5, "your policy does not allow so much")
+    error_code(5, "your policy does not allow so much"),
+    error_code(6, "its GPU is promised to others by then")
 )]
 struct Args {
     /// the container, and how much longer it may run: 90m, 12h, 2d

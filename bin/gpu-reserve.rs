@@ -27,7 +27,7 @@ const LEAD: Duration = Duration::from_secs(24 * 3600);
     example = "{command_name} add --for=alice --gpu=0,1 --from='2026-12-01 09:00' --until=2d",
     example = "{command_name} add --group=researcher --amount=2 --until=8h",
     example = "{command_name} cancel 3",
-    note = "While it lasts, others are given none of it, and before it nothing that they might hold still when it begins, by the longest run that their group allows; that from --lead before it on. Nothing is taken away: what others hold as it begins stays theirs, for the run that they have: once it has stopped it is not started again.",
+    note = "While it lasts, others are given none of it, and before it nothing that they might hold still when it begins, by the longest run that their group allows; that from --lead before it on. Nothing is taken away: what others hold as it begins stays theirs, for the run that they have: that is not extended, and once it has stopped it is not started again.",
     note = "--gpu sets these devices aside; --amount so much compute on whichever devices, what they hold already included. The quota of those for whom it is holds all the same.",
     note = "Times are UTC. --until can be a length of time after the beginning, --from one after now.",
     note = "With --format=json: a list of id, by, whom, what, from, until and lead.",

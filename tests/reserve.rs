@@ -3,7 +3,10 @@
 use ds01_testkit::{Outcome, TestHost};
 use serde_json::json;
 
-use crate::support::expect::{created, done, failed, running, state, with_limit};
+use crate::support::{
+    duties::told,
+    expect::{created, done, failed, running, state, with_limit},
+};
 
 const RESERVE: &str = "gpu-reserve";
 
@@ -172,6 +175,41 @@ fn another_run_does_not_last_into_what_is_reserved_for_others() {
     let short = "defaults:\n  max_runtime_h: 0.1\n";
     host.limits_yaml(&limits.replacen("defaults:\n", short, 1));
     start().ok();
+}
+
+#[test]
+fn a_longer_run_does_not_last_into_what_is_reserved_for_others() {
+    let host = host(2);
+    let limits = host.limits_text();
+    let longer = "defaults:\n  max_runtime_h: 1\n  policies: {max_extension_h: null}\n";
+    host.limits_yaml(&limits.replacen("defaults:\n", longer, 1));
+    running(&host, "thesis");
+    let extend = |by: &str| host.run("container-extend", &["thesis", by]);
+    let reserve = |what: &str, whom: &str| {
+        let args = ["add", what, whom, "--from=4h", "--until=1d"];
+        dave(&host, &args).ok();
+    };
+    reserve("--gpu=0", "--for=carol");
+    let refused = extend("12h");
+    assert_eq!(refused.status, Some(6), "{refused:?}");
+    let why = "container-extend: GPU 0 is promised to carol from 2";
+    assert!(refused.stderr.starts_with(why), "{refused:?}");
+    let (_, less) = refused.stderr.split_once("\nhint: ask for less: ").unwrap();
+    assert!(extend(less.trim_end()).ok().contains(", extended by 2h 4"));
+    let refused = extend("1m");
+    let hint = "\nhint: see for whom GPUs are kept with gpu-queue list\n";
+    assert!(refused.stderr.ends_with(hint), "{refused:?}");
+    assert_eq!(told(&host, "container.extend").len(), 1);
+    dave(&host, &["cancel", "1"]).ok();
+    reserve("--gpu=0", "--for=alice");
+    extend("1h").ok();
+    dave(&host, &["cancel", "1"]).ok();
+    // Of an amount what is left is enough, or not.
+    reserve("--amount=2", "--for=carol");
+    assert_eq!(extend("1h").status, Some(6));
+    dave(&host, &["cancel", "1"]).ok();
+    reserve("--amount=1", "--for=carol");
+    extend("1h").ok();
 }
 
 #[test]

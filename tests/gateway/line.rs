@@ -134,7 +134,8 @@ fn commands_wait_on_while_the_gateway_is_restarted_and_keep_their_place() {
     };
     let before = tickets(&line());
     host.kill_gateway();
-    let silent = "the gateway does not answer";
+    let silent = "the gateway does not answer: it is asked again for up to 1m, and your place is \
+                  kept unless it is your turn meanwhile";
     bob.expect(silent);
     carol.expect(silent);
     host.start_gateway();

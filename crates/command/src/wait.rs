@@ -155,8 +155,9 @@ impl InLine<'_> {
         }
     }
 
-    /// The place in line is in the ledger, and stays as long as this process does: a gateway that
-    /// does not answer is asked again for a while.
+    /// The place in line is in the ledger, and stays as long as this process does, unless its turn
+    /// comes and it does not take what is offered: a gateway that does not answer is asked again
+    /// for a while.
     fn bear(&mut self, failure: Failure, interruptions: &Interruptions) -> Result<(), Failure> {
         if failure.kind != Kind::Unreachable || !self.host.is_by_gateway() {
             return Err(failure);
@@ -165,7 +166,7 @@ impl InLine<'_> {
             let patience = human::duration(GATEWAY);
             self.ui.progress_ends();
             self.ui.note(format_args!(
-                "the gateway does not answer: it is asked again for up to {patience}, and your place is kept"
+                "the gateway does not answer: it is asked again for up to {patience}, and your place is kept unless it is your turn meanwhile"
             ));
             self.shown.clear();
         }

@@ -6,7 +6,7 @@ use crate::{
     admit::{Denied, Request, admit},
     device::{Held, Inventory},
     ledger::{Allocation, Ledger},
-    lifecycle::Kind,
+    lifecycle::{Kind, NotExtended},
     limits::Limits,
     line::{Known, Passed, Stay, Terms, Waiter, slots},
     queue::{Asks, Entry, Join, counts_on, plan, reserved_after},
@@ -98,29 +98,92 @@ pub fn run_again(
         // It keeps them, whether it runs or not.
         return Ok(());
     };
-    let known = with_own(devices, entry);
     let longest = run.zip(entry.hold).map(|(run, hold)| run + hold);
-    let promised = |whom: String, from: Timestamp| Denied::Promised {
-        slots: slots(&entry.devices),
-        whom,
-        from,
-        until: longest.map(|longest| now + longest),
-    };
-    if let Some(passed) = entry.passed
-        && now < passed.served
-        && longest.is_none_or(|longest| now + longest > passed.served)
-        && let Some(waiter) = ledger.line.ticket(passed.ticket)
-        && counts_on(waiter, &entry.devices, &known, ledger, now)
-    {
-        let whom = format!("who waits in line with ticket {}", passed.ticket);
-        return Err(promised(whom, passed.served));
-    }
-    let mut waiter = waiter(&again(entry, run), limits, ledger, now);
-    waiter.terms.longest = longest;
-    match reserved_after(&waiter, (&entry.devices, freed), &known, ledger, now) {
-        Some(reserved) => Err(promised(reserved.whom.to_string(), reserved.from)),
+    match promise(entry, limits, (freed, longest), devices, ledger, now) {
         None => Ok(()),
+        Some(Promise { whom, from }) => Err(Denied::Promised {
+            slots: slots(&entry.devices),
+            whom,
+            from,
+            until: longest.map(|longest| now + longest),
+        }),
     }
+}
+
+/// Whether a container that is to be stopped at `ends` may run until the `later` time: as for
+/// another run, nobody counts on having its devices before that and the hold after it are over.
+///
+/// # Errors
+///
+/// [`NotExtended::Promised`].
+pub fn run_longer(
+    entry: &Allocation,
+    limits: &Limits,
+    (ends, later): (Timestamp, Timestamp),
+    devices: &[Known],
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<(), NotExtended> {
+    let Some(hold) = entry.hold else {
+        // It keeps them, whether it runs or not.
+        return Ok(());
+    };
+    let freed = ends.max(now) + hold;
+    let until = later + hold;
+    let longest = Some(until.since(now));
+    match promise(entry, limits, (freed, longest), devices, ledger, now) {
+        None => Ok(()),
+        Some(Promise { whom, from }) => Err(NotExtended::Promised {
+            slots: slots(&entry.devices),
+            whom,
+            from,
+            until,
+            left: from.since(freed),
+        }),
+    }
+}
+
+/// Somebody is to have the devices of a container after it.
+struct Promise {
+    whom: String,
+    from: Timestamp,
+}
+
+/// Who counts on devices that a container gives back by `freed`, and would not have them in time
+/// if it held them for the `longest` from now on; `None` is for ever. Who is first, if some do.
+fn promise(
+    entry: &Allocation,
+    limits: &Limits,
+    (freed, longest): (Timestamp, Option<Duration>),
+    devices: &[Known],
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Option<Promise> {
+    let known = with_own(devices, entry);
+    let reaches = |from: Timestamp| longest.is_none_or(|longest| now + longest > from);
+    let passed = entry.passed.filter(|passed| {
+        now < passed.served
+            && reaches(passed.served)
+            && ledger
+                .line
+                .ticket(passed.ticket)
+                .is_some_and(|waiter| counts_on(waiter, &entry.devices, &known, ledger, now))
+    });
+    let passed = passed.map(|passed| Promise {
+        whom: format!("who waits in line with ticket {}", passed.ticket),
+        from: passed.served,
+    });
+    let mut waiter = waiter(&again(entry, None), limits, ledger, now);
+    waiter.terms.longest = longest;
+    let reserved = reserved_after(&waiter, (&entry.devices, freed), &known, ledger, now);
+    let reserved = reserved.map(|reserved| Promise {
+        whom: reserved.whom.to_string(),
+        from: reserved.from,
+    });
+    passed
+        .into_iter()
+        .chain(reserved)
+        .min_by_key(|promise| promise.from)
 }
 
 /// The request for a container that exists.

@@ -42,6 +42,9 @@ pub enum Damage {
     /// Written by another release.
     #[error("it has version {0}, this release reads versions {OLDEST} to {VERSION}")]
     Version(u32),
+    /// Written as a whole, by a release that knows more.
+    #[error("another release of DS01 wrote it: {0}")]
+    Foreign(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,7 +88,8 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
             written: envelope.crc32,
         });
     }
-    serde_json::from_str(envelope.ledger.get()).map_err(torn)
+    // It is what was written: only who wrote it can know more.
+    serde_json::from_str(envelope.ledger.get()).map_err(|error| Damage::Foreign(error.to_string()))
 }
 
 /// The bytes to store for `ledger`.
@@ -133,6 +137,18 @@ mod tests {
         let text = format!("{{\"version\":1,\"crc32\":\"{sum}\",\"ledger\":{ledger}}}\n");
         let read = read(text.as_bytes()).unwrap();
         assert_eq!((read.generation, read.line), (7, Default::default()));
+    }
+
+    #[test]
+    fn a_ledger_of_a_release_that_knows_more_is_told_apart_from_a_torn_one() {
+        let text = String::from_utf8(stored()).unwrap();
+        let ledger: Envelope = serde_json::from_str(&text).unwrap();
+        let more = ledger.ledger.get().replacen('{', r#"{"news":[],"#, 1);
+        let sum = checksum(&more);
+        let text = format!("{{\"version\":2,\"crc32\":\"{sum}\",\"ledger\":{more}}}\n");
+        let why = read(text.as_bytes()).unwrap_err().to_string();
+        let expected = "another release of DS01 wrote it: unknown field `news`, expected one of ";
+        assert!(why.starts_with(expected), "{why}");
     }
 
     #[test]

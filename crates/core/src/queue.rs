@@ -127,7 +127,7 @@ pub(crate) fn counts_on(
     floor.counts_on(waiter, &numbers(theirs, devices))
 }
 
-/// A reservation for others that keeps `waiter` from having `theirs` longer than until `freed`.
+/// The first reservation for others that keeps `waiter` from having `theirs` longer than until `freed`.
 pub(crate) fn reserved_after(
     waiter: &Waiter,
     (theirs, freed): (&[Held], Timestamp),

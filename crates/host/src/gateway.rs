@@ -1,6 +1,12 @@
 //! The gateway, as a command without direct access uses it.
 
-use std::{io, os::fd::BorrowedFd, path::PathBuf, time::Duration};
+use std::{
+    io,
+    os::fd::BorrowedFd,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
 
 use ds01_core::{
     failure::{Failure, Kind},
@@ -16,6 +22,13 @@ use crate::{
     http::{self, Asked, Said},
     line_watch::{Await, Awaited},
 };
+
+/// How long a gateway is asked again that has not heard what was asked, as while it is restarted:
+/// longer than that takes, and not so long that nobody knows what a command waits for.
+const RESTART: Duration = Duration::from_secs(2);
+
+/// How often.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The gateway of this host.
 pub(crate) struct Gateway {
@@ -55,8 +68,16 @@ impl Gateway {
     pub(crate) fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
         // Nothing that the ledger waits for takes longer.
         let limit = PENDING + operation.takes();
-        let asked = self.begin(O::NAME, operation, limit)?;
-        answer(asked.finish(), limit)
+        let asks = Instant::now();
+        loop {
+            let said = self.begin(O::NAME, operation, limit)?;
+            match said.and_then(Asked::finish) {
+                Err(error) if is_unheard(&error) && asks.elapsed() < RESTART => {
+                    thread::sleep(AGAIN);
+                }
+                said => return answer(said, limit),
+            }
+        }
     }
 
     /// Waits at the gateway; `None` as soon as `stop` can be read.
@@ -71,6 +92,7 @@ impl Gateway {
     ) -> Result<Option<Awaited>, Failure> {
         let limit = PENDING;
         let asked = self.begin(Await::NAME, asked, limit)?;
+        let asked = asked.map_err(|error| silent(&error, limit))?;
         match asked.comes(stop).map_err(|error| silent(&error, limit))? {
             true => answer(asked.finish(), limit).map(Some),
             false => Ok(None),
@@ -82,12 +104,23 @@ impl Gateway {
         name: &str,
         request: &impl Serialize,
         limit: Duration,
-    ) -> Result<Asked, Failure> {
+    ) -> Result<io::Result<Asked>, Failure> {
         let request = serde_json::to_string(request).map_err(|error| failed(error.to_string()))?;
         let path = format!("/ds01/v1/{name}");
-        let begun = http::begin(&self.socket, "POST", &path, &request, limit);
-        begun.map_err(|error| silent(&error, limit))
+        Ok(http::begin(&self.socket, "POST", &path, &request, limit))
     }
+}
+
+/// Whether a request did not come to anybody whole, so that nothing was done about it: nobody
+/// listens, or the other end was closed before all of it was read, which the kernel tells apart
+/// from one that was closed after (unix(7)). What is read by a gateway that dies then is never
+/// asked again.
+fn is_unheard(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
+    matches!(
+        error.kind(),
+        ConnectionRefused | NotFound | ConnectionReset | BrokenPipe
+    )
 }
 
 fn failed(error: String) -> Failure {
@@ -114,3 +147,6 @@ fn answer<T: DeserializeOwned>(said: io::Result<Said>, limit: Duration) -> Resul
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ pub struct Extension {
 }
 
 /// Why a run is not extended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotExtended {
     /// The policy allows it to nobody of this group.
     #[error("your group's policy does not let you extend a run")]
@@ -39,15 +39,41 @@ pub enum NotExtended {
         /// How much was asked for.
         asked: Duration,
     },
+    /// Others are to have its devices before the longer run would be over.
+    #[error(
+        "GPU {slots} is promised to {whom} from {from}, and the longer run could hold it until {until}"
+    )]
+    Promised {
+        /// The devices, as users read them.
+        slots: String,
+        /// To whom.
+        whom: String,
+        /// From when on.
+        from: Timestamp,
+        /// How long the run could last, the hold after it included.
+        until: Timestamp,
+        /// By how much it could be longer all the same.
+        left: Duration,
+    },
 }
 
 impl UserError for NotExtended {
     fn kind(&self) -> Kind {
-        Kind::Denied
+        match self {
+            Self::Promised { .. } => Kind::Busy,
+            _ => Kind::Denied,
+        }
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Promised { left, .. } => match left.as_secs() / 60 * 60 {
+                0 => "see for whom GPUs are kept with gpu-queue list".into(),
+                left => {
+                    let left = Duration::from_secs(left);
+                    format!("ask for less: {}", humantime::format_duration(left))
+                }
+            },
             Self::TooLong { left, .. } if !left.is_zero() => {
                 format!("ask for less: {}", humantime::format_duration(*left))
             }

@@ -1,12 +1,14 @@
 //! The line, changed: who joins, who is given a turn, who is known to be able to take theirs.
 
+use std::time::Duration;
+
 use super::plan;
 use crate::{
-    admit::{Denied, Request, admit},
-    allocate::{Chosen, allocate},
+    admit::{Denied, Request, admit, admit_again},
+    allocate::{Chosen, allocate, allocate_again},
     device::{Held, Inventory},
     failure::{Kind, UserError},
-    ledger::{Ledger, Process},
+    ledger::{Allocation, Ledger, Process},
     lifecycle,
     limits::Limits,
     line::{KEPT, Known, Passed, Stay, Terms, Turn, WAITING, Waiter},
@@ -80,6 +82,13 @@ pub enum Asked {
     Waits(u64, Denied),
 }
 
+/// Whom somebody passes by what they are given now, or did when a turn came that they have `used`:
+/// as long as they hold it no longer than was planned then.
+fn passed(passes: Option<Passed>, used: &[Turn], terms: &Terms) -> Option<Passed> {
+    let mut planned = used.iter().filter(|turn| turn.allows(terms.longest));
+    passes.or(planned.find_map(|turn| turn.passed))
+}
+
 impl Ledger {
     /// Asks for devices: they are given, or the request is in the line, as long as `wait` says.
     /// Without it the request leaves the line if it was there.
@@ -114,9 +123,7 @@ impl Ledger {
             Ok(Chosen { devices, passes }) => {
                 let used = self.line.take(uid, &devices);
                 ticket.map(|ticket| self.line.leave(uid, ticket));
-                let longest = Terms::of(limits, request.run).longest;
-                let mut planned = used.iter().filter(|turn| turn.allows(longest));
-                let passed = passes.or(planned.find_map(|turn| turn.passed));
+                let passed = passed(passes, &used, &Terms::of(limits, request.run));
                 return Ok(Asked::Given {
                     devices,
                     used,
@@ -157,6 +164,30 @@ impl Ledger {
             return Err(Denied::Waiting { limit: WAITING });
         }
         Ok(Asked::Waits(self.join(join, now), denied))
+    }
+
+    /// Asks for the devices that a container had until its hold ended, for another run of `run` at
+    /// most: the caller records who has them. `devices` are those of the host as far as they are
+    /// known.
+    ///
+    /// What of them was kept for the user, and whom it passes in line, or did when its turn came.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`admit_again`] and [`allocate_again`].
+    pub fn ask_again(
+        &mut self,
+        entry: &Allocation,
+        limits: &Limits,
+        run: Option<Duration>,
+        devices: &[Known],
+        now: Timestamp,
+    ) -> Result<(Vec<Turn>, Option<Passed>), Denied> {
+        admit_again(entry, limits, self, now)?;
+        let passes = allocate_again(entry, limits, run, devices, self, now)?;
+        let used = self.line.take(entry.container.uid, &entry.devices);
+        let passed = passed(passes, &used, &Terms::of(limits, run));
+        Ok((used, passed))
     }
 
     /// Puts somebody in the line; at most one in each saved change. Their ticket.

@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod changes;
+mod longer;
 mod passed;
 mod reserved;
 

@@ -7,10 +7,12 @@
 
 mod ends;
 mod oracle;
+mod reserved;
 mod world;
 
 use proptest::prelude::*;
 
+use reserved::Wanted;
 use world::World;
 
 /// One thing that happens. Numbers choose among what there is at that moment.
@@ -40,6 +42,9 @@ enum Step {
     Start(usize),
     /// Somebody makes a container with a device past DS01, or removes it.
     Stranger(usize),
+    /// An admin reserves something, or takes a reservation back.
+    Reserve(Wanted),
+    Cancel(usize),
     /// The duty that serves those who wait beyond a terminal.
     Duty,
     /// Time passes.
@@ -61,14 +66,24 @@ fn step() -> impl Strategy<Value = Step> {
         4 => any::<usize>().prop_map(Step::Stop),
         3 => any::<usize>().prop_map(Step::Start),
         1 => any::<usize>().prop_map(Step::Stranger),
+        3 => wanted().prop_map(Step::Reserve),
+        1 => any::<usize>().prop_map(Step::Cancel),
         2 => Just(Step::Duty),
         6 => prop::sample::select(vec![1, 5, 11, 60, 600, 901, 5000]).prop_map(Step::Pass),
         1 => Just(Step::Lose),
     ]
 }
 
+fn wanted() -> impl Strategy<Value = Wanted> {
+    let begins = prop::sample::select(vec![0, 60, 900, 5000, 20_000]);
+    let lasts = prop::sample::select(vec![60, 901, 5000, 20_000]);
+    let lead = prop::sample::select(vec![0, 60, 5000, 86_400]);
+    let times = (begins, lasts, lead);
+    (0..6u32, 0..8usize, times).prop_map(|(whom, what, times)| Wanted { whom, what, times })
+}
+
 fn happen(world: &mut World, step: &Step) {
-    match *step {
+    match step.clone() {
         Step::Ask {
             uid,
             devices,
@@ -83,6 +98,8 @@ fn happen(world: &mut World, step: &Step) {
         Step::Stop(which) => world.stop(which),
         Step::Start(which) => world.start(which),
         Step::Stranger(which) => world.stranger(which),
+        Step::Reserve(wanted) => world.reserve(&wanted),
+        Step::Cancel(which) => world.cancel(which),
         Step::Duty => world.duty(),
         Step::Pass(seconds) => world.pass(seconds),
         Step::Lose => world.lose(),
@@ -104,7 +121,7 @@ proptest! {
 
     /// No device is with two or kept for one and with another, no quota is passed
     /// ([`World::check`] after each step); at each grant nobody before has to wait longer for it
-    /// ([`oracle`]); and in the end everybody who still waits is served, though they look only
+    /// ([`oracle`]), and what is reserved is for those alone for whom it is ([`reserved`]); and in the end everybody who still waits is served, though they look only
     /// when the ledger or a time that it names tells them to.
     #[test]
     fn nobody_passes_the_line_and_nobody_is_forgotten_in_it(

@@ -55,8 +55,12 @@ pub(crate) fn may_be_given(
                 format!("{container} was given {devices:?}, which were for {waiter:?}")
             });
             // They are about to take them.
-            give(&mut ledger, waiter.uid, theirs);
+            give(&mut ledger, world, waiter.uid, theirs);
             continue;
+        }
+        if world.minds_an_amount(before, waiter) {
+            // Whatever anybody is given may be what makes it short.
+            return;
         }
         // What they hold themselves is theirs to give back.
         let others = ledger.allocations.iter();
@@ -65,7 +69,7 @@ pub(crate) fn may_be_given(
         let served = |given: bool| {
             let mut ledger = ledger.clone();
             if given {
-                give(&mut ledger, container.uid, &devices);
+                give(&mut ledger, world, container.uid, &devices);
             }
             is_served_after(ledger, world, waiter, &holders)
         };
@@ -83,7 +87,7 @@ pub(crate) fn may_be_given(
     }
 }
 
-fn give(ledger: &mut Ledger, uid: u32, devices: &[Held]) {
+pub(crate) fn give(ledger: &mut Ledger, world: &World, uid: u32, devices: &[Held]) {
     let number = ledger.allocations.len();
     ledger.allocations.push(Allocation {
         container: format!("given{number}._.{uid}").parse().unwrap(),
@@ -91,7 +95,7 @@ fn give(ledger: &mut Ledger, uid: u32, devices: &[Held]) {
         devices: devices.into(),
         holding: Holding::Live,
         hold: None,
-        group: String::new(),
+        group: world.limits(uid).group,
         ends: None,
         passed: None,
         changed: 0,

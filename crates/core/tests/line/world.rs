@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ds01_core::{
     admit::Request,
-    allocate::allocate_again,
     container::ContainerId,
     device::{Activity, Claim, Device, Held, Inventory, Slot, Uuid},
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
@@ -52,7 +51,7 @@ pub(crate) struct World {
     pub(crate) dead: Vec<Process>,
     number: u32,
     pub(crate) now: Timestamp,
-    story: Vec<String>,
+    pub(crate) story: Vec<String>,
 }
 
 pub(crate) fn known(inventory: &Inventory) -> Vec<Known> {
@@ -112,7 +111,7 @@ impl World {
         self.limits(uid).priority
     }
 
-    fn number(&mut self) -> u32 {
+    pub(crate) fn number(&mut self) -> u32 {
         self.number += 1;
         self.number
     }
@@ -156,11 +155,17 @@ impl World {
                 .ledger
                 .ask(&request, &limits, &inventory, None, wait, now);
             if let Ok(Asked::Given { devices, .. }) = &asked {
-                oracle::may_be_given(&before, world, client.ticket, &request.container, devices);
+                let (uid, ticket) = (request.container.uid, client.ticket);
+                oracle::may_be_given(&before, world, ticket, &request.container, devices);
                 world.put(&request.container, devices, &limits);
+                world.nothing_reserved_is_given(&before, uid, ticket, devices);
             }
             let ticket = match &asked {
-                Ok(Asked::Waits(ticket, _)) => Some(*ticket),
+                Ok(Asked::Waits(ticket, why)) => {
+                    let (uid, devices) = (request.container.uid, request.devices);
+                    world.what_is_reserved_is_had(uid, *ticket, devices, why);
+                    Some(*ticket)
+                }
                 _ => None,
             };
             world.serve(ticket);
@@ -181,10 +186,11 @@ impl World {
         let turns = self
             .ledger
             .serve_line(&known(&self.inventory), asks, self.now);
-        for turn in turns {
+        for turn in &turns {
             let waiter = before.line.waiters.iter().find(|w| w.ticket == turn.ticket);
             let name = format!("turn._.{}", waiter.unwrap().uid).parse().unwrap();
             oracle::may_be_given(&before, self, turn.ticket, &name, &turn.devices);
+            self.nothing_reserved_is_given(&before, turn.uid, turn.ticket, &turn.devices);
         }
     }
 
@@ -330,14 +336,14 @@ impl World {
             if !is_free(ledger, at, now) {
                 return None;
             }
-            ds01_core::admit::admit_again(&entry, &limits, ledger, now).ok()?;
-            let known = &ledger.line.devices;
-            allocate_again(&entry, &limits, limits.max_runtime, known, ledger, now).ok()?;
-            oracle::may_be_given(&ledger.clone(), world, 0, &name, &entry.devices);
-            world.ledger.line.take(name.uid, &entry.devices);
+            let before = ledger.clone();
+            let (known, run) = (&before.line.devices, limits.max_runtime);
+            ledger.ask_again(&entry, &limits, run, known, now).ok()?;
+            oracle::may_be_given(&before, world, 0, &name, &entry.devices);
             world
                 .ledger
                 .change(&name, |entry| entry.holding = Holding::Live);
+            world.nothing_reserved_is_given(&before, name.uid, 0, &entry.devices);
             Some(())
         });
         self.story

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ds01_core::{
     allocate::run_again,
-    container::State,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
     name::ContainerArg,
@@ -68,10 +67,9 @@ impl Restart {
         }
         let record = site.metadata.of(&target.container, &target.id);
         let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-        let terms = terms(site, target.container.uid, record.as_ref(), seen);
-        let told = told(site, &target, (State::Exited, &look), &terms).transpose()?;
+        let Terms { limits, run } = terms(site, target.container.uid, record.as_ref(), seen)?;
+        let told = told(site, &target, &look, &limits).transpose()?;
         let known = told.as_ref().unwrap_or(&ledger.line.devices);
-        let Terms { limits, run } = terms?;
         let now = clock::now();
         let stopped = Allocation {
             holding: Holding::Stopped { since: now },

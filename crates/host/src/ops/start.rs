@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ds01_core::{
-    admit::{Denied, admit_again},
-    allocate::{allocate_again, run_again},
+    admit::Denied,
+    allocate::run_again,
     container::{Sighting, State},
     event::Event,
     failure::{Failure, Kind},
@@ -78,7 +78,9 @@ impl Operation for Start {
             }
             let record = site.metadata.of(&target.container, &target.id);
             let terms = terms(site, target.container.uid, record.as_ref(), seen);
-            let told = told(site, &target, (state, &look), &terms);
+            let limits = terms.as_ref().map(|terms| &terms.limits);
+            let limits = limits.ok().filter(|_| has_stopped(&target, state, &look));
+            let told = limits.and_then(|limits| told(site, &target, &look, limits));
             let taken = site.change(&look, |ledger, now| {
                 take(site, ledger, &target, &terms, (&look, &told), now)
             })?;
@@ -186,29 +188,37 @@ pub(super) fn terms(
 }
 
 /// What the driver tells of this host's devices, if it matters to a container whether others are
-/// free: only to one with devices that has stopped, where an amount is reserved for others.
+/// free: only to one with devices, where an amount is reserved for others.
 pub(super) fn told(
     site: &Site,
     target: &Target,
-    (state, look): (State, &Look),
-    terms: &Result<Terms, Failure>,
+    look: &Look,
+    limits: &Limits,
 ) -> Option<Result<Vec<Known>, Failure>> {
-    let (Stored::Whole(ledger), Ok(terms)) = (&look.before, terms) else {
+    let Stored::Whole(ledger) = &look.before else {
         return None;
     };
-    let (uid, group) = (target.container.uid, &terms.limits.group);
-    let entry = ledger.entry(&target.container)?;
-    let has_stopped = state == State::Exited || entry.holding == Holding::Released;
+    let (uid, group) = (target.container.uid, &limits.group);
     let matters = |reserved: &Reservation| {
         matches!(reserved.what, What::Amount(_)) && !reserved.is_for(uid, group)
     };
     let matters = ledger.line.reservations.iter().any(matters);
-    if !has_stopped || entry.devices.is_empty() || !matters {
-        return None;
-    }
-    let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
-    let known = asked.map(|inventory| inventory.devices.iter().map(Known::from).collect());
-    Some(known.map_err(Failure::from))
+    let has_devices = !ledger.entry(&target.container)?.devices.is_empty();
+    (has_devices && matters).then(|| {
+        let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
+        let known = asked.map(|inventory| inventory.devices.iter().map(Known::from).collect());
+        known.map_err(Failure::from)
+    })
+}
+
+/// Whether it had devices that are not its own any more, or only for a while: the engine shows it
+/// in this state.
+fn has_stopped(target: &Target, state: State, look: &Look) -> bool {
+    let released = |ledger: &Ledger| {
+        let entry = ledger.entry(&target.container);
+        entry.is_some_and(|entry| entry.holding == Holding::Released)
+    };
+    state == State::Exited || matches!(&look.before, Stored::Whole(ledger) if released(ledger))
 }
 
 /// What was taken for a container that is to run.
@@ -264,7 +274,7 @@ fn take(
     }
     let known = match told {
         Some(Ok(known)) => known,
-        _ => &ledger.line.devices,
+        _ => &ledger.line.devices.clone(),
     };
     // What the driver did not tell might have made the difference.
     let refused = |denied: Denied| match (told, &denied) {
@@ -279,9 +289,9 @@ fn take(
         }
         look.tells_all_devices()?;
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
-        admit_again(&before, limits, ledger, now)?;
-        passed = allocate_again(&before, limits, *run, known, ledger, now).map_err(refused)?;
-        used = ledger.line.take(container.uid, &before.devices);
+        (used, passed) = ledger
+            .ask_again(&before, limits, *run, known, now)
+            .map_err(refused)?;
     } else if matches!(before.holding, Holding::Stopped { .. })
         && !before.devices.is_empty()
         && (before.passed.is_some() || !ledger.line.reservations.is_empty())

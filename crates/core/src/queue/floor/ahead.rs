@@ -49,8 +49,24 @@ impl Floor<'_> {
         let mut of_use = self.of_use(waiter, budget);
         of_use.retain(|at| !self.is_with(*at, waiter.uid) && self.is_allowed(&[*at], waiter));
         let count = waiter.devices as usize;
-        let enough = self.is_enough(waiter, count, budget, of_use.iter().copied());
-        (enough && !of_use.is_empty()).then_some(Head {
+        let is_right = |so_far: &[usize]| {
+            let cost = self.cost(waiter, so_far);
+            let rest = of_use.iter().copied().filter(|at| !so_far.contains(at));
+            let left = budget.map(|budget| budget - cost);
+            self.is_allowed(so_far, waiter)
+                && budget.is_none_or(|budget| cost <= budget)
+                && self.is_enough(waiter, count - so_far.len(), left, rest)
+        };
+        // Of what is with others, nobody is short.
+        let mut order = of_use.clone();
+        order.sort_by_key(|at| {
+            (
+                self.free_at[*at] == Some(self.now),
+                self.cost(waiter, &[*at]),
+            )
+        });
+        let enough = self.those(&order, count, is_right).len() == count;
+        (enough && count > 0).then_some(Head {
             waiter,
             budget,
             of_use,
@@ -106,8 +122,14 @@ impl Floor<'_> {
         })?;
         let mut theirs: Vec<_> = coming.iter().filter(|(free, ..)| *free <= served).collect();
         theirs.sort_by_key(|(_, share, at)| (*share, *at));
-        for (_, _, at) in theirs.into_iter().take(count) {
-            self.later[*at] = waiter.longest().map(|longest| served + longest);
+        let theirs: Vec<_> = theirs
+            .into_iter()
+            .map(|(_, _, at)| *at)
+            .take(count)
+            .collect();
+        let served = self.short_until(waiter, &theirs, served);
+        for at in theirs {
+            self.later[at] = waiter.longest().map(|longest| served + longest);
         }
         Some(served)
     }

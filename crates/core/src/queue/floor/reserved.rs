@@ -43,6 +43,22 @@ impl<'a> Floor<'a> {
         !against.any(|reserved| self.needs(reserved, waiter, &new, self.now))
     }
 
+    /// Until when amounts that are reserved for others keep somebody from these devices, which are
+    /// free by `free`.
+    pub(super) fn short_until(
+        &self,
+        waiter: &Waiter,
+        chosen: &[usize],
+        free: Timestamp,
+    ) -> Timestamp {
+        let amounts = self.against(waiter);
+        let amounts = amounts.filter(|reserved| matches!(reserved.what, What::Amount(_)));
+        let short = amounts.filter(|reserved| self.needs(reserved, waiter, chosen, free));
+        short
+            .map(|reserved| reserved.until)
+            .fold(free, Timestamp::max)
+    }
+
     /// When the first reservation for others begins that needs some of these devices then.
     pub(in crate::queue) fn reserved_at(
         &self,
@@ -56,16 +72,17 @@ impl<'a> Floor<'a> {
         theirs.map(|reserved| reserved.from).min()
     }
 
-    /// A reservation for others that keeps somebody from having these devices longer, which are
-    /// theirs until `freed`: if it has them then, and not enough without them.
+    /// The first reservation for others that keeps somebody from having these devices longer, which
+    /// are theirs until `freed`: if it has them then, and not enough without them.
     pub(in crate::queue) fn reserved_after(
         &self,
         waiter: &Waiter,
         theirs: &[usize],
         freed: Timestamp,
     ) -> Option<&'a Reservation> {
-        let mut in_time = self.against(waiter).filter(|r| freed < r.until);
-        in_time.find(|reserved| self.needs(reserved, waiter, theirs, reserved.from.max(self.now)))
+        let in_time = self.against(waiter).filter(|r| freed < r.until);
+        let needed = in_time.filter(|r| self.needs(r, waiter, theirs, r.from.max(self.now)));
+        needed.min_by_key(|reserved| reserved.from)
     }
 
     /// Whether without these devices there is not what is reserved: in what is free by then, and
@@ -82,13 +99,23 @@ impl<'a> Floor<'a> {
             What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
             What::Amount(amount) => {
                 let free = |at: usize| self.free_at[at].is_some_and(|free| free <= by);
-                let left = (0..self.devices.len()).filter(|at| free(*at) && !chosen.contains(at));
+                let left = (0..self.devices.len()).filter(|at| {
+                    free(*at) && !chosen.contains(at) && !self.is_of_third(*at, reserved)
+                });
                 let mut theirs = self.held_under(reserved);
                 theirs.extend(left.map(|at| (&self.device(at).uuid, self.share(at))));
                 theirs.into_values().sum::<Share>() < amount
                     && self.is_beyond_own(waiter, chosen, reserved.from)
             }
         }
+    }
+
+    /// Whether it is reserved for third ones while an amount is: it is not part of that.
+    fn is_of_third(&self, at: usize, amount: &Reservation) -> bool {
+        self.reservations().any(|other| {
+            let at_a_time = other.from < amount.until && amount.from < other.until;
+            at_a_time && other.whom != amount.whom && other.covers(self.device(at))
+        })
     }
 
     /// Whether some of these devices are beyond what is reserved for the user, and is still when

@@ -102,32 +102,45 @@ fn whom_a_turn_passed_is_not_to_wait_for_a_longer_run_of_it() {
     let served = until + HOLD;
     let passed = Some(crate::line::Passed { ticket: 1, served });
     assert_eq!(turns[0].passed, passed);
-    let ask = |ledger: &Ledger, run: Duration| {
+    let brief = Limits {
+        gpu_hold_after_stop: Some(seconds(0)),
+        lifecycle: crate::limits::Lifecycle {
+            created_timeout: Some(seconds(0)),
+            ..limits().lifecycle
+        },
+        ..limits()
+    };
+    let new = |ledger: &Ledger, run: Duration| {
         let request = Request {
             container: "a._.2".parse().unwrap(),
             devices: 1,
             run: Some(run),
         };
-        let limits = Limits {
-            gpu_hold_after_stop: Some(seconds(0)),
-            lifecycle: crate::limits::Lifecycle {
-                created_timeout: Some(seconds(0)),
-                ..limits().lifecycle
-            },
-            ..limits()
-        };
         let asked = ledger
             .clone()
-            .ask(&request, &limits, &inventory, None, None, NOW);
+            .ask(&request, &brief, &inventory, None, None, NOW);
         asked.map(|asked| match asked {
             Asked::Given { passed, .. } => passed,
             Asked::Waits(..) => unreachable!("it does not wait"),
         })
     };
-    assert_eq!(ask(&ledger, HOUR), Ok(passed), "as planned");
-    assert_eq!(ask(&ledger, 2 * HOUR), Ok(passed), "in time all the same");
-    assert_eq!(ask(&ledger, 5 * HOUR).map(|_| String::new()), behind(1));
-    ledger.line.waiters.clear();
-    assert_eq!(ask(&ledger, HOUR), Ok(passed), "as planned, if in vain");
-    assert_eq!(ask(&ledger, 5 * HOUR), Ok(None), "nobody waits any more");
+    let again = |ledger: &Ledger, run: Duration| {
+        let released = entry("b._.2", &[whole(0)], Holding::Released);
+        let known = known(&inventory.devices);
+        let mut ledger = ledger.clone();
+        let asked = ledger.ask_again(&released, &brief, Some(run), &known, NOW);
+        asked.map(|(_, passed)| passed)
+    };
+    let idle = {
+        let mut ledger = ledger.clone();
+        ledger.line.waiters.clear();
+        ledger
+    };
+    for ask in [&new as &dyn Fn(&Ledger, Duration) -> _, &again] {
+        assert_eq!(ask(&ledger, HOUR), Ok(passed), "as planned");
+        assert_eq!(ask(&ledger, 2 * HOUR), Ok(passed), "in time all the same");
+        assert_eq!(ask(&ledger, 5 * HOUR).map(|_| String::new()), behind(1));
+        assert_eq!(ask(&idle, HOUR), Ok(passed), "as planned, if in vain");
+        assert_eq!(ask(&idle, 5 * HOUR), Ok(None), "nobody waits any more");
+    }
 }

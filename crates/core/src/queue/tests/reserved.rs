@@ -111,6 +111,16 @@ fn who_waits_for_a_reservation_to_end_keeps_nobody_waiting() {
     assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "0")]));
     let entries = plan(&held, &known(&devices), None, NOW);
     assert_eq!(entries[0].expected, Some(NOW + HOUR));
+    // Each of the two is left by an amount, and both are not.
+    let mut held = with(amount(1, 1), &[]);
+    held.line.waiters = vec![waiter(2, 1, 2), waiter(3, 2, 1)];
+    assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "0")]));
+    let entries = plan(&held, &known(&devices), None, NOW);
+    assert_eq!(entries[0].expected, Some(NOW + HOUR));
+    // Of what is with others they count on their own all the same.
+    held.allocations = vec![entry("a._.9", &[whole(2)], Holding::Live)];
+    let devices = [whole(0), whole(1), whole(2)];
+    assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "-")]));
 }
 
 /// A reservation of the first two GPUs for user 1, which begins in two hours.
@@ -319,6 +329,22 @@ fn what_two_have_reserved_and_is_short_is_for_who_comes_first() {
     };
     let both = short(longer, coming);
     assert_eq!(asked(1, 1, &both, &devices).unwrap(), "0");
+}
+
+#[test]
+fn what_is_reserved_for_third_ones_is_not_left_of_an_amount() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let taken = entry("a._.9", &[whole(2)], Holding::Live);
+    let of_one = reservation(What::Devices(vec![(&whole(0)).into()]), user(1));
+    let mut held = with(of_one, &[taken]);
+    held.line.reservations.push(amount(1, 2));
+    assert!(asked(3, 1, &held, &devices).is_err());
+    assert_eq!(asked(2, 1, &held, &devices).unwrap(), "1");
+    // Once it is over before the amount begins, it is.
+    held.line.reservations[1].from = NOW + HOUR;
+    held.line.reservations[1].until = NOW + 2 * HOUR;
+    held.allocations.clear();
+    assert_eq!(asked(3, 1, &held, &devices).unwrap(), "1");
 }
 
 #[test]

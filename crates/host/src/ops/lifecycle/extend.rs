@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ds01_core::{
+    allocate::run_longer,
     event::Event,
-    failure::{Failure, Kind as FailureKind},
-    lifecycle::{Kind, extend, words},
+    failure::{Failure, Kind},
+    lifecycle::{extend, of_run, words},
     name::{ContainerArg, ContainerName},
     time::Timestamp,
 };
@@ -14,9 +15,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Operation, Site, clock,
     look::Scope,
-    ops::target,
+    ops::{
+        start::{Terms, terms, told},
+        target,
+    },
     site::fail,
-    users::{Caller, login, person},
+    users::{Caller, login},
 };
 
 /// Asks for a longer run of a container.
@@ -48,10 +52,10 @@ impl Operation for Extend {
     fn run(&self, site: &Site, caller: Caller) -> Result<Extended, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();
-        let state = |message: String, hint: String| fail(FailureKind::State, message, hint);
+        let state = |message: String, hint: String| fail(Kind::State, message, hint);
         if self.by.is_zero() {
             let hint = format!("say by how much: container-extend {name} 12h");
-            return Err(fail(FailureKind::Usage, "by nothing".into(), hint));
+            return Err(fail(Kind::Usage, "by nothing".into(), hint));
         }
         let seen = target::sight(site, &target)?;
         let ids = std::slice::from_ref(&target.id);
@@ -68,22 +72,18 @@ impl Operation for Extend {
                     format!("start it with container-start {name}"),
                 )
             })?;
-        let login_of = person(target.container.uid)?.login;
-        let policy = site.policy()?;
-        let limits = policy.limits_for(&login_of);
         let record = site.metadata.of(&target.container, &target.id);
-        let recorded = record.and_then(|record| record.kind);
-        let kind = Kind::of(recorded, &seen.labels, true);
-        let rules = kind.rules(&limits, policy.container_types());
+        let Terms { limits, run } =
+            terms(site, target.container.uid, record.as_ref(), Some(&seen))?;
         let for_ever = |why: &str| {
             let message = format!("container {name} {why}: it runs until you stop it");
             state(message, format!("stop it with container-stop {name}"))
         };
-        let limit = rules
-            .max_runtime
-            .ok_or_else(|| for_ever("has no longest run"))?;
+        let limit = run.ok_or_else(|| for_ever("has no longest run"))?;
         let allowed = limits.lifecycle.max_extension;
-        let by = site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        let look = site.look(&Scope::Only(target.id.clone()))?;
+        let told = told(site, &target, &look, &limits).transpose()?;
+        let by = site.change(&look, |ledger, now| {
             let entry = ledger.entry(&target.container);
             let entry = entry.filter(|entry| entry.id.as_ref() == Some(&target.id));
             let record = site.metadata.of(&target.container, &target.id);
@@ -93,13 +93,17 @@ impl Operation for Extend {
             if entry.devices.is_empty() {
                 return Err(for_ever("has no GPU"));
             }
+            let until = |by: Duration| started + limit.saturating_add(by);
+            let ends = until(of_run(record.extension, started));
             let extension = extend(record.extension, started, self.by, allowed)?;
+            let later = until(extension.by);
+            let known = told.as_ref().unwrap_or(&ledger.line.devices);
+            run_longer(entry, &limits, (ends, later), known, ledger, now)?;
             record.extension = Some(extension);
             // Under the lock: two at once count both.
             site.metadata.write(&target.container, &record)?;
             // Who waits in line is told so.
-            let ends = started + limit.saturating_add(extension.by);
-            ledger.change(&target.container, |entry| entry.ends = Some(ends));
+            ledger.change(&target.container, |entry| entry.ends = Some(later));
             Ok(extension.by)
         })?;
         let until = started + limit.saturating_add(by);
