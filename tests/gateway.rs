@@ -26,6 +26,7 @@ mod not_root;
 mod processes;
 mod requests;
 mod sharing;
+mod turned_up;
 
 /// A user about to run Docker's own client on the gateway.
 fn client<'h>(host: &'h TestHost, user: &str) -> As<'h> {
