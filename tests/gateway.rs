@@ -14,6 +14,7 @@ use ds01_testkit::{As, Outcome, TestHost};
 
 mod archives;
 mod bodies;
+mod builds;
 mod folders;
 mod gpus;
 mod identity;

@@ -50,10 +50,11 @@ impl Call<'_> {
         let arguments: BTreeMap<String, Option<String>> = serde_json::from_str(arguments)
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
         let dockerfile = dockerfile::read(&context.dockerfile, &arguments)?;
+        self.may_be_for(dockerfile.platforms()).await?;
         let mut pins = BTreeMap::new();
         for name in dockerfile.images() {
-            if let Some(id) = self.may_take_from(name).await? {
-                pins.insert(name.to_string(), id);
+            if let Some(pin) = self.may_take_from(name).await? {
+                pins.insert(name.to_string(), pin);
             }
         }
         // What was read is what is built, whatever the builder would have made of the original.
@@ -78,6 +79,8 @@ impl Call<'_> {
                 Failure::new(Kind::Forbidden, message).with_hint("build with DOCKER_BUILDKIT=0")
             );
         }
+        // What is there is used as it is: others may count on it, and a registry has another.
+        query.remove("pull");
         let names = self.route.query.get("t").cloned().unwrap_or_default();
         let names = match names.is_empty() {
             // So that it is known whose it is.
@@ -169,20 +172,60 @@ impl Call<'_> {
             .collect())
     }
 
+    /// Whether images of the platforms that a Dockerfile or the query names may be built from. The
+    /// builder fetches an image that is there anew when it is for another, and gives the shared
+    /// name to what it gets.
+    async fn may_be_for(&self, platforms: &[String]) -> Result<(), Failure> {
+        let asked = self.one("platform").unwrap_or_default();
+        let mut named = vec![asked];
+        named.extend(platforms.iter().map(String::as_str));
+        named.retain(|name| !name.is_empty());
+        if named.is_empty() {
+            return Ok(());
+        }
+        let seen = self.engine("GET", "/version", None).await?;
+        let word = |key: &str| seen[key].as_str().unwrap_or_default().to_string();
+        let (system, machine) = (word("Os"), word("Arch"));
+        let own = format!("{system}/{machine}");
+        let is_own = |name: &str| {
+            let name = name.strip_suffix("/v8").unwrap_or(name);
+            name == own || name == machine || name == system
+        };
+        match named.into_iter().find(|name| !is_own(name)) {
+            Some(other) => {
+                let message = format!("images for {other} are not built here: this host is {own}");
+                Err(Failure::new(Kind::Forbidden, message)
+                    .with_hint("leave the platform out of the build and of the Dockerfile"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether the caller may see an image that a Dockerfile names, and those that its triggers
-    /// take from. Its id, if its name could mean another by the time of the build.
+    /// take from. What is to stand there instead, if the name could mean another by the time of the
+    /// build.
     async fn may_take_from(&self, name: &str) -> Result<Option<String>, Failure> {
+        // The builder looks for what begins so before it fetches what is called so.
+        let tagged = image::may_be_id(name).then(|| image::with_tag(name));
         let Some((id, seen)) = self.visible(name).await? else {
-            return Ok(None);
+            return Ok(tagged);
         };
         let triggers = seen["Config"]["OnBuild"].as_array().into_iter().flatten();
         for trigger in triggers.filter_map(|line| line.as_str()) {
-            for name in dockerfile::images(trigger, &BTreeMap::new())? {
-                self.visible(&name).await?;
+            for taken in dockerfile::images(trigger, &BTreeMap::new())? {
+                self.visible(&taken).await?;
+                if image::may_be_id(&taken) && !image::is_whole_id(&taken) {
+                    let message =
+                        format!("ONBUILD of {name} takes from {taken}, which can be an id");
+                    return Err(Failure::new(Kind::Usage, message)
+                        .with_hint("name the image with its tag, or with its whole id"));
+                }
             }
         }
-        let changes = image::owner(name).is_some() || image::is_id(name, &id);
-        Ok(changes.then_some(id))
+        match image::owner(name).is_some() || image::is_id(name, &id) {
+            true => Ok(Some(id)),
+            false => Ok(tagged),
+        }
     }
 
     /// An image of this very name, with what the engine tells of it. None for one that does not
@@ -207,7 +250,7 @@ impl Call<'_> {
             }
             Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => {
                 // No registry has it: whoever made it now would have made another.
-                let is_id = name.len() >= 12 && name.bytes().all(|b| b.is_ascii_hexdigit());
+                let is_id = image::may_be_id(name) && (name.len() >= 12 || name.contains(':'));
                 match image::owner(name).is_some() || is_id {
                     true => Err(none()),
                     false => Ok(None),
