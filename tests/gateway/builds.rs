@@ -1,9 +1,18 @@
 //! What a build may change for others, and what it may use of the host.
 
-use ds01_testkit::{Outcome, TestHost};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
-use super::{client, done, sleeper};
-use crate::support::registry::in_registry;
+use ds01_testkit::{Outcome, Signal, TestHost};
+use serde_json::json;
+
+use super::{as_root, client, done, sleeper};
+use crate::support::{duties::pass, registry::in_registry};
+
+/// How long it is waited for what comes to be on a busy machine.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Builds from a Dockerfile alone, without a network.
 #[track_caller]
@@ -24,6 +33,16 @@ fn unbuilt(host: &TestHost, user: &str, dockerfile: &str, args: &[&str]) -> Stri
         .lines()
         .find_map(|line| line.strip_prefix(said));
     line.unwrap_or(&outcome.stderr).into()
+}
+
+/// Waits until it is so.
+#[track_caller]
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < end, "never so: {what}");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -123,4 +142,72 @@ fn the_name_of_an_image_is_no_id_that_another_will_have() {
             assert_eq!(unbuilt(&host, "alice", from_trap, &[]), said);
         }
     }
+}
+
+#[test]
+fn a_user_has_four_builds_at_a_time() {
+    let host = TestHost::behind_gateway(1);
+    let steps = || {
+        let ids = host.docker(&["ps", "-q"]).ok();
+        ids.lines().map(String::from).collect::<Vec<_>>()
+    };
+    let sleep = ["build", "--network=none", "-"];
+    let four = [1, 2, 3, 4].map(|number| {
+        let alice = client(&host, "alice").env("DOCKER_BUILDKIT", "0");
+        let alice = alice.stdin("FROM ds01-base\nRUN sleep 1000\n");
+        let mut build = alice.spawn("docker", &sleep);
+        build.close_stdin();
+        // One sends its folder after the other.
+        until("a step runs", || steps().len() == number);
+        build
+    });
+    let quick = "FROM ds01-base\nRUN true\n";
+    let said = "you have 4 builds that have not ended; try again when one of them has";
+    assert_eq!(unbuilt(&host, "alice", quick, &[]), said);
+    build(&host, "bob", quick, &[]).ok();
+    // Its place is free once one has ended: by itself, or because its client has gone.
+    let one = &steps()[0];
+    host.docker(&["kill", one]).ok();
+    until("there is a place", || {
+        build(&host, "alice", quick, &[]).status == Some(0)
+    });
+    for build in four {
+        build.signal(Signal::SIGKILL);
+        build.wait();
+    }
+    until("nothing is built", || steps().is_empty());
+    build(&host, "alice", quick, &[]).ok();
+}
+
+#[test]
+fn where_a_step_could_have_gpus_nothing_is_built() {
+    let host = TestHost::behind_gateway(1);
+    let dockerfile = "FROM ds01-base\nENV NVIDIA_VISIBLE_DEVICES=all\nRUN true\n";
+    let default = |runtime: &str| {
+        let other = json!({ "other": { "path": "/usr/sbin/runc" } });
+        let text = json!({ "runtimes": other, "default-runtime": runtime }).to_string();
+        fs::write(host.root().join("engine/daemon.json"), &text).unwrap();
+        host.engine().signal(Signal::SIGHUP);
+        let info = ["info", "-f", "{{.DefaultRuntime}}"];
+        until("it is the default", || {
+            host.docker(&info).ok().trim() == runtime
+        });
+        // Where DS01 sees that it has changed.
+        as_root(&host, "mkdir -p /etc/docker; date +%s%N >/etc/docker/new");
+        as_root(&host, "mv /etc/docker/new /etc/docker/daemon.json").ok();
+    };
+    build(&host, "alice", dockerfile, &[]).ok();
+    default("other");
+    let said = "no images are built here: the engine's default runtime, other, could give their \
+                steps GPUs; tell an admin: ds01-doctor says what to do";
+    assert_eq!(unbuilt(&host, "alice", dockerfile, &[]), said);
+    let told = pass(&host, "ds01-doctor", &["--format=simple"]).stdout;
+    assert!(
+        told.contains("the engine's default runtime is other"),
+        "{told}"
+    );
+    default("runc");
+    build(&host, "alice", dockerfile, &[]).ok();
+    let told = pass(&host, "ds01-doctor", &["--format=simple"]).stdout;
+    assert!(!told.contains("the engine's default runtime is"), "{told}");
 }

@@ -16,7 +16,7 @@ use ds01_core::{
     image,
     route::{Query, write_query},
 };
-use ds01_host::ops::rules_of;
+use ds01_host::ops::{Steps, steps_of};
 use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
@@ -41,6 +41,8 @@ const PERIOD: u64 = 100_000;
 
 impl Call<'_> {
     pub(super) async fn build(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
+        let place = self.gateway.building.one_of(self.caller.uid)?;
+        self.building.get_or_init(|| place);
         let query = self.build_query().await?;
         let context = self.context(channel).await?;
         let arguments = self
@@ -108,22 +110,11 @@ impl Call<'_> {
             own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
         };
         let (config, caller) = (self.gateway.config.clone(), self.caller);
-        let rules = tokio::task::spawn_blocking(move || rules_of(&config, caller));
-        let rules = rules
+        let steps = tokio::task::spawn_blocking(move || steps_of(config, caller));
+        let steps = steps
             .await
             .map_err(|e| Failure::new(Kind::Failed, e.to_string()))??;
-        let limits = rules.limits();
-        let mut set = |key: &str, value: Option<u64>| {
-            if let Some(value) = value {
-                query.insert(key.into(), vec![value.to_string()]);
-            }
-        };
-        set("memory", limits.memory_bytes);
-        set("memswap", limits.memory_swap_bytes.or(limits.memory_bytes));
-        set("shmsize", limits.shm_bytes);
-        let quota = limits.nano_cpus.map(|nano| nano / (1_000_000_000 / PERIOD));
-        set("cpuperiod", quota.map(|_| PERIOD));
-        set("cpuquota", quota);
+        hold(&mut query, steps);
         Ok(query)
     }
 
@@ -258,5 +249,79 @@ impl Call<'_> {
             }
             Err(failure) => Err(failure),
         }
+    }
+}
+
+/// Puts into a build's query what its steps are held to.
+fn hold(query: &mut Query, steps: Steps) {
+    if let Some(slice) = steps.slice {
+        query.insert("cgroupparent".into(), vec![slice]);
+    }
+    let limits = steps.limits;
+    let mut set = |key: &str, value: Option<u64>| {
+        if let Some(value) = value {
+            query.insert(key.into(), vec![value.to_string()]);
+        }
+    };
+    set("memory", limits.memory_bytes);
+    set("memswap", limits.memory_swap_bytes.or(limits.memory_bytes));
+    set("shmsize", limits.shm_bytes);
+    let quota = limits.nano_cpus.map(|nano| nano / (1_000_000_000 / PERIOD));
+    set("cpuperiod", quota.map(|_| PERIOD));
+    set("cpuquota", quota);
+}
+
+#[cfg(test)]
+mod tests {
+    use ds01_core::{
+        limits::Limits,
+        policy::{Policy, PolicyFiles, Source},
+    };
+
+    use super::*;
+
+    fn shipped() -> Limits {
+        let limits = Source {
+            path: String::new(),
+            text: "defaults: {}\n".into(),
+        };
+        let files = PolicyFiles {
+            limits,
+            overrides: None,
+            exemptions: None,
+            members: Vec::new(),
+        };
+        Policy::parse(&files).unwrap().0.limits_for("alice")
+    }
+
+    #[test]
+    fn steps_are_held_to_their_users_limits_and_slice() {
+        let limits = Limits {
+            nano_cpus: Some(1_500_000_000),
+            memory_bytes: Some(1000),
+            memory_swap_bytes: None,
+            shm_bytes: Some(10),
+            ..shipped()
+        };
+        let held = |slice: Option<&str>| {
+            let asked = ["memory", "cpuquota"].map(|key| (key.to_string(), vec!["9999999".into()]));
+            let mut query = Query::from(asked);
+            let (limits, slice) = (limits.clone(), slice.map(String::from));
+            hold(&mut query, Steps { limits, slice });
+            query
+        };
+        let of = |key: &str, value: &str| (key.to_string(), vec![value.to_string()]);
+        let expected = Query::from([
+            of("memory", "1000"),
+            of("memswap", "1000"),
+            of("shmsize", "10"),
+            of("cpuperiod", "100000"),
+            of("cpuquota", "150000"),
+        ]);
+        assert_eq!(held(None), expected);
+        let slice = "ds01-student-alice.slice";
+        let mut in_slice = expected;
+        in_slice.extend([of("cgroupparent", slice)]);
+        assert_eq!(held(Some(slice)), in_slice);
     }
 }
