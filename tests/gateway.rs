@@ -22,6 +22,7 @@ mod images;
 mod isolation;
 mod line;
 mod names;
+mod networks;
 mod newer;
 mod not_root;
 mod processes;
