@@ -101,7 +101,7 @@ warning  socket: alice, bob, carol, dave, erin, frank, grace, heidi are in the g
          fix: let them in by the gateway, and take access.docker_group out of ds01.toml
 warning  gateway: there is none at ROOT/run/docker.sock; only root, and members of access.docker_group, can use DS01
          fix: systemctl --no-reload enable --now ds01-gateway
-warning  slices: the engine's cgroup driver is cgroupfs; limits on all containers of a user together are not enforced
+warning  slices: the engine's cgroup driver is cgroupfs; limits on all containers of a user together are not enforced, and the steps of a docker build have no limit of processes
          fix: {{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}} in /etc/docker/daemon.json, then systemctl restart docker
 unknown  duties: whether they run: none was due for long enough
          fix: run ds01-doctor again in some minutes
@@ -112,6 +112,7 @@ ok       paths: nobody but root can replace the configuration, the state or a so
 ok       state: ROOT/state is as it was made
 ok       engine: Docker Engine {engine} answers at ROOT/engine/docker.sock
 ok       runtime: the engine gives GPUs with ROOT/engine/hook/nvidia-container-runtime-hook
+ok       default-runtime: containers that name no runtime are runc's
 ok       userns: root in a container is root's uid outside; no userns-remap: DS01 does not need it, escapes are worse without it
 ok       ledger: it is whole
 ok       records: every container of DS01 has its record

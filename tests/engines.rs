@@ -45,6 +45,7 @@ fn listed(state: &str, status: &str) -> Value {
             "ds01.uid": ALICE.to_string(),
             "ds01.user": "alice",
             "ds01.name": "thesis",
+            "ds01.container_type": "ds01",
             "ds01.image": "pytorch:2.8",
             "ds01.gpu.uuids": uuid(0),
             "ds01.gpu.slots": "0",

@@ -14,6 +14,7 @@ use ds01_testkit::{As, Outcome, TestHost};
 
 mod archives;
 mod bodies;
+mod builds;
 mod folders;
 mod gpus;
 mod identity;
@@ -21,11 +22,13 @@ mod images;
 mod isolation;
 mod line;
 mod names;
+mod networks;
 mod newer;
 mod not_root;
 mod processes;
 mod requests;
 mod sharing;
+mod turned_up;
 
 /// A user about to run Docker's own client on the gateway.
 fn client<'h>(host: &'h TestHost, user: &str) -> As<'h> {

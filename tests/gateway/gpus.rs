@@ -7,7 +7,7 @@ use ds01_testkit::TestHost;
 use super::{Reply, call, docker, done, refused, sleeper};
 use crate::support::{
     engine_view::{assert_no_device_twice, containers},
-    expect::{image, inspect, uuid, with_config, with_limit},
+    expect::{image, inside, inspect, uuid, with_config, with_limit},
 };
 
 /// What a container can be used with, by the engine's own word.
@@ -224,4 +224,38 @@ fn creates_at_once_get_no_more_than_there_are() {
     let all = containers(&host);
     assert_eq!(all.len(), 2);
     assert_no_device_twice(&host, &all);
+}
+
+#[test]
+fn no_variable_of_an_image_gives_a_container_of_our_commands_more() {
+    let host = TestHost::behind_gateway(1);
+    let variables = [
+        "ENV NVIDIA_VISIBLE_DEVICES=all",
+        "ENV DOCKER_RESOURCE_GPU=all",
+        "ENV NVIDIA_GDS=enabled",
+        "ENV NVIDIA_IMEX_CHANNELS=all",
+        "ENV KEPT=yes",
+    ];
+    image(&host, "cuda", "ds01-base", &[], &variables);
+    let create = ["x", "--image=cuda", "--cpu-only"];
+    host.run("container-create", &create).ok();
+    host.run("container-start", &["x"]).ok();
+    let env = inside(&host, "x", "tr '\\0' '\\n' </proc/1/environ");
+    let gives = |line: &&str| line.starts_with("NVIDIA_") || line.starts_with("DOCKER_RESOURCE_");
+    let given: Vec<_> = env.lines().filter(gives).collect();
+    assert_eq!(given, ["NVIDIA_VISIBLE_DEVICES=void"], "{env}");
+    assert!(env.contains("KEPT=yes"), "{env}");
+    // Nor did what her account was written to have any while it was there.
+    let with_account = host
+        .docker(&["images", "-q", "ds01-20001/with.account"])
+        .ok();
+    let format = [
+        "image",
+        "inspect",
+        "-f",
+        "{{.Config.Env}}",
+        with_account.trim(),
+    ];
+    let env = host.docker(&format).ok();
+    assert!(env.contains("NVIDIA_VISIBLE_DEVICES=void"), "{env}");
 }

@@ -136,16 +136,55 @@ fn a_caller_in_a_container_is_its_owner_whatever_its_uid_and_only_there() {
     );
 }
 
-#[test]
-fn an_admin_may_and_it_is_recorded() {
-    let host = TestHost::behind_gateway(1);
-    sleeper(&host, "bob", "theirs", &[]);
+/// Alice is an admin from now on.
+fn admin(host: &TestHost) {
     let limits = host.limits_text();
     host.limits_yaml(&format!(
         "{limits}access_control:\n  admin_users: [alice]\n"
     ));
     host.stop_gateway();
     host.start_gateway();
+}
+
+#[test]
+fn what_an_admin_runs_in_anothers_container_has_its_owners_rights() {
+    let host = TestHost::behind_gateway(1);
+    let folder = ["-v", "/home/bob/data:/data"];
+    sleeper(&host, "bob", "theirs", &folder);
+    admin(&host);
+    let theirs = "theirs._.20002";
+    let ids = ["exec", theirs, "sh", "-c", "id -u; id -g; touch /data/made"];
+    assert_eq!(done(&host, "alice", &ids), "20002\n20002");
+    let made = as_root(&host, "stat -c %u:%g /home/bob/data/made").ok();
+    assert_eq!(made, "20002:20002\n");
+    let attach = host.as_user("alice").stdin("id -u");
+    assert_eq!(attach.run("container-attach", &[theirs]).ok(), "20002\n");
+    let named = ["exec", "-u", "20002", theirs, "id", "-u"];
+    assert_eq!(done(&host, "alice", &named), "20002");
+    for user in ["20001", "0"] {
+        let said = refused(&host, "alice", &["exec", "-u", user, theirs, "id"]);
+        assert!(said.starts_with("not allowed: User="), "{said}");
+    }
+    assert_eq!(done(&host, "bob", &["exec", "theirs", "id", "-u"]), "20002");
+    // Nor do the admin's own containers meet it.
+    for share in [
+        &["--pid", "container:theirs._.20002"][..],
+        &["--volumes-from", theirs],
+    ] {
+        let create = [&["create"], share, &["ds01-base"]].concat();
+        let said =
+            format!("{theirs} is another user's: nothing is shared with it; name one of your own");
+        assert_eq!(refused(&host, "alice", &create), said, "{share:?}");
+    }
+    let create = ["create", "--pid", "container:theirs", "ds01-base"];
+    done(&host, "bob", &create);
+}
+
+#[test]
+fn an_admin_may_and_it_is_recorded() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "bob", "theirs", &[]);
+    admin(&host);
     assert_eq!(
         refused(&host, "alice", &["container", "inspect", "theirs"]),
         "No such container: theirs"

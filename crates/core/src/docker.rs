@@ -35,6 +35,7 @@ pub use create::CreateBody;
 pub use exec::{ExecBody, ExecStartBody, exec};
 pub use finish::{Finished, Given, LogLimit, Peer, finish};
 pub use gpus::GpuWish;
+pub(crate) use gpus::SELECTORS;
 pub use labels::Interface;
 pub use network::{
     ConnectBody, DisconnectBody, NetworkBody, PlannedConnect, connect, disconnect, network,

@@ -64,6 +64,7 @@ impl UserError for Unclear {
 pub struct Dockerfile {
     escape: char,
     instructions: Vec<Instruction>,
+    platforms: Vec<String>,
 }
 
 /// An instruction, on one line.
@@ -89,6 +90,11 @@ impl Dockerfile {
     pub fn images(&self) -> impl Iterator<Item = &str> {
         let takes = self.instructions.iter().flat_map(|one| &one.takes);
         takes.map(|take| take.image.as_str())
+    }
+
+    /// The platforms that it names for its images, in order.
+    pub fn platforms(&self) -> &[String] {
+        &self.platforms
     }
 
     /// It as the builder is to have it: without comments, an instruction a line, each where it
@@ -142,7 +148,7 @@ pub fn read(
     arguments: &BTreeMap<String, Option<String>>,
 ) -> Result<Dockerfile, Unclear> {
     let (escape, mut instructions) = instructions(text);
-    let mut stages = Vec::new();
+    let (mut stages, mut platforms) = (Vec::new(), Vec::new());
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     for instruction in &mut instructions {
         let odd = |why| Unclear::Instruction {
@@ -179,7 +185,12 @@ pub fn read(
                 continue;
             }
             "FROM" => {
-                let (_, rest) = flags(rest).ok_or_else(|| odd("an option of FROM"))?;
+                let (flags, rest) = flags(rest).ok_or_else(|| odd("an option of FROM"))?;
+                for flag in &flags {
+                    let named = flag.strip_prefix("--platform=");
+                    let named = named.ok_or_else(|| odd("an option of FROM"))?;
+                    platforms.push(expanded(named, &known)?);
+                }
                 let mut words = rest.split_whitespace();
                 let name = words.next().unwrap_or_default();
                 let image = expanded(name, &known)?;
@@ -228,6 +239,7 @@ pub fn read(
     Ok(Dockerfile {
         escape,
         instructions,
+        platforms,
     })
 }
 

@@ -179,6 +179,26 @@ pub fn is_id(name: &str, id: &str) -> bool {
     !asked.is_empty() && digits.starts_with(asked)
 }
 
+/// Whether a name could be the beginning of some image's id, where no image has it.
+pub fn may_be_id(name: &str) -> bool {
+    let digits = name.strip_prefix("sha256:").unwrap_or(name);
+    digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a name is a whole id, which no other image can ever have.
+pub fn is_whole_id(name: &str) -> bool {
+    name.strip_prefix("sha256:").unwrap_or(name).len() == 64 && may_be_id(name)
+}
+
+/// A name with the tag that stands for none: then it is no id.
+pub fn with_tag(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or(name);
+    match last.contains([':', '@']) {
+        true => name.into(),
+        false => format!("{name}:latest"),
+    }
+}
+
 /// The one name that a pull would set, of the two query keys that tell it. `None` if it would set
 /// many, or one that is a user's.
 pub fn pulled(image: &str, tag: &str) -> Option<String> {
@@ -199,6 +219,30 @@ pub fn pulled(image: &str, tag: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_be_an_id_is_one_no_more_with_a_tag() {
+        let whole = "0123456789abcdef".repeat(4);
+        for (name, may_be, is_whole, tagged) in [
+            ("abc", true, false, "abc:latest"),
+            ("sha256:abc", true, false, "sha256:abc"),
+            (&whole, true, true, &format!("{whole}:latest")),
+            (
+                &format!("sha256:{whole}"),
+                true,
+                true,
+                &format!("sha256:{whole}"),
+            ),
+            ("abc:1", false, false, "abc:1"),
+            ("abcx", false, false, "abcx:latest"),
+            ("lab:5000/abc", false, false, "lab:5000/abc:latest"),
+            ("lab/abc@sha256:00", false, false, "lab/abc@sha256:00"),
+        ] {
+            assert_eq!(may_be_id(name), may_be, "{name}");
+            assert_eq!(is_whole_id(name), is_whole, "{name}");
+            assert_eq!(with_tag(name), *tagged, "{name}");
+        }
+    }
 
     #[test]
     fn ones_own_image_goes_before_a_shared_one_and_anothers_is_none() {

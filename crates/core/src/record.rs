@@ -52,6 +52,9 @@ pub struct Record {
     /// Something else made it, and an admin adopted it: `ds01-adopt`.
     #[serde(default)]
     pub adopted: bool,
+    /// It turned up after the one who made it had died, or had heard nothing of it.
+    #[serde(default)]
+    pub found: bool,
     /// How it was made; `None` in records of older releases.
     #[serde(default)]
     pub kind: Option<Kind>,
@@ -95,10 +98,24 @@ impl Record {
             hold: entry.hold,
             extension: None,
             adopted: false,
+            found: true,
             kind: Some(Kind::of_found(&sighting.labels)),
             created: sighting.created,
             node: node.into(),
         }
+    }
+
+    /// Whether `as_owner` is what it was made with, and not what nobody could rule out: the careful
+    /// answer to who may run what in it is no answer to what may share with it.
+    pub fn is_known(&self) -> bool {
+        !self.found && !self.adopted
+    }
+
+    /// Whether it may ever run. One that Docker's API asked for and that turned up may not: what it
+    /// shares with others was decided without it, or theirs without this one. One of our own
+    /// commands' runs as its owner, and shares nothing.
+    pub fn may_start(&self) -> bool {
+        !self.found || self.kind == Some(Kind::Ds01)
     }
 
     /// The folder of the host that is its `/workspace`, if it has one.

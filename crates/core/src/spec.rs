@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     account::Account,
     device::{Held, Uuid},
+    docker::SELECTORS,
     limits::Limits,
     name::EngineName,
 };
@@ -57,7 +58,7 @@ pub struct Spec {
     pub image: String,
     /// `uid:gid`.
     pub user: String,
-    /// `KEY=value`.
+    /// `KEY=value`, and `KEY` for one of the image's that is taken away.
     pub env: Vec<String>,
     /// What its first process runs.
     pub command: Vec<String>,
@@ -87,7 +88,8 @@ pub struct Spec {
 ///
 /// The container runs as its owner, without capabilities beyond Docker's own, without new
 /// privileges, without the host's network. `NVIDIA_VISIBLE_DEVICES` is always set: an image's
-/// own would give every GPU where NVIDIA's runtime is the default.
+/// own would give every GPU where NVIDIA's runtime is the default. The other variables by which
+/// that gives more of the host are taken away.
 pub fn spec(plan: &Plan<'_>) -> Spec {
     let Plan {
         container,
@@ -111,12 +113,15 @@ pub fn spec(plan: &Plan<'_>) -> Spec {
         hostname: container.name.to_string(),
         image: plan.image.into(),
         user: format!("{}:{}", account.uid, account.gid),
-        env: vec![
+        env: [
             format!("HOME={}", account.home),
             format!("USER={}", account.login),
             format!("LOGNAME={}", account.login),
             format!("NVIDIA_VISIBLE_DEVICES={visible}"),
-        ],
+        ]
+        .into_iter()
+        .chain(SELECTORS.map(String::from))
+        .collect(),
         command: IDLE.map(String::from).into(),
         labels: plan.labels.clone(),
         devices,

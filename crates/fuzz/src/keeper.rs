@@ -135,6 +135,7 @@ fn record(of: &Allocation) -> Record {
         hold: of.hold,
         extension: None,
         adopted: false,
+        found: false,
         kind: None,
         created: Timestamp::default(),
         node: String::new(),

@@ -46,7 +46,7 @@ use crate::{
     operate::Operations,
     parser::watched,
     peer::{Peer, peer},
-    receiving::Receiving,
+    places::Places,
     records::Records,
 };
 
@@ -55,6 +55,12 @@ const PER_USER: usize = 512;
 
 /// Connections at a time.
 const IN_ALL: usize = 8192;
+
+/// Folders of one user at a time that are on their way to the host's disk.
+const RECEIVING: usize = 2;
+
+/// Builds of one user at a time: each has what a container of theirs may use.
+const BUILDING: usize = 4;
 
 /// For each connection the channel and the engine's end, and for each user a parser.
 const DESCRIPTORS: u64 = 4 * IN_ALL as u64;
@@ -84,7 +90,10 @@ pub(crate) struct Gateway {
     pub(crate) engine: Engine,
     pub(crate) records: Records,
     pub(crate) operations: Operations,
-    pub(crate) receiving: Receiving,
+    /// Folders that come to be built from.
+    pub(crate) receiving: Places,
+    /// Builds, from their folder's first byte to the answer's last.
+    pub(crate) building: Places,
     pub(crate) line: Line,
     pub(crate) aside: Aside,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
@@ -177,7 +186,8 @@ impl Gateway {
             },
             records: Records::new(&config.paths.state),
             operations,
-            receiving: Receiving::default(),
+            receiving: Places::new(RECEIVING, "builds that are still sending their folder"),
+            building: Places::new(BUILDING, "builds that have not ended"),
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
             admins: Mutex::default(),

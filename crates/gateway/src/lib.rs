@@ -22,7 +22,7 @@ mod listen;
 mod operate;
 mod parser;
 mod peer;
-mod receiving;
+mod places;
 mod records;
 mod sandbox;
 mod stream;

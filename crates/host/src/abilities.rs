@@ -31,10 +31,14 @@ impl Site {
         let kept = self.config().paths.state.join("engine");
         let known = fs::read_to_string(&kept).unwrap_or_default();
         let said = known.split_once('\n').filter(|(of, _)| *of == stamp);
-        if let Some((cgroups, log)) = said.and_then(|(_, said)| said.split_once(' ')) {
+        let mut words = said.map_or("", |(_, said)| said).splitn(3, ' ');
+        if let (Some(cgroups), Some(log), Some(runtime)) =
+            (words.next(), words.next(), words.next())
+        {
             return Ok(Abilities {
                 slices: cgroups == "systemd",
                 logs_json: log == "json-file",
+                runtime: runtime.into(),
                 ..Abilities::default()
             });
         }
@@ -50,8 +54,9 @@ impl Site {
             } else {
                 "other"
             };
+            let text = format!("{stamp}\n{cgroups} {log} {}", abilities.runtime);
             // Not kept, it is asked again.
-            let _ = write_new(&kept, format!("{stamp}\n{cgroups} {log}").as_bytes());
+            let _ = write_new(&kept, text.as_bytes());
         }
         Ok(abilities)
     }

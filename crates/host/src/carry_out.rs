@@ -3,6 +3,7 @@
 use ds01_core::{
     container::{ContainerId, Sighting},
     event::Event,
+    failure::Failure,
     image,
     ledger::Allocation,
     line,
@@ -76,6 +77,7 @@ impl Site {
                         let record = Record::of_found(entry, found, &crate::system::name());
                         if self.metadata.of(name, &record.id).is_none() {
                             self.note(self.metadata.write(name, &record));
+                            self.keep_down(&record);
                         }
                         let made = self.about("container.create", entry, now);
                         self.log(made.with("found", "after a crash"));
@@ -106,6 +108,17 @@ impl Site {
         if !again {
             // One that stays is in nobody's way.
             let _ = self.engine().remove_image(name);
+        }
+    }
+
+    /// Sees to it that one which is not to start is not started by the engine either.
+    fn keep_down(&self, record: &Record) {
+        if record.may_start() {
+            return;
+        }
+        if let Err(error) = self.engine().never_restart(&record.id) {
+            let failure = Failure::from(error);
+            self.notice(format!("{}: {}", record.container, failure.message));
         }
     }
 

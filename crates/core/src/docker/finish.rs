@@ -24,7 +24,8 @@ use super::{
 pub struct Peer {
     /// Its id in the engine.
     pub id: String,
-    /// It can only ever run as its owner: it was made so, see [`Finished::as_owner`].
+    /// It can only ever run as its owner: it was made so, see [`Finished::as_owner`]. Of one of
+    /// which nobody [knows](crate::record::Record::is_known), there is no peer to share with.
     pub as_owner: bool,
 }
 

@@ -13,7 +13,7 @@ use super::{
 pub(super) const VISIBLE: &str = "NVIDIA_VISIBLE_DEVICES";
 
 /// The other variables by which they give a container more of the host.
-pub(super) const SELECTORS: [&str; 8] = [
+pub(crate) const SELECTORS: [&str; 8] = [
     "NVIDIA_MIG_CONFIG_DEVICES",
     "NVIDIA_MIG_MONITOR_DEVICES",
     "NVIDIA_IMEX_CHANNELS",

@@ -69,6 +69,15 @@ fn it_is_written_an_instruction_a_line_where_each_began() {
 }
 
 #[test]
+fn the_platforms_of_its_images_are_told() {
+    let text = "ARG P=linux/arm64\nFROM --platform=$P a\nFROM b\nFROM --platform=${Q:-x} c\n";
+    let read = read(text, &BTreeMap::new()).unwrap();
+    assert_eq!(read.platforms(), ["linux/arm64", "x"]);
+    let other = super::read("FROM --platforms=x a\n", &BTreeMap::new());
+    assert!(other.is_err(), "{other:?}");
+}
+
+#[test]
 fn what_builders_read_in_several_ways_is_refused() {
     assert!(of("RUN echo $((1<<3)) <<< word << E").is_ok());
     for text in [

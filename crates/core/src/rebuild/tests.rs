@@ -33,6 +33,7 @@ fn record(name: &str, devices: &[Device]) -> Record {
         hold: Some(HOLD),
         extension: None,
         adopted: false,
+        found: false,
         kind: None,
         created: NOW,
         node: text(),

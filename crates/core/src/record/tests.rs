@@ -40,11 +40,35 @@ fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
         hold: Some(HOLD),
         extension: None,
         adopted: false,
+        found: true,
         kind: Some(Kind::Unknown),
         created: found().created,
         node: "host".into(),
     };
     assert_eq!(Record::of_found(&entry, &found(), "host"), expected);
+}
+
+#[test]
+fn of_one_that_turned_up_nobody_knows_what_it_may() {
+    let entry = intent("a._.1", &[whole(0)], unanswered());
+    let mut shown = found();
+    for (kind, may_start) in [("ds01", true), ("docker", false), ("compose", false)] {
+        let label = ("ds01.container_type".to_string(), kind.to_string());
+        shown.labels.extend([label]);
+        let turned_up = Record::of_found(&entry, &shown, "host");
+        assert!(!turned_up.is_known(), "{kind}");
+        assert_eq!(turned_up.may_start(), may_start, "{kind}");
+        let made = Record {
+            found: false,
+            ..turned_up
+        };
+        assert!(made.is_known() && made.may_start(), "{kind}");
+        let adopted = Record {
+            adopted: true,
+            ..made
+        };
+        assert!(!adopted.is_known() && adopted.may_start(), "{kind}");
+    }
 }
 
 #[test]
@@ -119,6 +143,7 @@ fn a_record_is_stored_as_other_programs_read_it() {
         "hold": {"secs": 900, "nanos": 0},
         "extension": null,
         "adopted": false,
+        "found": true,
         "kind": "unknown",
         "created": 1_000_000,
         "node": "host",

@@ -52,6 +52,14 @@ fn a_container_is_its_owners_with_all_limits() {
             "USER=alice",
             "LOGNAME=alice",
             "NVIDIA_VISIBLE_DEVICES=GPU-0,MIG-1-2",
+            "NVIDIA_MIG_CONFIG_DEVICES",
+            "NVIDIA_MIG_MONITOR_DEVICES",
+            "NVIDIA_IMEX_CHANNELS",
+            "NVIDIA_GDS",
+            "NVIDIA_MOFED",
+            "NVIDIA_NVSWITCH",
+            "NVIDIA_GDRCOPY",
+            "DOCKER_RESOURCE_GPU",
         ]
         .map(String::from)
         .into(),

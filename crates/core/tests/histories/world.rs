@@ -242,6 +242,7 @@ impl World {
             hold: self.limits(name.uid).gpu_hold_after_stop,
             extension: None,
             adopted: false,
+            found: false,
             kind: None,
             created: self.now,
             node: text(),

@@ -16,7 +16,7 @@ use ds01_core::{
     image,
     route::{Query, write_query},
 };
-use ds01_host::ops::rules_of;
+use ds01_host::ops::{Steps, steps_of};
 use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
@@ -44,6 +44,8 @@ const PERIOD: u64 = 100_000;
 
 impl Call<'_> {
     pub(super) async fn build(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
+        let place = self.gateway.building.one_of(self.caller.uid)?;
+        self.building.get_or_init(|| place);
         let query = self.build_query().await?;
         let context = self.context(channel).await?;
         let arguments = self
@@ -53,10 +55,11 @@ impl Call<'_> {
         let arguments: BTreeMap<String, Option<String>> = serde_json::from_str(arguments)
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
         let dockerfile = dockerfile::read(&context.dockerfile, &arguments)?;
+        self.may_be_for(dockerfile.platforms()).await?;
         let mut pins = BTreeMap::new();
         for name in dockerfile.images() {
-            if let Some(id) = self.may_take_from(name).await? {
-                pins.insert(name.to_string(), id);
+            if let Some(pin) = self.may_take_from(name).await? {
+                pins.insert(name.to_string(), pin);
             }
         }
         // What was read is what is built, whatever the builder would have made of the original.
@@ -81,6 +84,8 @@ impl Call<'_> {
                 Failure::new(Kind::Forbidden, message).with_hint("build with DOCKER_BUILDKIT=0")
             );
         }
+        // What is there is used as it is: others may count on it, and a registry has another.
+        query.remove("pull");
         let names = self.route.query.get("t").cloned().unwrap_or_default();
         let mut own = Vec::with_capacity(names.len());
         for name in &names {
@@ -105,23 +110,11 @@ impl Call<'_> {
             own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
         };
         let (config, caller) = (self.gateway.config.clone(), self.caller);
-        let rules = self
+        let steps = self
             .gateway
             .aside
-            .ask(PATIENCE, move || rules_of(&config, caller));
-        let rules = rules.await??;
-        let limits = rules.limits();
-        let mut set = |key: &str, value: Option<u64>| {
-            if let Some(value) = value {
-                query.insert(key.into(), vec![value.to_string()]);
-            }
-        };
-        set("memory", limits.memory_bytes);
-        set("memswap", limits.memory_swap_bytes.or(limits.memory_bytes));
-        set("shmsize", limits.shm_bytes);
-        let quota = limits.nano_cpus.map(|nano| nano / (1_000_000_000 / PERIOD));
-        set("cpuperiod", quota.map(|_| PERIOD));
-        set("cpuquota", quota);
+            .ask(PATIENCE, move || steps_of(config, caller));
+        hold(&mut query, steps.await??);
         Ok(query)
     }
 
@@ -170,20 +163,60 @@ impl Call<'_> {
             .collect())
     }
 
+    /// Whether images of the platforms that a Dockerfile or the query names may be built from. The
+    /// builder fetches an image that is there anew when it is for another, and gives the shared
+    /// name to what it gets.
+    async fn may_be_for(&self, platforms: &[String]) -> Result<(), Failure> {
+        let asked = self.one("platform").unwrap_or_default();
+        let mut named = vec![asked];
+        named.extend(platforms.iter().map(String::as_str));
+        named.retain(|name| !name.is_empty());
+        if named.is_empty() {
+            return Ok(());
+        }
+        let seen = self.engine("GET", "/version", None).await?;
+        let word = |key: &str| seen[key].as_str().unwrap_or_default().to_string();
+        let (system, machine) = (word("Os"), word("Arch"));
+        let own = format!("{system}/{machine}");
+        let is_own = |name: &str| {
+            let name = name.strip_suffix("/v8").unwrap_or(name);
+            name == own || name == machine || name == system
+        };
+        match named.into_iter().find(|name| !is_own(name)) {
+            Some(other) => {
+                let message = format!("images for {other} are not built here: this host is {own}");
+                Err(Failure::new(Kind::Forbidden, message)
+                    .with_hint("leave the platform out of the build and of the Dockerfile"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Whether the caller may see an image that a Dockerfile names, and those that its triggers
-    /// take from. Its id, if its name could mean another by the time of the build.
+    /// take from. What is to stand there instead, if the name could mean another by the time of the
+    /// build.
     async fn may_take_from(&self, name: &str) -> Result<Option<String>, Failure> {
+        // The builder looks for what begins so before it fetches what is called so.
+        let tagged = image::may_be_id(name).then(|| image::with_tag(name));
         let Some((id, seen)) = self.visible(name).await? else {
-            return Ok(None);
+            return Ok(tagged);
         };
         let triggers = seen["Config"]["OnBuild"].as_array().into_iter().flatten();
         for trigger in triggers.filter_map(|line| line.as_str()) {
-            for name in dockerfile::images(trigger, &BTreeMap::new())? {
-                self.visible(&name).await?;
+            for taken in dockerfile::images(trigger, &BTreeMap::new())? {
+                self.visible(&taken).await?;
+                if image::may_be_id(&taken) && !image::is_whole_id(&taken) {
+                    let message =
+                        format!("ONBUILD of {name} takes from {taken}, which can be an id");
+                    return Err(Failure::new(Kind::Usage, message)
+                        .with_hint("name the image with its tag, or with its whole id"));
+                }
             }
         }
-        let changes = image::owner(name).is_some() || image::is_id(name, &id);
-        Ok(changes.then_some(id))
+        match image::owner(name).is_some() || image::is_id(name, &id) {
+            true => Ok(Some(id)),
+            false => Ok(tagged),
+        }
     }
 
     /// An image of this very name, with what the engine tells of it. None for one that does not
@@ -208,7 +241,7 @@ impl Call<'_> {
             }
             Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => {
                 // No registry has it: whoever made it now would have made another.
-                let is_id = name.len() >= 12 && name.bytes().all(|b| b.is_ascii_hexdigit());
+                let is_id = image::may_be_id(name) && (name.len() >= 12 || name.contains(':'));
                 match image::owner(name).is_some() || is_id {
                     true => Err(none()),
                     false => Ok(None),
@@ -216,5 +249,79 @@ impl Call<'_> {
             }
             Err(failure) => Err(failure),
         }
+    }
+}
+
+/// Puts into a build's query what its steps are held to.
+fn hold(query: &mut Query, steps: Steps) {
+    if let Some(slice) = steps.slice {
+        query.insert("cgroupparent".into(), vec![slice]);
+    }
+    let limits = steps.limits;
+    let mut set = |key: &str, value: Option<u64>| {
+        if let Some(value) = value {
+            query.insert(key.into(), vec![value.to_string()]);
+        }
+    };
+    set("memory", limits.memory_bytes);
+    set("memswap", limits.memory_swap_bytes.or(limits.memory_bytes));
+    set("shmsize", limits.shm_bytes);
+    let quota = limits.nano_cpus.map(|nano| nano / (1_000_000_000 / PERIOD));
+    set("cpuperiod", quota.map(|_| PERIOD));
+    set("cpuquota", quota);
+}
+
+#[cfg(test)]
+mod tests {
+    use ds01_core::{
+        limits::Limits,
+        policy::{Policy, PolicyFiles, Source},
+    };
+
+    use super::*;
+
+    fn shipped() -> Limits {
+        let limits = Source {
+            path: String::new(),
+            text: "defaults: {}\n".into(),
+        };
+        let files = PolicyFiles {
+            limits,
+            overrides: None,
+            exemptions: None,
+            members: Vec::new(),
+        };
+        Policy::parse(&files).unwrap().0.limits_for("alice")
+    }
+
+    #[test]
+    fn steps_are_held_to_their_users_limits_and_slice() {
+        let limits = Limits {
+            nano_cpus: Some(1_500_000_000),
+            memory_bytes: Some(1000),
+            memory_swap_bytes: None,
+            shm_bytes: Some(10),
+            ..shipped()
+        };
+        let held = |slice: Option<&str>| {
+            let asked = ["memory", "cpuquota"].map(|key| (key.to_string(), vec!["9999999".into()]));
+            let mut query = Query::from(asked);
+            let (limits, slice) = (limits.clone(), slice.map(String::from));
+            hold(&mut query, Steps { limits, slice });
+            query
+        };
+        let of = |key: &str, value: &str| (key.to_string(), vec![value.to_string()]);
+        let expected = Query::from([
+            of("memory", "1000"),
+            of("memswap", "1000"),
+            of("shmsize", "10"),
+            of("cpuperiod", "100000"),
+            of("cpuquota", "150000"),
+        ]);
+        assert_eq!(held(None), expected);
+        let slice = "ds01-student-alice.slice";
+        let mut in_slice = expected;
+        in_slice.extend([of("cgroupparent", slice)]);
+        assert_eq!(held(Some(slice)), in_slice);
     }
 }

@@ -6,6 +6,7 @@ use ds01_core::{
     docker::{CreateBody, Peer, Planned, VolumeBody, plan},
     failure::{Failure, Kind},
     name::ContainerName,
+    record::Record,
     route::{Query, write_query},
 };
 use ds01_host::{
@@ -90,9 +91,13 @@ impl Call<'_> {
             networks.insert(name.clone(), id);
         }
         let mut containers = BTreeMap::new();
-        for name in planned.joins.iter().chain(&planned.links) {
+        for name in &planned.links {
             let peer = self.peer(name).await.map_err(not_the_image)?;
             containers.insert(name.clone(), peer);
+        }
+        for name in &planned.joins {
+            let owned = self.container(name).await.map_err(not_the_image)?;
+            containers.insert(name.clone(), self.sharer(&owned)?);
         }
         let (mut volumes, mut sharers) = (BTreeMap::new(), Vec::new());
         for (name, volume) in &planned.volumes {
@@ -120,21 +125,47 @@ impl Call<'_> {
         })
     }
 
-    /// A container of the caller's, as a request names it.
+    /// A container of the caller's, as a request names it that reaches it by network.
     pub(super) async fn peer(&self, name: &str) -> Result<Peer, Failure> {
         let owned = self.container(name).await?;
-        self.peer_of(&owned)
+        Ok(Peer {
+            as_owner: self.record(&owned)?.as_owner,
+            id: owned.id.0,
+        })
     }
 
-    /// Who shares with a container has to know what that can reach.
-    fn peer_of(&self, owned: &Owned) -> Result<Peer, Failure> {
-        let record = self.gateway.records.record(owned).ok_or_else(|| {
-            let message = format!("container {} is being changed", owned.container.name);
-            Failure::new(Kind::State, message).with_hint("try again")
-        })?;
+    /// A container that a new one is to share processes, memory or files with: who shares has to
+    /// know what it can reach.
+    fn sharer(&self, owned: &Owned) -> Result<Peer, Failure> {
+        let (record, name) = (self.record(owned)?, self.shown(owned));
+        let forbidden = |message: String, hint: String| {
+            Err(Failure::new(Kind::Forbidden, message).with_hint(hint))
+        };
+        if !self.is_mine(owned) {
+            // An admin's folders would be within reach of what its owner runs, and theirs of this.
+            let message = format!("{name} is another user's: nothing is shared with it");
+            return forbidden(message, "name one of your own".into());
+        }
+        if !record.is_known() {
+            let how = match record.adopted {
+                true => "was not made by DS01",
+                false => "turned up after whoever asked for it was gone",
+            };
+            return forbidden(
+                format!("nothing can be shared with {name}: it {how}, so nobody knows what it may"),
+                format!("make {name} anew, or leave out what is shared with it"),
+            );
+        }
         Ok(Peer {
             as_owner: record.as_owner,
             id: owned.id.0.clone(),
+        })
+    }
+
+    fn record(&self, owned: &Owned) -> Result<Record, Failure> {
+        self.gateway.records.record(owned).ok_or_else(|| {
+            let message = format!("container {} is being changed", owned.container.name);
+            Failure::new(Kind::State, message).with_hint("try again")
         })
     }
 
@@ -162,7 +193,7 @@ impl Call<'_> {
                 );
                 Failure::new(Kind::State, message).with_hint("tell an admin: ds01-doctor")
             })?;
-            self.peer_of(owned)
+            self.sharer(owned)
         });
         peers.collect()
     }

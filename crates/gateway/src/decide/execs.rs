@@ -4,6 +4,7 @@ use ds01_core::{
     docker::{ExecBody, Owner, exec},
     failure::{Failure, Kind},
 };
+use ds01_host::users::person;
 
 use super::{Call, Outcome};
 use crate::{body, records::Owned};
@@ -12,11 +13,10 @@ impl Call<'_> {
     pub(super) async fn container_exec(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
         let asked: ExecBody = body::read(self.json()?)?;
-        let (uid, gid) = (self.caller.uid, self.caller.gid);
         // A login stands for the uid only where the image says so: here, it does not.
         let owner = Owner {
-            uid,
-            gid,
+            uid: owned.container.uid,
+            gid: self.gid_of(&owned).await?,
             login: "",
         };
         let json = body::write(&exec(asked, self.is_as_owner(&owned), owner)?)?;
@@ -26,6 +26,18 @@ impl Call<'_> {
             Some(&json),
         )
         .await
+    }
+
+    /// The gid of a container's owner, who is not the admin that calls: what the owner's image runs
+    /// would have the admin's rights in the owner's folders.
+    async fn gid_of(&self, owned: &Owned) -> Result<u32, Failure> {
+        if self.is_mine(owned) {
+            return Ok(self.caller.gid);
+        }
+        let uid = owned.container.uid;
+        let found = tokio::task::spawn_blocking(move || person(uid)).await;
+        let found = found.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+        Ok(found?.gid)
     }
 
     /// Whose the exec in the path is: that of its container's owner.

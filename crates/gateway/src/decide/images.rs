@@ -255,7 +255,9 @@ impl Call<'_> {
                 {
                     // Others may count on what it is now.
                     Ok(_) => {
-                        let status = format!("Status: Image is up to date for {name}");
+                        let status = format!(
+                            "Status: {name} is there, and is used as it is; an admin can update it"
+                        );
                         reply(200, &json!({ "status": status }))
                     }
                     Err(failure) if failure.kind == Kind::NotFound => {

@@ -17,7 +17,7 @@ mod turn;
 mod volumes;
 mod who;
 
-use std::{io, time::Duration};
+use std::{io, sync::OnceLock, time::Duration};
 
 use ds01_core::{
     failure::{Failure, Kind},
@@ -38,6 +38,7 @@ use crate::{
     docker_error,
     keeper::Gateway,
     peer::Peer,
+    places::Place,
     records::{self, All, Owned},
 };
 
@@ -68,6 +69,8 @@ struct Call<'a> {
     route: Route,
     /// The version that is spoken with the engine.
     version: Version,
+    /// Its place among its user's builds, if it is one: until the engine's answer has ended.
+    building: OnceLock<Place<'a>>,
 }
 
 /// Reads the request that comes on a channel, and answers it.
@@ -77,9 +80,10 @@ pub(crate) async fn serve(
     mut channel: UnixStream,
 ) -> io::Result<()> {
     let ask: Ask = channel::read(&mut channel).await?;
-    let outcome = match Call::of(gateway, peer, &ask).await {
+    let call = Call::of(gateway, peer, &ask).await;
+    let outcome = match &call {
         Ok(call) => call.outcome(&mut channel).await,
-        Err(failure) => Err(failure),
+        Err(failure) => Err(failure.clone()),
     };
     let outcome = outcome.unwrap_or_else(|failure| {
         let (status, text) = docker_error(&failure);
@@ -152,6 +156,7 @@ impl<'a> Call<'a> {
             ask,
             version: route.version.unwrap_or(advertised),
             route,
+            building: OnceLock::new(),
         })
     }
 

@@ -142,6 +142,9 @@ impl Call<'_> {
                 .with_hint("leave it out: the engine finds a free one"));
         }
         let most = self.gateway.config.gateway.networks_per_user;
+        // Two at once would each find room for one more.
+        let creates = self.gateway.creates_of(self.caller.uid);
+        let _one_at_a_time = creates.lock().await;
         if self.own_networks().await?.len() >= most {
             // The engine has addresses for some thirty of them, for everybody.
             let message = format!("you have {most} networks, the most that a user may have");

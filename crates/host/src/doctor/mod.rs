@@ -26,7 +26,7 @@ use serde::Serialize;
 use crate::{
     Site,
     config::{self, Config, ConfigError},
-    engine::{About, Engine},
+    engine::{About, Engine, is_plain},
 };
 
 /// How a check came out. In the order in which findings are told.
@@ -240,6 +240,7 @@ fn engine(
     let toolkit = path.as_deref().and_then(gpus::toolkit);
     findings.extend(escapes::check(about, toolkit.as_deref(), inventory));
     findings.push(slices(&about.cgroup_driver));
+    findings.push(runtime(&about.runtime));
     findings.push(match about.remaps_users {
         true => Finding::ok(
             "userns",
@@ -256,9 +257,28 @@ fn slices(driver: &str) -> Finding {
         return Finding::ok("slices", "the engine's cgroups are systemd's");
     }
     Finding::warning("slices", format!("the engine's cgroup driver is {driver}"))
-        .because("limits on all containers of a user together are not enforced")
+        .because(
+            "limits on all containers of a user together are not enforced, and the steps of a \
+             docker build have no limit of processes",
+        )
         .mend(
             r#"{"exec-opts": ["native.cgroupdriver=systemd"]} in /etc/docker/daemon.json, then systemctl restart docker"#,
+        )
+}
+
+/// The runtime of containers that name none.
+fn runtime(name: &str) -> Finding {
+    const CHECK: &str = "default-runtime";
+    if is_plain(name) {
+        return Finding::ok(CHECK, "containers that name no runtime are runc's");
+    }
+    Finding::wrong(CHECK, format!("the engine's default runtime is {name}"))
+        .because(
+            "by a variable of an image, it may give GPUs that nobody was granted; so no images are \
+             built by the gateway, and what others start keeps GPUs from everybody",
+        )
+        .mend(
+            r#"take "default-runtime" out of /etc/docker/daemon.json, then systemctl restart docker; DS01's containers with GPUs do not need it"#,
         )
 }
 
@@ -322,5 +342,15 @@ mod tests {
         assert_eq!(slices("systemd").verdict, Verdict::Ok);
         assert_eq!(slices("cgroupfs").verdict, Verdict::Warning);
         assert_eq!(slices("none").verdict, Verdict::Warning);
+    }
+
+    #[test]
+    fn only_runc_gives_no_gpu_by_itself() {
+        for plain in ["", "runc", "io.containerd.runc.v2"] {
+            assert_eq!(runtime(plain).verdict, Verdict::Ok, "{plain}");
+        }
+        for other in ["nvidia", "nvidia-cdi", "docker"] {
+            assert_eq!(runtime(other).verdict, Verdict::Wrong, "{other}");
+        }
     }
 }

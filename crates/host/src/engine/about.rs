@@ -25,6 +25,8 @@ pub struct About {
     pub cgroup_driver: String,
     /// Root in a container is another user outside.
     pub remaps_users: bool,
+    /// The runtime of a container that names none.
+    pub runtime: String,
     /// Its plugins that are asked whether a request may be carried out.
     pub authorization_plugins: Vec<String>,
     /// It can give GPUs by CDI.
@@ -48,6 +50,7 @@ impl Engine {
             parts: parts(version.components.unwrap_or_default()),
             cgroup_driver: driver.unwrap_or_default(),
             remaps_users: options.iter().any(|option| option == "name=userns"),
+            runtime: info.default_runtime.unwrap_or_default(),
             authorization_plugins: info
                 .plugins
                 .and_then(|plugins| plugins.authorization)

@@ -29,6 +29,8 @@ impl Engine {
             image: Some(image.into()),
             // An image without a command of its own could not be created from.
             cmd: Some(vec!["true".into()]),
+            // The image's own would claim every GPU where NVIDIA's runtime is the default.
+            env: Some(vec!["NVIDIA_VISIBLE_DEVICES=void".into()]),
             ..ContainerCreateBody::default()
         };
         let call = async |docker: &Docker| {

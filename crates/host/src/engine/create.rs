@@ -4,8 +4,8 @@ use std::io;
 
 use bollard::{
     models::{
-        ContainerCreateBody, ContainerCreateResponse, DeviceRequest, HostConfig, Mount, MountType,
-        RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerCreateResponse, ContainerUpdateBody, DeviceRequest,
+        HostConfig, Mount, MountType, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::CreateContainerOptions,
 };
@@ -52,6 +52,29 @@ impl Engine {
         let made: ContainerCreateResponse = self.read(WHAT, &said, 201)?;
         Ok(ContainerId(made.id))
     }
+
+    /// Keeps the engine from starting a container by itself, as it would when it starts.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn never_restart(&self, id: &ContainerId) -> Result<(), EngineError> {
+        let config = ContainerUpdateBody {
+            restart_policy: Some(no_restart()),
+            ..ContainerUpdateBody::default()
+        };
+        self.wait("take its restart policy away", |docker| {
+            docker.update_container(&id.0, config)
+        })
+    }
+}
+
+/// No restart by the engine.
+fn no_restart() -> RestartPolicy {
+    RestartPolicy {
+        name: Some(RestartPolicyNameEnum::NO),
+        ..RestartPolicy::default()
+    }
 }
 
 /// The request, in Docker's terms.
@@ -94,10 +117,7 @@ fn body(spec: &Spec) -> ContainerCreateBody {
         init: Some(true),
         security_opt: Some(vec!["no-new-privileges".into()]),
         // DS01 restarts, after it holds the devices again.
-        restart_policy: Some(RestartPolicy {
-            name: Some(RestartPolicyNameEnum::NO),
-            ..RestartPolicy::default()
-        }),
+        restart_policy: Some(no_restart()),
         ..HostConfig::default()
     };
     ContainerCreateBody {

@@ -50,6 +50,7 @@ pub use happenings::{Happened, Happenings};
 pub use images::ImageSummary;
 pub use list::Query;
 pub(crate) use long::Unmade;
+pub(crate) use read::is_plain;
 pub use read::{Abilities, Image, Inspected};
 
 /// The engine at a socket. Making one asks it nothing.

@@ -35,10 +35,17 @@ pub struct Abilities {
     pub logs_json: bool,
     /// The GPUs that it can give by CDI, by uuid or index. None: it has NVIDIA's hook, or no GPU.
     pub cdi_gpus: BTreeSet<String>,
+    /// The runtime of a container that names none, as the steps of a build do.
+    pub runtime: String,
 }
 
 /// Runtimes that give no container more than others have.
 const USUAL: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "nvidia"];
+
+/// Whether a runtime gives a container nothing for a variable of its image, as NVIDIA's does.
+pub(crate) fn is_plain(runtime: &str) -> bool {
+    runtime != "nvidia" && USUAL.contains(&runtime)
+}
 
 /// One container, closely.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -244,6 +251,7 @@ impl Engine {
             slices,
             logs_json: info.logging_driver.as_deref() == Some("json-file"),
             cdi_gpus: gpus.collect(),
+            runtime: info.default_runtime.unwrap_or_default(),
         })
     }
 

@@ -256,6 +256,7 @@ fn record(
             Origin::Mlc => KindOf::Ds01,
         }),
         adopted: true,
+        found: false,
         created: container.created,
         node: crate::system::name(),
     };

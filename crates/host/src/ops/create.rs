@@ -209,6 +209,7 @@ fn confirm(
         hold: order.limits.gpu_hold_after_stop,
         extension: None,
         adopted: false,
+        found: false,
         kind: Some(order.kind),
         created: clock::now(),
         node: crate::system::name(),

@@ -14,11 +14,12 @@ use ds01_core::{
     device::{Held, Inventory},
     docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
-    failure::Failure,
+    failure::{Failure, Kind},
     lifecycle,
     limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
     record::Bind,
+    slice::SliceLimits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +34,11 @@ use super::{
 use crate::{
     Operation, Site, clock,
     config::Config,
+    engine::is_plain,
     look::Scope,
     nvml::Probe,
+    site::fail,
+    slices,
     users::{Caller, Person, login, person},
 };
 
@@ -133,6 +137,46 @@ impl RulesOf {
             docker,
         }
     }
+}
+
+/// What the steps of one user's builds are held to.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    /// The user's limits.
+    pub limits: Limits,
+    /// The slice that they run in, limited, where the engine's cgroup driver is systemd's.
+    pub slice: Option<String>,
+}
+
+/// Works out what the steps of a caller's builds are held to: as their containers, but for what a
+/// build cannot be told.
+///
+/// # Errors
+///
+/// As [`rules_of`]; status 7 where the engine's default runtime may give a step GPUs: an image's
+/// variable asks for them, and a build cannot be told to take it away.
+pub fn steps_of(config: Config, caller: Caller) -> Result<Steps, Failure> {
+    let RulesOf { limits, person, .. } = rules_of(&config, caller)?;
+    let site = Site::new(config, "gateway")?;
+    let abilities = site.abilities()?;
+    if !is_plain(&abilities.runtime) {
+        let runtime = &abilities.runtime;
+        return Err(fail(
+            Kind::Forbidden,
+            format!(
+                "no images are built here: the engine's default runtime, {runtime}, could give their steps GPUs"
+            ),
+            "tell an admin: ds01-doctor says what to do".into(),
+        ));
+    }
+    let slice = abilities
+        .slices
+        .then(|| draft::slice(&site, &limits.group, &person));
+    let slice = slice.transpose()?;
+    if let Some(slice) = &slice {
+        slices::limit(slice, &SliceLimits::of(&limits))?;
+    }
+    Ok(Steps { limits, slice })
 }
 
 impl Operation for DockerCreate {

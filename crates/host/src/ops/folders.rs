@@ -154,19 +154,36 @@ fn stage(
 /// If the records cannot be read.
 pub fn restore_mounts(site: &Site) -> Result<(), Failure> {
     for record in site.metadata.read_all()? {
-        if let Err(failure) = restore(site, &record) {
+        if let Err(failure) = mount_again(site, &record) {
             site.notice(format!("{}: {}", record.container, failure.message));
         }
     }
     Ok(())
 }
 
-/// Mounts again what a reboot took away.
+/// Makes the folders ready of a container that is to start: mounts again what a reboot took away.
 ///
 /// # Errors
 ///
-/// If a folder is no more what may be mounted: then the container cannot start.
+/// Status 7 if nobody knows who else may have come to share them, see [`Record::may_start`]; if one
+/// is no more what may be mounted.
 pub(super) fn restore(site: &Site, record: &Record) -> Result<(), Failure> {
+    if site.is_for_others() && !record.may_start() {
+        let container: EngineName = record.container.parse()?;
+        let name = container.name;
+        return Err(fail(
+            Kind::Forbidden,
+            format!(
+                "container {name} does not start: whoever asked for it was gone before it was \
+                 made, so nobody knows what it shares"
+            ),
+            format!("make it anew; nothing is lost by docker rm {name}"),
+        ));
+    }
+    mount_again(site, record)
+}
+
+fn mount_again(site: &Site, record: &Record) -> Result<(), Failure> {
     let container: EngineName = record.container.parse()?;
     let Some(place) = record.mounts.as_ref().filter(|_| site.is_for_others()) else {
         return Ok(());

@@ -58,7 +58,9 @@ pub use adopt::{Adopt, Adopted};
 pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created, Creation, WaitUntil};
-pub use docker::{DockerCreate, DockerCreated, DockerFound, RulesOf, note_admin, rules_of};
+pub use docker::{
+    DockerCreate, DockerCreated, DockerFound, RulesOf, Steps, note_admin, rules_of, steps_of,
+};
 pub use events::{EventsRead, ReadEvents};
 pub use folders::restore_mounts;
 pub use freeze::{Pause, Unpause};

@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// A label by which root keeps a container that DS01 did not make from the lifecycle, such as one
-/// that watches all GPUs. Through the gateway nobody can set it.
+/// that watches all GPUs. Through the gateway nobody can set it for a container that has devices: a
+/// step of a build has its Dockerfile's labels, and no device.
 const PROTECTED: [&str; 2] = ["ds01.protected", "ds01.monitoring"];
 
 /// The slice that a container of ours is in, where the engine's cgroups are systemd's.
