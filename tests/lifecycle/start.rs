@@ -25,8 +25,6 @@ fn host() -> TestHost {
 
 /// Starts it under strace, which notes the calls that `filter` names.
 fn traced(host: &TestHost, filter: &[&str]) -> Running {
-    // What was noted before is not of this run.
-    fs::write(host.home("alice").join("strace.txt"), "").unwrap();
     let options = ["-o", "strace.txt"].iter().chain(filter);
     let args: Vec<_> = options.chain(&[START, "thesis"]).copied().collect();
     host.as_user("alice").spawn("strace", &args)
