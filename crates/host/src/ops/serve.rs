@@ -1,6 +1,10 @@
 //! `ds01-queue`: hands free devices to those who wait beyond a terminal, and tells them.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
 
 use ds01_core::{
     failure::{Failure, Kind},
@@ -10,6 +14,7 @@ use ds01_core::{
     name::{ContainerArg, ContainerName},
     time::Timestamp,
 };
+use nix::unistd::close;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -113,7 +118,7 @@ impl Operation for ServeLine {
         }
         let launched = untold.iter().filter_map(|turn| {
             let name = turn.launch.as_ref()?;
-            Some((turn, name, begin(site, turn, name)))
+            Some((turn, name, begin(site, turn, name, alone.as_ref())))
         });
         // All of them at once: whose files hang, keeps nobody else from theirs.
         let launched: Vec<_> = launched.collect();
@@ -203,8 +208,10 @@ fn hand(
 type Launching = std::io::Result<Apart<(Result<(), Failure>, Vec<String>)>>;
 
 /// Begins to start the container of a project. Its owner's files may be where nobody answers.
-fn begin(site: &Site, turn: &Turn, name: &ContainerName) -> Launching {
+fn begin(site: &Site, turn: &Turn, name: &ContainerName, alone: Option<&File>) -> Launching {
     Apart::begin(LAUNCH, || {
+        // The lock is the pass's: what hangs may be left behind by one that is killed.
+        let _ = alone.map(|lock| close(lock.as_raw_fd()));
         let site = site.anew();
         let owner = person(turn.uid).map_err(Failure::from);
         let launched = owner.and_then(|owner| launch(&site, turn, name, &owner));
