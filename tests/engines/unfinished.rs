@@ -20,14 +20,19 @@ fn what_is_being_made_keeps_its_own_devices_and_no_others() {
         // A later one lists a container once it is made.
         return;
     }
-    // The image's files are copied into the volume, which does not end.
-    host.docker(&["volume", "create", "slow"]).ok();
-    let data = host.root().join("engine/data/volumes/slow/_data");
-    let _serving = hung(&host, &data.to_string_lossy());
+    // Whether it has files already is looked at, before the image's are copied into it.
+    let slow = host.root().join("slow");
+    std::fs::create_dir(&slow).unwrap();
+    let _serving = hung(&host, &slow.to_string_lossy());
+    let device = format!("device={}", slow.display());
     let gpu = format!("device={}", uuid(0));
     let socket = format!("unix://{}", host.engine().socket().display());
     let make = |name: &str, more: &[&str]| {
-        let args = [&["create", "--name", name, "-v", "slow:/bin"], more].concat();
+        let options = ["-o", "type=none", "-o", "o=bind", "-o", &device, name];
+        host.docker(&[&["volume", "create"], &options[..]].concat())
+            .ok();
+        let volume = format!("{name}:/bin");
+        let args = [&["create", "--name", name, "-v", &volume], more].concat();
         let root = host.as_user("root").env("DOCKER_HOST", &socket);
         root.spawn("docker", &[&args[..], &["ds01-base"]].concat())
     };
