@@ -93,13 +93,9 @@ impl Site {
         }
     }
 
-    /// The same machine for a process that this one forks: the engine's client belongs to one.
+    /// The same machine for a process that root forks: the engine's client belongs to one.
     pub(crate) fn anew(&self) -> Self {
-        Self {
-            for_others: self.for_others,
-            client: self.client.clone(),
-            ..Self::as_is(self.config.clone(), &self.source)
-        }
+        Self::as_is(self.config.clone(), &self.source).for_others()
     }
 
     /// The same machine, used by root for somebody else: their files are touched as they would.
