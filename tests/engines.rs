@@ -3,6 +3,7 @@
 
 mod failing;
 mod newest;
+mod unfinished;
 
 use ds01_testkit::{Answer, ScriptedEngine, TestHost};
 use serde_json::{Value, json};

@@ -93,3 +93,21 @@ fn only_root_limits_what_others_use() {
                     hint: a timer or cron runs it; by hand: sudo ds01-slices --dry-run\n";
     assert_eq!(host.run("ds01-slices", &[]), failed(7, expected));
 }
+
+#[test]
+fn what_the_engine_can_do_is_asked_anew_after_any_change_of_its_configuration() {
+    let host = TestHost::new();
+    let folder = host.root().join("etc/docker");
+    let kept = |name: &str, second: u32| {
+        let script = format!(
+            "mkdir -p {0} && echo '{{}}' >{0}/daemon.json && touch -d @{second}.5 {0}/daemon.json",
+            folder.display()
+        );
+        host.as_user("root").run("sh", &["-c", &script]).ok();
+        let args = [name, "ds01-base", "--cpu-only"];
+        host.run("container-create", &args).ok();
+        fs::read_to_string(host.state_dir().join("engine")).unwrap()
+    };
+    // In the same file, and at the same part of another second.
+    assert_ne!(kept("one", 1), kept("two", 2));
+}

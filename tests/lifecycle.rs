@@ -8,6 +8,7 @@ use crate::support::expect::{
 };
 
 mod remove;
+mod start;
 mod stop;
 
 const START: &str = "container-start";

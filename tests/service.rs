@@ -7,7 +7,10 @@ use std::{
 
 use ds01_testkit::{Outcome, TestHost};
 
-use crate::support::expect::failed;
+use crate::support::{
+    expect::{done, failed},
+    hung::hung,
+};
 
 /// Docker's own client, as alice, at the gateway.
 fn docker(host: &TestHost, args: &[&str]) -> Outcome {
@@ -131,6 +134,35 @@ fn it_can_take_the_place_of_the_engine() {
     assert_eq!(bob.run("docker", &["ps", "-aq"]).ok(), "");
 }
 
+/// Ends the gateway, and takes its mounts away as a reboot does.
+fn unmount_all(host: &TestHost) {
+    host.stop_gateway();
+    let mounts = host.root().join("run/mounts");
+    let script = format!(
+        "find {0} -mindepth 2 -maxdepth 2 -exec umount {{}} \\; && rm -r {0}",
+        mounts.display()
+    );
+    host.as_user("root").run("sh", &["-c", &script]).ok();
+}
+
+#[test]
+fn whose_files_hang_at_boot_keeps_nobody_from_the_gateway_nor_from_theirs() {
+    let host = TestHost::behind_gateway(2);
+    for user in ["alice", "bob"] {
+        let create = ["own", "ds01-base"];
+        host.as_user(user).run("container-create", &create).ok();
+    }
+    unmount_all(&host);
+    let _serving = hung(&host, "/home/alice/workspace/own");
+    host.start_gateway();
+    let mounts = format!("/proc/{}/mountinfo", host.gateway_pid());
+    let mounts = fs::read_to_string(mounts).unwrap();
+    let staged = format!("{}/", host.root().join("run/mounts").display());
+    assert_eq!(mounts.matches(&staged).count(), 1, "{mounts}");
+    let start = host.as_user("bob").run("container-start", &["own"]);
+    assert_eq!(start, done("", ""));
+}
+
 /// The engine resolves the path of a mount anew at every start.
 #[test]
 fn after_a_reboot_a_container_has_the_same_folder_again_and_no_other() {
@@ -151,13 +183,7 @@ fn after_a_reboot_a_container_has_the_same_folder_again_and_no_other() {
     ];
     assert_eq!(docker(&host, &cat).ok(), "work");
     let unmount_all = || {
-        host.stop_gateway();
-        let mounts = host.root().join("run/mounts");
-        let script = format!(
-            "find {0} -mindepth 2 -maxdepth 2 -exec umount {{}} \\; && rm -r {0}",
-            mounts.display()
-        );
-        host.as_user("root").run("sh", &["-c", &script]).ok();
+        unmount_all(&host);
         host.start_gateway();
     };
     unmount_all();

@@ -6,7 +6,7 @@ use ds01_testkit::{Answer, OUTSIDER, TestHost, USERS};
 use serde_json::json;
 
 use super::CREATE;
-use crate::support::expect::{created, failed, with_limit};
+use crate::support::expect::{all_containers, created, failed, image, with_limit};
 
 #[test]
 fn each_limit_is_named_with_its_numbers_and_a_way_on() {
@@ -238,4 +238,19 @@ fn limits_that_are_wrong_name_file_line_and_key_and_grant_nothing() {
     assert_eq!(create().status, Some(8));
     let free = host.run("gpu-status", &["--format=simple"]).ok();
     assert!(free.ends_with("\tfree\t-\n"), "{free}");
+}
+
+#[test]
+fn what_would_fill_the_memory_is_not_read_from_an_image() {
+    let host = TestHost::new();
+    let large = "daemon:x:1:1::/:/bin/sh\n".repeat(1 << 16);
+    for file in ["/etc/passwd", "/etc/group"] {
+        image(&host, "odd", "ds01-base", &[(file, &large)], &[]);
+        let refused = format!(
+            "container-create: {file} in the image is larger than 1 MiB\n\
+             hint: name another image, with --image=<image>; see image-list --all\n"
+        );
+        assert_eq!(host.run(CREATE, &["thesis", "odd"]), failed(2, &refused));
+        assert_eq!(all_containers(&host), "");
+    }
 }

@@ -1,5 +1,10 @@
 //! Who calls is what the kernel says, and nothing else.
 
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
 use ds01_testkit::TestHost;
 
 use super::{as_root, call, client, docker, done, refused, sleeper};
@@ -218,4 +223,43 @@ fn an_admin_may_and_it_is_recorded() {
         call(&host, "carol", "GET /containers/json", "").body,
         "[]\n"
     );
+}
+
+#[test]
+fn a_uid_without_a_login_is_nobody() {
+    let host = TestHost::behind_gateway(1);
+    // As one of /etc/subuid, which newuidmap gives to whoever it is listed for.
+    let caller = "setpriv --reuid 300000 --regid 300000 --clear-groups \
+                  curl -s --max-time 9 --unix-socket $SOCKET http://d/_ping";
+    let nobody = "{\"message\":\"your uid has no login on this host: ask an admin\"}\n";
+    assert_eq!(as_root(&host, caller).ok(), nobody);
+    host.add_user("late", 300_000, false);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while as_root(&host, caller).ok() != "OK" {
+        assert!(Instant::now() < deadline, "a login that is new counts");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_a_parser_that_has_ended() {
+    let host = TestHost::behind_gateway(1);
+    let gateway = host.gateway_pid();
+    let descriptors = || fs::read_dir(format!("/proc/{gateway}/fd")).unwrap().count();
+    let ends = |user: &str| {
+        assert_eq!(done(&host, user, &["ps", "-aq"]), "");
+        let kill = format!("kill -KILL $(cat /proc/{gateway}/task/*/children)");
+        as_root(&host, &kill).ok();
+    };
+    ends("alice");
+    let before = descriptors();
+    for user in ["bob", "carol", "dave", "erin"] {
+        ends(user);
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while descriptors() > before {
+        assert!(Instant::now() < deadline, "{} of {before}", descriptors());
+        thread::yield_now();
+    }
+    assert_eq!(done(&host, "alice", &["ps", "-aq"]), "");
 }

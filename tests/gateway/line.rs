@@ -182,3 +182,25 @@ fn what_would_not_start_again_is_not_stopped_by_a_restart() {
     done(&host, "alice", &restart);
     assert_ne!(began(), before);
 }
+
+#[test]
+fn who_would_be_behind_others_after_it_is_not_stopped_by_a_restart() {
+    let host = TestHost::behind_gateway(1);
+    expect::with_limit(&host, "gpu_hold_after_stop_h", "0");
+    sleeper(&host, "alice", "mine", &["--gpus", "1"]);
+    let began = || inspect(&host, "mine._.20001", "{{.State.StartedAt}}");
+    let before = began();
+    let restart = ["restart", "-t", "0", "mine"];
+    done(&host, "alice", &restart);
+    let again = began();
+    assert_ne!(again, before, "nobody waits");
+    let bob = asks(&host, "bob", "his");
+    in_line(&host, 1);
+    let why = refused(&host, "alice", &restart);
+    assert!(why.contains("no GPU free for you yet: "), "{why}");
+    assert_eq!(began(), again);
+    host.as_user("bob").run("gpu-queue", &["leave", "his"]).ok();
+    drop(bob);
+    done(&host, "alice", &restart);
+    assert_ne!(began(), again);
+}

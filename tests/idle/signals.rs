@@ -9,6 +9,7 @@ use super::{IDLE, control, host, passes};
 use crate::support::{
     duties::{hours, pass, policy, until},
     expect::{engine_name, failed, inside, inspect, running, state},
+    hung::hung,
 };
 
 /// Nothing was said or done about alice's container while bob's idle one was stopped.
@@ -277,6 +278,36 @@ fn a_keep_alive_keeps_until_it_is_over() {
             break;
         }
     }
+}
+
+/// With a `.keep-alive` that keeps for so many seconds.
+fn keeps_for(host: &TestHost, seconds: f64) {
+    let limits = host.limits_text();
+    let (before, after) = limits.split_once("{grace_period_m").unwrap();
+    let key = format!("{{keepalive_max_duration_h: {}, ", hours(seconds));
+    host.limits_yaml(&format!("{before}{key}grace_period_m{after}"));
+}
+
+#[test]
+fn who_shuts_themselves_out_of_their_folder_is_stopped_all_the_same() {
+    let host = two();
+    keeps_for(&host, 3600.0);
+    inside(&host, "thesis", "touch /workspace/.keep-alive\n");
+    is_kept(&host);
+    host.run("chmod", &["000", "workspace"]).ok();
+    is_stopped(&host);
+}
+
+#[test]
+fn a_folder_that_hangs_keeps_no_longer_than_a_file_in_it_would_and_nobody_elses_container() {
+    let host = two();
+    let limits = host.limits_text();
+    keeps_for(&host, 3600.0);
+    let _serving = hung(&host, "/home/alice/workspace/thesis");
+    is_kept(&host);
+    host.limits_yaml(&limits);
+    keeps_for(&host, 3.0);
+    is_stopped(&host);
 }
 
 #[test]

@@ -6,11 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ds01_testkit::TestHost;
+use ds01_testkit::{Running, Signal, TestHost};
 use serde_json::json;
 
-use super::{QUEUE, bob};
-use crate::support::expect::{running, state, with_limit};
+use super::{DUTY, QUEUE, bob};
+use crate::support::{
+    duties::pass,
+    expect::{done, project, running, state, with_limit},
+    hung::hung,
+};
 
 /// What may pass until a command wants the lock, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -56,4 +60,67 @@ fn a_start_does_not_pass_who_joined_while_it_looked() {
     assert_eq!(refused.status, Some(6), "{refused:?}");
     assert!(refused.stderr.starts_with(behind), "{refused:?}");
     assert_eq!(state(&host, "thesis"), "exited");
+}
+
+/// Alice and bob wait for a project of theirs to be started, her before him, and their turn has
+/// come: their tickets.
+fn two_launches(host: &TestHost) -> [String; 2] {
+    [("alice", 20001), ("bob", 20002)].map(|(user, uid)| {
+        let image = format!("ds01-{uid}/own:latest");
+        project(host, user, "own", &[("Dockerfile", "FROM ds01-base\n")]);
+        host.docker(&["tag", "ds01-base", &image]).ok();
+        let args = ["join", "--format=simple", "--launch=own"];
+        host.as_user(user).run(QUEUE, &args).ok().trim().into()
+    })
+}
+
+/// A pass that has started bob's, and waits for a file of alice's.
+fn waits_for_alice(host: &TestHost) -> Running {
+    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let root = host.as_user("root");
+    let duty = root.spawn(DUTY, &[&config]);
+    let deadline = Instant::now() + LIMIT;
+    let runs = || {
+        let list = bob(host).run("container-list", &["--format=simple"]).ok();
+        list.starts_with("own\trunning\t")
+    };
+    while !runs() {
+        assert!(Instant::now() < deadline, "bob's is not started");
+        thread::sleep(Duration::from_millis(20));
+    }
+    duty
+}
+
+#[test]
+fn whose_files_hang_keeps_nobody_else_from_their_turn() {
+    let host = TestHost::with_gpus(2);
+    let [alice, bob] = two_launches(&host);
+    let serving = hung(&host, "/home/alice/workspace/own");
+    let duty = waits_for_alice(&host);
+    let another = pass(&host, DUTY, &[]);
+    let busy = "ds01-queue: warning: another pass is at work, and nobody was told by this one\n";
+    assert_eq!(another, done("", busy));
+    drop(serving);
+    let said = duty.wait().ok();
+    let lines: Vec<_> = said.lines().collect();
+    let failed = format!("ticket {alice}: own of alice was not started: ");
+    let runs = format!("ticket {bob}: own of bob runs with GPU 1");
+    assert!(lines[0].starts_with(&failed), "{said}");
+    assert_eq!(lines[1..], [runs]);
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "both know");
+}
+
+#[test]
+fn a_pass_that_is_killed_leaves_its_turns_to_the_next() {
+    let host = TestHost::with_gpus(2);
+    let [alice, _] = two_launches(&host);
+    let serving = hung(&host, "/home/alice/workspace/own");
+    let duty = waits_for_alice(&host);
+    duty.signal(Signal::SIGKILL);
+    assert_eq!(duty.wait().status, None);
+    drop(serving);
+    let unmount = ["/home/alice/workspace/own"];
+    host.as_user("root").run("umount", &unmount).ok();
+    let runs = format!("ticket {alice}: own of alice runs with GPU 0\n");
+    assert_eq!(pass(&host, DUTY, &[]), done(&runs, ""));
 }

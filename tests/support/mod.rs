@@ -3,6 +3,7 @@
 pub(crate) mod duties;
 pub(crate) mod engine_view;
 pub(crate) mod expect;
+pub(crate) mod hung;
 pub(crate) mod kill_points;
 pub(crate) mod line;
 pub(crate) mod python;

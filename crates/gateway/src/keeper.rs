@@ -28,7 +28,7 @@ use nix::{
     unistd::geteuid,
 };
 use tokio::{
-    io::AsyncWriteExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
     process::Command,
     signal::unix::{SignalKind, signal},
@@ -77,9 +77,17 @@ const BUSY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: applicatio
     Connection: close\r\nContent-Length: 57\r\n\r\n\
     {\"message\":\"too many connections to DS01's gateway open\"}\n";
 
+/// Who has no login is told so, if they take it at once.
+const NOBODY: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\
+    Connection: close\r\nContent-Length: 63\r\n\r\n\
+    {\"message\":\"your uid has no login on this host: ask an admin\"}\n";
+
 /// Whose connections are counted and parsed together. What a process in a container says its uid
 /// is, is not somebody's on the host.
 pub(crate) type Who = (u32, Option<ContainerId>);
+
+/// All who have no login, together: nobody has this uid.
+const NO_LOGIN: Who = (u32::MAX, None);
 
 /// The processes that parse.
 type Workers = HashMap<Who, Arc<UnixStream>>;
@@ -97,6 +105,8 @@ pub(crate) struct Gateway {
     pub(crate) line: Line,
     pub(crate) aside: Aside,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
+    /// Uids that have a login, or had none then.
+    pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
     pub(crate) version: Mutex<Option<(Instant, Version)>>,
     creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
     workers: Mutex<Workers>,
@@ -191,6 +201,7 @@ impl Gateway {
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
             admins: Mutex::default(),
+            logins: Mutex::default(),
             version: Mutex::default(),
             creates: Mutex::default(),
             workers: Mutex::default(),
@@ -252,14 +263,25 @@ impl Gateway {
         }
         let gateway = Arc::clone(self);
         tokio::spawn(async move {
-            // What cannot be handed over is closed, which the client sees.
-            let _ = gateway.connection(client, peer).await;
+            // With ids of their own, as in /etc/subuid, a user would be as many as they like.
+            if peer.inside.is_some() || gateway.has_login(peer.uid).await {
+                // What cannot be handed over is closed, which the client sees.
+                let _ = gateway.connection(client, peer).await;
+                gateway.discount(&who);
+                return;
+            }
             gateway.discount(&who);
+            if gateway.count(&NO_LOGIN) {
+                let _ = client.write_all(NOBODY).await;
+                // Who finds it closed before they have asked does not read.
+                let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
+                gateway.discount(&NO_LOGIN);
+            }
         });
     }
 
     /// Hands a connection to its user's parser, and answers what that asks.
-    async fn connection(&self, client: UnixStream, peer: Peer) -> io::Result<()> {
+    async fn connection(self: &Arc<Self>, client: UnixStream, peer: Peer) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
         self.hand_over(peer.who(), &client, &theirs).await?;
         drop((client, theirs));
@@ -267,7 +289,7 @@ impl Gateway {
     }
 
     async fn hand_over(
-        &self,
+        self: &Arc<Self>,
         who: Who,
         client: &UnixStream,
         channel: &UnixStream,
@@ -282,13 +304,25 @@ impl Gateway {
         }
         // None yet, or it has ended for want of work.
         let worker = Arc::new(self.worker()?);
-        self.workers()?.insert(who, Arc::clone(&worker));
+        self.workers()?.insert(who.clone(), Arc::clone(&worker));
+        let (gateway, ends) = (Arc::clone(self), Arc::clone(&worker));
+        tokio::spawn(async move {
+            // It says nothing until it ends.
+            let _ = ends.readable().await;
+            if let Ok(mut workers) = gateway.workers()
+                && workers.get(&who).is_some_and(|now| Arc::ptr_eq(now, &ends))
+            {
+                workers.remove(&who);
+            }
+        });
         channel::send_on(&worker, &both).await
     }
 
     /// What a user's creates wait for, each for the one before.
     pub(crate) fn creates_of(&self, uid: u32) -> Arc<tokio::sync::Mutex<()>> {
         let mut creates = self.creates.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that nobody has or waits for are as new ones.
+        creates.retain(|_, turn| Arc::strong_count(turn) > 1);
         Arc::clone(creates.entry(uid).or_default())
     }
 

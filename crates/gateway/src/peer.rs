@@ -33,8 +33,11 @@ pub(crate) struct Peer {
 impl Peer {
     /// With whose connections this one is counted and parsed.
     pub(crate) fn who(&self) -> Who {
-        let container = self.inside.as_ref().map(|inside| inside.container.clone());
-        (self.uid, container)
+        match &self.inside {
+            // Root in there is whatever uid it likes.
+            Some(inside) => (0, Some(inside.container.clone())),
+            None => (self.uid, None),
+        }
     }
 }
 
@@ -122,9 +125,15 @@ fn container(pid: i32) -> Option<ContainerId> {
 }
 
 /// The id of a container in the text of proc(5)'s cgroup: 64 digits, alone or as `docker-….scope`.
+/// Below their own session users make cgroups of any name, and the engine none.
 fn id_in(cgroups: &str) -> Option<ContainerId> {
+    let of_engine = |line: &&str| !line.split('/').any(|part| part == "user.slice");
+    cgroups.lines().filter(of_engine).find_map(id_in_line)
+}
+
+fn id_in_line(cgroup: &str) -> Option<ContainerId> {
     let is_id = |word: &&str| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let mut words = cgroups.split(['/', '-', '.', '\n', ':']);
+    let mut words = cgroup.split(['/', '-', '.', ':']);
     words.find(is_id).map(|id| ContainerId(id.into()))
 }
 
@@ -137,7 +146,11 @@ mod tests {
         let id = "0123456789abcdef".repeat(4);
         let of = |text: &str| id_in(text).map(|id| id.0);
         assert_eq!(of(&format!("12:pids:/docker/{id}\n")), Some(id.clone()));
-        assert_eq!(of(&format!("0::/ds01.slice/docker-{id}.scope\n")), Some(id));
+        let scope = format!("0::/ds01.slice/docker-{id}.scope\n");
+        assert_eq!(of(&scope), Some(id.clone()));
         assert_eq!(of("0::/user.slice/user-1001.slice\n"), None);
+        let forged =
+            format!("0::/user.slice/user-1001.slice/user@1001.service/docker-{id}.scope\n");
+        assert_eq!(of(&forged), None);
     }
 }

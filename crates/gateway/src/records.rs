@@ -1,15 +1,17 @@
 //! Who owns which container: the ledger, read again when it has changed.
 
 use std::{
-    fs,
+    fs::File,
+    io::Read,
     os::unix::fs::MetadataExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use ds01_core::{
     container::ContainerId,
     failure::{Failure, Kind},
+    ledger::Ledger,
     name::{ContainerArg, EngineName},
     record::Record,
 };
@@ -28,8 +30,35 @@ pub(crate) struct Owned {
 /// All of them.
 pub(crate) type All = Arc<Vec<Owned>>;
 
-/// Which file was read: another one after every change.
-type Stamp = (u64, u64, i64, i64);
+/// Bytes at the beginning of a ledger, with its checksum and its generation.
+const HEAD: u64 = 80;
+
+/// Which file was read, and how it begins. The file alone does not tell: two take turns, and the
+/// kernel's clock may stand still between three changes.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64, i64, i64),
+    head: String,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let is = file.metadata().ok()?;
+        let mut head = String::new();
+        file.take(HEAD).read_to_string(&mut head).ok()?;
+        Some(Self {
+            file: (is.dev(), is.ino(), is.ctime(), is.ctime_nsec()),
+            head,
+        })
+    }
+
+    /// Whether it is that of a ledger which was read after it: meanwhile there may be others.
+    fn is_of(&self, ledger: &Ledger) -> bool {
+        let generation = format!("\"generation\":{},", ledger.generation);
+        self.head.contains(&generation)
+    }
+}
 
 /// The records of one host.
 #[derive(Debug)]
@@ -41,7 +70,7 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    pub(crate) fn new(state: &std::path::Path) -> Self {
+    pub(crate) fn new(state: &Path) -> Self {
         Self {
             path: state.join("ledger.json"),
             ledger: LedgerFile::new(state),
@@ -56,20 +85,19 @@ impl Records {
     ///
     /// If the state cannot be read: nobody owns anything by doubt.
     pub(crate) fn all(&self) -> Result<All, Failure> {
-        let stamp = fs::metadata(&self.path)
-            .map(|file| (file.dev(), file.ino(), file.ctime(), file.ctime_nsec()))
-            .ok();
+        let mut stamp = Stamp::of(&self.path);
         let mut known = self
             .known
             .lock()
             .map_err(|_| Failure::new(Kind::Failed, "the records were left locked"))?;
-        if let (Some(stamp), Some((read, all))) = (stamp, &*known)
-            && *read == stamp
+        if let (Some(stamp), Some((read, all))) = (&stamp, &*known)
+            && read == stamp
         {
             return Ok(Arc::clone(all));
         }
         let all: Vec<Owned> = match self.ledger.read()? {
             Stored::Whole(ledger) => {
+                stamp = stamp.filter(|stamp| stamp.is_of(&ledger));
                 let entries = ledger.allocations.into_iter();
                 let owned = entries.filter_map(|entry| {
                     let container = entry.container;
@@ -124,7 +152,61 @@ pub(crate) fn meant<'a>(all: &'a [Owned], uid: u32, admin: bool, text: &str) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
+    use ds01_core::ledger::{Allocation, Holding};
+    use nix::{
+        mount::{MsFlags, mount},
+        sched::{CloneFlags, unshare},
+        unistd::mkdtemp,
+    };
+
     use super::*;
+
+    fn entry(number: u32) -> Allocation {
+        Allocation {
+            container: format!("c{number}._.1001").parse().unwrap(),
+            id: Some(ContainerId(format!("{number:08x}"))),
+            devices: Vec::new(),
+            holding: Holding::Live,
+            hold: None,
+            group: String::new(),
+            ends: None,
+            passed: None,
+            changed: 0,
+        }
+    }
+
+    /// On a file system whose times are the clock's ticks, as all are before kernel 6.13.
+    #[test]
+    fn what_was_just_made_is_known_however_fast_the_ledger_changes() {
+        let folder = mkdtemp(&std::env::temp_dir().join("ds01-records-XXXXXX")).unwrap();
+        let all_known = thread::scope(|scope| {
+            let alone = scope.spawn(|| {
+                unshare(CloneFlags::CLONE_NEWNS).unwrap();
+                let (none, own) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+                mount(none, "/", none, own, none).unwrap();
+                mount(none, &folder, Some("ramfs"), MsFlags::empty(), none).unwrap();
+                let state = folder.join("state");
+                let file = LedgerFile::new(&state);
+                file.init(None).unwrap();
+                let records = Records::new(&state);
+                (1..100).all(|number| {
+                    let (mut ledger, locked) = (Ledger::default(), file.lock().unwrap());
+                    if let Stored::Whole(known) = &locked.stored {
+                        ledger = known.clone();
+                    }
+                    locked.save(&mut ledger).unwrap();
+                    ledger.put(entry(number));
+                    locked.save(&mut ledger).unwrap();
+                    records.all().unwrap().len() == number as usize
+                })
+            });
+            alone.join().unwrap()
+        });
+        std::fs::remove_dir(&folder).unwrap();
+        assert!(all_known);
+    }
 
     #[test]
     fn a_container_is_meant_by_id_name_or_beginning_and_only_by_its_owner() {

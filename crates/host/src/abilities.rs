@@ -24,7 +24,10 @@ impl Site {
             Path::new(DAEMON),
         ];
         let stamp = files.map(|file| match fs::metadata(file) {
-            Ok(file) => format!("{}:{}:{}", file.dev(), file.ino(), file.mtime_nsec()),
+            Ok(file) => {
+                let (second, part) = (file.mtime(), file.mtime_nsec());
+                format!("{}:{}:{second}.{part:09}", file.dev(), file.ino())
+            }
             Err(_) => "-".to_string(),
         });
         let stamp = stamp.join(" ");

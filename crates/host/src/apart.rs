@@ -7,6 +7,7 @@ use std::{
     io::{self, Read, Write},
     marker::PhantomData,
     os::fd::AsFd,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -22,6 +23,9 @@ use nix::{
     unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setpgid},
 };
 use serde::{Serialize, de::DeserializeOwned};
+
+/// This process is to end with the one that started it.
+static ENDS_WITH_PARENT: AtomicBool = AtomicBool::new(false);
 
 /// Work that another process does.
 pub(crate) struct Apart<T> {
@@ -133,7 +137,15 @@ pub(crate) fn forked(work: impl FnOnce() -> bool) -> io::Result<Pid> {
 /// Makes this process end with the one that started it. Whoever becomes another user has to say
 /// so again.
 pub(crate) fn end_with_parent() {
+    ENDS_WITH_PARENT.store(true, Ordering::Relaxed);
     let _ = set_pdeathsig(Signal::SIGKILL);
+}
+
+/// Says so again, where it was said before: the kernel forgets it with every change of the user.
+pub(crate) fn end_with_parent_still() {
+    if ENDS_WITH_PARENT.load(Ordering::Relaxed) {
+        let _ = set_pdeathsig(Signal::SIGKILL);
+    }
 }
 
 /// Keeps none of the command's output open: whoever reads that would wait for what hangs.

@@ -238,10 +238,17 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     if !missed.is_empty() {
         let listed = engine.list(&Query::All)?;
         let unfinished = missed
-            .iter()
+            .into_iter()
             .filter(|c| !awaited(c) && listed.iter().any(|l| l.id == c.id));
-        seen.unfinished = unfinished.map(|c| c.name.clone()).collect();
+        let names: BTreeMap<_, _> = unfinished.map(|c| (c.id.clone(), c.name.clone())).collect();
+        if !names.is_empty() {
+            let ids: Vec<_> = names.keys().cloned().collect();
+            whole.extend(engine.claims_of_unfinished(&ids)?);
+        }
+        let untold = names.into_iter().filter(|(id, _)| !whole.contains_key(id));
+        seen.unfinished = untold.map(|(_, name)| name).collect();
     }
+    let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
     let lost = seen.containers.iter().take(news).filter(|c| missing(c));
     seen.news = Some(news - lost.count());
     seen.containers

@@ -93,6 +93,11 @@ impl Site {
         }
     }
 
+    /// The same machine for a process that root forks: the engine's client belongs to one.
+    pub(crate) fn anew(&self) -> Self {
+        Self::as_is(self.config.clone(), &self.source).for_others()
+    }
+
     /// The same machine, used by root for somebody else: their files are touched as they would.
     #[must_use]
     pub fn for_others(self) -> Self {

@@ -15,6 +15,8 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::apart::end_with_parent_still;
+
 /// Who asks. In-process it is the process's own real uid and gid; behind the gateway, the
 /// credentials that the kernel gives. Never an environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,9 +103,13 @@ pub fn acting_as<T>(person: &Person, act: impl FnOnce() -> T) -> Result<T, Failu
     setfsgid(gid);
     setfsuid(uid);
     // Neither says whether it worked; each says what was before.
-    let done = (setfsuid(uid) == uid && setfsgid(gid) == gid).then(act);
+    let done = (setfsuid(uid) == uid && setfsgid(gid) == gid).then(|| {
+        end_with_parent_still();
+        act()
+    });
     setfsuid(Uid::from_raw(0));
     setfsgid(Gid::from_raw(0));
+    end_with_parent_still();
     setgroups(&own).map_err(refused)?;
     done.ok_or_else(|| refused(Errno::EPERM))
 }

@@ -161,6 +161,12 @@ impl Idle {
         })
     }
 
+    /// Whether a `.keep-alive` would keep it, if it was touched just now: it has not been idle for
+    /// longer than one keeps.
+    pub fn may_be_kept(&self, policy: &Lifecycle) -> bool {
+        policy.keep_alive.is_none_or(|most| self.idle < most)
+    }
+
     /// What was told of it was not told: whoever was about to has died.
     pub fn not_told(&mut self) {
         self.warnings = Warnings::default();

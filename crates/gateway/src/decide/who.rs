@@ -1,9 +1,16 @@
 //! Who asks, and whether they are an admin.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
 
 use ds01_core::failure::{Failure, Kind};
-use ds01_host::{Caller, Site, config::Config, users};
+use ds01_host::{
+    Caller, Site,
+    config::Config,
+    users::{self, UnknownUser},
+};
 
 use super::REMEMBERED;
 use crate::{
@@ -12,7 +19,7 @@ use crate::{
     peer::{self, Peer},
 };
 
-/// What the name service has to tell who is an admin.
+/// What the name service has to tell who somebody is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who asks: the uid that the kernel gives, or the owner of the container that the call is from.
@@ -50,6 +57,27 @@ pub(super) async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Fai
 }
 
 impl Gateway {
+    /// Whether a uid of the host is somebody's who may log in. One that was stays so: the name
+    /// service may be out of reach later. Where it is from the beginning, nobody is kept out by
+    /// that; what needs a login asks for it again.
+    pub(crate) async fn has_login(&self, uid: u32) -> bool {
+        let logins = || self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = |(at, has): &(Instant, bool)| *has || at.elapsed() < REMEMBERED;
+        if let Some((_, has)) = logins().get(&uid).filter(|known| counts(known)) {
+            return *has;
+        }
+        let asked = tokio::task::spawn_blocking(move || users::person(uid));
+        let has = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(Ok(_))) => true,
+            Ok(Ok(Err(UnknownUser::Uid(_)))) => false,
+            _ => return true,
+        };
+        let mut logins = logins();
+        logins.retain(|_, known| counts(known));
+        logins.insert(uid, (Instant::now(), has));
+        has
+    }
+
     /// Whether a caller is an admin. Where nobody can tell in time, they are not.
     pub(super) async fn is_admin(&self, caller: Caller) -> bool {
         let known = self

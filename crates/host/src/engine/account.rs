@@ -1,5 +1,7 @@
 //! Files in a container that was not started yet, and images made of it.
 
+use std::pin::pin;
+
 use bollard::{
     Docker,
     errors::Error as Bollard,
@@ -10,9 +12,12 @@ use bollard::{
     },
 };
 use ds01_core::container::ContainerId;
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 
 use super::{Engine, EngineError, read::is_404};
+
+/// Bytes of an archive that are read. The accounts of a whole university take less.
+const MOST: usize = 1 << 20;
 
 impl Engine {
     /// Creates a container that is only ever written to, in place of one left by a process that died.
@@ -57,22 +62,45 @@ impl Engine {
     ///
     /// # Errors
     ///
+    /// [`EngineError::TooLarge`] above a MiB: it is whatever the maker of the image has put there.
     /// As every call: [`EngineError`].
     pub fn download(&self, id: &ContainerId, path: &str) -> Result<Option<Vec<u8>>, EngineError> {
-        let options = DownloadFromContainerOptions { path: path.into() };
         let call = async |docker: &Docker| {
-            let chunks = docker.download_from_container(&id.0, Some(options));
-            let all = chunks.try_fold(Vec::new(), async |mut all, chunk| {
-                all.extend_from_slice(&chunk);
-                Ok(all)
-            });
-            match all.await {
-                Ok(all) => Ok(Some(all)),
-                Err(error) if is_404(&error) => Ok(None),
-                Err(error) => Err(error),
+            let mut chunks = pin!(archive(docker, id, path));
+            let mut all = Vec::new();
+            loop {
+                match chunks.try_next().await {
+                    Ok(Some(chunk)) => all.extend_from_slice(chunk.as_ref()),
+                    Ok(None) => return Ok(Some(all)),
+                    Err(error) if is_404(&error) => return Ok(None),
+                    Err(error) => return Err(error),
+                }
+                if all.len() > MOST {
+                    return Ok(Some(all));
+                }
             }
         };
-        self.wait("read a file of the image", call)
+        let read = self.wait("read a file of the image", call)?;
+        match read {
+            Some(all) if all.len() > MOST => Err(EngineError::TooLarge { path: path.into() }),
+            read => Ok(read),
+        }
+    }
+
+    /// Whether a container has this file or folder, of whatever size.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn has(&self, id: &ContainerId, path: &str) -> Result<bool, EngineError> {
+        self.wait(
+            "look for a file of the image",
+            async |docker: &Docker| match pin!(archive(docker, id, path)).try_next().await {
+                Ok(_) => Ok(true),
+                Err(error) if is_404(&error) => Ok(false),
+                Err(error) => Err(error),
+            },
+        )
     }
 
     /// Unpacks a tar archive at a container's root.
@@ -115,4 +143,14 @@ impl Engine {
         })?;
         Ok(made.id)
     }
+}
+
+/// What a container has at `path`, as a tar archive that comes in pieces.
+fn archive(
+    docker: &Docker,
+    id: &ContainerId,
+    path: &str,
+) -> impl Stream<Item = Result<impl AsRef<[u8]> + use<>, Bollard>> {
+    let options = DownloadFromContainerOptions { path: path.into() };
+    docker.download_from_container(&id.0, Some(options))
 }

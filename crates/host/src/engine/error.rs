@@ -45,6 +45,12 @@ pub enum EngineError {
         /// How the connection ended.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A file of an image that is read whole has more than a MiB.
+    #[error("{path} in the image is larger than 1 MiB")]
+    TooLarge {
+        /// Which.
+        path: String,
+    },
     /// It said no.
     #[error("the Docker Engine did not {what}: {message}")]
     Refused {
@@ -170,6 +176,7 @@ impl UserError for EngineError {
             // The gateway's word for an engine that it cannot reach.
             Self::Refused { status: 503, .. } => Kind::Unreachable,
             Self::Refused { .. } | Self::Unasked { .. } => Kind::Failed,
+            Self::TooLarge { .. } => Kind::Usage,
             Self::Absent { .. } | Self::TimedOut { .. } | Self::Broken { .. } => Kind::Unreachable,
         }
     }
@@ -182,6 +189,9 @@ impl UserError for EngineError {
             Self::Forbidden { .. } => Some("ask an admin for access to DS01".to_string()),
             Self::TimedOut { .. } | Self::Broken { .. } => {
                 Some("see what became of it with container-list --all".to_string())
+            }
+            Self::TooLarge { .. } => {
+                Some("name another image, with --image=<image>; see image-list --all".to_string())
             }
             // It is about the request, and the engine has said what; or the gateway has said what to do.
             Self::Unasked { .. }

@@ -18,6 +18,7 @@ mod list;
 mod long;
 mod names;
 mod read;
+mod unfinished;
 mod usage;
 
 use std::{

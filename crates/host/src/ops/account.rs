@@ -175,9 +175,9 @@ fn make(
                 .and_then(|tar| first_file(&tar)))
         };
         let (passwd, group) = (file("/etc/passwd")?, file("/etc/group")?);
-        let shell = match engine.download(&draft, "/bin/bash")? {
-            Some(_) => "/bin/bash",
-            None => "/bin/sh",
+        let shell = match engine.has(&draft, "/bin/bash")? {
+            true => "/bin/bash",
+            false => "/bin/sh",
         };
         let files = [
             (

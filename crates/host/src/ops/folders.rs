@@ -1,8 +1,10 @@
 //! Folders of the host that containers are given.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ds01_core::{
@@ -13,10 +15,14 @@ use ds01_core::{
 
 use crate::{
     Site,
+    apart::Apart,
     site::fail,
     staging::{self, Staging},
     users::{Person, person},
 };
+
+/// What mounting one user's folders again may take: the gateway listens after it.
+const RESTORE: Duration = Duration::from_secs(10);
 
 /// A folder that may be mounted: it exists, and is really in the owner's home or an allowed root.
 ///
@@ -149,13 +155,37 @@ fn stage(
 /// Mounts again the folders of all containers, as far as they are still what may be mounted: the
 /// engine starts some containers by itself.
 ///
+/// For each owner a process does it, which is killed if it hangs: whose files do keeps nobody else
+/// waiting. Only for a process with one thread.
+///
 /// # Errors
 ///
 /// If the records cannot be read.
 pub fn restore_mounts(site: &Site) -> Result<(), Failure> {
+    let mut of_owners: BTreeMap<u32, Vec<Record>> = BTreeMap::new();
     for record in site.metadata.read_all()? {
-        if let Err(failure) = mount_again(site, &record) {
-            site.notice(format!("{}: {}", record.container, failure.message));
+        let container: Result<EngineName, _> = record.container.parse();
+        if let Ok(container) = container
+            && record.mounts.is_some()
+        {
+            of_owners.entry(container.uid).or_default().push(record);
+        }
+    }
+    let begin = |(uid, records): (u32, Vec<Record>)| {
+        let restored = move || {
+            let failed = records.iter().filter_map(|record| {
+                let failure = mount_again(site, record).err()?;
+                Some(format!("{}: {}", record.container, failure.message))
+            });
+            failed.collect::<Vec<_>>()
+        };
+        (uid, Apart::begin(RESTORE, restored))
+    };
+    let begun: Vec<_> = of_owners.into_iter().map(begin).collect();
+    for (uid, restoring) in begun {
+        match restoring.and_then(Apart::finish) {
+            Ok(failed) => failed.into_iter().for_each(|text| site.notice(text)),
+            Err(error) => site.notice(format!("folders of uid {uid} are not mounted: {error}")),
         }
     }
     Ok(())

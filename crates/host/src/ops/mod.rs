@@ -18,6 +18,7 @@ mod grant;
 mod holds;
 mod images;
 mod installed;
+mod intent;
 mod join;
 mod leave;
 mod lifecycle;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ds01_core::{
+    admit::Denied,
     allocate::run_again,
+    container::{Sighting, State},
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
     name::ContainerArg,
@@ -61,21 +63,49 @@ impl Restart {
         let Some(entry) = ours.filter(|entry| entry.id.as_ref() == Some(&target.id)) else {
             return Ok(());
         };
-        let is_promised = entry.passed.is_some() || !ledger.line.reservations.is_empty();
-        if entry.devices.is_empty() || !is_promised {
+        if entry.devices.is_empty() {
             return Ok(());
         }
         let record = site.metadata.of(&target.container, &target.id);
         let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-        let Terms { limits, run } = terms(site, target.container.uid, record.as_ref(), seen)?;
-        let told = told(site, &target, &look, &limits).transpose()?;
-        let known = told.as_ref().unwrap_or(&ledger.line.devices);
+        let runs =
+            |c: &&Sighting| matches!(c.state, State::Running | State::Paused | State::Restarting);
+        let Some(seen) = seen.filter(runs) else {
+            // Nothing is stopped, and the start decides.
+            return Ok(());
+        };
+        let terms = terms(site, target.container.uid, record.as_ref(), Some(seen));
         let now = clock::now();
         let stopped = Allocation {
             holding: Holding::Stopped { since: now },
+            // As the stop will say.
+            hold: match &terms {
+                Ok(terms) => terms.limits.gpu_hold_after_stop,
+                Err(_) => entry.hold,
+            },
             ..entry.clone()
         };
-        run_again(&stopped, &limits, run, known, &ledger, now)
-            .map_err(|denied| Failure::from(denied).with_hint(anew(site, entry)))
+        let is_promised = entry.passed.is_some() || !ledger.line.reservations.is_empty();
+        if stopped.holds(now) && !is_promised {
+            return Ok(());
+        }
+        let Terms { limits, run } = terms?;
+        let told = told(site, &target, &look, &limits).transpose()?;
+        let known = told.as_ref().unwrap_or(&ledger.line.devices);
+        let checked = match stopped.holds(now) {
+            true => run_again(&stopped, &limits, run, known, &ledger, now),
+            // The stop gives them up, and others may be before it.
+            false => {
+                look.tells_all_devices()?;
+                let mut after = ledger.clone();
+                after.put(stopped.clone());
+                let asked = after.ask_again(&stopped, &limits, run, known, now);
+                asked.map(drop)
+            }
+        };
+        checked.map_err(|denied| match denied {
+            Denied::Promised { .. } => Failure::from(denied).with_hint(anew(site, entry)),
+            _ => denied.into(),
+        })
     }
 }

@@ -1,5 +1,11 @@
 //! `ds01-queue`: hands free devices to those who wait beyond a terminal, and tells them.
 
+use std::{
+    fs::File,
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
+
 use ds01_core::{
     failure::{Failure, Kind},
     label::Interface,
@@ -8,6 +14,7 @@ use ds01_core::{
     name::{ContainerArg, ContainerName},
     time::Timestamp,
 };
+use nix::unistd::close;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,13 +22,24 @@ use super::{
     line::{event, log_turns, serve, stored, terms_today},
 };
 use crate::{
-    Operation, Site, clock,
+    Operation, Site,
+    apart::Apart,
+    clock,
+    ledger_file::StateError,
+    lock::lock,
     look::Scope,
     nvml::Probe,
     site::fail,
     tell::{Notice, tell},
     users::{Caller, Person, login, person},
 };
+
+/// One pass at a time hands over: it notes afterwards that it has, and one that is killed leaves
+/// the turns to the next.
+const LOCK: &str = "ds01-queue.lock";
+
+/// What the start of a project's container may take: longer than any of its calls to the engine.
+const LAUNCH: Duration = Duration::from_secs(180);
 
 /// Asks for the line to be served. For root alone, which the gateway never is: it is not one of its
 /// operations.
@@ -81,34 +99,48 @@ impl Operation for ServeLine {
             ledger.line.renew(&today);
             let new = serve(ledger, &inventory, None, now);
             let turns = ledger.line.turns.iter();
-            let mut untold: Vec<_> = turns.filter(|turn| !turn.told).cloned().collect();
-            // A start can take its time: nobody is told later for it.
-            untold.sort_by_key(|turn| turn.launch.is_some());
+            let untold: Vec<_> = turns.filter(|turn| !turn.told).cloned().collect();
             Ok((new, untold))
         };
         if self.dry_run {
             let (_, untold) = decide(&mut site.view(&look)?, clock::now())?;
             return Ok(untold.iter().map(would).collect());
         }
+        let alone = match lock(&site.config().paths.state.join(LOCK), Instant::now()) {
+            Err(StateError::Locked { .. }) => None,
+            locked => Some(locked?),
+        };
         let (new, untold) = site.change(&look, decide)?;
         log_turns(site, &new);
+        if alone.is_none() && !untold.is_empty() {
+            site.notice("another pass is at work, and nobody was told by this one".into());
+            return Ok(Vec::new());
+        }
+        let launched = untold.iter().filter_map(|turn| {
+            let name = turn.launch.as_ref()?;
+            Some((turn, name, begin(site, turn, name, alone.as_ref())))
+        });
+        // All of them at once: whose files hang, keeps nobody else from theirs.
+        let launched: Vec<_> = launched.collect();
         let mut handed = Vec::new();
-        for turn in &untold {
-            if take(site, turn)? {
-                handed.push(hand(site, turn));
-            }
+        for turn in untold.iter().filter(|turn| turn.launch.is_none()) {
+            handed.push(hand(site, turn, None)?);
+        }
+        for (turn, name, launch) in launched {
+            handed.push(hand(site, turn, Some((name, finish(site, launch))))?);
         }
         Ok(handed)
     }
 }
 
-/// Whether this pass is the one that hands it over, if two run at once: noted one by one, so that
-/// a pass that is killed leaves the others to the next.
-fn take(site: &Site, turn: &Turn) -> Result<bool, Failure> {
+/// Notes that whoever's turn it is knows.
+fn note(site: &Site, turn: &Turn) -> Result<(), Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
         let mut turns = ledger.line.turns.iter_mut();
-        let mine = turns.find(|one| one.ticket == turn.ticket && !one.told);
-        Ok(mine.map(|turn| turn.told = true).is_some())
+        if let Some(told) = turns.find(|one| one.ticket == turn.ticket) {
+            told.told = true;
+        }
+        Ok(())
     })
 }
 
@@ -129,33 +161,34 @@ fn would(turn: &Turn) -> Served {
     )
 }
 
-/// Starts what is to be started, and tells the user.
-fn hand(site: &Site, turn: &Turn) -> Served {
+/// Tells the user, with what came of the container that was to be started.
+fn hand(
+    site: &Site,
+    turn: &Turn,
+    launched: Option<(&ContainerName, Result<(), Failure>)>,
+) -> Result<Served, Failure> {
     let (slots, until) = (line::slots(&turn.devices), turn.until);
     let keeps = format!("GPU {slots} is kept for you until {until}");
-    let person = person(turn.uid).ok();
-    let (text, what) = match &turn.launch {
+    let (text, what) = match launched {
         None => {
             let text = format!("your turn has come: {keeps}: container-create <name>");
             (text, Handed::Kept(until))
         }
-        Some(name) => match launch(site, turn, name, person.as_ref()) {
-            Ok(()) => {
-                let text = format!(
-                    "your turn has come: {name} runs with GPU {slots}: container-attach {name}"
-                );
-                (text, Handed::Launched(name.clone()))
-            }
-            Err(failure) => {
-                let text = format!(
-                    "your turn has come, but {name} does not run: {}; {keeps}: project-launch {name}",
-                    failure.message
-                );
-                (text, Handed::Failed(name.clone(), failure, until))
-            }
-        },
+        Some((name, Ok(()))) => {
+            let text = format!(
+                "your turn has come: {name} runs with GPU {slots}: container-attach {name}"
+            );
+            (text, Handed::Launched(name.clone()))
+        }
+        Some((name, Err(failure))) => {
+            let text = format!(
+                "your turn has come, but {name} does not run: {}; {keeps}: project-launch {name}",
+                failure.message
+            );
+            (text, Handed::Failed(name.clone(), failure, until))
+        }
     };
-    if let Some(person) = person {
+    if let Ok(person) = person(turn.uid) {
         let event = event(
             site,
             "queue.notified",
@@ -167,20 +200,39 @@ fn hand(site: &Site, turn: &Turn) -> Served {
         let workspace = None;
         tell(site, &person, &Notice { text, workspace });
     }
-    served(turn, what)
+    note(site, turn)?;
+    Ok(served(turn, what))
+}
+
+/// What a launch answers: what came of it, and what it has to say beside.
+type Launching = std::io::Result<Apart<(Result<(), Failure>, Vec<String>)>>;
+
+/// Begins to start the container of a project. Its owner's files may be where nobody answers.
+fn begin(site: &Site, turn: &Turn, name: &ContainerName, alone: Option<&File>) -> Launching {
+    Apart::begin(LAUNCH, || {
+        // The lock is the pass's: what hangs may be left behind by one that is killed.
+        let _ = alone.map(|lock| close(lock.as_raw_fd()));
+        let site = site.anew();
+        let owner = person(turn.uid).map_err(Failure::from);
+        let launched = owner.and_then(|owner| launch(&site, turn, name, &owner));
+        (launched, site.take_notices())
+    })
+}
+
+fn finish(site: &Site, launching: Launching) -> Result<(), Failure> {
+    let (launched, notices) = launching.and_then(Apart::finish).map_err(|error| {
+        let what = match error.kind() {
+            std::io::ErrorKind::TimedOut => format!("it took longer than {} s", LAUNCH.as_secs()),
+            _ => format!("it was not started: {error}"),
+        };
+        Failure::new(Kind::Unreachable, what)
+    })?;
+    notices.into_iter().for_each(|text| site.notice(text));
+    launched
 }
 
 /// Makes the container of a project as its owner would, and starts it.
-fn launch(
-    site: &Site,
-    turn: &Turn,
-    name: &ContainerName,
-    owner: Option<&Person>,
-) -> Result<(), Failure> {
-    let Some(owner) = owner else {
-        let message = format!("uid {} has no login on this host", turn.uid);
-        return Err(Failure::new(Kind::Forbidden, message));
-    };
+fn launch(site: &Site, turn: &Turn, name: &ContainerName, owner: &Person) -> Result<(), Failure> {
     let caller = Caller {
         uid: owner.uid,
         gid: owner.gid,

@@ -8,10 +8,10 @@ use ds01_core::{
     container::{Sighting, State},
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Holding, Ledger, PENDING},
+    ledger::{Allocation, Holding, Ledger},
     lifecycle,
     limits::Limits,
-    line::{Known, Turn},
+    line::Known,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
     record::Record,
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     folders,
+    intent::{Intent, pending},
     target::{self, Target},
 };
 use crate::{
@@ -97,31 +98,23 @@ impl Operation for Start {
             folders::restore(site, &record)
         });
         if let Err(failure) = restored {
-            put_back(site, &target, taken)?;
+            taken.put_back(site)?;
             return Err(failure);
         }
+        taken.renew(site)?;
         if let Err(error) = site.engine().start(&target.id) {
-            // It did not start: as it was before. Without an answer it may start yet: its devices
-            // stay its own until that is seen, or the intent lapses.
+            // It did not start: as it was before. Without an answer it may start yet.
             let unanswered = error.is_unanswered();
             let failure = explained(site, &taken.before, error.into());
             // The answer is the engine's, not this.
             let _ = match unanswered {
-                true => {
-                    let pending = Holding::Pending {
-                        creator: None,
-                        lapses: clock::now() + PENDING,
-                    };
-                    set(site, &target, |entry| {
-                        (entry.holding, entry.ends) = (pending, None)
-                    })
-                }
-                false => put_back(site, &target, taken),
+                true => taken.leave(site),
+                false => taken.put_back(site),
             };
             return Err(failure);
         }
         let ends = run.map(|run| clock::now() + run);
-        set(site, &target, |entry| {
+        taken.confirm(site, |entry| {
             (entry.holding, entry.ends) = (Holding::Live, ends);
         })?;
         let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
@@ -221,14 +214,6 @@ fn has_stopped(target: &Target, state: State, look: &Look) -> bool {
     state == State::Exited || matches!(&look.before, Stored::Whole(ledger) if released(ledger))
 }
 
-/// What was taken for a container that is to run.
-struct Taken {
-    /// Its entry before.
-    before: Allocation,
-    /// What of its devices was kept for its owner, whose turn had come.
-    used: Vec<Turn>,
-}
-
 /// Holds the container's own devices again before it runs. `None` if they are not kept for it, and
 /// more has to be looked at. Of the others it needs to know what the driver `told`, or the line.
 ///
@@ -244,7 +229,7 @@ fn take(
     terms: &Result<Terms, Failure>,
     (look, told): (&Look, &Option<Result<Vec<Known>, Failure>>),
     now: Timestamp,
-) -> Result<Option<Taken>, Failure> {
+) -> Result<Option<Intent>, Failure> {
     let container = &target.container;
     let name = &container.name;
     let ours =
@@ -301,41 +286,9 @@ fn take(
     }
     ledger.change(container, |entry| {
         entry.passed = passed;
-        entry.holding = Holding::Pending {
-            creator: clock::this_process(),
-            lapses: now + PENDING,
-        };
+        entry.holding = pending(now);
     });
-    Ok(Some(Taken { before, used }))
-}
-
-/// It did not start: all is as it was before.
-fn put_back(site: &Site, target: &Target, taken: Taken) -> Result<(), Failure> {
-    let Taken { before, used } = taken;
-    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        if change(ledger, target, |entry| {
-            (entry.holding, entry.passed) = (before.holding, before.passed);
-            entry.ends = None;
-        }) {
-            ledger.line.keep_again(used);
-        }
-        Ok(())
-    })
-}
-
-fn set(site: &Site, target: &Target, with: impl FnOnce(&mut Allocation)) -> Result<(), Failure> {
-    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        change(ledger, target, with);
-        Ok(())
-    })
-}
-
-/// Changes the entry of a container, unless its name is another's by now: then `false`.
-fn change(ledger: &mut Ledger, target: &Target, with: impl FnOnce(&mut Allocation)) -> bool {
-    let same = ledger
-        .entry(&target.container)
-        .is_some_and(|e| e.id.as_ref() == Some(&target.id));
-    same && ledger.change(&target.container, with)
+    Ok(Some(Intent { before, used }))
 }
 
 /// The command that makes a container like this one, with other devices.

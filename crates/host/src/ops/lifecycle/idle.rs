@@ -152,11 +152,11 @@ impl Pass {
             }
             let limit = self.limit(one);
             let touched = match self.keep_alive.get(id) {
-                Some(KeepAlive::Unknown) => continue,
+                Some(KeepAlive::Unknown) if watched.idle.may_be_kept(policy) => continue,
                 // Nobody looked for the file: another pass has seen more than this one knew.
                 None if watched.idle.is_near(limit, policy) => continue,
                 Some(KeepAlive::Touched(at)) => Some(*at),
-                Some(KeepAlive::Absent) | None => None,
+                Some(KeepAlive::Absent | KeepAlive::Unknown) | None => None,
             };
             let exempt = one
                 .subject

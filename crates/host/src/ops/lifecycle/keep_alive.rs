@@ -1,6 +1,7 @@
 //! The file by which a user keeps an idle container: `.keep-alive` in its workspace.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use crate::{Site, apart::Apart, users::Person};
 
 const FILE: &str = ".keep-alive";
 
-/// What looking for all of them may take: the server of somebody's files may have gone.
+/// What looking for them may take: the server of somebody's files may have gone.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// What is known of the file.
@@ -29,31 +30,44 @@ pub(super) enum KeepAlive {
     Absent,
     /// When it was touched.
     Touched(Timestamp),
-    /// It cannot be read: nothing follows from that.
+    /// Nobody can tell: it may be there for as long as one may keep a container.
     Unknown,
 }
 
 /// Looks for the file in the workspace of each container, with its owner's rights and following no
 /// link. Nothing is looked for in a container that DS01 did not make: nobody knows its folders.
 ///
-/// One process looks for all of them, which is killed if it hangs.
+/// For each owner one process looks, which is killed if it hangs: on whose files it does is nobody
+/// else's matter.
 pub(super) fn of_all<'a>(
     site: &Site,
     subjects: impl Iterator<Item = &'a Subject>,
 ) -> Vec<KeepAlive> {
     let places: Vec<_> = subjects.map(|subject| place(site, subject)).collect();
-    if places.iter().all(Option::is_none) {
-        return vec![KeepAlive::Absent; places.len()];
+    let mut of_owners: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (at, place) in places.iter().enumerate() {
+        if let Some((person, _)) = place {
+            of_owners.entry(person.uid).or_default().push(at);
+        }
     }
-    let look = || {
-        let looked = places.iter().map(|place| match place {
-            Some((person, path)) => look_at(site, person, path),
-            None => KeepAlive::Absent,
-        });
-        looked.collect::<Vec<_>>()
+    let begin = |theirs: Vec<usize>| {
+        let look = || {
+            let theirs = theirs.iter().filter_map(|at| places[*at].as_ref());
+            let looked = theirs.map(|(person, path)| look_at(site, person, path));
+            looked.collect::<Vec<_>>()
+        };
+        (Apart::begin(LIMIT, look), theirs)
     };
-    let looked = Apart::begin(LIMIT, look).and_then(Apart::finish);
-    looked.unwrap_or_else(|_| vec![KeepAlive::Unknown; places.len()])
+    let begun: Vec<_> = of_owners.into_values().map(begin).collect();
+    let mut all = vec![KeepAlive::Absent; places.len()];
+    for (looking, theirs) in begun {
+        let looked = looking.and_then(Apart::finish);
+        let looked = looked.unwrap_or_else(|_| vec![KeepAlive::Unknown; theirs.len()]);
+        for (at, file) in theirs.into_iter().zip(looked) {
+            all[at] = file;
+        }
+    }
+    all
 }
 
 /// Whose it would be, and where.
@@ -66,8 +80,8 @@ fn place<'a>(site: &Site, subject: &'a Subject) -> Option<(&'a Person, PathBuf)>
 fn look_at(site: &Site, person: &Person, path: &Path) -> KeepAlive {
     match site.as_person(person, || touched(path)) {
         Ok(Ok(at)) => KeepAlive::Touched(at),
-        // No file, or no folder; a link is none of ours.
-        Ok(Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP)) => KeepAlive::Absent,
+        // No file, or no folder; a link is none of ours. Nor is what they may not see themselves.
+        Ok(Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES)) => KeepAlive::Absent,
         Ok(Err(_)) | Err(_) => KeepAlive::Unknown,
     }
 }

@@ -1,0 +1,168 @@
+//! The intent to start a container, from the ledger's yes until the engine's is noted.
+//!
+//! It lapses. What lies between, such as the file system of somebody's folder, may take longer than
+//! that: so it is looked at again before the engine is asked, and before its answer is noted.
+
+use ds01_core::{
+    failure::{Failure, Kind},
+    ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
+    line::Turn,
+    name::EngineName,
+    time::Timestamp,
+};
+
+use crate::{
+    Site, clock,
+    engine::EngineError,
+    ledger_file::Stored,
+    look::Scope,
+    site::{fail, slots},
+};
+
+/// What was taken for a container that is to run.
+pub(super) struct Intent {
+    /// Its entry before.
+    pub(super) before: Allocation,
+    /// What of its devices was kept for its owner, whose turn had come.
+    pub(super) used: Vec<Turn>,
+}
+
+/// What an entry holds by while this process asks for its container to run.
+pub(super) fn pending(now: Timestamp) -> Holding {
+    Holding::Pending {
+        creator: clock::this_process(),
+        lapses: now + PENDING,
+    }
+}
+
+fn is_of_this_process(entry: &Allocation) -> bool {
+    matches!(&entry.holding, Holding::Pending { creator, .. } if *creator == clock::this_process())
+}
+
+/// Whether the devices were the entry's all the time: whatever gives them up leaves its mark.
+fn is_kept(entry: &Allocation, now: Timestamp) -> bool {
+    entry.devices.is_empty() || entry.holds(now) && entry.holding != Holding::Intruding
+}
+
+impl Intent {
+    /// Makes sure that it lasts as long as any call to the engine may take.
+    ///
+    /// # Errors
+    ///
+    /// Status 6 if it has lapsed, and the devices were given up.
+    pub(super) fn renew(&self, site: &Site) -> Result<(), Failure> {
+        let enough = clock::now() + SETTLED;
+        let lasts = |entry: &Allocation| {
+            matches!(entry.holding, Holding::Pending { lapses, .. } if lapses > enough)
+                && is_of_this_process(entry)
+        };
+        if let Stored::Whole(ledger) = site.ledger.read()?
+            && self.entry(&ledger).is_some_and(lasts)
+        {
+            return Ok(());
+        }
+        let kept = self.keep(site, |entry, now| {
+            // Another one may be as far as this, or further.
+            if is_of_this_process(entry) || matches!(entry.holding, Holding::Stopped { .. }) {
+                entry.holding = pending(now);
+            }
+        })?;
+        if kept { Ok(()) } else { Err(self.lost()) }
+    }
+
+    /// The container runs: `with` notes that.
+    ///
+    /// # Errors
+    ///
+    /// Status 6 if the intent had lapsed before, and the devices were given up: then the container
+    /// runs no more.
+    pub(super) fn confirm(
+        &self,
+        site: &Site,
+        with: impl FnOnce(&mut Allocation),
+    ) -> Result<(), Failure> {
+        if self.keep(site, |entry, _| with(entry))? {
+            return Ok(());
+        }
+        let mut lost = self.lost();
+        let killed = self.before.id.as_ref().map(|id| site.engine().kill(id));
+        match killed {
+            // It has ended by itself, or is gone.
+            Some(Err(EngineError::Refused {
+                status: 404 | 409, ..
+            })) => {}
+            Some(Err(error)) => lost.causes.push(Failure::from(error).message),
+            Some(Ok(())) | None => {}
+        }
+        Err(lost)
+    }
+
+    /// The engine did not say whether it starts: the devices stay its own until that is seen, or
+    /// this lapses.
+    pub(super) fn leave(&self, site: &Site) -> Result<(), Failure> {
+        let left = self.keep(site, |entry, now| {
+            if is_of_this_process(entry) {
+                entry.ends = None;
+                entry.holding = Holding::Pending {
+                    creator: None,
+                    lapses: now + PENDING,
+                };
+            }
+        });
+        left.map(drop)
+    }
+
+    /// It did not start: all is as it was before, unless others have taken it from there.
+    pub(super) fn put_back(self, site: &Site) -> Result<(), Failure> {
+        site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+            let ours = self
+                .entry(ledger)
+                .filter(|entry| is_of_this_process(entry))
+                .map(|entry| entry.container.clone());
+            if let Some(container) = ours {
+                ledger.change(&container, |entry| {
+                    (entry.holding, entry.passed) = (self.before.holding, self.before.passed);
+                    entry.ends = None;
+                });
+                ledger.line.keep_again(self.used);
+            }
+            Ok(())
+        })
+    }
+
+    /// Changes the entry, by whatever name the container goes by now. `false` if its devices are
+    /// not kept for it any more, or it is gone.
+    fn keep(
+        &self,
+        site: &Site,
+        with: impl FnOnce(&mut Allocation, Timestamp),
+    ) -> Result<bool, Failure> {
+        site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+            let kept = self.entry(ledger).filter(|entry| is_kept(entry, now));
+            let container: Option<EngineName> = kept.map(|entry| entry.container.clone());
+            Ok(container
+                .is_some_and(|container| ledger.change(&container, |entry| with(entry, now))))
+        })
+    }
+
+    fn entry<'a>(&self, ledger: &'a Ledger) -> Option<&'a Allocation> {
+        let all = &mut ledger.allocations.iter();
+        all.find(|entry| entry.id.is_some() && entry.id == self.before.id)
+    }
+
+    fn lost(&self) -> Failure {
+        let name = &self.before.container.name;
+        let what = match self.before.devices.is_empty() {
+            true => format!("container {name} was removed meanwhile"),
+            false => format!(
+                "GPU {} of {name} was given up meanwhile",
+                slots(&self.before)
+            ),
+        };
+        fail(
+            Kind::Busy,
+            format!("the start took too long: {what}"),
+            format!("see what is free with gpu-status, and try again: container-start {name}"),
+        )
+    }
+}
