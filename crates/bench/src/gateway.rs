@@ -22,12 +22,15 @@ const STREAMS: usize = 5;
 const USERS: u32 = 200;
 /// Bytes of a stream.
 const LENGTH: u64 = 256 << 20;
-/// Uids of users that have no login here: a connection needs none.
+/// The first uid of theirs.
 const FIRST_UID: u32 = 50_000;
 
 /// Measures on a host of its own, whose engine is reached both ways by root.
 pub(crate) fn measure() -> Result<()> {
     let host = TestHost::behind_gateway(1);
+    for uid in FIRST_UID..FIRST_UID + USERS {
+        host.add_user(&format!("user{uid}"), uid, false);
+    }
     host.as_user(FEW)
         .run("container-create", &["bench", "ds01-base"])
         .ok();
