@@ -66,10 +66,10 @@ impl Gateway {
         if let Some((_, has)) = logins().get(&uid).filter(|known| counts(known)) {
             return *has;
         }
-        let asked = tokio::task::spawn_blocking(move || users::person(uid));
-        let has = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(Ok(_))) => true,
-            Ok(Ok(Err(UnknownUser::Uid(_)))) => false,
+        let asked = self.aside.ask(PATIENCE, move || users::person(uid));
+        let has = match asked.await {
+            Ok(Ok(_)) => true,
+            Ok(Err(UnknownUser::Uid(_))) => false,
             _ => return true,
         };
         let mut logins = logins();
