@@ -23,6 +23,8 @@ pub struct Seen {
     pub containers: Vec<Sighting>,
     /// How many of them are newer than the mark. `None`: nobody asked for what is new.
     pub news: Option<usize>,
+    /// When the oldest of those was made that are listed and of which nothing can be told yet.
+    pub untold: Option<Timestamp>,
     /// The ids that were asked for beside. `None`: the list is complete.
     pub asked: Option<BTreeSet<ContainerId>>,
     /// Names of containers that the engine is still making: it lists them, and cannot tell yet
@@ -363,8 +365,10 @@ fn note_marks(ledger: &mut Ledger, seen: &Seen, now: Timestamp) {
     };
     let free = |c: &Sighting| seen.claims.get(&c.id) == Some(&None);
     if news.iter().all(|c| free(c) || ledger.accounts_for(&c.id)) {
-        // The clock may have been set back since.
-        ledger.set_marks(news, seen.asked_at.min(now));
+        // The clock may have been set back since. What is newer than one of which nothing can be told
+        // would keep that from being listed again.
+        let until = seen.asked_at.min(now);
+        ledger.set_marks(news, seen.untold.map_or(until, |made| until.min(made)));
     }
 }
 

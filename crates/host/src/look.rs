@@ -250,7 +250,9 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     }
     let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
     let lost = seen.containers.iter().take(news).filter(|c| missing(c));
-    seen.news = Some(news - lost.count());
+    let made: Vec<_> = lost.map(|c| c.created).collect();
+    seen.news = Some(news - made.len());
+    seen.untold = made.into_iter().min();
     seen.containers
         .retain(|c| !new.contains(&c.id) || whole.contains_key(&c.id));
     let is_awaited = |id: &ContainerId| seen.containers.iter().any(|c| c.id == *id && awaited(c));

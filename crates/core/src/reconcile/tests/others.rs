@@ -130,3 +130,30 @@ fn what_is_too_young_to_be_a_mark_is_known_all_the_same() {
     reconcile(&mut ledger, &seen, NOW);
     assert_eq!(ledger.marks, []);
 }
+
+#[test]
+fn what_is_newer_than_one_of_which_nothing_can_be_told_is_no_mark() {
+    let begin = Mark {
+        id: id("old"),
+        created: NOW - seconds(3600),
+    };
+    let marks = |untold: Option<Timestamp>| {
+        let mut seen = complete(&[]);
+        stranger(&mut seen, "x", None);
+        seen.containers[0].created = NOW - seconds(600);
+        seen.untold = untold;
+        let mut ledger = Ledger {
+            marks: vec![begin.clone()],
+            ..ledger(&[])
+        };
+        reconcile(&mut ledger, &seen, NOW);
+        ledger
+            .marks
+            .into_iter()
+            .map(|mark| mark.id.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(marks(None), ["x", "old"]);
+    assert_eq!(marks(Some(NOW - seconds(300))), ["x", "old"]);
+    assert_eq!(marks(Some(NOW - seconds(630))), ["old"]);
+}
