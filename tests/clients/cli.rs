@@ -36,10 +36,12 @@ const SCRIPTS: &[(&str, &str)] = &[
     ),
     (
         "life",
-        "docker create --name hut ds01-base sh -c 'trap \"exit 5\" TERM; while :; do sleep .1; done'
+        // A first process is stopped by what it minds alone: not before it has said so.
+        "docker create --name hut ds01-base sh -c 'trap \"exit 5\" TERM; : >/dev/shm/minds; while :; do sleep .1; done'
          docker ps -a --format '{{.Names}} {{.Status}} {{.Image}}'; docker start hut; docker start hut
          docker pause hut; docker ps --format '{{.State}}'; docker exec hut true 2>/dev/null; echo $?
-         docker unpause hut; docker restart -t 1 hut; docker stop hut
+         docker unpause hut; docker restart -t 1 hut
+         until docker exec hut test -e /dev/shm/minds; do :; done; docker stop hut
          docker inspect -f '{{.Name}} {{.State.ExitCode}} {{.Config.Image}} {{.Args}}' hut
          docker start hut; docker kill hut; docker wait hut; docker rename hut inn; docker inspect -f '{{.Name}}' inn
          docker inspect hut; echo $?; docker start inn; docker rm inn >/dev/null 2>&1; echo $?

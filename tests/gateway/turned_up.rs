@@ -150,3 +150,23 @@ fn one_that_was_adopted_shares_nothing() {
     let create = [&["create"], &FOLDER[..], &["-v", "vol:/vol", "ds01-base"]].concat();
     done(&host, "alice", &create);
 }
+
+#[test]
+fn one_that_is_not_recorded_yet_does_not_start() {
+    let host = TestHost::behind_gateway(1);
+    let make = ["create", "--name", "late", "ds01-base", "sleep", "1000"];
+    done(&host, "alice", &make);
+    let record = format!("container-metadata/{}.json", engine_name("late"));
+    let record = host.state_dir().join(record);
+    let aside = record.with_extension("aside");
+    fs::rename(&record, &aside).unwrap();
+    let said = refused(&host, "alice", &["start", "late"]);
+    assert!(
+        said.starts_with("container late is not recorded yet"),
+        "{said}"
+    );
+    let state = inspect(&host, &engine_name("late"), "{{.State.Status}}");
+    assert_eq!(state, "created");
+    fs::rename(&aside, &record).unwrap();
+    done(&host, "alice", &["start", "late"]);
+}

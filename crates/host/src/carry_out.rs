@@ -1,16 +1,8 @@
 //! What follows from what the ledger learned: events, and the records of what is gone.
 
 use ds01_core::{
-    container::{ContainerId, Sighting},
-    event::Event,
-    failure::Failure,
-    image,
-    ledger::Allocation,
-    line,
-    name::EngineName,
-    reconcile::Change,
-    record::Record,
-    time::Timestamp,
+    container::Sighting, event::Event, failure::Failure, ledger::Allocation, line,
+    reconcile::Change, record::Record, time::Timestamp,
 };
 
 use crate::{
@@ -86,28 +78,10 @@ impl Site {
                 Change::Gone(entry) => {
                     if let Some(id) = &entry.id {
                         self.forget(&entry.container, id);
-                        // As docker run --rm leaves it.
-                        let name = image::of_container(&entry.container);
-                        self.drop_image_name(&name, &entry.container, id);
                     }
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// Takes a name from an image that it had for the sake of a container `of` that name, of which the
-    /// one with this id is no more; the image goes with it, if that was its last.
-    pub(crate) fn drop_image_name(&self, name: &str, of: &EngineName, gone: &ContainerId) {
-        let again = match self.ledger.read() {
-            Ok(Stored::Whole(ledger)) => ledger
-                .entry(of)
-                .is_some_and(|entry| entry.id.as_ref() != Some(gone)),
-            _ => true,
-        };
-        if !again {
-            // One that stays is in nobody's way.
-            let _ = self.engine().remove_image(name);
         }
     }
 

@@ -27,6 +27,16 @@ pub(super) struct Intent {
     pub(super) used: Vec<Turn>,
 }
 
+/// Whether an intent still stands.
+enum Kept {
+    /// Its devices are its own.
+    Yes,
+    /// Others may have them.
+    GivenUp,
+    /// There is no entry of its container: that is no more.
+    Gone,
+}
+
 /// What an entry holds by while this process asks for its container to run.
 pub(super) fn pending(now: Timestamp) -> Holding {
     Holding::Pending {
@@ -67,7 +77,10 @@ impl Intent {
                 entry.holding = pending(now);
             }
         })?;
-        if kept { Ok(()) } else { Err(self.lost()) }
+        match kept {
+            Kept::Yes => Ok(()),
+            Kept::GivenUp | Kept::Gone => Err(self.lost()),
+        }
     }
 
     /// The container runs: `with` notes that.
@@ -75,14 +88,15 @@ impl Intent {
     /// # Errors
     ///
     /// Status 6 if the intent had lapsed before, and the devices were given up: then the container
-    /// runs no more.
+    /// runs no more. One that has ended and is gone already, as with `docker run --rm`, did run.
     pub(super) fn confirm(
         &self,
         site: &Site,
         with: impl FnOnce(&mut Allocation),
     ) -> Result<(), Failure> {
-        if self.keep(site, |entry, _| with(entry))? {
-            return Ok(());
+        match self.keep(site, |entry, _| with(entry))? {
+            Kept::Yes | Kept::Gone => return Ok(()),
+            Kept::GivenUp => {}
         }
         let mut lost = self.lost();
         let killed = self.before.id.as_ref().map(|id| site.engine().kill(id));
@@ -130,18 +144,22 @@ impl Intent {
         })
     }
 
-    /// Changes the entry, by whatever name the container goes by now. `false` if its devices are
-    /// not kept for it any more, or it is gone.
+    /// Changes the entry, by whatever name the container goes by now, if its devices are kept for it.
     fn keep(
         &self,
         site: &Site,
         with: impl FnOnce(&mut Allocation, Timestamp),
-    ) -> Result<bool, Failure> {
+    ) -> Result<Kept, Failure> {
         site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
-            let kept = self.entry(ledger).filter(|entry| is_kept(entry, now));
-            let container: Option<EngineName> = kept.map(|entry| entry.container.clone());
-            Ok(container
-                .is_some_and(|container| ledger.change(&container, |entry| with(entry, now))))
+            let Some(entry) = self.entry(ledger) else {
+                return Ok(Kept::Gone);
+            };
+            if !is_kept(entry, now) {
+                return Ok(Kept::GivenUp);
+            }
+            let container: EngineName = entry.container.clone();
+            ledger.change(&container, |entry| with(entry, now));
+            Ok(Kept::Yes)
         })
     }
 

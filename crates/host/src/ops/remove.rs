@@ -15,6 +15,7 @@ use super::{account, target, target::Target};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
+    ledger_file::Stored,
     look::Scope,
     site::{fail, slots},
     users::{Caller, login},
@@ -139,10 +140,21 @@ pub(super) fn strike(
     })
 }
 
-/// Takes the name from an image that it had for the sake of a container which is no more.
+/// Takes the name from an image that it had for the sake of a container which is no more, unless
+/// there is another one of that name again; the image goes with it, if that was its last.
 pub(super) fn remove_name(site: &Site, gone: &Sighting) {
-    if let Some(of) = image::sake(&gone.image, &gone.name) {
-        site.drop_image_name(&gone.image, &of, &gone.id);
+    let Some(of) = image::sake(&gone.image, &gone.name) else {
+        return;
+    };
+    let again = match site.ledger.read() {
+        Ok(Stored::Whole(ledger)) => ledger
+            .entry(&of)
+            .is_some_and(|entry| entry.id.as_ref() != Some(&gone.id)),
+        _ => true,
+    };
+    if !again {
+        // One that stays is in nobody's way, and goes with the next sweep.
+        let _ = site.engine().remove_image(&gone.image);
     }
 }
 

@@ -92,11 +92,21 @@ impl Operation for Start {
         };
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
-        let record = site.metadata.read(&target.container);
-        let restored = record.map_or(Ok(()), |record| {
-            limit(site, &record.slice, terms)?;
-            folders::restore(site, &record)
-        });
+        let restored = match site.metadata.of(&target.container, &target.id) {
+            Some(record) => {
+                limit(site, &record.slice, terms).and_then(|()| folders::restore(site, &record))
+            }
+            // It has just turned up, or is being renamed: what it may is not known, or not yet.
+            None if site.is_for_others() => Err(fail(
+                Kind::Busy,
+                format!("container {name} is not recorded yet"),
+                format!(
+                    "try again: container-start {name}; if that is no better, make it anew: \
+                     container-remove {name}"
+                ),
+            )),
+            None => Ok(()),
+        };
         if let Err(failure) = restored {
             taken.put_back(site)?;
             return Err(failure);

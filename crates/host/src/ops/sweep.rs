@@ -4,6 +4,7 @@ use ds01_core::{
     container::Sighting,
     event::Event,
     failure::{Failure, Kind},
+    image::{self, OF_CONTAINER},
     ledger::{Allocation, Holding},
     name::EngineName,
     policy::Policy,
@@ -16,7 +17,7 @@ use crate::{
     Operation, Site, clock,
     engine::EngineError,
     ledger_file::Stored,
-    look::Scope,
+    look::{Look, Scope},
     site::{fail, slots},
     users::{Caller, UnknownUser, person},
 };
@@ -86,13 +87,44 @@ impl Operation for Sweep {
                     swept.failed.push(Failure { message, ..failure });
                     // Without an engine every other one would wait for it in vain, too.
                     if unreachable {
-                        break;
+                        return Ok(swept);
                     }
                 }
             }
         }
+        if !self.dry_run
+            && let Err(failure) = unname(site, &look)
+        {
+            swept.failed.push(failure);
+        }
         Ok(swept)
     }
+}
+
+/// Takes from images the names that they had for the sake of containers which are no more: the engine
+/// removes containers too, after `docker run --rm`, and a container that was renamed leaves one.
+///
+/// # Errors
+///
+/// If the engine does not list the images, or the ledger cannot be read.
+fn unname(site: &Site, look: &Look) -> Result<(), Failure> {
+    // What is gone loses its entry.
+    site.change(look, |_, _| Ok(()))?;
+    let images = site.engine().images(Some(&format!("*/{OF_CONTAINER}")))?;
+    // Read afterwards: whoever makes a container has its entry before its image has the name.
+    let Stored::Whole(ledger) = site.ledger.read()? else {
+        return Ok(());
+    };
+    let is_used = |name: &String| look.seen.containers.iter().any(|c| c.image == *name);
+    let names = images.iter().flat_map(|image| &image.names);
+    let unused = names.filter(|name| {
+        image::sake(name, "").is_some_and(|of| ledger.entry(&of).is_none()) && !is_used(name)
+    });
+    for name in unused {
+        // One that stays is in nobody's way.
+        let _ = site.engine().remove_image(name);
+    }
+    Ok(())
 }
 
 impl Sweep {
