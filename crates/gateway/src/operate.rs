@@ -25,7 +25,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::OPERATE;
@@ -36,9 +36,9 @@ const OF_A_USER: usize = 8;
 /// Processes of all users at a time.
 const OF_ALL: usize = 64;
 
-/// What an operation may take beyond the time that it says it takes, and wait for its turn: less
-/// than our commands wait for the gateway. The engine and the driver have limits of their own; this
-/// is for what has none, such as a name service or a file system.
+/// What an operation may take beyond the time that it says it takes, the wait for its turn counted
+/// in: less than our commands wait for the gateway. The engine and the driver have limits of their
+/// own; this is for what has none, such as a name service or a file system.
 const LIMIT: Duration = Duration::from_secs(PENDING.as_secs() - 30);
 
 /// One operation, as that process reads it.
@@ -149,8 +149,12 @@ impl Operations {
             })?,
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
-        let turn = timeout(self.limit, self.turns.take(caller.uid)).await;
-        let turn = turn.map_err(|_| crowded(self.limit))?.map_err(failed)?;
+        let limit = self.limit.saturating_add(ops::takes(name, request));
+        let ends = Instant::now() + limit;
+        // What begins has time left to end.
+        let wait = self.limit / 2;
+        let turn = timeout(wait, self.turns.take(caller.uid)).await;
+        let turn = turn.map_err(|_| crowded(wait))?.map_err(failed)?;
         let mut child = Command::new(self.program)
             .arg(OPERATE)
             .env_clear()
@@ -159,10 +163,9 @@ impl Operations {
             .process_group(0)
             .spawn()
             .map_err(failed)?;
-        let limit = self.limit.saturating_add(ops::takes(name, request));
         // It goes on without a client who has left, and so does its turn.
         let done = tokio::spawn(async move {
-            match timeout(limit, answer(&mut child, &task)).await {
+            match timeout_at(ends, answer(&mut child, &task)).await {
                 Ok(answered) => {
                     drop(turn);
                     answered.map(Some)
@@ -335,7 +338,7 @@ mod tests {
                 turns.push(turn.expect("its turn is not over").unwrap());
             }
             // Nor does anybody wait for a turn for ever.
-            operations.limit = Duration::from_millis(50);
+            operations.limit = Duration::from_millis(100);
             let crowded = failure(&operations, "list", "{}").await.message;
             let message =
                 "no turn within 50ms: a user has 8 operations under way at most, all users 64";
@@ -354,6 +357,9 @@ mod tests {
                 kill: false,
             };
             let request = serde_json::to_string(&stop).unwrap();
+            // Whatever it says, it does not keep its turn for more than an hour.
+            let long = request.replace(":1,", &format!(":{},", u32::MAX));
+            assert_eq!(ops::takes(ops::Stop::NAME, &long).as_secs(), 3600);
             let message = failure(&operations, ops::Stop::NAME, &request)
                 .await
                 .message;
