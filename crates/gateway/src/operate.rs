@@ -2,10 +2,9 @@
 //! as in the commands, so that a crash ends one request and a driver that hangs holds up one.
 
 use std::{
-    collections::HashMap,
     io::{self, Read, Write},
     process::{ExitCode, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,11 +23,14 @@ use serde_json::{Value, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::OPERATE;
+use crate::{
+    OPERATE,
+    places::{Place, Places},
+};
 
 /// Processes of one user at a time; who asks for more waits.
 const OF_A_USER: usize = 8;
@@ -64,19 +66,19 @@ pub(crate) struct Operations {
 }
 
 /// What lasts as long as somebody has a turn: one of their own, and one of everybody's.
-type Turn = [OwnedSemaphorePermit; 2];
+type Turn = [Place; 2];
 
 /// Who may start a process, in the order in which they asked.
 #[derive(Debug)]
 struct Turns {
-    of: Mutex<HashMap<u32, Arc<Semaphore>>>,
+    of: Places,
     of_all: Arc<Semaphore>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         Self {
-            of: Mutex::default(),
+            of: Places::new(OF_A_USER),
             of_all: Arc::new(Semaphore::new(OF_ALL)),
         }
     }
@@ -85,15 +87,8 @@ impl Default for Turns {
 impl Turns {
     /// Waits for a turn, which lasts while what is returned lives.
     async fn take(&self, uid: u32) -> io::Result<Turn> {
-        let mine = {
-            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody has or waits for are as new ones.
-            of.retain(|_, turns| Arc::strong_count(turns) > 1);
-            let new = || Arc::new(Semaphore::new(OF_A_USER));
-            Arc::clone(of.entry(uid).or_insert_with(new))
-        };
         // One's own first: who waits for those keeps nobody else waiting.
-        let mine = mine.acquire_owned().await.map_err(io::Error::other)?;
+        let mine = self.of.take(uid).await?;
         let all = Arc::clone(&self.of_all).acquire_owned().await;
         Ok([mine, all.map_err(io::Error::other)?])
     }

@@ -8,23 +8,26 @@ use std::{
     collections::BTreeMap,
     fs::File,
     os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    time::Duration,
 };
 
 use ds01_core::{
     dockerfile,
     failure::{Failure, Kind},
     image,
+    lifecycle::words,
     route::{Query, write_query},
 };
 use ds01_host::ops::{Steps, steps_of};
 use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, time::timeout};
 
 use super::{Call, Outcome};
 use crate::{
     aside::PATIENCE,
     channel::{self, Answer, Context},
+    places::{Place, Places},
 };
 
 /// What would widen what the build may do, or is another way to name the folder.
@@ -39,12 +42,15 @@ const REFUSED: [&str; 7] = [
     "extrahosts",
 ];
 
+/// How long a build waits for others of its user's.
+const TURN: Duration = Duration::from_secs(10 * 60);
+
 /// The period that a quota of CPU time is a part of, in microseconds: the engine's own default.
 const PERIOD: u64 = 100_000;
 
 impl Call<'_> {
     pub(super) async fn build(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
-        let place = self.gateway.building.one_of(self.caller.uid)?;
+        let place = self.place(&self.gateway.building).await?;
         self.building.get_or_init(|| place);
         let query = self.build_query().await?;
         let context = self.context(channel).await?;
@@ -65,6 +71,19 @@ impl Call<'_> {
         // What was read is what is built, whatever the builder would have made of the original.
         let text = dockerfile.write(&pins);
         self.forward_folder(query, &text, context.length).await
+    }
+
+    /// Waits for a place of the caller's among their builds.
+    async fn place(&self, places: &Places) -> Result<Place, Failure> {
+        let place = timeout(TURN, places.take(self.caller.uid)).await;
+        let place = place.map_err(|_| {
+            let text = format!(
+                "no turn within {}: you have as many builds under way as may be",
+                words(TURN)
+            );
+            Failure::new(Kind::Busy, text).with_hint("try again when one of them has ended")
+        })?;
+        place.map_err(|error| Failure::new(Kind::Failed, error.to_string()))
     }
 
     /// The query for the engine: the caller's own names, and their limits.
@@ -126,7 +145,7 @@ impl Call<'_> {
                 format!("the folder was not received: {error}"),
             )
         };
-        let _receiving = self.gateway.receiving.one_of(self.caller.uid)?;
+        let _receiving = self.place(&self.gateway.receiving).await?;
         let mut options = File::options();
         let file = options
             .read(true)
