@@ -196,13 +196,10 @@ impl Call<'_> {
         let seen = self.engine("GET", "/version", None).await?;
         let word = |key: &str| seen[key].as_str().unwrap_or_default().to_string();
         let (system, machine) = (word("Os"), word("Arch"));
-        let own = format!("{system}/{machine}");
-        let is_own = |name: &str| {
-            let name = name.strip_suffix("/v8").unwrap_or(name);
-            name == own || name == machine || name == system
-        };
+        let is_own = |name: &str| is_of(name, &system, &machine);
         match named.into_iter().find(|name| !is_own(name)) {
             Some(other) => {
+                let own = format!("{system}/{machine}");
                 let message = format!("images for {other} are not built here: this host is {own}");
                 Err(Failure::new(Kind::Forbidden, message)
                     .with_hint("leave the platform out of the build and of the Dockerfile"))
@@ -271,6 +268,25 @@ impl Call<'_> {
     }
 }
 
+/// Whether a platform is that of a host, as Docker reads it: it knows some machines by several
+/// names.
+fn is_of(platform: &str, system: &str, machine: &str) -> bool {
+    let platform = platform.to_ascii_lowercase();
+    let platform = platform.strip_suffix("/v8").unwrap_or(&platform);
+    let is_machine = |name: &str| {
+        let name = match name {
+            "x86_64" | "x86-64" => "amd64",
+            "aarch64" => "arm64",
+            name => name,
+        };
+        name == machine
+    };
+    match platform.split_once('/') {
+        Some((name, rest)) => name == system && is_machine(rest),
+        None => platform == system || is_machine(platform),
+    }
+}
+
 /// Puts into a build's query what its steps are held to.
 fn hold(query: &mut Query, steps: Steps) {
     if let Some(slice) = steps.slice {
@@ -311,6 +327,35 @@ mod tests {
             members: Vec::new(),
         };
         Policy::parse(&files).unwrap().0.limits_for("alice")
+    }
+
+    #[test]
+    fn a_platform_is_the_hosts_by_each_name_that_docker_has_for_it() {
+        let own = [
+            ("linux/amd64", "amd64"),
+            ("linux/x86_64", "amd64"),
+            ("Linux/X86-64", "amd64"),
+            ("x86_64", "amd64"),
+            ("linux", "amd64"),
+            ("linux/arm64", "arm64"),
+            ("linux/arm64/v8", "arm64"),
+            ("linux/aarch64", "arm64"),
+            ("AARCH64", "arm64"),
+        ];
+        for (platform, machine) in own {
+            assert!(is_of(platform, "linux", machine), "{platform} {machine}");
+        }
+        let others = [
+            ("linux/arm64", "amd64"),
+            ("linux/aarch64", "amd64"),
+            ("linux/x86_64", "arm64"),
+            ("windows/amd64", "amd64"),
+            ("linux/amd64/v3", "amd64"),
+            ("linux/", "amd64"),
+        ];
+        for (platform, machine) in others {
+            assert!(!is_of(platform, "linux", machine), "{platform} {machine}");
+        }
     }
 
     #[test]
