@@ -186,6 +186,19 @@ fn what_an_admin_runs_in_anothers_container_has_its_owners_rights() {
 }
 
 #[test]
+fn an_admin_may_run_something_where_the_owner_has_left() {
+    let host = TestHost::behind_gateway(1);
+    let folder = ["-v", "/home/bob/data:/data"];
+    sleeper(&host, "bob", "bound", &folder);
+    sleeper(&host, "bob", "free", &[]);
+    admin(&host);
+    as_root(&host, "sed -i /^bob:/d /etc/passwd").ok();
+    let ids = |name| done(&host, "alice", &["exec", name, "sh", "-c", "id -u; id -g"]);
+    assert_eq!(ids("bound._.20002"), "20002\n20002");
+    assert_eq!(ids("free._.20002"), "0\n0");
+}
+
+#[test]
 fn an_admin_may_and_it_is_recorded() {
     let host = TestHost::behind_gateway(1);
     sleeper(&host, "bob", "theirs", &[]);

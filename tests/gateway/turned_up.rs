@@ -70,8 +70,7 @@ fn one_that_turned_up_shares_nothing_and_does_not_start() {
     done(&host, "alice", &make);
     turned_up(&host, "late");
     let expected = "nothing can be shared with late: it turned up after whoever asked for it was \
-                    gone, so nobody knows what it may; make late anew, or leave out what is shared \
-                    with it";
+                    gone, so nobody knows what it may; docker rm late first; its volumes stay";
     let all = [
         ["-v", "vol:/vol"],
         ["--volumes-from", "late"],
@@ -114,8 +113,7 @@ fn one_of_our_own_commands_starts_though_it_turned_up() {
     turned_up(&host, "late");
     host.run("container-start", &["late"]).ok();
     let expected = "nothing can be shared with late: it turned up after whoever asked for it was \
-                    gone, so nobody knows what it may; make late anew, or leave out what is shared \
-                    with it";
+                    gone, so nobody knows what it may; docker rm late first; its volumes stay";
     shares(&host, "late", &[["--pid", "container:late"]], expected);
     let user = "{{.State.Status}} {{.Config.User}}";
     assert_eq!(
@@ -143,7 +141,7 @@ fn one_that_was_adopted_shares_nothing() {
     pass(&host, "ds01-adopt", &[]).ok();
     assert_eq!(done(&host, "alice", &["exec", "old", "id", "-u"]), "20001");
     let expected = "nothing can be shared with old: it was not made by DS01, so nobody knows what \
-                    it may; make old anew, or leave out what is shared with it";
+                    it may; docker rm old first; its volumes stay";
     let all = [["-v", "vol:/vol"], ["--pid", "container:old"]];
     shares(&host, "old", &all, expected);
     done(&host, "alice", &["rm", "-f", "old"]);

@@ -289,12 +289,14 @@ fn keeps_for(host: &TestHost, seconds: f64) {
 }
 
 #[test]
-fn who_shuts_themselves_out_of_their_folder_is_stopped_all_the_same() {
+fn a_folder_that_may_not_be_entered_keeps_no_longer_than_a_file_in_it_would() {
     let host = two();
+    let limits = host.limits_text();
     keeps_for(&host, 3600.0);
-    inside(&host, "thesis", "touch /workspace/.keep-alive\n");
-    is_kept(&host);
     host.run("chmod", &["000", "workspace"]).ok();
+    is_kept(&host);
+    host.limits_yaml(&limits);
+    keeps_for(&host, 3.0);
     is_stopped(&host);
 }
 

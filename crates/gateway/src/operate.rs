@@ -2,10 +2,9 @@
 //! as in the commands, so that a crash ends one request and a driver that hangs holds up one.
 
 use std::{
-    collections::HashMap,
     io::{self, Read, Write},
     process::{ExitCode, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,11 +23,14 @@ use serde_json::{Value, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    sync::Semaphore,
+    time::{Instant, timeout, timeout_at},
 };
 
-use crate::OPERATE;
+use crate::{
+    OPERATE,
+    places::{Place, Places},
+};
 
 /// Processes of one user at a time; who asks for more waits.
 const OF_A_USER: usize = 8;
@@ -36,9 +38,9 @@ const OF_A_USER: usize = 8;
 /// Processes of all users at a time.
 const OF_ALL: usize = 64;
 
-/// What an operation may take beyond the time that it says it takes, and wait for its turn: less
-/// than our commands wait for the gateway. The engine and the driver have limits of their own; this
-/// is for what has none, such as a name service or a file system.
+/// What an operation may take beyond the time that it says it takes, the wait for its turn counted
+/// in: less than our commands wait for the gateway. The engine and the driver have limits of their
+/// own; this is for what has none, such as a name service or a file system.
 const LIMIT: Duration = Duration::from_secs(PENDING.as_secs() - 30);
 
 /// One operation, as that process reads it.
@@ -64,19 +66,19 @@ pub(crate) struct Operations {
 }
 
 /// What lasts as long as somebody has a turn: one of their own, and one of everybody's.
-type Turn = [OwnedSemaphorePermit; 2];
+type Turn = [Place; 2];
 
 /// Who may start a process, in the order in which they asked.
 #[derive(Debug)]
 struct Turns {
-    of: Mutex<HashMap<u32, Arc<Semaphore>>>,
+    of: Places,
     of_all: Arc<Semaphore>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         Self {
-            of: Mutex::default(),
+            of: Places::new(OF_A_USER),
             of_all: Arc::new(Semaphore::new(OF_ALL)),
         }
     }
@@ -85,15 +87,8 @@ impl Default for Turns {
 impl Turns {
     /// Waits for a turn, which lasts while what is returned lives.
     async fn take(&self, uid: u32) -> io::Result<Turn> {
-        let mine = {
-            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-            // Those that nobody has or waits for are as new ones.
-            of.retain(|_, turns| Arc::strong_count(turns) > 1);
-            let new = || Arc::new(Semaphore::new(OF_A_USER));
-            Arc::clone(of.entry(uid).or_insert_with(new))
-        };
         // One's own first: who waits for those keeps nobody else waiting.
-        let mine = mine.acquire_owned().await.map_err(io::Error::other)?;
+        let mine = self.of.take(uid).await?;
         let all = Arc::clone(&self.of_all).acquire_owned().await;
         Ok([mine, all.map_err(io::Error::other)?])
     }
@@ -149,8 +144,12 @@ impl Operations {
             })?,
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
-        let turn = timeout(self.limit, self.turns.take(caller.uid)).await;
-        let turn = turn.map_err(|_| crowded(self.limit))?.map_err(failed)?;
+        let limit = self.limit.saturating_add(ops::takes(name, request));
+        let ends = Instant::now() + limit;
+        // What begins has time left to end.
+        let wait = self.limit / 2;
+        let turn = timeout(wait, self.turns.take(caller.uid)).await;
+        let turn = turn.map_err(|_| crowded(wait))?.map_err(failed)?;
         let mut child = Command::new(self.program)
             .arg(OPERATE)
             .env_clear()
@@ -159,10 +158,9 @@ impl Operations {
             .process_group(0)
             .spawn()
             .map_err(failed)?;
-        let limit = self.limit.saturating_add(ops::takes(name, request));
         // It goes on without a client who has left, and so does its turn.
         let done = tokio::spawn(async move {
-            match timeout(limit, answer(&mut child, &task)).await {
+            match timeout_at(ends, answer(&mut child, &task)).await {
                 Ok(answered) => {
                     drop(turn);
                     answered.map(Some)
@@ -335,7 +333,7 @@ mod tests {
                 turns.push(turn.expect("its turn is not over").unwrap());
             }
             // Nor does anybody wait for a turn for ever.
-            operations.limit = Duration::from_millis(50);
+            operations.limit = Duration::from_millis(100);
             let crowded = failure(&operations, "list", "{}").await.message;
             let message =
                 "no turn within 50ms: a user has 8 operations under way at most, all users 64";
@@ -354,6 +352,9 @@ mod tests {
                 kill: false,
             };
             let request = serde_json::to_string(&stop).unwrap();
+            // Whatever it says, it does not keep its turn for more than an hour.
+            let long = request.replace(":1,", &format!(":{},", u32::MAX));
+            assert_eq!(ops::takes(ops::Stop::NAME, &long).as_secs(), 3600);
             let message = failure(&operations, ops::Stop::NAME, &request)
                 .await
                 .message;

@@ -2,76 +2,66 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    io,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use ds01_core::failure::{Failure, Kind};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Places for each user, and who has them.
+/// One that is taken, until it is dropped.
+pub(crate) type Place = OwnedSemaphorePermit;
+
+/// Places for each user, who get them in the order in which they asked.
 #[derive(Debug)]
 pub(crate) struct Places {
     /// Of each user.
     most: usize,
-    /// What takes one.
-    what: &'static str,
-    taken: Mutex<HashMap<u32, usize>>,
+    of: Mutex<HashMap<u32, Arc<Semaphore>>>,
 }
 
 impl Places {
-    pub(crate) fn new(most: usize, what: &'static str) -> Self {
-        let taken = Mutex::default();
-        Self { most, what, taken }
+    pub(crate) fn new(most: usize) -> Self {
+        let of = Mutex::default();
+        Self { most, of }
     }
 
-    /// Counts one more, until what is returned is dropped.
-    ///
-    /// # Errors
-    ///
-    /// If this user has as many as may be.
-    pub(crate) fn one_of(&self, uid: u32) -> Result<Place<'_>, Failure> {
-        let mut all = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = all.entry(uid).or_default();
-        if *count == self.most {
-            let text = format!("you have {} {}", self.most, self.what);
-            return Err(Failure::new(Kind::Busy, text).with_hint("try again when one of them has"));
-        }
-        *count += 1;
-        Ok(Place { of: self, uid })
-    }
-}
-
-/// One that is taken.
-#[derive(Debug)]
-pub(crate) struct Place<'a> {
-    of: &'a Places,
-    uid: u32,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let mut all = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = all.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                all.remove(&self.uid);
-            }
-        }
+    /// Waits for a place, which lasts while what is returned lives.
+    pub(crate) async fn take(&self, uid: u32) -> io::Result<Place> {
+        let mine = {
+            let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+            // Those that nobody has or waits for are as new ones.
+            of.retain(|_, places| Arc::strong_count(places) > 1);
+            let new = || Arc::new(Semaphore::new(self.most));
+            Arc::clone(of.entry(uid).or_insert_with(new))
+        };
+        mine.acquire_owned().await.map_err(io::Error::other)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
     use super::*;
 
     #[test]
     fn a_third_of_two_waits_for_one_of_them() {
-        let places = Places::new(2, "builds that have not ended");
-        let first = places.one_of(1).unwrap();
-        let _second = places.one_of(1).unwrap();
-        let _somebody_elses = places.one_of(2).unwrap();
-        let refused = places.one_of(1).unwrap_err();
-        assert_eq!(refused.message, "you have 2 builds that have not ended");
+        let places = Places::new(2);
+        let at_once = |uid| {
+            let mut context = Context::from_waker(Waker::noop());
+            match pin!(places.take(uid)).poll(&mut context) {
+                Poll::Ready(place) => Some(place.unwrap()),
+                Poll::Pending => None,
+            }
+        };
+        let first = at_once(1).unwrap();
+        let _second = at_once(1).unwrap();
+        let _somebody_elses = at_once(2).unwrap();
+        assert!(at_once(1).is_none(), "a third of two");
         drop(first);
-        assert!(places.one_of(1).is_ok());
+        assert!(at_once(1).is_some(), "it is still taken");
     }
 }

@@ -23,8 +23,8 @@ use crate::{
     line_watch::{Await, Awaited},
 };
 
-/// How long a gateway is asked again that has not heard what was asked, as while it is restarted:
-/// longer than that takes, and not so long that nobody knows what a command waits for.
+/// How long a gateway is asked again that ended before it heard what was asked, as when it is
+/// restarted: longer than that takes, and not so long that nobody knows what a command waits for.
 const RESTART: Duration = Duration::from_secs(2);
 
 /// How often.
@@ -68,11 +68,14 @@ impl Gateway {
     pub(crate) fn ask<O: Operation>(&self, operation: &O) -> Result<Answered<O::Answer>, Failure> {
         // Nothing that the ledger waits for takes longer.
         let limit = PENDING + operation.takes();
-        let asks = Instant::now();
+        let mut ended = None;
         loop {
             let said = self.begin(O::NAME, operation, limit)?;
             match said.and_then(Asked::finish) {
-                Err(error) if is_unheard(&error) && asks.elapsed() < RESTART => {
+                Err(error)
+                    if is_unheard(&error, ended.is_some())
+                        && ended.get_or_insert_with(Instant::now).elapsed() < RESTART =>
+                {
                     thread::sleep(AGAIN);
                 }
                 said => return answer(said, limit),
@@ -111,16 +114,18 @@ impl Gateway {
     }
 }
 
-/// Whether a request did not come to anybody whole, so that nothing was done about it: nobody
-/// listens, or the other end was closed before all of it was read, which the kernel tells apart
-/// from one that was closed after (unix(7)). What is read by a gateway that dies then is never
-/// asked again.
-fn is_unheard(error: &io::Error) -> bool {
+/// Whether a request did not come whole to a gateway that may be back in a moment, so that nothing
+/// was done about it: the other end was closed before all of it was read, which the kernel tells
+/// apart from one that was closed after (unix(7)). What is read by a gateway that dies then is never
+/// asked again. That nobody listens is a part of a restart only where one has `ended` just before:
+/// systemd keeps the socket meanwhile, and for a gateway that is not there nobody waits.
+fn is_unheard(error: &io::Error, ended: bool) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
-    matches!(
-        error.kind(),
-        ConnectionRefused | NotFound | ConnectionReset | BrokenPipe
-    )
+    match error.kind() {
+        ConnectionReset | BrokenPipe => true,
+        ConnectionRefused | NotFound => ended,
+        _ => false,
+    }
 }
 
 fn failed(error: String) -> Failure {

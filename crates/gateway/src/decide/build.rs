@@ -8,23 +8,26 @@ use std::{
     collections::BTreeMap,
     fs::File,
     os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    time::Duration,
 };
 
 use ds01_core::{
     dockerfile,
     failure::{Failure, Kind},
     image,
+    lifecycle::words,
     route::{Query, write_query},
 };
 use ds01_host::ops::{Steps, steps_of};
 use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
-use tokio::net::UnixStream;
+use tokio::{net::UnixStream, time::timeout};
 
 use super::{Call, Outcome};
 use crate::{
     aside::PATIENCE,
     channel::{self, Answer, Context},
+    places::{Place, Places},
 };
 
 /// What would widen what the build may do, or is another way to name the folder.
@@ -39,12 +42,15 @@ const REFUSED: [&str; 7] = [
     "extrahosts",
 ];
 
+/// How long a build waits for others of its user's.
+const TURN: Duration = Duration::from_secs(10 * 60);
+
 /// The period that a quota of CPU time is a part of, in microseconds: the engine's own default.
 const PERIOD: u64 = 100_000;
 
 impl Call<'_> {
     pub(super) async fn build(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
-        let place = self.gateway.building.one_of(self.caller.uid)?;
+        let place = self.place(&self.gateway.building).await?;
         self.building.get_or_init(|| place);
         let query = self.build_query().await?;
         let context = self.context(channel).await?;
@@ -65,6 +71,19 @@ impl Call<'_> {
         // What was read is what is built, whatever the builder would have made of the original.
         let text = dockerfile.write(&pins);
         self.forward_folder(query, &text, context.length).await
+    }
+
+    /// Waits for a place of the caller's among their builds.
+    async fn place(&self, places: &Places) -> Result<Place, Failure> {
+        let place = timeout(TURN, places.take(self.caller.uid)).await;
+        let place = place.map_err(|_| {
+            let text = format!(
+                "no turn within {}: you have as many builds under way as may be",
+                words(TURN)
+            );
+            Failure::new(Kind::Busy, text).with_hint("try again when one of them has ended")
+        })?;
+        place.map_err(|error| Failure::new(Kind::Failed, error.to_string()))
     }
 
     /// The query for the engine: the caller's own names, and their limits.
@@ -126,7 +145,7 @@ impl Call<'_> {
                 format!("the folder was not received: {error}"),
             )
         };
-        let _receiving = self.gateway.receiving.one_of(self.caller.uid)?;
+        let _receiving = self.place(&self.gateway.receiving).await?;
         let mut options = File::options();
         let file = options
             .read(true)
@@ -177,13 +196,10 @@ impl Call<'_> {
         let seen = self.engine("GET", "/version", None).await?;
         let word = |key: &str| seen[key].as_str().unwrap_or_default().to_string();
         let (system, machine) = (word("Os"), word("Arch"));
-        let own = format!("{system}/{machine}");
-        let is_own = |name: &str| {
-            let name = name.strip_suffix("/v8").unwrap_or(name);
-            name == own || name == machine || name == system
-        };
+        let is_own = |name: &str| is_of(name, &system, &machine);
         match named.into_iter().find(|name| !is_own(name)) {
             Some(other) => {
+                let own = format!("{system}/{machine}");
                 let message = format!("images for {other} are not built here: this host is {own}");
                 Err(Failure::new(Kind::Forbidden, message)
                     .with_hint("leave the platform out of the build and of the Dockerfile"))
@@ -252,6 +268,25 @@ impl Call<'_> {
     }
 }
 
+/// Whether a platform is that of a host, as Docker reads it: it knows some machines by several
+/// names.
+fn is_of(platform: &str, system: &str, machine: &str) -> bool {
+    let platform = platform.to_ascii_lowercase();
+    let platform = platform.strip_suffix("/v8").unwrap_or(&platform);
+    let is_machine = |name: &str| {
+        let name = match name {
+            "x86_64" | "x86-64" => "amd64",
+            "aarch64" => "arm64",
+            name => name,
+        };
+        name == machine
+    };
+    match platform.split_once('/') {
+        Some((name, rest)) => name == system && is_machine(rest),
+        None => platform == system || is_machine(platform),
+    }
+}
+
 /// Puts into a build's query what its steps are held to.
 fn hold(query: &mut Query, steps: Steps) {
     if let Some(slice) = steps.slice {
@@ -292,6 +327,35 @@ mod tests {
             members: Vec::new(),
         };
         Policy::parse(&files).unwrap().0.limits_for("alice")
+    }
+
+    #[test]
+    fn a_platform_is_the_hosts_by_each_name_that_docker_has_for_it() {
+        let own = [
+            ("linux/amd64", "amd64"),
+            ("linux/x86_64", "amd64"),
+            ("Linux/X86-64", "amd64"),
+            ("x86_64", "amd64"),
+            ("linux", "amd64"),
+            ("linux/arm64", "arm64"),
+            ("linux/arm64/v8", "arm64"),
+            ("linux/aarch64", "arm64"),
+            ("AARCH64", "arm64"),
+        ];
+        for (platform, machine) in own {
+            assert!(is_of(platform, "linux", machine), "{platform} {machine}");
+        }
+        let others = [
+            ("linux/arm64", "amd64"),
+            ("linux/aarch64", "amd64"),
+            ("linux/x86_64", "arm64"),
+            ("windows/amd64", "amd64"),
+            ("linux/amd64/v3", "amd64"),
+            ("linux/", "amd64"),
+        ];
+        for (platform, machine) in others {
+            assert!(!is_of(platform, "linux", machine), "{platform} {machine}");
+        }
     }
 
     #[test]

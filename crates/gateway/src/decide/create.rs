@@ -153,7 +153,7 @@ impl Call<'_> {
             };
             return forbidden(
                 format!("nothing can be shared with {name}: it {how}, so nobody knows what it may"),
-                format!("make {name} anew, or leave out what is shared with it"),
+                format!("docker rm {name} first; its volumes stay"),
             );
         }
         Ok(Peer {

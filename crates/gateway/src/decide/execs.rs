@@ -4,22 +4,24 @@ use ds01_core::{
     docker::{ExecBody, Owner, exec},
     failure::{Failure, Kind},
 };
-use ds01_host::users::person;
+use ds01_host::users::{UnknownUser, person};
 
 use super::{Call, Outcome};
-use crate::{body, records::Owned};
+use crate::{aside::PATIENCE, body, records::Owned};
 
 impl Call<'_> {
     pub(super) async fn container_exec(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
         let asked: ExecBody = body::read(self.json()?)?;
-        // A login stands for the uid only where the image says so: here, it does not.
-        let owner = Owner {
-            uid: owned.container.uid,
-            gid: self.gid_of(&owned).await?,
-            login: "",
+        let (as_owner, uid) = (self.is_as_owner(&owned), owned.container.uid);
+        // Elsewhere it is of no use, and not asked for.
+        let gid = match as_owner {
+            true => self.gid_of(&owned).await?,
+            false => uid,
         };
-        let json = body::write(&exec(asked, self.is_as_owner(&owned), owner)?)?;
+        // A login stands for the uid only where the image says so: here, it does not.
+        let login = "";
+        let json = body::write(&exec(asked, as_owner, Owner { uid, gid, login })?)?;
         self.forward_as(
             &format!("/containers/{}/exec", owned.id.0),
             &self.route.query,
@@ -30,14 +32,26 @@ impl Call<'_> {
 
     /// The gid of a container's owner, who is not the admin that calls: what the owner's image runs
     /// would have the admin's rights in the owner's folders.
+    ///
+    /// Of an owner who has left, it is the one that the container was made with; where it was made
+    /// with none, as an adopted one may be, the number of the uid.
     async fn gid_of(&self, owned: &Owned) -> Result<u32, Failure> {
         if self.is_mine(owned) {
             return Ok(self.caller.gid);
         }
         let uid = owned.container.uid;
-        let found = tokio::task::spawn_blocking(move || person(uid)).await;
-        let found = found.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
-        Ok(found?.gid)
+        let found = self.gateway.aside.ask(PATIENCE, move || person(uid));
+        match found.await? {
+            Ok(person) => Ok(person.gid),
+            Err(UnknownUser::Uid(_)) => {
+                let path = format!("/containers/{}/json", owned.id.0);
+                let seen = self.engine("GET", &path, None).await?;
+                let user = seen["Config"]["User"].as_str().unwrap_or_default();
+                let gid = user.strip_prefix(&format!("{uid}:"));
+                Ok(gid.and_then(|gid| gid.parse().ok()).unwrap_or(uid))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whose the exec in the path is: that of its container's owner.

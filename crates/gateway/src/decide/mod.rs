@@ -70,7 +70,7 @@ struct Call<'a> {
     /// The version that is spoken with the engine.
     version: Version,
     /// Its place among its user's builds, if it is one: until the engine's answer has ended.
-    building: OnceLock<Place<'a>>,
+    building: OnceLock<Place>,
 }
 
 /// Reads the request that comes on a channel, and answers it.

@@ -114,9 +114,25 @@ fn what_a_gateway_has_heard_no_other_is_asked() {
 fn a_gateway_that_does_not_come_back_is_told() {
     let dir = Dir::new("gateway-gone");
     let socket = dir.0.join("docker.sock");
-    drop(UnixListener::bind(&socket).unwrap());
-    let failure = asks(&socket).join().unwrap().unwrap_err();
+    let listener = UnixListener::bind(&socket).unwrap();
+    let asked = asks(&socket);
+    comes(&listener);
+    drop(listener);
+    let failure = asked.join().unwrap().unwrap_err();
     assert_eq!(failure.kind, Kind::Unreachable);
     let refused = "Connection refused (os error 111)";
     assert_eq!(failure.causes, [refused]);
+}
+
+#[test]
+fn nobody_is_waited_for_where_no_gateway_was() {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound, TimedOut};
+    let unheard = |kind: io::ErrorKind| [false, true].map(|ended| is_unheard(&kind.into(), ended));
+    for kind in [ConnectionRefused, NotFound] {
+        assert_eq!(unheard(kind), [false, true], "{kind}");
+    }
+    for kind in [ConnectionReset, BrokenPipe] {
+        assert_eq!(unheard(kind), [true, true], "{kind}");
+    }
+    assert_eq!(unheard(TimedOut), [false, false]);
 }

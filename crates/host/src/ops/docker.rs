@@ -158,7 +158,8 @@ pub struct Steps {
 pub fn steps_of(config: Config, caller: Caller) -> Result<Steps, Failure> {
     let RulesOf { limits, person, .. } = rules_of(&config, caller)?;
     let site = Site::new(config, "gateway")?;
-    let abilities = site.abilities()?;
+    // Not what is kept of it: the default runtime can change while the engine runs.
+    let abilities = site.engine().abilities()?;
     if !is_plain(&abilities.runtime) {
         let runtime = &abilities.runtime;
         return Err(fail(

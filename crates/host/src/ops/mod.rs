@@ -139,10 +139,14 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
     (by_gateway.run)(site, caller, request)
 }
 
+/// The longest that an operation may say it takes: at the gateway it has a place of everybody's.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
 /// What the operation of this name may take with this request, beyond what the engine has for a
-/// call. Nothing for what is no such operation.
+/// call: an hour at most. Nothing for what is no such operation.
 pub fn takes(name: &str, request: &str) -> Duration {
-    by_gateway(name).map_or(Duration::ZERO, |by_gateway| (by_gateway.takes)(request))
+    let takes = by_gateway(name).map(|by_gateway| (by_gateway.takes)(request));
+    takes.unwrap_or_default().min(LONGEST)
 }
 
 /// An operation as the gateway knows it, with its request as JSON.

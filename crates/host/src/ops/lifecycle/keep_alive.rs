@@ -80,8 +80,9 @@ fn place<'a>(site: &Site, subject: &'a Subject) -> Option<(&'a Person, PathBuf)>
 fn look_at(site: &Site, person: &Person, path: &Path) -> KeepAlive {
     match site.as_person(person, || touched(path)) {
         Ok(Ok(at)) => KeepAlive::Touched(at),
-        // No file, or no folder; a link is none of ours. Nor is what they may not see themselves.
-        Ok(Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES)) => KeepAlive::Absent,
+        // No file, or no folder; a link is none of ours.
+        Ok(Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP)) => KeepAlive::Absent,
+        // Refused, too: a server may want a ticket that its owner has only while at work.
         Ok(Err(_)) | Err(_) => KeepAlive::Unknown,
     }
 }
