@@ -276,9 +276,12 @@ fn who_sends_two_folders_slowly_keeps_nobody_else_waiting_and_a_third_comes_afte
     let (first, second) = (begun(), begun());
     let archive = [file("Dockerfile", GOOD)];
     let built = |user| build(&host, user, "", &archive).status;
+    // By the end of a whole build that began after them, the two have their places.
+    assert_eq!(built("bob"), 200);
     thread::scope(|scope| {
         let third = scope.spawn(|| built("alice"));
         assert_eq!(built("bob"), 200);
+        assert!(!third.is_finished(), "a third beside two");
         drop(first);
         assert_eq!(third.join().unwrap(), 200);
     });
