@@ -131,20 +131,16 @@ impl Allocation {
     /// Whether this intent was to make the container that the engine shows: it has its name and
     /// its devices. A container of somebody else may have taken the name first.
     pub fn awaits(&self, sighting: &Sighting) -> bool {
+        if self.id.is_some() || self.container.to_string() != sighting.name {
+            return false;
+        }
         let label = |key| sighting.labels.get(key).map_or("", String::as_str);
-        let uuids = label(label::GPU_UUIDS).split([' ', ',']);
-        let meant: BTreeSet<_> = self
-            .devices
-            .iter()
-            .map(|held| held.uuid.0.as_str())
+        let given: BTreeSet<_> = label(label::GPU_UUIDS)
+            .split([' ', ','])
+            .filter(|uuid| !uuid.is_empty())
             .collect();
-        self.id.is_none()
-            && self.container.to_string() == sighting.name
-            && label(label::MANAGED) == "true"
-            && uuids
-                .filter(|uuid| !uuid.is_empty())
-                .collect::<BTreeSet<_>>()
-                == meant
+        let meant = self.devices.iter().map(|held| held.uuid.0.as_str());
+        label(label::MANAGED) == "true" && given == meant.collect()
     }
 }
 

@@ -364,7 +364,10 @@ fn note_marks(ledger: &mut Ledger, seen: &Seen, now: Timestamp) {
         return;
     };
     let free = |c: &Sighting| seen.claims.get(&c.id) == Some(&None);
-    if news.iter().all(|c| free(c) || ledger.accounts_for(&c.id)) {
+    // By a look from before its intent it is free, and nobody would list it again to confirm it.
+    let awaited = |c: &Sighting| ledger.allocations.iter().any(|entry| entry.awaits(c));
+    let told = |c: &Sighting| !awaited(c) && (free(c) || ledger.accounts_for(&c.id));
+    if news.iter().all(told) {
         // The clock may have been set back since. What is newer than one of which nothing can be told
         // would keep that from being listed again.
         let until = seen.asked_at.min(now);

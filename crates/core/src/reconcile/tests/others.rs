@@ -51,6 +51,21 @@ fn a_container_that_an_intent_awaits_is_no_stranger_and_not_yet_known() {
 }
 
 #[test]
+fn one_without_devices_is_no_mark_either_while_an_intent_awaits_it() {
+    let coming = Allocation {
+        changed: 11,
+        ..intent(A, &[], pending(1))
+    };
+    let mut seen = complete(&[sighting(A, &[], State::Created)]);
+    seen.containers[0].created = NOW - SETTLED;
+    seen.claims.insert(id(A), None);
+    let mut ledger = ledger(&[coming]);
+    let before = ledger.clone();
+    assert_eq!(reconcile(&mut ledger, &seen, NOW), []);
+    assert_eq!(ledger, before);
+}
+
+#[test]
 fn a_stranger_under_the_name_of_an_intent_keeps_its_devices() {
     let mut seen = complete(&[foreign(A, State::Running)]);
     seen.claims.insert(id(A), Some(named("GPU-1")));
