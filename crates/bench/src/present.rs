@@ -29,9 +29,10 @@ const OWN: usize = 5;
 pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
     let file = LedgerFile::new(&host.state_dir());
     let locked = file.lock()?;
-    let Stored::Whole(mut ledger) = locked.stored.clone() else {
+    let Stored::Whole(ledger) = &locked.stored else {
         return Err("the ledger is not whole".into());
     };
+    let mut ledger = Ledger::clone(ledger);
     // By id, as our commands create: for a name the engine reads the image at every list.
     let image = raw::ask(&host.engine().socket(), "GET", "/images/ds01-base/json", "")?;
     for number in ledger.allocations.len()..present {

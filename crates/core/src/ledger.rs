@@ -1,5 +1,7 @@
 //! Who holds which device: one value, changed by one process at a time.
 
+mod as_text;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -362,21 +364,6 @@ impl Ledger {
             .filter(|c| !settled(c))
             .map(|c| c.id.clone())
             .collect();
-    }
-}
-
-/// Engine names are stored as the text that Docker knows.
-mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::name::EngineName;
-
-    pub(super) fn serialize<S: Serializer>(name: &EngineName, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(name)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<EngineName, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
     }
 }
 

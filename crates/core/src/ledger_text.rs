@@ -8,7 +8,7 @@
 //! power cut the file may be old or torn, and this is how a torn one is known. An old one is
 //! made good by the engine's list.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::ledger::Ledger;
@@ -47,7 +47,7 @@ pub enum Damage {
     Foreign(String),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Envelope<'a> {
     version: u32,
     crc32: String,
@@ -98,15 +98,10 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
 ///
 /// Never for a ledger of ours: JSON has a form for each of its values.
 pub fn write(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
-    let ledger = serde_json::value::to_raw_value(ledger)?;
-    let envelope = Envelope {
-        version: VERSION,
-        crc32: checksum(ledger.get()),
-        ledger: &ledger,
-    };
-    let mut bytes = serde_json::to_vec(&envelope)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let ledger = serde_json::to_string(ledger)?;
+    let sum = checksum(&ledger);
+    let text = format!("{{\"version\":{VERSION},\"crc32\":\"{sum}\",\"ledger\":{ledger}}}\n");
+    Ok(text.into_bytes())
 }
 
 fn checksum(text: &str) -> String {

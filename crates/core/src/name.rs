@@ -112,9 +112,8 @@ impl FromStr for EngineName {
         let Some((name, uid)) = text.rsplit_once(SEPARATOR) else {
             return Err(InvalidName::Separator(text.into()));
         };
-        let canonical =
-            |uid: &u32| uid.to_string().len() == text.len() - name.len() - SEPARATOR.len();
-        match uid.parse().ok().filter(canonical) {
+        let canonical = uid == "0" || uid.starts_with(|first: char| ('1'..='9').contains(&first));
+        match uid.parse().ok().filter(|_| canonical) {
             Some(uid) if !name.contains(|c: char| c.is_ascii_uppercase()) => Ok(Self {
                 name: name.parse()?,
                 uid,

@@ -98,10 +98,12 @@ impl Records {
         let all: Vec<Owned> = match self.ledger.read()? {
             Stored::Whole(ledger) => {
                 stamp = stamp.filter(|stamp| stamp.is_of(&ledger));
-                let entries = ledger.allocations.into_iter();
+                let entries = ledger.allocations.iter();
                 let owned = entries.filter_map(|entry| {
-                    let container = entry.container;
-                    entry.id.map(|id| Owned { id, container })
+                    Some(Owned {
+                        id: entry.id.clone()?,
+                        container: entry.container.clone(),
+                    })
                 });
                 owned.collect()
             }
@@ -194,7 +196,7 @@ mod tests {
                 (1..100).all(|number| {
                     let (mut ledger, locked) = (Ledger::default(), file.lock().unwrap());
                     if let Stored::Whole(known) = &locked.stored {
-                        ledger = known.clone();
+                        ledger = Ledger::clone(known);
                     }
                     locked.save(&mut ledger).unwrap();
                     ledger.put(entry(number));

@@ -16,7 +16,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -94,7 +94,7 @@ impl UserError for StateError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
     /// A ledger that is whole.
-    Whole(Ledger),
+    Whole(Arc<Ledger>),
     /// Something else: it has to be rebuilt.
     Damaged(Damage),
 }
@@ -104,7 +104,7 @@ pub enum Stored {
 pub struct LedgerFile {
     dir: PathBuf,
     /// What was read last, and its bytes: under the lock it is nearly always the same again.
-    last: Mutex<Option<(Vec<u8>, Ledger)>>,
+    last: Mutex<Option<(Vec<u8>, Arc<Ledger>)>>,
 }
 
 impl LedgerFile {
@@ -168,17 +168,18 @@ impl LedgerFile {
                     return Err(StateError::Unusable { path, source });
                 }
                 Err(_) if self.dir.exists() => return Ok(Stored::Damaged(Damage::Missing)),
-                Err(_) => return Ok(Stored::Whole(Ledger::default())),
+                Err(_) => return Ok(Stored::Whole(Arc::default())),
             };
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((known, ledger)) = &*last
                 && *known == bytes
             {
-                return Ok(Stored::Whole(ledger.clone()));
+                return Ok(Stored::Whole(Arc::clone(ledger)));
             }
             match ledger_text::read(&bytes) {
                 Ok(ledger) => {
-                    *last = Some((bytes, ledger.clone()));
+                    let ledger = Arc::new(ledger);
+                    *last = Some((bytes, Arc::clone(&ledger)));
                     return Ok(Stored::Whole(ledger));
                 }
                 // Two saves while we read have made it the spare, and written to it: what is

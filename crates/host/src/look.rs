@@ -4,7 +4,10 @@
 //! containers that hold devices or are the caller's, by id, and all that are newer than a mark
 //! of the ledger. After a loss, or when all marks are gone, everything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use ds01_core::{
     admit::Denied,
@@ -83,7 +86,7 @@ impl Site {
         if *scope == Scope::Nothing {
             // Nothing was asked, so it does not matter how the ledger was before.
             return Ok(Look {
-                before: Stored::Whole(Ledger::default()),
+                before: Stored::Whole(Arc::default()),
                 seen: Seen {
                     asked: Some(BTreeSet::new()),
                     ..Seen::default()

@@ -236,7 +236,7 @@ impl Site {
                 }
                 Stored::Damaged(_) => break (locked, now, None),
                 Stored::Whole(old) => {
-                    let mut ledger = old.clone();
+                    let mut ledger = Ledger::clone(old);
                     let changes = reconcile(&mut ledger, &look.seen, now);
                     let strangers = self.strangers(&changes);
                     if strangers.is_empty() {
@@ -250,7 +250,7 @@ impl Site {
         };
         let seen = &longer.as_ref().unwrap_or(look).seen;
         let old = match &locked.stored {
-            Stored::Whole(old) => Some(old),
+            Stored::Whole(old) => Some(&**old),
             Stored::Damaged(_) => None,
         };
         let (mut ledger, changes) = match reconciled {
@@ -317,7 +317,7 @@ impl Site {
         let now = clock::now();
         match &look.before {
             Stored::Whole(ledger) => {
-                let mut ledger = ledger.clone();
+                let mut ledger = Ledger::clone(ledger);
                 reconcile(&mut ledger, &look.seen, now);
                 Ok(ledger)
             }

@@ -28,7 +28,7 @@ impl Drop for Dir {
 
 fn ledger_of(stored: &Stored) -> Ledger {
     match stored {
-        Stored::Whole(ledger) => ledger.clone(),
+        Stored::Whole(ledger) => Ledger::clone(ledger),
         Stored::Damaged(damage) => panic!("{damage}"),
     }
 }
@@ -64,7 +64,7 @@ fn whoever_reads_a_file_that_is_the_spare_by_then_reads_the_ledger_instead() {
         half.write_all(b"{").unwrap();
         fs::rename(&whole, &path).unwrap();
         drop(half);
-        assert_eq!(reader.join().unwrap(), Stored::Whole(Ledger::default()));
+        assert_eq!(reader.join().unwrap(), Stored::Whole(Arc::default()));
     });
 }
 
@@ -111,5 +111,5 @@ fn a_state_directory_without_its_ledger_has_lost_it() {
         Stored::Damaged(Damage::Missing)
     );
     let new = LedgerFile::new(&dir.0.join("none"));
-    assert_eq!(new.read().unwrap(), Stored::Whole(Ledger::default()));
+    assert_eq!(new.read().unwrap(), Stored::Whole(Arc::default()));
 }

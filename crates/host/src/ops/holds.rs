@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ds01_core::{
     failure::{Failure, Kind},
-    ledger::Allocation,
+    ledger::{Allocation, Ledger},
     line,
     reconcile::{Change, reconcile},
 };
@@ -86,7 +86,7 @@ impl Operation for EndHolds {
                 learned
             }
             (Stored::Whole(ledger), true) => {
-                reconcile(&mut ledger.clone(), &look.seen, clock::now())
+                reconcile(&mut Ledger::clone(ledger), &look.seen, clock::now())
             }
             (Stored::Damaged(damage), true) => {
                 site.notice(format!("the ledger would be rebuilt: {damage}"));

@@ -1,6 +1,6 @@
 //! What the operations on the waiting line share.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ds01_core::{
     device::Inventory,
@@ -107,7 +107,7 @@ pub(super) fn reserved(ledger: &Ledger, now: Timestamp) -> Vec<Reservation> {
 }
 
 /// The ledger as it is stored: the line is in it and nowhere else.
-pub(super) fn stored(site: &Site) -> Result<Ledger, Failure> {
+pub(super) fn stored(site: &Site) -> Result<Arc<Ledger>, Failure> {
     match site.ledger.read()? {
         Stored::Whole(ledger) => Ok(ledger),
         Stored::Damaged(damage) => Err(fail(

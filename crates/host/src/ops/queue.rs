@@ -97,7 +97,7 @@ impl Operation for Queue {
     type Answer = QueueStatus;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<QueueStatus, Failure> {
-        Ok(status(&stored(site)?, caller.uid, clock::now()))
+        Ok(status(&*stored(site)?, caller.uid, clock::now()))
     }
 }
 

@@ -264,7 +264,7 @@ fn a_ledger_is_damaged_waiting_or_whole() {
             grants_after,
             ..Ledger::default()
         };
-        whole(&Stored::Whole(ledger), NOW).verdict
+        whole(&Stored::Whole(ledger.into()), NOW).verdict
     };
     assert_eq!(until(None), Verdict::Ok);
     assert_eq!(until(Some(NOW)), Verdict::Ok);
