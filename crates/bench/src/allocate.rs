@@ -100,6 +100,7 @@ pub(crate) fn once(name: &str) -> Result<()> {
             group: String::new(),
             ends: None,
             passed: None,
+            late: Vec::new(),
             changed: 0,
         });
         Ok(())

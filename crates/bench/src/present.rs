@@ -90,6 +90,7 @@ fn add(
         group: String::new(),
         ends: None,
         passed: None,
+        late: Vec::new(),
         changed: 0,
     });
     Ok(())

@@ -142,6 +142,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
                 group: String::new(),
                 ends: None,
                 passed: None,
+                late: Vec::new(),
                 changed: 0,
             });
             Ok(devices)

@@ -100,6 +100,10 @@ pub struct Allocation {
     /// Whom it passed in line.
     #[serde(default)]
     pub passed: Option<Passed>,
+    /// The devices of earlier intents of this name, whose makers died: the container of one of those
+    /// may turn up in the place of this one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Vec<Held>>,
     /// The ledger's generation when this entry was last changed.
     pub changed: u64,
 }
@@ -130,19 +134,39 @@ impl Allocation {
         self.devices.iter().map(|held| held.share).sum()
     }
 
-    /// Whether this intent was to make the container that the engine shows: it has its name and
-    /// its devices. A container of somebody else may have taken the name first.
+    /// Whether this intent, or an earlier one of its name, was to make the container that the engine
+    /// shows. A container of somebody else may have taken the name first.
     pub fn awaits(&self, sighting: &Sighting) -> bool {
+        self.meant(sighting).is_some()
+    }
+
+    /// The devices of the container that the engine shows, if it is [awaited](Self::awaits).
+    pub(crate) fn meant(&self, sighting: &Sighting) -> Option<&[Held]> {
         if self.id.is_some() || self.container.to_string() != sighting.name {
-            return false;
+            return None;
         }
         let label = |key| sighting.labels.get(key).map_or("", String::as_str);
         let given: BTreeSet<_> = label(label::GPU_UUIDS)
             .split([' ', ','])
             .filter(|uuid| !uuid.is_empty())
             .collect();
-        let meant = self.devices.iter().map(|held| held.uuid.0.as_str());
-        label(label::MANAGED) == "true" && given == meant.collect()
+        let is_given = |devices: &&Vec<Held>| {
+            let uuids = devices.iter().map(|held| held.uuid.0.as_str());
+            given == uuids.collect()
+        };
+        let mut all = std::iter::once(&self.devices).chain(&self.late);
+        let is_ours = label(label::MANAGED) == "true";
+        all.find(is_given).filter(|_| is_ours).map(Vec::as_slice)
+    }
+
+    /// The devices of all whose container this one is waited for as: its own, and those of the
+    /// intents before it.
+    pub fn candidates(&self) -> Vec<Vec<Held>> {
+        let mut all = self.late.clone();
+        if !all.contains(&self.devices) {
+            all.push(self.devices.clone());
+        }
+        all
     }
 }
 

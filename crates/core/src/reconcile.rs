@@ -199,7 +199,13 @@ fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timesta
 
 /// Takes over a container whose maker did not note its id, unless it still may.
 fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
+    let late = entry
+        .meant(sighting)
+        .filter(|meant| *meant != entry.devices);
+    let late = late.map(<[Held]>::to_vec);
     entry.holding = match &entry.holding {
+        // Whoever makes another one now will find its name taken.
+        _ if late.is_some() => Holding::Released,
         Holding::Pending {
             creator: Some(maker),
             lapses,
@@ -210,6 +216,10 @@ fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
         // An orphan holds nothing: it gets its devices when it starts, if they are free.
         _ => Holding::Released,
     };
+    if let Some(devices) = late {
+        entry.devices = devices;
+    }
+    entry.late.clear();
     entry.id = Some(sighting.id.clone());
 }
 

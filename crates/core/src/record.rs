@@ -155,6 +155,7 @@ impl Record {
             group: self.group.clone(),
             ends: None,
             passed: None,
+            late: Vec::new(),
             changed: 0,
         })
     }

@@ -113,6 +113,7 @@ fn allocation(owned: &str) -> Allocation {
         group: String::new(),
         ends: None,
         passed: None,
+        late: Vec::new(),
         changed: 0,
     }
 }

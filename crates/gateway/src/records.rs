@@ -175,6 +175,7 @@ mod tests {
             group: String::new(),
             ends: None,
             passed: None,
+            late: Vec::new(),
             changed: 0,
         }
     }

@@ -294,6 +294,7 @@ fn allocation(request: &Request, devices: &[Held], limits: &Limits, now: Timesta
         group: limits.group.clone(),
         ends: limits.max_runtime.map(|run| now + run),
         passed: None,
+        late: Vec::new(),
         changed: 0,
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn intent(container: &str, devices: &[Device], holding: Holding) -> A
         group: String::new(),
         ends: None,
         passed: None,
+        late: Vec::new(),
         changed: 0,
     }
 }

@@ -98,6 +98,19 @@ impl Engine {
         self.next
     }
 
+    /// What was asked for at `at`, or before it for a container of the same name: a name is taken as
+    /// soon as the engine is asked.
+    pub(crate) fn take(&mut self, at: usize) -> Ask {
+        let name = |ask: &Ask| match &ask.wish {
+            Wish::Create { name, .. } => Some(name.clone()),
+            Wish::Start(_) => None,
+        };
+        let wanted = name(&self.asks[at]);
+        let is_same = |ask: &Ask| wanted.is_some() && name(ask) == wanted;
+        let first = self.asks.iter().position(is_same);
+        self.asks.remove(first.unwrap_or(at))
+    }
+
     /// The newest first, as it was asked for them.
     pub(crate) fn list(&self) -> Vec<&Container> {
         let mut list: Vec<_> = self.containers.iter().collect();

@@ -1,8 +1,8 @@
 //! What happens to the model.
 
 use ds01_core::{
-    container::State,
-    device::{Activity, Claim, Device, Slot, Uuid},
+    container::{ContainerId, State},
+    device::{Activity, Claim, Device, Held, Inventory, Slot, Uuid},
     ledger::Process,
     share::Share,
     time::Timestamp,
@@ -97,7 +97,11 @@ impl World {
     }
 
     fn resolve(&mut self, at: usize, fate: Fate) {
-        let ask = self.engine.asks.remove(at);
+        let ask = self.engine.take(at);
+        let fate = match &ask.wish {
+            Wish::Start(id) if !self.can_start(id) => Fate::Refused,
+            _ => fate,
+        };
         let done = matches!(fate, Fate::Done | Fate::DoneUnanswered);
         self.story
             .push(format!("{}: {fate:?} {:?}", ask.number, ask.wish));
@@ -158,7 +162,7 @@ impl World {
         self.story
             .push(format!("docker {how} {}", container.sighting.id));
         match (how, container.is_up()) {
-            (0, false) => {
+            (0, false) if exist(container, &self.inventory) => {
                 container.sighting.state = State::Running;
                 container.behind = true;
             }
@@ -171,8 +175,20 @@ impl World {
         }
     }
 
-    /// GPU 0 is whole; 1 is whole, or three MIG devices. Few, so that many want the same.
+    /// Whether NVIDIA's hook lets it start.
+    fn can_start(&self, id: &ContainerId) -> bool {
+        let container = self.engine.get(id);
+        container.is_none_or(|container| exist(container, &self.inventory))
+    }
+
+    /// GPU 0 is whole; 1 is whole, or three MIG devices. Few, so that many want the same. The driver
+    /// refuses to change what is in use.
     pub(crate) fn partition(&mut self) {
+        let on_it = |held: &Held| held.slot.gpu == 1;
+        let mut used = self.engine.containers.iter().filter(|c| c.is_up());
+        if used.any(|c| c.devices.iter().flatten().any(on_it)) {
+            return;
+        }
         let device = |gpu: u32, mig: Option<u32>, share| Device {
             uuid: Uuid(mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))),
             gpu: Uuid(format!("GPU-{gpu}")),
@@ -197,11 +213,6 @@ impl World {
     }
 
     pub(crate) fn pass(&mut self, seconds: u64) {
-        // A process does not stand still for long but where it waits for the engine or its user.
-        if seconds >= LIMIT {
-            self.procs
-                .retain(|proc| !matches!(proc.stage, Stage::Granted { .. }));
-        }
         while let Some(at) = self
             .engine
             .asks
@@ -235,6 +246,17 @@ impl World {
         self.story.push("lost".into());
         self.lost = true;
     }
+}
+
+/// Whether all devices of a container exist.
+fn exist(container: &Container, inventory: &Inventory) -> bool {
+    let exists = |held: &Held| {
+        inventory
+            .devices
+            .iter()
+            .any(|device| device.uuid == held.uuid)
+    };
+    container.devices.iter().flatten().all(exists)
 }
 
 fn index<T>(all: &[T], which: usize) -> Option<usize> {

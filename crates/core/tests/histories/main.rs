@@ -8,6 +8,7 @@
 
 mod engine;
 mod events;
+mod notes;
 mod process;
 mod truth;
 mod world;

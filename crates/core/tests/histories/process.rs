@@ -14,6 +14,7 @@ use ds01_core::{
 
 use crate::{
     engine::{Wish, wish_of},
+    notes::{confirm, give_back, is_of, is_over, keep, note_stop},
     world::World,
 };
 
@@ -105,6 +106,9 @@ impl Proc {
             }
             (_, Stage::Listed(look)) => self.decide(world, &look),
             (job, Stage::Granted { devices, before }) => {
+                if !self.renew(world) {
+                    return self.stage = Stage::Over;
+                }
                 let wish = match job {
                     Job::Create(name, _) => wish_of(name, &devices),
                     Job::Start(_, id) | Job::Stop(_, id) | Job::Remove(_, id) => {
@@ -129,23 +133,29 @@ impl Proc {
                 give_back(world, name, unanswered, before);
                 Stage::Over
             }
-            (Job::Start(name, id), Stage::Done { .. }) => {
-                set(world, name, id, Holding::Live);
+            (Job::Start(_, id), Stage::Done { .. }) => {
+                let given_up = keep(world, id, |entry, _| entry.holding = Holding::Live);
+                if given_up {
+                    let now = world.now;
+                    let up = world
+                        .engine
+                        .get_mut(id)
+                        .filter(|container| container.is_up());
+                    up.into_iter().for_each(|container| container.stop(now));
+                }
                 Stage::Over
             }
-            (Job::Start(name, id), Stage::Failed { unanswered, before }) => {
-                let lapses = world.now + PENDING;
-                let pending = Holding::Pending {
-                    creator: None,
-                    lapses,
-                };
+            (Job::Start(_, id), Stage::Failed { unanswered, before }) => {
                 let before = before.filter(|_| !unanswered);
-                set(
-                    world,
-                    name,
-                    id,
-                    before.map_or(pending, |entry| entry.holding),
-                );
+                keep(world, id, |entry, now| {
+                    let pending = Holding::Pending {
+                        creator: None,
+                        lapses: now + PENDING,
+                    };
+                    if is_of(entry, &self.this) {
+                        entry.holding = before.map_or(pending, |entry| entry.holding);
+                    }
+                });
                 Stage::Over
             }
             (Job::Stop(name, id), Stage::Ended { already }) => {
@@ -167,6 +177,34 @@ impl Proc {
             (_, asked @ Stage::Asked { .. }) => asked,
             _ => Stage::Over,
         };
+    }
+
+    /// Right before the engine is asked, the intent is made to last as long as that may take.
+    fn renew(&self, world: &mut World) -> bool {
+        let pending = Holding::Pending {
+            creator: Some(self.this.clone()),
+            lapses: world.now + PENDING,
+        };
+        let mut stands = false;
+        match &self.job {
+            Job::Create(name, _) => world.change_only(|ledger, now| {
+                let ours =
+                    |e: &&Allocation| is_of(e, &self.this) && e.id.is_none() && !is_over(e, now);
+                stands = ledger.entry(name).filter(ours).is_some()
+                    && ledger.change(name, |entry| entry.holding = pending);
+            }),
+            Job::Start(_, id) | Job::Stop(_, id) | Job::Remove(_, id) => {
+                let given_up = keep(world, id, |entry, _| {
+                    stands = true;
+                    if is_of(entry, &self.this) || matches!(entry.holding, Holding::Stopped { .. })
+                    {
+                        entry.holding = pending;
+                    }
+                });
+                stands &= !given_up;
+            }
+        }
+        stands
     }
 
     /// Under the lock. What is granted is checked against all that there was to see.
@@ -201,6 +239,10 @@ impl Proc {
                         group: limits.group.clone(),
                         ends: None,
                         passed: None,
+                        late: orphan
+                            .as_ref()
+                            .map(Allocation::candidates)
+                            .unwrap_or_default(),
                         changed: 0,
                     });
                     Some((devices.clone(), orphan, devices))
@@ -270,79 +312,8 @@ fn end(world: &mut World, id: &ContainerId, remove: bool) -> Stage {
     Stage::Ended { already }
 }
 
-fn note_stop(world: &mut World, name: &EngineName, id: &ContainerId, already: bool) {
-    let stop = |ledger: &mut Ledger, now| {
-        ledger.change(name, |entry| {
-            let known = match entry.holding {
-                Holding::Stopped { .. } | Holding::Released => true,
-                Holding::Pending { .. } => already,
-                _ => false,
-            };
-            if entry.id.as_ref() == Some(id) && !known {
-                entry.holding = Holding::Stopped { since: now };
-            }
-        });
-        Some(())
-    };
-    let mut look = world.read();
-    look = if already {
-        world.list(look, Some(name.uid))
-    } else {
-        unseen(look)
-    };
-    world.change(&look, stop);
-}
-
 /// A look that asks the engine nothing.
 pub(crate) fn unseen(mut look: Look) -> Look {
     look.seen.asked = Some(BTreeSet::new());
     look
-}
-
-fn set(world: &mut World, name: &EngineName, id: &ContainerId, holding: Holding) {
-    world.change_only(|ledger, _| {
-        if ledger
-            .entry(name)
-            .is_some_and(|e| e.id.as_ref() == Some(id))
-        {
-            ledger.change(name, |entry| entry.holding = holding);
-        }
-    });
-}
-
-fn give_back(world: &mut World, name: &EngineName, unanswered: bool, orphan: Option<Allocation>) {
-    world.change_only(|ledger, _| {
-        if unanswered {
-            ledger.change(name, |entry| {
-                if let Holding::Pending { creator, .. } = &mut entry.holding {
-                    *creator = None;
-                }
-            });
-        } else if ledger.entry(name).is_some_and(|entry| entry.id.is_none()) {
-            ledger.remove(name);
-            orphan.into_iter().for_each(|orphan| ledger.put(orphan));
-        }
-    });
-}
-
-fn confirm(world: &mut World, name: &EngineName, id: &ContainerId, devices: &[Held]) {
-    let mut confirmed = false;
-    world.change_only(|ledger, now| {
-        let ours = |entry: &&Allocation| {
-            entry.holds(now)
-                && entry.devices == devices
-                && entry.id.as_ref().is_none_or(|known| known == id)
-        };
-        if ledger.entry(name).filter(ours).is_some() {
-            confirmed = ledger.change(name, |entry| {
-                entry.id = Some(id.clone());
-                entry.holding = Holding::Live;
-            });
-        }
-    });
-    if !confirmed {
-        world.engine.remove(id);
-        world.forget(name, id);
-        give_back(world, name, false, None);
-    }
 }

@@ -98,6 +98,7 @@ pub(crate) fn give(ledger: &mut Ledger, world: &World, uid: u32, devices: &[Held
         group: world.limits(uid).group,
         ends: None,
         passed: None,
+        late: Vec::new(),
         changed: 0,
     });
 }

@@ -204,6 +204,7 @@ impl World {
             group: limits.group.clone(),
             ends: limits.max_runtime.map(|run| self.now + run),
             passed: None,
+            late: Vec::new(),
             changed: 0,
         });
     }

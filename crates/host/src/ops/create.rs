@@ -115,7 +115,7 @@ impl Operation for Create {
         if self.dry_run {
             return Ok(Creation::Made(created(None)));
         }
-        let made = make(site, &draft, &devices);
+        let made = make(site, &draft, &granted);
         let id = finish(site, &draft.order, granted, made)?;
         Ok(Creation::Made(created(Some(id))))
     }
@@ -161,6 +161,7 @@ pub(super) fn finish(
         devices,
         used,
         orphan,
+        ..
     } = granted;
     match made {
         Ok(made) => {

@@ -28,7 +28,7 @@ use super::{
     create::{Creation, Made, WaitUntil, finish},
     draft::{self, Order},
     folders,
-    grant::{Ask, grant},
+    grant::{Ask, Granted, grant},
     make::{Unmade, name_image},
 };
 use crate::{
@@ -207,14 +207,7 @@ impl Operation for DockerCreate {
             Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
         };
         let mut warnings = Vec::new();
-        let made = make(
-            site,
-            &order,
-            planned,
-            &granted.devices,
-            &self.found,
-            &mut warnings,
-        );
+        let made = make(site, &order, planned, &granted, &self.found, &mut warnings);
         let id = finish(site, &order, granted, made)?;
         Ok(Creation::Made(DockerCreated { id, warnings }))
     }
@@ -264,10 +257,11 @@ fn make(
     site: &Site,
     order: &Order,
     planned: Planned,
-    devices: &[Held],
+    granted: &Granted,
     found: &DockerFound,
     warnings: &mut Vec<String>,
 ) -> Result<Made, Unmade> {
+    let devices = granted.devices.as_slice();
     let interface = planned.interface.as_str();
     let labels = labels(site, order, devices, found, interface)?;
     let abilities = site.abilities()?;
@@ -327,6 +321,9 @@ fn make(
         Failure::from(refused)
     })?;
     warnings.extend(told);
+    granted
+        .renew(site, &order.container)
+        .inspect_err(|_| mounts.iter().for_each(|place| site.unstage(place)))?;
     match site.engine().create_as(&order.container, &body) {
         Ok(id) => Ok(Made {
             id,

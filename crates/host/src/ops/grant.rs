@@ -5,7 +5,7 @@ use ds01_core::{
     device::{Held, Inventory},
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Holding, Ledger, PENDING},
+    ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
     line::Turn,
     name::EngineName,
     queue::{Asked, Wait},
@@ -15,6 +15,7 @@ use ds01_core::{
 use super::{
     create::{Creation, WaitUntil},
     draft::Order,
+    intent::{is_of_this_process, pending},
     line::{joined, log_turns, serve, terms_today},
 };
 use crate::{
@@ -102,14 +103,15 @@ pub(super) fn grant(
             container: container.clone(),
             id: None,
             devices: devices.clone(),
-            holding: Holding::Pending {
-                creator: clock::this_process(),
-                lapses: now + PENDING,
-            },
+            holding: pending(now),
             hold: order.limits.gpu_hold_after_stop,
             group: order.limits.group.clone(),
             ends: None,
             passed,
+            late: orphan
+                .as_ref()
+                .map(Allocation::candidates)
+                .unwrap_or_default(),
             changed: 0,
         });
         serve(ledger, None);
@@ -117,6 +119,7 @@ pub(super) fn grant(
             devices,
             used,
             orphan,
+            since: now,
         }))
     };
     let decided = if ask.dry_run {
@@ -177,6 +180,34 @@ pub(super) struct Granted {
     pub(super) used: Vec<Turn>,
     /// The intent of a process that died, which this one replaced: its container may yet turn up.
     pub(super) orphan: Option<Allocation>,
+    /// When.
+    since: Timestamp,
+}
+
+impl Granted {
+    /// Makes sure, right before the engine is asked, that it is kept for as long as that may take.
+    ///
+    /// # Errors
+    ///
+    /// Status 6 if it was given up: what lay between, such as the file system of a folder, took too long.
+    pub(super) fn renew(&self, site: &Site, container: &EngineName) -> Result<(), Failure> {
+        if clock::now() + SETTLED < self.since + PENDING {
+            return Ok(());
+        }
+        site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+            let entry = ledger.entry(container);
+            if !entry.is_some_and(|entry| entry.id.is_none() && is_of_this_process(entry)) {
+                let name = &container.name;
+                return Err(fail(
+                    Kind::Busy,
+                    format!("making {name} took too long: what was kept for it was given up"),
+                    "try again".into(),
+                ));
+            }
+            ledger.change(container, |entry| entry.holding = pending(now));
+            Ok(())
+        })
+    }
 }
 
 /// The container does not exist: its devices are free at once. If the engine did not answer it

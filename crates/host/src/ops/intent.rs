@@ -37,7 +37,7 @@ enum Kept {
     Gone,
 }
 
-/// What an entry holds by while this process asks for its container to run.
+/// What an entry holds by while this process asks for its container to be made, or to run.
 pub(super) fn pending(now: Timestamp) -> Holding {
     Holding::Pending {
         creator: clock::this_process(),
@@ -45,7 +45,7 @@ pub(super) fn pending(now: Timestamp) -> Holding {
     }
 }
 
-fn is_of_this_process(entry: &Allocation) -> bool {
+pub(super) fn is_of_this_process(entry: &Allocation) -> bool {
     matches!(&entry.holding, Holding::Pending { creator, .. } if *creator == clock::this_process())
 }
 

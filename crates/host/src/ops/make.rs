@@ -11,7 +11,7 @@ use ds01_core::{
     spec::{Mount, Plan, spec},
 };
 
-use super::{create::Made, draft::Draft, folders};
+use super::{create::Made, draft::Draft, folders, grant::Granted};
 use crate::{Site, engine::EngineError, site::fail};
 
 /// A container that did not come about.
@@ -87,8 +87,8 @@ pub(super) fn name_image(
 /// # Errors
 ///
 /// [`Unmade`], if there is none, or nobody knows.
-pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made, Unmade> {
-    let order = &draft.order;
+pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made, Unmade> {
+    let (order, devices) = (&draft.order, granted.devices.as_slice());
     folders::make(site, &order.workspace, &order.person)?;
     // A link in the way may lead anywhere.
     let workspace = folders::allowed(site, &order.workspace, &order.person)?;
@@ -136,6 +136,9 @@ pub(super) fn make(site: &Site, draft: &Draft, devices: &[Held]) -> Result<Made,
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
+    granted
+        .renew(site, &order.container)
+        .inspect_err(|_| place.iter().for_each(|place| site.unstage(place)))?;
     match site.engine().create(&spec) {
         Ok(id) => Ok(Made {
             id,

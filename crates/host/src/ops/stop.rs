@@ -114,10 +114,14 @@ pub(super) fn note(
                 Holding::Stopped { .. } | Holding::Released => true,
                 // One that had stopped before may be about to start.
                 Holding::Pending { .. } => already,
-                _ => false,
+                Holding::Live | Holding::Intruding | Holding::Orphaned { .. } => false,
             };
             if same && !known {
-                entry.holding = Holding::Stopped { since: now };
+                entry.holding = match entry.holding {
+                    // What it had went to others before.
+                    Holding::Intruding => Holding::Released,
+                    _ => Holding::Stopped { since: now },
+                };
                 entry.hold = hold.unwrap_or(entry.hold);
             }
         });

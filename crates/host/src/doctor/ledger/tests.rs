@@ -57,6 +57,7 @@ fn entry(id: &str, gpu: u32, holding: Holding) -> Allocation {
         group: String::new(),
         ends: None,
         passed: None,
+        late: Vec::new(),
         changed: 0,
     }
 }
