@@ -180,8 +180,8 @@ fn due(
     let Some(inspected) = site.engine().inspect(std::slice::from_ref(&seen.id))?.pop() else {
         return Ok(None);
     };
-    let now = clock::now();
-    let holds = entry.holds(now) && !entry.devices.is_empty();
+    let now = clock::both();
+    let holds = entry.holds(now.wall) && !entry.devices.is_empty();
     let limits = policy.limits_for(&person.login);
     let (state, finished) = (inspected.state, inspected.finished);
     let why = overdue(state, seen.created, finished, holds, &limits, now);
