@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Passed,
     act::{self, Plan},
-    for_root,
+    for_root, left,
     runs::{Running, running},
     subject::Scene,
 };
@@ -42,10 +42,11 @@ impl Operation for LongestRun {
                 ..Passed::default()
             });
         }
-        let plans = file.change(|watch| {
-            act::begin(site, watch, &all);
-            decide(site, &scene, &all, watch, now)
+        let (left, plans) = file.change(|watch| {
+            let left = act::begin(watch, &all);
+            (left, decide(site, &scene, &all, watch, now))
         })?;
+        left::finish(site, &file, left)?;
         act::carry_out(site, &file, &all, plans, |stops| {
             // Somebody may have extended it meanwhile.
             let still = |plan: &&Plan| {

@@ -10,6 +10,7 @@ mod act;
 mod extend;
 mod idle;
 mod keep_alive;
+mod left;
 mod longest;
 mod runs;
 mod samples;
