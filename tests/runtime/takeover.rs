@@ -23,6 +23,69 @@ fn notices(host: &TestHost) -> String {
 }
 
 #[test]
+fn what_ran_before_ds01_came_counts_from_then_on_adopted_or_not() {
+    let host = TestHost::with_gpus(2);
+    let rules = format!("{{max_runtime_h: {}, sigterm_grace_s: 1}}", hours(8.0));
+    policy(
+        &host,
+        "",
+        &format!("container_types:\n  unknown: {rules}\n"),
+    );
+    let thesis = engine_name("thesis");
+    for (name, device) in [(&*thesis, &*uuid(0)), ("bare", "1")] {
+        let device = format!("device={device}");
+        let labels = ["--label", "ds01.managed=true", "--label", "ds01.user=alice"];
+        let run = ["run", "-d", "--net=none", "--name", name, "--gpus", &device];
+        host.docker(&[&run[..], &labels, &["ds01-base", "sleep", "1000"]].concat())
+            .ok();
+    }
+    let adopted = pass(&host, "ds01-adopt", &[]);
+    assert_eq!(
+        adopted.status,
+        Some(1),
+        "the other one has it by its number"
+    );
+    for name in [&*thesis, "bare"] {
+        let when = format!(
+            "{name} is stopped when it has idled for 15m, or it has run for 8s since ds01-runtime \
+             first saw it\n"
+        );
+        assert!(adopted.stderr.contains(&when), "{adopted:?}");
+        grown(&host, name, 8);
+    }
+    assert_eq!(pass(&host, RUNTIME, &["--dry-run"]), done("", ""));
+    assert_eq!(pass(&host, RUNTIME, &[]), done("", ""));
+    let warned = until(&host, RUNTIME, |line| {
+        line.contains("thesis of alice warned")
+    });
+    assert!(
+        warned.iter().all(|line| line.contains("warned")),
+        "{warned:?}"
+    );
+    // When it was seen first is not forgotten with the rest: it has run for as long as before.
+    fs::remove_file(host.state_dir().join("lifecycle.json")).unwrap();
+    let again = pass(&host, RUNTIME, &[]).ok();
+    assert!(again.contains("thesis of alice warned: up for "), "{again}");
+    let mut up = vec!["thesis of alice stopped", "bare of "];
+    while !up.is_empty() {
+        let lines = pass(&host, RUNTIME, &[]).ok();
+        let stopped = |name: &&str| {
+            let mut lines = lines.lines().filter(|line| line.contains("stopped"));
+            lines.any(|line| line.starts_with(name))
+        };
+        up.retain(|name| !stopped(name));
+    }
+    let told = notices(&host);
+    assert!(
+        told.contains(" since DS01 first saw it and was stopped"),
+        "{told}"
+    );
+    // A start is seen, and counts by itself.
+    host.run("container-start", &["thesis"]).ok();
+    until(&host, RUNTIME, is_stop);
+}
+
+#[test]
 fn of_a_stop_that_a_dead_pass_made_the_owner_is_told_as_of_any() {
     let host = host(1, 4.0);
     running(&host, "thesis");

@@ -22,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{site::fail, users::Caller};
 
+pub(super) use subject::is_protected;
+
 pub use extend::{Extend, Extended};
 pub use idle::IdleCheck;
 pub use longest::LongestRun;

@@ -23,6 +23,9 @@ pub(super) fn of_step(
     let elapsed = words(due.elapsed);
     let done = match due.rule {
         Rule::Idle => format!("{container} has been idle for {elapsed}"),
+        Rule::Longest if subject.made_elsewhere => {
+            format!("{container} has run for {elapsed} since DS01 first saw it")
+        }
         Rule::Longest => format!("{container} has run for {elapsed}"),
     };
     match (due.rule, due.step) {
