@@ -21,6 +21,7 @@ use ds01_host::ops::Stop;
     example = "{command_name} thesis",
     example = "{command_name} thesis --timeout=60",
     note = "Its GPUs are free when the hold after stop has passed (check-limits shows it), or at once with container-remove.",
+    note = "A container that stays stopped is removed after a while (check-limits shows that as well): the workspace stays, and what was written elsewhere in it is lost.",
     error_code(1, "it failed, or you thought better of it"),
     error_code(3, "you have no such container"),
     error_code(4, "it was never started")

@@ -6,6 +6,7 @@ use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
     Command, ExitStatus, Format, Ui,
     concepts::{self, Concept},
+    human,
 };
 use ds01_command::ask;
 use ds01_core::failure::Failure;
@@ -21,11 +22,12 @@ use ds01_host::{
     example = "{command_name} --dry-run",
     example = "{command_name}",
     example = "{command_name} --undo thesis._.1001",
-    note = "The columns are CONTAINER OWNER FROM STATE GPU RESULT. The owner is the one whose uid ends the name: look whether that is so, as labels and names are whatever somebody wrote. From then on the container counts against their limits, and idle and long runs are ended.",
+    note = "The columns are CONTAINER OWNER FROM STATE GPU RESULT. The owner is the one whose uid ends the name: look whether that is so, as labels and names are whatever somebody wrote. From then on the container counts against their limits.",
     note = "A container that has all GPUs of the host, or names them by number, is not adopted: the number can be another GPU's after a reboot. It keeps what it has until it is removed; then let its owner make it anew with container-create.",
     note = "One that is privileged, has capabilities, devices or namespaces of the host, or has folders of the host and does not run as its owner, is left alone as well: whoever starts it can become root. --as-is adopts it all the same, which changes nothing for users who were in the docker group.",
+    note = "What runs with a GPU is stopped when it idles or has run too long, whether it is adopted or left alone: when, is said of each, by the owner's group or, of one left alone, by container_types. Its run counts from when ds01-runtime first sees it, not from its start: nothing is stopped for what it did before. ds01-idle --dry-run and ds01-runtime --dry-run show what they would do now. One left alone that root has made with --label ds01.protected=true is never stopped.",
     note = "Then it says what is left of the original system, and what to type to remove it. Nothing of that is removed here. --undo makes what was adopted nobody's again; it keeps its GPUs.",
-    note = "With --format=json: name, origin (original or mlc), login, state, slots, unfit: why it is left alone, or null.",
+    note = "With --format=json: name, origin (original or mlc), login, state, slots, unfit: why it is left alone, or null; idle_limit_s and run_limit_s: when it is stopped, or null for never.",
     error_code(1, "some were not adopted"),
     error_code(3, "there is no such container"),
     error_code(7, "you are not root")
@@ -90,12 +92,30 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let headings = ["CONTAINER", "OWNER", "FROM", "STATE", "GPU", "RESULT"];
     ui.list(args.format, headings, &rows, &found)?;
     if !undo {
+        for stopped in found.iter().filter_map(stopped) {
+            ui.note(stopped);
+        }
         for left in original::left() {
             ui.note(format_args!("{}: {}", left.what, left.fix));
         }
     }
     let all = found.iter().all(|one| one.unfit.is_none());
     Ok(ExitStatus(u8::from(!all)))
+}
+
+/// When one is stopped.
+fn stopped(one: &Adopted) -> Option<String> {
+    let idle = one.idle_limit.map(|idle| {
+        let idle = human::duration(idle);
+        format!("it has idled for {idle}")
+    });
+    let run = one.run_limit.map(|run| {
+        let run = human::duration(run);
+        format!("it has run for {run} since ds01-runtime first saw it")
+    });
+    let when: Vec<_> = idle.into_iter().chain(run).collect();
+    let when = when.join(", or ");
+    (!when.is_empty()).then(|| format!("{} is stopped when {when}", one.name))
 }
 
 fn row(one: &Adopted, result: &str) -> [String; 6] {

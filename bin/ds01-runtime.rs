@@ -16,7 +16,7 @@ use ds01_host::{Host, ops::LongestRun};
 #[argh(
     example = "{command_name} --dry-run",
     example = "* * * * * root ds01-runtime >>/var/log/ds01/runtime.log 2>&1",
-    note = "How long one may run is by its owner's group, or by container_types for those of other tools; a start begins a new run. Warned at 75 and at 90 percent, then stopped, each in a pass of its own. Owners lengthen a run with container-extend, as far as their policy allows; who is exempt is told once and not stopped. Containers without a GPU are never stopped.",
+    note = "How long one may run is by its owner's group, or by container_types for those of other tools; a start begins a new run. One of a container that something else made, adopted or not, counts from when this first saw it. Warned at 75 and at 90 percent, then stopped, each in a pass of its own. Owners lengthen a run with container-extend, as far as their policy allows; who is exempt is told once and not stopped. Containers without a GPU are never stopped.",
     note = "Before the stop, /workspace/.ds01-hooks/pre-stop is run inside, if it is there and executable, for 30 s at most; DS01_REASON and DS01_GRACE_SECONDS are in its environment. Then SIGTERM, and SIGKILL after the grace.",
     note = "Each step is a line here and an event with its figures: maintenance.runtime_warning, .runtime_kill, .runtime_exempt. Durations are by a clock that nobody sets. Two at once do no harm.",
     error_code(1, "one could not be stopped"),
@@ -48,6 +48,10 @@ impl Command for Args {
         (
             "/var/lib/ds01/lifecycle.json",
             "who was warned, by container and run",
+        ),
+        (
+            "/var/lib/ds01/first-seen.json",
+            "since when containers are known that something else made",
         ),
     ];
 }

@@ -68,7 +68,8 @@ fn what_the_original_made_becomes_its_owners_without_a_stop_and_back() {
     let json = pass(&host, ADOPT, &["--dry-run", "--format=json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let thesis_as_json = serde_json::json!({
-        "name": thesis, "origin": "original", "login": "alice", "state": "running", "slots": "0", "unfit": null
+        "name": thesis, "origin": "original", "login": "alice", "state": "running", "slots": "0", "unfit": null,
+        "idle_limit_s": 900, "run_limit_s": 86400
     });
     assert_eq!(json[1], thesis_as_json);
     assert_eq!(seen(&host).0, "", "nothing was done");

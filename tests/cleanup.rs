@@ -8,6 +8,8 @@ use crate::support::expect::{
     created, done, engine_name, failed, inside, outcome, running, state, with_limit,
 };
 
+mod told;
+
 const CLEANUP: &str = "container-cleanup";
 
 const NOTHING: &str = "you have no container to clean up\n";

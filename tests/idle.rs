@@ -102,7 +102,8 @@ fn an_idle_container_is_warned_twice_then_stopped_and_each_step_is_an_event() {
     let warned = "container thesis with GPU 0 has been idle for TIME and will be stopped in TIME use \
                   it, or keep it with touch /workspace/.keep-alive";
     let stopped = "container thesis with GPU 0 has been idle for TIME and was stopped, as its limit \
-                   is TIME its GPU is kept for TIME container-start thesis";
+                   is TIME its GPU is kept for TIME container-start thesis; it is removed in \
+                   TIME the workspace stays";
     assert_eq!(told, [warned, warned, stopped]);
     // As after container-stop: the devices are kept for a while, and a start has them again.
     let status = host.run("gpu-status", &["--format=simple"]).ok();

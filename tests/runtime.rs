@@ -10,6 +10,8 @@ use crate::support::{
     kill_points::{Fault, chosen, fails_at, points},
 };
 
+mod takeover;
+
 const RUNTIME: &str = "ds01-runtime";
 
 /// A host on which a container may run for so many seconds.

@@ -214,7 +214,7 @@ fn is_alive(pid: u32) -> bool {
 #[test]
 fn a_stop_that_takes_its_grace_keeps_no_other_pass_from_its_work() {
     let host = TestHost::with_gpus(2);
-    let rules = format!("{{idle_timeout_h: {}, sigterm_grace_s: 600}}", hours(2.0));
+    let rules = format!("{{idle_timeout_h: {}, sigterm_grace_s: 300}}", hours(2.0));
     let idle = format!("  idle_timeout_h: {}\n", hours(2.0));
     let types = format!("container_types:\n  unknown: {rules}\n");
     policy(&host, &idle, &types);

@@ -32,6 +32,7 @@ pub(crate) struct Apart<T> {
     child: Pid,
     answer: File,
     deadline: Instant,
+    text: Vec<u8>,
     ended: bool,
     value: PhantomData<T>,
 }
@@ -54,6 +55,7 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
             child,
             answer: File::from(read),
             deadline: Instant::now() + limit,
+            text: Vec::new(),
             ended: false,
             value: PhantomData,
         })
@@ -66,26 +68,51 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     /// [`io::ErrorKind::TimedOut`] when its time is over; [`io::ErrorKind::UnexpectedEof`] if the
     /// process ended without an answer.
     pub(crate) fn finish(mut self) -> io::Result<T> {
-        let mut text = Vec::new();
+        loop {
+            if let Some(ended) = self.ended() {
+                return ended;
+            }
+            wait(&[&self]);
+        }
+    }
+
+    /// What came of it, once it has ended or its time is over; as [`Apart::finish`], and never waits.
+    pub(crate) fn ended(&mut self) -> Option<io::Result<T>> {
         let mut buffer = [0; 16 * 1024];
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let wait = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let over = Instant::now() >= self.deadline;
             let answer = PollFd::new(self.answer.as_fd(), PollFlags::POLLIN);
-            match poll(&mut [answer], wait) {
-                Ok(0) if left.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
-                Ok(0) | Err(Errno::EINTR) => continue,
+            match poll(&mut [answer], 0u8) {
+                Ok(0) if over => return Some(Err(io::ErrorKind::TimedOut.into())),
+                Ok(0) | Err(Errno::EINTR) => return None,
                 Ok(_) => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Some(Err(error.into())),
             }
-            match self.answer.read(&mut buffer)? {
-                0 => break,
-                count => text.extend_from_slice(&buffer[..count]),
+            match self.answer.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => self.text.extend_from_slice(&buffer[..count]),
+                Err(error) => return Some(Err(error)),
             }
         }
         self.ended = true;
-        serde_json::from_slice(&text).map_err(|_| io::ErrorKind::UnexpectedEof.into())
+        let told = serde_json::from_slice(&self.text);
+        Some(told.map_err(|_| io::ErrorKind::UnexpectedEof.into()))
     }
+}
+
+/// Waits until one of them may have ended.
+pub(crate) fn wait<T>(all: &[&Apart<T>]) {
+    let Some(deadline) = all.iter().map(|one| one.deadline).min() else {
+        return;
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+    let answers = all.iter().map(|one| one.answer.as_fd());
+    let mut answers: Vec<_> = answers
+        .map(|answer| PollFd::new(answer, PollFlags::POLLIN))
+        .collect();
+    // Whatever keeps it from waiting is seen by who looks at each.
+    let _ = poll(&mut answers, left);
 }
 
 /// A process that hangs in the kernel may not even die: it is killed, and waited for only if it

@@ -1,4 +1,5 @@
-//! `lifecycle.json`: what the duties remember between two passes, changed by one at a time.
+//! `lifecycle.json`: what the duties remember between two passes, changed by one at a time. And
+//! `first-seen.json`, of which less is lost with it.
 
 use std::{
     fs, io,
@@ -7,14 +8,18 @@ use std::{
 };
 
 use ds01_core::{
+    container::ContainerId,
     failure::{Failure, Kind},
-    lifecycle::Watch,
-    time::Timestamp,
+    lifecycle::{Seen, Watch},
+    time::{Timestamp, Uptime},
 };
+
+use serde::Serialize;
 
 use crate::{clock, ledger_file::StateError, lock::lock, own_file};
 
 const FILE: &str = "lifecycle.json";
+const SEEN: &str = "first-seen.json";
 const LOCK: &str = "lifecycle.json.lock";
 
 /// How long the lock may take: it is held for milliseconds.
@@ -63,13 +68,45 @@ impl WatchFile {
         let _locked = lock(&self.dir.join(LOCK), Instant::now() + PATIENCE)?;
         let mut watch = self.read();
         let done = with(&mut watch);
-        let path = self.dir.join(FILE);
-        let text = serde_json::to_vec(&watch).map_err(|error| StateError::Unwritable {
+        self.write(FILE, &watch, 0o600)?;
+        Ok(done)
+    }
+
+    /// Since when containers are known that something else made. Those who may read the directory may
+    /// read it.
+    pub(crate) fn seen(&self) -> Seen {
+        let text = own_file::read(&self.dir.join(SEEN)).unwrap_or_default();
+        Seen::read(&text, &self.boot).unwrap_or_else(|| Seen::new(&self.boot))
+    }
+
+    /// Takes in those of them that are there `now`, all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`]: then nothing is changed, and none of them may be stopped.
+    pub(crate) fn see<'a>(
+        &self,
+        there: impl IntoIterator<Item = &'a ContainerId>,
+        now: Uptime,
+    ) -> Result<Seen, StateError> {
+        let _locked = lock(&self.dir.join(LOCK), Instant::now() + PATIENCE)?;
+        let before = self.seen();
+        let mut seen = before.clone();
+        seen.see(there, now);
+        if seen != before {
+            self.write(SEEN, &seen, 0o640)?;
+        }
+        Ok(seen)
+    }
+
+    /// Puts it in the place of what is there, by whoever has the lock.
+    fn write(&self, name: &str, what: &impl Serialize, mode: u32) -> Result<(), StateError> {
+        let path = self.dir.join(name);
+        let text = serde_json::to_vec(what).map_err(|error| StateError::Unwritable {
             path: path.clone(),
             source: error.into(),
         })?;
-        own_file::replace(&path, &text, 0o600)?;
-        Ok(done)
+        own_file::replace(&path, &text, mode)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{idle::Idle, warning::Warnings};
+use super::{due::Rule, idle::Idle, warning::Warnings};
 use crate::{
     container::ContainerId,
     event::Event,
@@ -56,8 +56,13 @@ impl Watched {
 pub struct Doing {
     /// Who. Once that process is dead, another goes on.
     pub by: Process,
+    /// By which rule.
+    pub rule: Rule,
     /// It is being stopped; otherwise its owner is told.
     pub stop: bool,
+    /// It has stopped, and that is logged: what is left is to tell its owner.
+    #[serde(default)]
+    pub logged: bool,
     /// What is to be logged once it is done.
     pub event: Event,
 }
@@ -95,27 +100,32 @@ impl Watch {
         (read.version == VERSION && read.boot == boot).then_some(read)
     }
 
-    /// Takes out what a process that `is_dead` left half done. Whom it was about to tell will be
-    /// told again; of one that it was about to stop, and that is not `up` any more, the event is
-    /// still to be logged: those are the result.
+    /// Takes out what a process that `is_dead` left half done. Whom it was about to tell of a rule will
+    /// be told again. One that it was about to stop, and that is not `up` any more, is to be logged
+    /// still, and its owner told: those are the result, and stay noted as being done by `here`.
     pub fn take_over(
         &mut self,
         is_dead: impl Fn(&Process) -> bool,
         up: impl Fn(&ContainerId) -> bool,
-    ) -> Vec<Event> {
+        here: Option<&Process>,
+    ) -> Vec<(ContainerId, Doing)> {
         let mut stopped = Vec::new();
         for (id, watched) in &mut self.containers {
             let Some(doing) = watched.doing.take_if(|doing| is_dead(&doing.by)) else {
                 continue;
             };
-            match doing.stop {
-                true if !up(id) => stopped.push(doing.event),
-                // Its warnings were given: it may be stopped now as well.
-                true => {}
-                false => {
-                    watched.idle.not_told();
-                    watched.longest = Warnings::default();
+            match (doing.stop, doing.rule) {
+                (true, _) if !up(id) => {
+                    watched.doing = here.map(|here| Doing {
+                        by: here.clone(),
+                        ..doing.clone()
+                    });
+                    stopped.push((id.clone(), doing));
                 }
+                // Its warnings were given: it may be stopped now as well.
+                (true, _) => {}
+                (false, Rule::Idle) => watched.idle.not_told(),
+                (false, Rule::Longest) => watched.longest = Warnings::default(),
             }
         }
         stopped
@@ -167,17 +177,20 @@ mod tests {
             boot: "boot".into(),
         };
         let event = |what: &str| Event::new(Timestamp(0), what);
-        let doing = |pid, stop, what| Doing {
+        let doing = |pid, rule, stop, what| Doing {
             by: process(pid),
+            rule,
             stop,
+            logged: false,
             event: event(what),
         };
         let mut watch = Watch::new("boot");
         let all = [
-            ("told", doing(1, false, "told")),
-            ("stopped", doing(1, true, "stopped")),
-            ("still up", doing(1, true, "still up")),
-            ("alive", doing(2, true, "alive")),
+            ("told", doing(1, Rule::Longest, false, "told")),
+            ("told of the other", doing(1, Rule::Idle, false, "told")),
+            ("stopped", doing(1, Rule::Longest, true, "stopped")),
+            ("still up", doing(1, Rule::Longest, true, "still up")),
+            ("alive", doing(2, Rule::Longest, true, "alive")),
         ];
         let warned = Warnings {
             exempt_told: true,
@@ -189,20 +202,26 @@ mod tests {
             watched.longest = warned;
         }
         let up = |id: &ContainerId| id.0 != "stopped" && id.0 != "alive";
-        let events = watch.take_over(|process| process.pid == 1, up);
-        assert_eq!(events, [event("stopped")]);
+        let here = process(3);
+        let taken = watch.take_over(|process| process.pid == 1, up, Some(&here));
+        let stopped = ContainerId("stopped".into());
+        assert_eq!(taken, [(stopped, all[2].1.clone())]);
+        let by = |watched: &Watched| watched.doing.as_ref().map(|doing| doing.by.pid);
         let left: Vec<_> = watch
             .containers
             .iter()
-            .map(|(id, watched)| (id.0.as_str(), watched.doing.is_some(), watched.longest))
+            .map(|(id, watched)| (id.0.as_str(), by(watched), watched.longest))
             .collect();
         let expected = [
-            ("alive", true, warned),
-            ("still up", false, warned),
-            ("stopped", false, warned),
-            ("told", false, Warnings::default()),
+            ("alive", Some(2), warned),
+            ("still up", None, warned),
+            ("stopped", Some(3), warned),
+            ("told", None, Warnings::default()),
+            ("told of the other", None, warned),
         ];
         assert_eq!(left, expected);
+        let nobody = watch.take_over(|process| process.pid == 1, up, Some(&here));
+        assert_eq!(nobody, [], "what this one does, it has taken over");
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn policy(key: &str, node: &Node) -> Option<Read<Setting>> {
         "max_extension_h" => set(nullable(node, values::hold_hours), |l| {
             &mut l.lifecycle.max_extension
         }),
-        "sigterm_grace_s" => set(values::seconds(node), |l| &mut l.lifecycle.stop_grace),
+        GRACE => set(values::grace(node), |l| &mut l.lifecycle.stop_grace),
         "created_container_timeout_m" => set(nullable(node, values::minutes), |l| {
             &mut l.lifecycle.created_timeout
         }),
@@ -112,6 +112,7 @@ fn policy(key: &str, node: &Node) -> Option<Read<Setting>> {
     }
 }
 
+pub(super) const GRACE: &str = "sigterm_grace_s";
 pub(super) const QUOTA: &str = "max_gpu_equivalents";
 const DEVICES: &str = "max_gpu_slots_per_container";
 
@@ -198,7 +199,11 @@ fn table<'a>(
         }
         seen.push(entry);
         match table(current(key), node) {
-            Some(Ok(setting)) => settings.push(setting),
+            Some(Ok(setting)) => {
+                let shortened = (key == GRACE).then(|| values::shortened(node)).flatten();
+                warnings.extend(shortened.map(|what| at.warning(what)));
+                settings.push(setting);
+            }
             Some(Err(wrong)) => return Err(at.error(wrong.instead_of(node))),
             None if WITHOUT_EFFECT.contains(&key.as_str()) => warnings.push(at.warning(NO_EFFECT)),
             None => warnings.push(at.warning(UNKNOWN)),

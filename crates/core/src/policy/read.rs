@@ -226,7 +226,10 @@ fn container_types(
             match key.as_str() {
                 "idle_timeout_h" => rules.idle_timeout = value(at, node, hours)?,
                 "max_runtime_h" => rules.max_runtime = value(at, node, hours)?,
-                "sigterm_grace_s" => rules.stop_grace = value(at, node, values::seconds)?,
+                keys::GRACE => {
+                    rules.stop_grace = value(at, node, values::grace)?;
+                    warnings.extend(values::shortened(node).map(|what| at.warning(what)));
+                }
                 _ => warnings.push(at.warning(UNKNOWN)),
             }
         }

@@ -173,6 +173,23 @@ pub(super) fn seconds(node: &Node) -> Read<Duration> {
     )
 }
 
+/// The longest time between the signal to stop and the kill, in seconds: for that long a pass of the
+/// duty that stops does nothing else, and systemd gives it no other one.
+const LONGEST_GRACE_S: f64 = 300.0;
+
+/// Seconds between the signal to stop and the kill: a longer time is the longest.
+pub(super) fn grace(node: &Node) -> Read<Duration> {
+    let longest = Duration::from_millis((LONGEST_GRACE_S * 1000.0) as u64);
+    seconds(node).map(|grace| grace.min(longest))
+}
+
+/// What is to be said of a time between the signal to stop and the kill that is not in force.
+pub(super) fn shortened(node: &Node) -> Option<String> {
+    number(node, 0.0, f64::MAX)
+        .filter(|seconds| *seconds > LONGEST_GRACE_S)
+        .map(|_| format!("has no effect above {LONGEST_GRACE_S}"))
+}
+
 /// When something ends: at that time, or with that day. Without a zone it is UTC.
 pub(super) fn end(node: &Node) -> Read<Timestamp> {
     let value = match node {

@@ -2,7 +2,7 @@
 //!
 //! A record by the engine's id is what makes a container DS01's; nothing happens to itself.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use ds01_core::{
     adopt::{Candidate, Facts, Origin, Unfit, candidate},
@@ -11,13 +11,15 @@ use ds01_core::{
     event::Event,
     failure::{Failure, Kind},
     label,
-    lifecycle::Kind as KindOf,
+    lifecycle::{Kind as KindOf, Rule},
     name::EngineName,
+    policy::Policy,
     record::Record,
+    time::seconds,
 };
 use serde::{Deserialize, Serialize};
 
-use super::draft::slice;
+use super::{draft::slice, lifecycle::is_protected};
 use crate::{
     Operation, Site, clock,
     look::{Look, Scope},
@@ -56,6 +58,12 @@ pub struct Adopted {
     pub slots: String,
     /// Why it is not.
     pub unfit: Option<String>,
+    /// How long it may idle, if it runs with devices; `None` is without limit.
+    #[serde(rename = "idle_limit_s", with = "seconds::or_null")]
+    pub idle_limit: Option<Duration>,
+    /// The same of how long it may run, from when `ds01-runtime` first sees it.
+    #[serde(rename = "run_limit_s", with = "seconds::or_null")]
+    pub run_limit: Option<Duration>,
 }
 
 impl Operation for Adopt {
@@ -132,6 +140,7 @@ impl Adopt {
                 format!("cannot look at their folders: {error}"),
             )
         })?;
+        let policy = site.policy()?;
         let mut found = Vec::new();
         for ((container, origin), seems) in others.into_iter().zip(seem) {
             // One that went meanwhile is none.
@@ -155,13 +164,14 @@ impl Adopt {
                 Some(other) if other.id != container.id => Err(Unfit::Recorded),
                 _ => Ok(one),
             });
-            found.push(match fits {
+            let one = match fits {
                 Ok(one) => {
-                    let record = record(site, container, origin, one)?;
+                    let record = record(site, &policy, container, origin, one)?;
                     Found::new(container, origin, record)
                 }
                 Err(unfit) => Found::unfit(container, origin, claim, &unfit),
-            });
+            };
+            found.push(one.with_limits(container, &policy));
         }
         Ok(found)
     }
@@ -192,6 +202,8 @@ impl Found {
                 state: container.state,
                 slots: ds01_core::line::slots(&record.devices),
                 unfit: None,
+                idle_limit: None,
+                run_limit: None,
             },
             record: Some((name, record)),
         }
@@ -211,21 +223,42 @@ impl Found {
                 state: container.state,
                 slots,
                 unfit: Some(unfit.to_string()),
+                idle_limit: None,
+                run_limit: None,
             },
             record: None,
         }
+    }
+
+    /// With what it will be stopped by, adopted or not, if it runs with devices.
+    fn with_limits(mut self, container: &Sighting, policy: &Policy) -> Self {
+        let up = matches!(container.state, State::Running | State::Paused);
+        let unfit = self.record.is_none();
+        if !up || self.shown.slots.is_empty() || unfit && is_protected(container) {
+            return self;
+        }
+        let login = self.shown.login.clone().unwrap_or_default();
+        let recorded = self.record.as_ref().and_then(|(_, record)| record.kind);
+        let kind = KindOf::of(recorded, &container.labels, !unfit);
+        let rules = kind.rules(&policy.limits_for(&login), policy.container_types());
+        let now = clock::now();
+        let is_bound = |rule| unfit || policy.exemption(&login, rule, now).is_none();
+        self.shown.idle_limit = rules.idle_timeout.filter(|_| is_bound(Rule::Idle));
+        self.shown.run_limit = rules.max_runtime.filter(|_| is_bound(Rule::Longest));
+        self
     }
 }
 
 /// What DS01 will keep of it: the owner is the one in its name, as the admin was shown.
 fn record(
     site: &Site,
+    policy: &Policy,
     container: &Sighting,
     origin: Origin,
     one: Candidate,
 ) -> Result<(EngineName, Record), Failure> {
     let person = person(one.container.uid)?;
-    let limits = site.policy()?.limits_for(&person.login);
+    let limits = policy.limits_for(&person.login);
     let text = |key| container.labels.get(key).cloned().unwrap_or_default();
     let or = |first: String, second: &str| {
         if first.is_empty() {

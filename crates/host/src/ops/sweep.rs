@@ -1,5 +1,7 @@
 //! `container-cleanup --system`: containers of all users that were kept as long as the policy says.
 
+use std::path::PathBuf;
+
 use ds01_core::{
     container::Sighting,
     event::Event,
@@ -19,7 +21,8 @@ use crate::{
     ledger_file::Stored,
     look::{Look, Scope},
     site::{fail, slots},
-    users::{Caller, UnknownUser, person},
+    tell::{Notice, tell_all},
+    users::{Caller, Person, UnknownUser, person},
 };
 
 /// Asks for a sweep. For root alone, which the gateway never is: it is not one of its operations.
@@ -74,24 +77,31 @@ impl Operation for Sweep {
         }
         let ledger = site.view(&look)?;
         let mut swept = Swept::default();
+        let mut notices = Vec::new();
         for entry in &ledger.allocations {
             let seen = look.seen.containers.iter();
             let mut seen = seen.filter(|seen| Some(&seen.id) == entry.id.as_ref());
             // By id: what only has the name of one of ours is nobody's.
             let Some(seen) = seen.next() else { continue };
             match self.one(site, &policy, entry, seen) {
-                Ok(gone) => swept.gone.extend(gone),
+                Ok(Some((gone, person, notice))) => {
+                    swept.gone.push(gone);
+                    notices.push((person, notice));
+                }
+                Ok(None) => {}
                 Err(failure) => {
                     let message = format!("{}: {}", entry.container, failure.message);
                     let unreachable = failure.kind == Kind::Unreachable;
                     swept.failed.push(Failure { message, ..failure });
                     // Without an engine every other one would wait for it in vain, too.
                     if unreachable {
+                        self.tell(site, &notices);
                         return Ok(swept);
                     }
                 }
             }
         }
+        self.tell(site, &notices);
         if !self.dry_run
             && let Err(failure) = unname(site, &look)
         {
@@ -128,33 +138,47 @@ fn unname(site: &Site, look: &Look) -> Result<(), Failure> {
 }
 
 impl Sweep {
-    /// Removes one, if its time is over.
+    /// Tells the owners of those that have gone.
+    fn tell(&self, site: &Site, notices: &[(Person, Notice)]) {
+        if !self.dry_run {
+            tell_all(site, notices, |_| {});
+        }
+    }
+
+    /// Removes one, if its time is over; with what its owner is to be told.
     fn one(
         &self,
         site: &Site,
         policy: &Policy,
         entry: &Allocation,
         seen: &Sighting,
-    ) -> Result<Option<Gone>, Failure> {
-        let Some((login, why)) = due(site, policy, entry, seen)? else {
+    ) -> Result<Option<(Gone, Person, Notice)>, Failure> {
+        let Some((person, why)) = due(site, policy, entry, seen)? else {
             return Ok(None);
         };
         let mut slots = match entry.holds(clock::now()) {
             true => slots(entry),
             false => String::new(),
         };
+        // With it, its record goes.
+        let record = site.metadata.of(&entry.container, &seen.id);
+        let folder = record.as_ref().and_then(|record| record.workspace_folder());
         if !self.dry_run {
-            let Some(freed) = remove(site, &entry.container, seen, &login, why)? else {
+            let Some(freed) = remove(site, &entry.container, seen, &person.login, why)? else {
                 return Ok(None);
             };
             slots = freed;
         }
-        Ok(Some(Gone {
-            login,
-            name: entry.container.name.to_string(),
+        let name = entry.container.name.to_string();
+        let text = format!("container {name} was removed: {why}; the workspace stays");
+        let workspace = folder.map(PathBuf::from);
+        let gone = Gone {
+            login: person.login.clone(),
+            name,
             why,
             slots,
-        }))
+        };
+        Ok(Some((gone, person, Notice { text, workspace })))
     }
 }
 
@@ -164,7 +188,7 @@ fn due(
     policy: &Policy,
     entry: &Allocation,
     seen: &Sighting,
-) -> Result<Option<(String, Overdue)>, Failure> {
+) -> Result<Option<(Person, Overdue)>, Failure> {
     // Somebody is about to start it.
     if seen.state.is_up() || matches!(entry.holding, Holding::Pending { .. }) {
         return Ok(None);
@@ -180,12 +204,12 @@ fn due(
     let Some(inspected) = site.engine().inspect(std::slice::from_ref(&seen.id))?.pop() else {
         return Ok(None);
     };
-    let now = clock::now();
-    let holds = entry.holds(now) && !entry.devices.is_empty();
+    let now = clock::both();
+    let holds = entry.holds(now.wall) && !entry.devices.is_empty();
     let limits = policy.limits_for(&person.login);
     let (state, finished) = (inspected.state, inspected.finished);
     let why = overdue(state, seen.created, finished, holds, &limits, now);
-    Ok(why.map(|why| (person.login, why)))
+    Ok(why.map(|why| (person, why)))
 }
 
 /// Removes a container that does not run; its devices that are free again, as users read them.

@@ -17,7 +17,7 @@ use crate::{ledger_file::StateError, lock::lock};
 pub(crate) const DIR: &str = "notices";
 
 /// What another process may take that writes to the file, or reads it.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Something that a user was told, and has not read yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,19 +28,25 @@ pub struct Kept {
     pub text: String,
 }
 
-/// Keeps a line, which is a time and a text, until the user reads it.
+/// Keeps a line, which is a time and a text, until the user reads it. Another process may take until
+/// `deadline`.
 ///
 /// # Errors
 ///
 /// If it cannot be written.
-pub(super) fn keep(state: &Path, uid: u32, line: &str) -> Result<(), StateError> {
+pub(super) fn keep(
+    state: &Path,
+    uid: u32,
+    line: &str,
+    deadline: Instant,
+) -> Result<(), StateError> {
     let path = path(state, uid);
     let unwritable = |source| StateError::Unwritable {
         path: path.clone(),
         source,
     };
     directory(state).map_err(unwritable)?;
-    let file = lock(&path, Instant::now() + PATIENCE)?;
+    let file = lock(&path, deadline)?;
     super::append(&file, "", line).map_err(unwritable)
 }
 

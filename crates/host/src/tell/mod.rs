@@ -14,17 +14,17 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use ds01_core::{event::Event, printable::printable};
+use ds01_core::{event::Event, printable::printable, time::Timestamp};
 use nix::unistd::geteuid;
 
 pub use command::ByCommand;
 
 use crate::{
     Site,
-    apart::{Apart, end_with_parent},
+    apart::{self, Apart, end_with_parent},
     clock,
     users::{Person, become_person},
 };
@@ -50,39 +50,108 @@ pub struct Notice {
 /// A way that was begun.
 type Way = io::Result<Apart<Result<(), String>>>;
 
-/// Tells `person` in every way there is, and returns when all have ended: after 5 s at the latest,
-/// or what `ds01.toml` gives the admin's command.
+/// A notice that is being told.
+struct Telling<'a> {
+    person: &'a Person,
+    text: String,
+    /// Those that have not ended.
+    ways: Vec<(&'static str, Apart<Result<(), String>>)>,
+    /// Those that failed, and why.
+    failed: Vec<(&'static str, String)>,
+}
+
+/// Tells one notice, as [`tell_all`].
+pub fn tell(site: &Site, person: &Person, notice: &Notice) {
+    tell_all(site, &[(person.clone(), notice.clone())], |_| {});
+}
+
+/// Tells all of them at the same time, each in every way there is, and returns when all have ended:
+/// after 5 s at the latest, or what `ds01.toml` gives the admin's command, however many there are. `told`
+/// gets the number of each as soon as that has ended.
 ///
 /// A way that fails keeps no other from being tried, and is an event. Having no terminal is no
 /// failure. Who is not root can tell only themselves in their own, and others at their next login.
 ///
 /// Only for a process with one thread, which must not hold the ledger's lock.
-pub fn tell(site: &Site, person: &Person, notice: &Notice) {
-    let now = clock::now();
-    let text: String = printable(&notice.text).chars().take(LONGEST).collect();
-    let line = format!("{now} {text}\n");
-    let begun = [
-        ("command", site.config().tell.begin(person, &text)),
-        (
-            "terminals and workspace",
-            in_their_own(person, notice.workspace.as_deref(), &text, &line),
-        ),
-    ];
-    let kept = login::keep(&site.config().paths.state, person.uid, &line);
-    let kept = ("login", kept.map_err(|error| error.to_string()));
-    let ended = begun.map(|(way, begun)| (way, begun.map_or(Ok(()), finish)));
-    for (way, ended) in ended.into_iter().chain([kept]) {
-        if let Err(reason) = ended {
-            let event = Event::new(now, "alert.failed").of(&*person.login);
-            let event = event.with("way", way).with("reason", reason);
-            site.log(event.with("text", &text));
+pub fn tell_all(site: &Site, notices: &[(Person, Notice)], mut told: impl FnMut(usize)) {
+    let (now, patience) = (clock::now(), Instant::now() + login::PATIENCE);
+    let all = notices.iter();
+    let all: Vec<_> = all
+        .map(|(person, notice)| Telling::begin(site, person, notice, now))
+        .collect();
+    let mut left = Vec::new();
+    for (number, (mut one, line)) in all.into_iter().enumerate() {
+        let kept = login::keep(&site.config().paths.state, one.person.uid, &line, patience);
+        let failed = kept.err().map(|error| ("login", error.to_string()));
+        one.failed.extend(failed);
+        left.push((number, one));
+    }
+    loop {
+        left.retain_mut(|(number, one)| {
+            let goes_on = !one.has_ended();
+            if !goes_on {
+                one.log(site, now);
+                told(*number);
+            }
+            goes_on
+        });
+        if left.is_empty() {
+            return;
         }
+        let ways = left.iter().flat_map(|(_, one)| &one.ways);
+        apart::wait(&ways.map(|(_, way)| way).collect::<Vec<_>>());
     }
 }
 
-fn finish(begun: Way) -> Result<(), String> {
-    let ended = begun.and_then(Apart::finish);
-    ended.map_err(|error| error.to_string()).flatten()
+impl<'a> Telling<'a> {
+    /// Begins, with the line that is to be kept of it.
+    fn begin(site: &Site, person: &'a Person, notice: &Notice, now: Timestamp) -> (Self, String) {
+        let text: String = printable(&notice.text).chars().take(LONGEST).collect();
+        let line = format!("{now} {text}\n");
+        let begun = [
+            ("command", site.config().tell.begin(person, &text)),
+            (
+                "terminals and workspace",
+                in_their_own(person, notice.workspace.as_deref(), &text, &line),
+            ),
+        ];
+        let mut telling = Self {
+            person,
+            text,
+            ways: Vec::new(),
+            failed: Vec::new(),
+        };
+        for (way, begun) in begun {
+            match begun {
+                Some(Ok(begun)) => telling.ways.push((way, begun)),
+                Some(Err(error)) => telling.failed.push((way, error.to_string())),
+                None => {}
+            }
+        }
+        (telling, line)
+    }
+
+    /// Whether all its ways have ended.
+    fn has_ended(&mut self) -> bool {
+        self.ways.retain_mut(|(way, telling)| {
+            let Some(ended) = telling.ended() else {
+                return true;
+            };
+            let ended = ended.map_err(|error| error.to_string()).flatten();
+            self.failed.extend(ended.err().map(|reason| (*way, reason)));
+            false
+        });
+        self.ways.is_empty()
+    }
+
+    /// Logs the ways that failed.
+    fn log(&mut self, site: &Site, now: Timestamp) {
+        for (way, reason) in self.failed.drain(..) {
+            let event = Event::new(now, "alert.failed").of(&*self.person.login);
+            let event = event.with("way", way).with("reason", reason);
+            site.log(event.with("text", &self.text));
+        }
+    }
 }
 
 /// Begins to tell them on their terminals and in the workspace; `None` if this process may not.

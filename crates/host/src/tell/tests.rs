@@ -49,16 +49,20 @@ impl Place {
         }
     }
 
-    fn tell(&self, text: &str) {
+    fn site(&self) -> Site {
         let mut config = Config::default();
         config.paths.state = self.root.join("state");
         config.paths.log = self.root.join("log");
         config.tell = self.by_command.clone();
+        Site::as_is(config, "test")
+    }
+
+    fn tell(&self, text: &str) {
         let notice = Notice {
             text: text.into(),
             workspace: Some(self.root.join("work")),
         };
-        tell(&Site::as_is(config, "test"), &self.person, &notice);
+        tell(&self.site(), &self.person, &notice);
     }
 
     fn alerts(&self) -> PathBuf {
@@ -281,4 +285,43 @@ fn the_admins_command_gets_it_as_nobody_and_is_killed_when_it_takes_too_long() {
     assert_eq!(place.failures(), expected);
     assert_eq!(place.kept().len(), 4, "the other ways were taken");
     assert_eq!(place.alerts_text().lines().count(), 6);
+}
+
+#[test]
+fn many_who_cannot_be_told_take_no_longer_than_one_and_each_is_over_by_itself() {
+    let mut place = Place::of(61207);
+    let script = "read text; case $text in quick*) ;; *) sleep 600;; esac";
+    place.by_command.command = ["/bin/sh", "-c", script].map(str::to_string).to_vec();
+    place.by_command.timeout_s = 5;
+    let notice = |text: String| {
+        let workspace = None;
+        (place.person.clone(), Notice { text, workspace })
+    };
+    let mut notices: Vec<_> = (0..8)
+        .map(|number| notice(format!("slow {number}")))
+        .collect();
+    notices.push(notice("quick".into()));
+    let begun = Instant::now();
+    let mut told = Vec::new();
+    tell_all(&place.site(), &notices, |number| {
+        told.push((number, begun.elapsed()))
+    });
+    let all = begun.elapsed();
+    assert!(all >= Duration::from_secs(5), "{all:?}");
+    assert!(
+        all < Duration::from_secs(15),
+        "one after the other: {all:?}"
+    );
+    let (first, after) = told[0];
+    assert_eq!(first, 8, "{told:?}");
+    assert!(
+        after < Duration::from_secs(5),
+        "it waited for the others: {told:?}"
+    );
+    let mut numbers: Vec<_> = told.iter().map(|(number, _)| *number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..9).collect::<Vec<_>>(), "each once");
+    let late = ["command", "timed out"].map(str::to_string);
+    assert_eq!(place.failures(), vec![late; 8]);
+    assert_eq!(place.kept().len(), 9);
 }

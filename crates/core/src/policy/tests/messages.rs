@@ -232,3 +232,30 @@ fn an_error_is_a_matter_for_the_administrator() {
     let hint = "an administrator must correct limits.yaml: nothing is granted on guessed limits";
     assert_eq!(error.hint().as_deref(), Some(hint));
 }
+
+#[test]
+fn a_grace_that_no_pass_of_a_duty_outlasts_is_shortened_and_told() {
+    let text = |grace: &str| {
+        format!(
+            "policies: {{sigterm_grace_s: {grace}}}\n\
+             container_types: {{docker: {{sigterm_grace_s: {grace}}}}}"
+        )
+    };
+    let told = |grace: &str| {
+        let (policy, warnings) = Policy::parse(&files(&text(grace))).unwrap();
+        let warnings: Vec<_> = warnings
+            .into_iter()
+            .map(|warning| warning.message)
+            .collect();
+        let own = policy.limits_for("").lifecycle.stop_grace;
+        let of_docker = policy.container_types().docker.stop_grace;
+        (own.as_secs(), of_docker.as_secs(), warnings)
+    };
+    assert_eq!(told("300"), (300, 300, vec![]));
+    let shortened = ["policies.", "container_types.docker."]
+        .map(|section| format!("{section}sigterm_grace_s: has no effect above 300"));
+    assert_eq!(told("301"), (300, 300, shortened.to_vec()));
+    assert_eq!(told("86400"), (300, 300, shortened.to_vec()));
+    let odd = files(&text("-1"));
+    assert!(Policy::parse(&odd).is_err());
+}

@@ -1,6 +1,7 @@
 //! Carrying out what is due: events, and containers that are stopped.
 
 use ds01_core::{
+    container::ContainerId,
     event::Event,
     failure::Failure,
     lifecycle::{Doing, Due, Step, Watch, Watched, suggested},
@@ -77,7 +78,9 @@ impl Plan {
     pub(super) fn note(&self, watched: &mut Watched) {
         watched.doing = clock::this_process().map(|by| Doing {
             by,
+            rule: self.due.rule,
             stop: self.due.step == Step::Stop,
+            logged: false,
             event: self.event.clone(),
         });
     }
@@ -105,15 +108,16 @@ impl Plan {
     }
 }
 
-/// Takes over what dead processes have left, and forgets what does not run any more.
-pub(super) fn begin(site: &Site, watch: &mut Watch, all: &[Running]) {
+/// Takes over what dead processes have left, and forgets what does not run any more. The stops that
+/// they made are for [`left::finish`](super::left::finish).
+pub(super) fn begin(watch: &mut Watch, all: &[Running]) -> Vec<(ContainerId, Doing)> {
     let up = |id: &_| all.iter().any(|one| one.subject.id == *id);
-    for event in watch.take_over(clock::is_dead, up) {
-        site.log(event);
-    }
+    let here = clock::this_process();
+    let left = watch.take_over(clock::is_dead, up, here.as_ref());
     watch
         .containers
         .retain(|id, watched| up(id) || watched.doing.is_some());
+    left
 }
 
 /// Does what is planned: first what is told, then the stops, all at once, of those that are
@@ -133,13 +137,19 @@ pub(super) fn carry_out(
     let (stops, told): (Vec<_>, Vec<_>) = plans
         .into_iter()
         .partition(|plan| plan.due.step == Step::Stop);
-    for plan in &told {
+    let texts = told.iter().map(|plan| {
         let one = &all[plan.at];
-        words::tell_owner(site, &one.subject, plan.text(site, one));
-        site.log(plan.event.clone());
-        passed.done.push(plan.done(all));
-    }
-    note_done(file, all, told.iter())?;
+        (&one.subject, plan.text(site, one))
+    });
+    let mut noted = Ok(());
+    words::tell_owners(site, texts, |number| {
+        site.log(told[number].event.clone());
+        // Each for itself: whoever takes over from a pass that dies tells the others alone.
+        let done = note_done(file, all, &[&told[number]]);
+        noted = std::mem::replace(&mut noted, Ok(())).and(done);
+    });
+    passed.done.extend(told.iter().map(|plan| plan.done(all)));
+    noted?;
     if stops.is_empty() {
         return Ok(passed);
     }
@@ -153,27 +163,41 @@ pub(super) fn carry_out(
         }
     };
     let (stops, spared): (Vec<_>, Vec<_>) = stops.into_iter().zip(due).partition(|(_, due)| *due);
-    note_done(file, all, spared.into_iter().map(|(plan, _)| plan))?;
+    let spared: Vec<_> = spared.into_iter().map(|(plan, _)| plan).collect();
+    note_done(file, all, &spared)?;
     let stops: Vec<_> = stops.into_iter().map(|(plan, _)| plan).collect();
     let endings: Vec<_> = stops.iter().map(|plan| ending(all, plan)).collect();
     let ends = site.engine().end(&endings)?;
-    let mut over = Vec::new();
+    let (mut over, mut made) = (Vec::new(), Vec::new());
     for (plan, end) in stops.into_iter().zip(ends) {
         match stopped(site, all, plan, end) {
-            Ok(done) => passed.done.extend(done.then(|| plan.done(all))),
+            Ok(Some(text)) => {
+                passed.done.push(plan.done(all));
+                made.push((plan, text));
+            }
+            Ok(None) => over.push(plan),
             Err((failure, unanswered)) => {
                 let message = format!("{}: {}", all[plan.at].subject.name, failure.message);
                 passed.failed.push(Failure { message, ..failure });
                 // It may stop yet: the next pass sees whether it has.
-                if unanswered {
-                    continue;
+                if !unanswered {
+                    over.push(plan);
                 }
             }
         }
-        over.push(plan);
     }
-    note_done(file, all, over.into_iter())?;
-    Ok(passed)
+    note_done(file, all, &over)?;
+    let (plans, texts): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    note(file, all, &plans, |doing| {
+        doing.iter_mut().for_each(|doing| doing.logged = true);
+    })?;
+    let subjects = plans.iter().map(|plan| &all[plan.at].subject);
+    let mut noted = Ok(());
+    words::tell_owners(site, subjects.zip(texts), |number| {
+        let done = note_done(file, all, &[plans[number]]);
+        noted = std::mem::replace(&mut noted, Ok(())).and(done);
+    });
+    noted.map(|()| passed)
 }
 
 fn ending(all: &[Running], plan: &Plan) -> Ending {
@@ -190,13 +214,14 @@ fn ending(all: &[Running], plan: &Plan) -> Ending {
     }
 }
 
-/// Notes what became of a stop. Whether it was ours; a failure says whether it may have been.
+/// Notes what became of a stop: what its owner is to be told, if it was ours; a failure says whether
+/// it may have been.
 fn stopped(
     site: &Site,
     all: &[Running],
     plan: &Plan,
     end: Result<Ended, EngineError>,
-) -> Result<bool, (Failure, bool)> {
+) -> Result<Option<String>, (Failure, bool)> {
     let one = &all[plan.at];
     let subject = &one.subject;
     let ended = end.map_err(|error| {
@@ -204,7 +229,7 @@ fn stopped(
         (error.into(), unanswered)
     })?;
     if !ended.stopped {
-        return Ok(false);
+        return Ok(None);
     }
     let grace = subject.rules.stop_grace.as_secs();
     let mut event = plan.event.clone().with("grace_s", grace);
@@ -227,22 +252,29 @@ fn stopped(
             holds: true,
         };
         match stop::note(site, &target, false) {
-            Ok((_, hold)) => text += &words::of_hold(subject, hold),
+            Ok((_, hold)) => {
+                let kept = subject.owner.limits.container_hold_after_stop;
+                text += &words::of_hold(subject.short(), hold, kept);
+            }
             // It has stopped all the same, and whoever looks next notes that.
             Err(failure) => site.notice(failure.message),
         }
     }
-    words::tell_owner(site, subject, text);
-    Ok(true)
+    Ok(Some(text))
 }
 
 /// Notes that steps are done.
-fn note_done<'a>(
+fn note_done(file: &WatchFile, all: &[Running], plans: &[&Plan]) -> Result<(), Failure> {
+    note(file, all, plans, |doing| *doing = None)
+}
+
+/// Changes what is noted of steps of this process.
+fn note(
     file: &WatchFile,
     all: &[Running],
-    plans: impl Iterator<Item = &'a Plan>,
+    plans: &[&Plan],
+    with: impl Fn(&mut Option<Doing>),
 ) -> Result<(), Failure> {
-    let plans: Vec<_> = plans.collect();
     if plans.is_empty() {
         return Ok(());
     }
@@ -251,10 +283,10 @@ fn note_done<'a>(
         for plan in plans {
             let Running { subject, run, .. } = &all[plan.at];
             let watched = watch.containers.get_mut(&subject.id);
-            if let Some(watched) = watched.filter(|watched| watched.run == *run) {
-                watched
-                    .doing
-                    .take_if(|doing| Some(&doing.by) == here.as_ref());
+            if let Some(watched) = watched.filter(|watched| watched.run == *run)
+                && watched.doing.as_ref().map(|doing| &doing.by) == here.as_ref()
+            {
+                with(&mut watched.doing);
             }
         }
     })?;

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use ds01_core::{
     allocate::run_longer,
+    container::ContainerId,
     event::Event,
     failure::{Failure, Kind},
     lifecycle::{extend, of_run, words},
     name::{ContainerArg, ContainerName},
+    record::Record,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -21,6 +23,7 @@ use crate::{
     },
     site::fail,
     users::{Caller, login},
+    watch_file::WatchFile,
 };
 
 /// Asks for a longer run of a container.
@@ -81,6 +84,7 @@ impl Operation for Extend {
         };
         let limit = run.ok_or_else(|| for_ever("has no longest run"))?;
         let allowed = limits.lifecycle.max_extension;
+        let from = counts_from(site, &target.id, record.as_ref(), started)?;
         let look = site.look(&Scope::Only(target.id.clone()))?;
         let told = told(site, &target, &look, &limits).transpose()?;
         let by = site.change(&look, |ledger, now| {
@@ -93,7 +97,7 @@ impl Operation for Extend {
             if entry.devices.is_empty() {
                 return Err(for_ever("has no GPU"));
             }
-            let until = |by: Duration| started + limit.saturating_add(by);
+            let until = |by: Duration| from + limit.saturating_add(by);
             let ends = until(of_run(record.extension, started));
             let extension = extend(record.extension, started, self.by, allowed)?;
             let later = until(extension.by);
@@ -106,7 +110,7 @@ impl Operation for Extend {
             ledger.change(&target.container, |entry| entry.ends = Some(later));
             Ok(extension.by)
         })?;
-        let until = started + limit.saturating_add(by);
+        let until = from + limit.saturating_add(by);
         let event = Event::new(clock::now(), "container.extend").of(login(caller.uid));
         site.log(
             event
@@ -122,4 +126,21 @@ impl Operation for Extend {
             allowed,
         })
     }
+}
+
+/// From when a run counts that was `started` then: one that was adopted, from when `ds01-runtime` first
+/// saw it, which may be yet to come.
+fn counts_from(
+    site: &Site,
+    id: &ContainerId,
+    record: Option<&Record>,
+    started: Timestamp,
+) -> Result<Timestamp, Failure> {
+    if !record.is_some_and(|record| record.adopted) {
+        return Ok(started);
+    }
+    let now = clock::both();
+    let seen = WatchFile::new(&site.config().paths.state)?.seen();
+    let first = seen.first(id).unwrap_or(now.uptime);
+    Ok(started.max(now.wall - now.uptime.since(first)))
 }

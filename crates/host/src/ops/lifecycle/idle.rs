@@ -18,6 +18,7 @@ use super::{
     act::{self, Plan},
     for_root,
     keep_alive::{self, KeepAlive},
+    left,
     runs::{Running, running},
     samples::samples,
     subject::Scene,
@@ -62,11 +63,12 @@ impl Operation for IdleCheck {
                 ..Passed::default()
             });
         }
-        let (plans, before) = file.change(|watch| {
-            act::begin(site, watch, &pass.all);
+        let (left, (plans, before)) = file.change(|watch| {
+            let left = act::begin(watch, &pass.all);
             pass.note_demand(site, watch);
-            pass.decide(watch)
+            (left, pass.decide(watch))
         })?;
+        left::finish(site, &file, left)?;
         act::carry_out(site, &file, &pass.all, plans, |stops| {
             let still = pass.idle_still(site, &file, stops, &before);
             // A stop takes as long as its grace. What this pass is about to do stands in the file,

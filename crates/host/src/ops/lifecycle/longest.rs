@@ -2,7 +2,7 @@
 
 use ds01_core::{
     failure::Failure,
-    lifecycle::{Rule, Watch, longest, of_run},
+    lifecycle::{Rule, Seen, Watch, longest, of_run},
     time::Now,
 };
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Passed,
     act::{self, Plan},
-    for_root,
+    for_root, left,
     runs::{Running, running},
     subject::Scene,
 };
@@ -34,18 +34,25 @@ impl Operation for LongestRun {
         let subjects = std::mem::take(&mut scene.subjects);
         let now = clock::both();
         let all = running(site, subjects, &file.read(), now)?;
+        let others = all.iter().map(|one| &one.subject);
+        let others = others.filter(|subject| subject.made_elsewhere);
+        let others = others.map(|subject| &subject.id);
         if self.dry_run {
-            let plans = decide(site, &scene, &all, &mut file.read(), now);
+            let mut seen = file.seen();
+            seen.see(others, now.uptime);
+            let plans = decide(site, &scene, &all, &mut file.read(), &seen, now);
             let done = plans.iter().map(|plan| plan.done(&all)).collect();
             return Ok(Passed {
                 done,
                 ..Passed::default()
             });
         }
-        let plans = file.change(|watch| {
-            act::begin(site, watch, &all);
-            decide(site, &scene, &all, watch, now)
+        let seen = file.see(others, now.uptime)?;
+        let (left, plans) = file.change(|watch| {
+            let left = act::begin(watch, &all);
+            (left, decide(site, &scene, &all, watch, &seen, now))
         })?;
+        left::finish(site, &file, left)?;
         act::carry_out(site, &file, &all, plans, |stops| {
             // Somebody may have extended it meanwhile.
             let still = |plan: &&Plan| {
@@ -64,13 +71,21 @@ fn limit(site: &Site, one: &Running) -> Option<std::time::Duration> {
     Some(limit.saturating_add(of_run(extension, one.run.started)))
 }
 
-fn decide(site: &Site, scene: &Scene, all: &[Running], watch: &mut Watch, now: Now) -> Vec<Plan> {
+fn decide(
+    site: &Site,
+    scene: &Scene,
+    all: &[Running],
+    watch: &mut Watch,
+    seen: &Seen,
+    now: Now,
+) -> Vec<Plan> {
     let plan = |(at, one): (usize, &Running)| {
         let watched = watch.of(&one.subject.id, &one.run);
         if watched.doing.is_some() {
             return None;
         }
-        let elapsed = now.uptime.since(one.run.began);
+        let from = seen.counts_from(&one.subject.id, one.run.began);
+        let elapsed = now.uptime.since(from);
         let exempt = one
             .subject
             .exemption(&scene.policy, Rule::Longest, now.wall);

@@ -10,6 +10,7 @@ mod act;
 mod extend;
 mod idle;
 mod keep_alive;
+mod left;
 mod longest;
 mod runs;
 mod samples;
@@ -20,6 +21,8 @@ use ds01_core::failure::{Failure, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::{site::fail, users::Caller};
+
+pub(super) use subject::is_protected;
 
 pub use extend::{Extend, Extended};
 pub use idle::IdleCheck;

@@ -53,6 +53,8 @@ pub(super) struct Subject {
     pub(super) slice: String,
     /// Its name as one of ours.
     pub(super) ours: Option<EngineName>,
+    /// Something else made it, though it may have been adopted.
+    pub(super) made_elsewhere: bool,
 }
 
 /// Whose a container is.
@@ -130,6 +132,8 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
         let record = container
             .as_ref()
             .and_then(|name| site.metadata.of(name, &seen.id));
+        let made_elsewhere =
+            container.is_none() || record.as_ref().is_some_and(|record| record.adopted);
         let recorded = record.and_then(|record| record.kind);
         let kind = Kind::of(recorded, &seen.labels, container.is_some());
         Some(Subject {
@@ -142,13 +146,15 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
             owner,
             slice: seen.labels.get(SLICE).cloned().unwrap_or_default(),
             ours: container,
+            made_elsewhere,
         })
     };
     let containers = look.seen.containers.iter();
     containers.filter(up).filter_map(subject).collect()
 }
 
-fn is_protected(seen: &Sighting) -> bool {
+/// Whether root keeps it from the lifecycle, if DS01 did not make it.
+pub(in crate::ops) fn is_protected(seen: &Sighting) -> bool {
     let is_set = |label| seen.labels.get(label).is_some_and(|value| value == "true");
     PROTECTED.into_iter().any(is_set)
 }

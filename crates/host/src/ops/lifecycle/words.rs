@@ -7,7 +7,7 @@ use ds01_core::lifecycle::{Due, Rule, Step, words};
 use super::subject::Subject;
 use crate::{
     Site,
-    tell::{Notice, tell},
+    tell::{Notice, tell_all},
 };
 
 /// What a step means to the owner, in one line. `extension` is what a longer run can be asked for.
@@ -23,6 +23,9 @@ pub(super) fn of_step(
     let elapsed = words(due.elapsed);
     let done = match due.rule {
         Rule::Idle => format!("{container} has been idle for {elapsed}"),
+        Rule::Longest if subject.made_elsewhere => {
+            format!("{container} has run for {elapsed} since DS01 first saw it")
+        }
         Rule::Longest => format!("{container} has run for {elapsed}"),
     };
     match (due.rule, due.step) {
@@ -59,26 +62,44 @@ pub(super) fn of_step(
     }
 }
 
-/// What becomes of the devices of a container that was stopped, which are held for so long.
-pub(super) fn of_hold(subject: &Subject, hold: Option<Duration>) -> String {
-    let name = subject.short();
-    match hold {
+/// What becomes of a container that was stopped: its devices are held for so long, and itself is kept
+/// as long as that, or for what the policy says.
+pub(super) fn of_hold(name: &str, hold: Option<Duration>, kept: Option<Duration>) -> String {
+    let gpu = match hold {
         Some(Duration::ZERO) => "; its GPU is free for others".into(),
         Some(hold) => format!(
             "; its GPU is kept for {}: container-start {name}",
             words(hold)
         ),
         None => format!("; its GPU is kept: container-start {name}"),
+    };
+    match hold.zip(kept) {
+        Some((hold, kept)) => format!(
+            "{gpu}; it is removed in {}: the workspace stays",
+            words(hold.max(kept))
+        ),
+        None => gpu,
     }
 }
 
-/// Tells the owner of a container, if anybody knows them.
-pub(super) fn tell_owner(site: &Site, subject: &Subject, text: String) {
-    let Some(person) = &subject.owner.person else {
-        return;
-    };
-    let record = subject.record(site);
-    let folder = record.as_ref().and_then(|record| record.workspace_folder());
-    let workspace = folder.map(PathBuf::from);
-    tell(site, person, &Notice { text, workspace });
+/// Tells the owners of these containers, as far as anybody knows them. `told` gets the number of each
+/// as soon as that is done.
+pub(super) fn tell_owners<'a>(
+    site: &Site,
+    texts: impl Iterator<Item = (&'a Subject, String)>,
+    mut told: impl FnMut(usize),
+) {
+    let (mut numbers, mut notices) = (Vec::new(), Vec::new());
+    for (number, (subject, text)) in texts.enumerate() {
+        let Some(person) = &subject.owner.person else {
+            told(number);
+            continue;
+        };
+        let record = subject.record(site);
+        let folder = record.as_ref().and_then(|record| record.workspace_folder());
+        let workspace = folder.map(PathBuf::from);
+        numbers.push(number);
+        notices.push((person.clone(), Notice { text, workspace }));
+    }
+    tell_all(site, &notices, |notice| told(numbers[notice]));
 }
