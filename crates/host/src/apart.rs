@@ -27,6 +27,13 @@ use serde::{Serialize, de::DeserializeOwned};
 /// This process is to end with the one that started it.
 static ENDS_WITH_PARENT: AtomicBool = AtomicBool::new(false);
 
+/// After an answer, in which it never is: what the process itself has started may keep the pipe
+/// open, and hang.
+const END: u8 = b'\n';
+
+/// After a kill, a process that can be ended has.
+const KILLED: u8 = 100;
+
 /// Work that another process does.
 pub(crate) struct Apart<T> {
     child: Pid,
@@ -47,7 +54,8 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     pub(crate) fn begin(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let child = forked(move || {
-            let answer = serde_json::to_vec(&work()).unwrap_or_default();
+            let mut answer = serde_json::to_vec(&work()).unwrap_or_default();
+            answer.push(END);
             File::from(write).write_all(&answer).is_ok()
         })?;
         Ok(Self {
@@ -82,9 +90,46 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
                 0 => break,
                 count => text.extend_from_slice(&buffer[..count]),
             }
+            if text.last() == Some(&END) {
+                break;
+            }
         }
         self.ended = true;
         serde_json::from_slice(&text).map_err(|_| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Waits until one of these has ended, or has no time left: which, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's.
+    pub(crate) fn first<'a>(all: impl Iterator<Item = &'a Self>) -> io::Result<Option<usize>>
+    where
+        T: 'a,
+    {
+        let all: Vec<_> = all.collect();
+        loop {
+            let left = |one: &&Self| one.deadline.saturating_duration_since(Instant::now());
+            let Some((at, left)) = all
+                .iter()
+                .map(left)
+                .enumerate()
+                .min_by_key(|(_, left)| *left)
+            else {
+                return Ok(None);
+            };
+            let answer = |one: &&'a Self| PollFd::new(one.answer.as_fd(), PollFlags::POLLIN);
+            let mut answers: Vec<_> = all.iter().map(answer).collect();
+            match poll(
+                &mut answers,
+                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
+            ) {
+                Ok(0) if left.is_zero() => return Ok(Some(at)),
+                Ok(0) | Err(Errno::EINTR) => {}
+                Ok(_) => return Ok(answers.iter().position(|one| one.any() == Some(true))),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 }
 
@@ -95,8 +140,8 @@ impl<T> Drop for Apart<T> {
         if !self.ended {
             let _ = killpg(self.child, Signal::SIGKILL);
         }
-        let answer = PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP);
-        if poll(&mut [answer], 0u8).is_ok_and(|count| count > 0) {
+        let answer = PollFd::new(self.answer.as_fd(), PollFlags::empty());
+        if self.ended || poll(&mut [answer], KILLED).is_ok_and(|count| count > 0) {
             let _ = waitpid(self.child, None);
         }
     }
@@ -183,5 +228,28 @@ mod tests {
         let mute = Apart::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
         let kind = mute.unwrap().finish().unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_first_that_ends_is_told_though_what_it_started_hangs() {
+        let limit = Duration::from_secs(60);
+        let forever = || -> u32 {
+            loop {
+                thread::park()
+            }
+        };
+        let hangs = Apart::begin(limit, forever).unwrap();
+        let parent = Apart::begin(limit, || {
+            std::mem::forget(Apart::begin(limit, forever));
+            7
+        });
+        let both = [hangs, parent.unwrap()];
+        assert_eq!(Apart::first(both.iter()).unwrap(), Some(1));
+        let [hangs, parent] = both;
+        assert_eq!(parent.finish().unwrap(), 7);
+        drop(hangs);
+        let late = [Apart::begin(Duration::from_millis(20), forever).unwrap()];
+        assert_eq!(Apart::first(late.iter()).unwrap(), Some(0));
+        assert_eq!(Apart::<()>::first([].iter()).unwrap(), None);
     }
 }
