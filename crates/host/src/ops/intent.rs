@@ -45,7 +45,7 @@ pub(super) fn pending(now: Timestamp) -> Holding {
     }
 }
 
-fn is_of_this_process(entry: &Allocation) -> bool {
+pub(super) fn is_of_this_process(entry: &Allocation) -> bool {
     matches!(&entry.holding, Holding::Pending { creator, .. } if *creator == clock::this_process())
 }
 
