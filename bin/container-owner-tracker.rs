@@ -61,6 +61,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let track = Track {
         dry_run: args.dry_run,
         full: true,
+        driver: true,
     };
     let passed = ask(&host, ui, &track)?;
     track::silence(&passed).iter().for_each(|why| ui.warn(why));

@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
-    Command, Ui,
+    Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
 use ds01_command::ask;
@@ -47,14 +47,14 @@ fn main() -> ExitCode {
     ds01_command::main(run)
 }
 
-fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = Host::of_service(args.config.as_deref(), ui.name())?;
     let dry_run = args.dry_run;
     ui.explain("the line is compared with what is free, as the driver and the engine tell");
-    let served = ask(&host, ui, &ServeLine { dry_run })?;
-    served
-        .iter()
-        .try_for_each(|one| ui.line(told(one, dry_run)))
+    let passed = ask(&host, ui, &ServeLine { dry_run })?;
+    let mut served = passed.served.iter();
+    served.try_for_each(|one| ui.line(told(one, dry_run)))?;
+    Ok(ui.each(passed.failed, |failure, _| Err(failure)))
 }
 
 fn told(one: &Served, dry_run: bool) -> String {
@@ -76,9 +76,13 @@ fn told(one: &Served, dry_run: bool) -> String {
         (Handed::Launched(name), true) => {
             format!("ticket {ticket}: {name} of {login} would be started with GPU {slots}")
         }
-        (Handed::Failed(name, failure, until), _) => format!(
-            "ticket {ticket}: {name} of {login} was not started: {}; GPU {slots} is kept until {until}",
-            failure.message
-        ),
+        (Handed::Failed(name, failure, until), _) => {
+            let kept = until.map(|until| format!("; GPU {slots} is kept until {until}"));
+            format!(
+                "ticket {ticket}: {name} of {login} was not started: {}{}",
+                failure.message,
+                kept.unwrap_or_default()
+            )
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! What Docker's API is asked for waits in the same line as what commands ask for.
 
-use std::{io::Write, os::unix::net::UnixStream};
+use std::{
+    io::Write,
+    os::unix::net::UnixStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 use ds01_testkit::TestHost;
 
@@ -203,4 +208,33 @@ fn who_would_be_behind_others_after_it_is_not_stopped_by_a_restart() {
     drop(bob);
     done(&host, "alice", &restart);
     assert_ne!(began(), again);
+}
+
+#[test]
+fn who_joins_while_a_container_stops_to_restart_is_behind_it() {
+    let host = TestHost::behind_gateway(1);
+    expect::with_limit(&host, "gpu_hold_after_stop_h", "0");
+    sleeper(&host, "alice", "mine", &["--gpus", "1"]);
+    let began = || inspect(&host, "mine._.20001", "{{.State.StartedAt}}");
+    let before = began();
+    // Its process ignores what asks it to end: it takes all the grace.
+    thread::scope(|scope| {
+        let restarts = scope.spawn(|| done(&host, "alice", &["restart", "-t", "5", "mine"]));
+        let holding = || {
+            let all = &host.ledger().read()["allocations"];
+            let mine = all.as_array().unwrap().iter();
+            let mut mine = mine.filter(|one| one["container"] == "mine._.20001");
+            mine.next().unwrap()["holding"].to_string()
+        };
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while !holding().contains("pending") {
+            assert!(Instant::now() < deadline, "{}", holding());
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(began(), before, "it still stops");
+        host.as_user("bob").run("gpu-queue", &["join"]).ok();
+        restarts.join().unwrap();
+    });
+    assert_ne!(began(), before);
+    assert_eq!(waiters(&host), [(20002, "-".to_string())]);
 }

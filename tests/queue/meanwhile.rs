@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{DUTY, QUEUE, bob};
 use crate::support::{
     duties::pass,
-    expect::{done, project, running, state, with_limit},
+    expect::{created, done, project, running, state, with_limit},
     hung::hung,
 };
 
@@ -91,23 +91,50 @@ fn waits_for_alice(host: &TestHost) -> Running {
     duty
 }
 
+/// Waits until a user is told this.
+#[track_caller]
+fn is_told(host: &TestHost, user: &str, text: &str) {
+    let deadline = Instant::now() + LIMIT;
+    let mut told = String::new();
+    while !told.contains(text) {
+        told += &host.as_user(user).run("ds01-notices", &[]).ok();
+        assert!(Instant::now() < deadline, "{user} was told: {told}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn whose_files_hang_keeps_nobody_else_from_their_turn() {
-    let host = TestHost::with_gpus(2);
-    let [alice, bob] = two_launches(&host);
+    let host = TestHost::with_gpus(3);
+    let dave = |command: &str, args: &[&str]| host.as_user("dave").run(command, args).ok();
+    dave("container-create", &["his", "ds01-base"]);
+    let [alice, bobs] = two_launches(&host);
     let serving = hung(&host, "/home/alice/workspace/own");
+    host.as_user("carol").run(QUEUE, &["join"]).ok();
     let duty = waits_for_alice(&host);
-    let another = pass(&host, DUTY, &[]);
-    let busy = "ds01-queue: warning: another pass is at work, and nobody was told by this one\n";
-    assert_eq!(another, done("", busy));
+    is_told(&host, "bob", "your turn has come: own runs with GPU 2: ");
+    // Her turn comes while it waits for alice still, and another pass serves her.
+    dave("container-remove", &["his"]);
+    let another = pass(&host, DUTY, &[]).ok();
+    assert!(
+        another.contains(": GPU 0 is kept for carol until "),
+        "{another}"
+    );
+    assert_eq!(another.lines().count(), 1, "{another}");
+    is_told(
+        &host,
+        "carol",
+        "your turn has come: GPU 0 is kept for you until ",
+    );
     drop(serving);
     let said = duty.wait().ok();
     let lines: Vec<_> = said.lines().collect();
     let failed = format!("ticket {alice}: own of alice was not started: ");
-    let runs = format!("ticket {bob}: own of bob runs with GPU 1");
-    assert!(lines[0].starts_with(&failed), "{said}");
-    assert_eq!(lines[1..], [runs]);
-    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "both know");
+    let runs = format!("ticket {bobs}: own of bob runs with GPU 2");
+    assert_eq!(lines[..1], [runs]);
+    assert!(lines[1].starts_with(&failed), "{said}");
+    assert_eq!(lines.len(), 2, "{said}");
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "all of them know");
 }
 
 #[test]
@@ -122,5 +149,98 @@ fn a_pass_that_is_killed_leaves_its_turns_to_the_next() {
     let unmount = ["/home/alice/workspace/own"];
     host.as_user("root").run("umount", &unmount).ok();
     let runs = format!("ticket {alice}: own of alice runs with GPU 0\n");
+    let next = pass(&host, DUTY, &[]).ok();
+    assert!(next.contains(&runs), "{next}");
+    is_told(&host, "bob", "your turn has come: own runs with GPU 1: ");
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "all of them know");
+}
+
+/// As if a pass had begun to start bob's container, and been killed.
+fn begun_by_the_dead(host: &TestHost) {
+    host.ledger().edit(|ledger| {
+        let turn = &mut ledger["line"]["turns"][0];
+        turn["doing"] = json!({"pid": 1, "started": 1, "boot": "another"});
+    });
+}
+
+#[test]
+fn whose_container_was_made_by_a_pass_that_died_is_told_and_it_runs() {
+    let host = TestHost::with_gpus(1);
+    project(&host, "bob", "own", &[("Dockerfile", "FROM ds01-base\n")]);
+    host.docker(&["tag", "ds01-base", "ds01-20002/own:latest"])
+        .ok();
+    let args = ["join", "--format=simple", "--launch=own"];
+    let ticket = bob(&host).run(QUEUE, &args).ok();
+    begun_by_the_dead(&host);
+    bob(&host).run("container-create", &["own"]).ok();
+    assert_eq!(state_of_bobs(&host), "created");
+    assert_eq!(bob(&host).run(QUEUE, &["--format=simple"]), done("", ""));
+    let runs = format!("ticket {}: own of bob runs with GPU 0\n", ticket.trim());
     assert_eq!(pass(&host, DUTY, &[]), done(&runs, ""));
+    is_told(&host, "bob", "your turn has come: own runs with GPU 0: ");
+    assert_eq!(state_of_bobs(&host), "running");
+    assert_eq!(pass(&host, DUTY, &[]), done("", ""), "he knows");
+    let line = &host.ledger().read()["line"];
+    assert_eq!(line["turns"], json!([]));
+}
+
+fn state_of_bobs(host: &TestHost) -> String {
+    let args = ["--all", "--format=simple"];
+    let list = bob(host).run("container-list", &args).ok();
+    list.split('\t').nth(1).unwrap().to_string()
+}
+
+#[test]
+fn whose_turn_has_come_is_told_though_the_driver_is_silent() {
+    let host = TestHost::with_gpus(2);
+    created(&host, "thesis");
+    host.as_user("carol")
+        .run("container-create", &["hers", "ds01-base"])
+        .ok();
+    bob(&host).run(QUEUE, &["join"]).ok();
+    host.as_user("dave").run(QUEUE, &["join"]).ok();
+    host.run("container-remove", &["thesis"]).ok();
+    // Whoever asks in vain gives bob what is free.
+    let args = ["x", "ds01-base", "--no-wait"];
+    let asked = host.as_user("alice").run("container-create", &args);
+    assert_eq!(asked.status, Some(6), "{asked:?}");
+    let lock = File::create(host.state_dir().join("ds01-queue.lock")).unwrap();
+    lock.lock().unwrap();
+    let silent = pass(&host, DUTY, &[]);
+    let busy = "ds01-queue: warning: another pass asks the driver and the engine, and this one \
+                served nobody new\n";
+    assert_eq!((silent.status, &*silent.stderr), (Some(0), busy));
+    assert!(
+        silent.stdout.contains(": GPU 0 is kept for bob until "),
+        "{silent:?}"
+    );
+    is_told(
+        &host,
+        "bob",
+        "your turn has come: GPU 0 is kept for you until ",
+    );
+}
+
+#[test]
+fn who_waits_for_a_container_is_told_before_the_turn_is_over_why_it_does_not_run() {
+    let host = TestHost::with_gpus(1);
+    project(&host, "bob", "own", &[("Dockerfile", "FROM ds01-base\n")]);
+    host.docker(&["tag", "ds01-base", "ds01-20002/own:latest"])
+        .ok();
+    bob(&host).run(QUEUE, &["join", "--launch=own"]).ok();
+    host.gpus().remove_driver();
+    let silent = || {
+        let silent = pass(&host, DUTY, &[]);
+        assert_eq!(silent.status, Some(8), "{silent:?}");
+        assert!(silent.stderr.starts_with("ds01-queue: "), "{silent:?}");
+        silent.stdout
+    };
+    assert_eq!(silent(), "", "it may answer soon");
+    host.ledger().edit(|ledger| {
+        let until = &mut ledger["line"]["turns"][0]["until"];
+        *until = (until.as_u64().unwrap() - 650).into();
+    });
+    let said = silent();
+    assert!(said.contains(": own of bob was not started: "), "{said}");
+    is_told(&host, "bob", "your turn has come, but own does not run: ");
 }

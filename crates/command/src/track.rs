@@ -22,7 +22,8 @@ use ds01_host::{
 /// good, and who uses GPUs it does not know.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The same for a driver that does not answer: each question to one that hangs may leave a process.
+/// The same at most for a driver that does not answer: each question to one that hangs may leave a
+/// process.
 const RARELY: Duration = Duration::from_secs(3600);
 
 /// Before the engine is tried again, at first and at most.
@@ -36,8 +37,7 @@ const PAUSE: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)
 pub fn follow(host: &Host, ui: &mut Ui) -> Result<(), Failure> {
     let mut tracking = Tracking {
         host,
-        due: Instant::now(),
-        interval: MINUTE,
+        times: Times::from(Instant::now()),
         failure: None,
         notices: Vec::new(),
         silence: None,
@@ -49,7 +49,12 @@ pub fn follow(host: &Host, ui: &mut Ui) -> Result<(), Failure> {
         match host.happenings() {
             Ok(mut happenings) => loop {
                 tracking.pass(ui)?;
-                match happenings.next(tracking.due.saturating_duration_since(Instant::now())) {
+                match happenings.next(
+                    tracking
+                        .times
+                        .look
+                        .saturating_duration_since(Instant::now()),
+                ) {
                     Happened::End => break,
                     Happened::Something | Happened::Nothing => pause = shortest,
                 }
@@ -80,12 +85,42 @@ pub fn silence(passed: &TrackPassed) -> Option<String> {
     }
 }
 
+/// When what is done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    /// Everything is looked at.
+    look: Instant,
+    /// The driver is asked too.
+    ask: Instant,
+    interval: Duration,
+}
+
+impl Times {
+    fn from(now: Instant) -> Self {
+        Self {
+            look: now,
+            ask: now,
+            interval: MINUTE,
+        }
+    }
+
+    /// What is due is done by `now`. If the driver was asked, this came of it.
+    fn done(&mut self, now: Instant, asked: Option<Option<&NvmlError>>) {
+        self.look = now + MINUTE;
+        let Some(silence) = asked else { return };
+        self.interval = match silence {
+            // Where there is none, nothing hangs.
+            None | Some(NvmlError::Absent(_)) => MINUTE,
+            Some(_) => (2 * self.interval).min(RARELY),
+        };
+        self.ask = now + self.interval;
+    }
+}
+
 /// What was told of before is not told again.
 struct Tracking<'a> {
     host: &'a Host,
-    /// When everything is looked at next.
-    due: Instant,
-    interval: Duration,
+    times: Times,
     failure: Option<String>,
     notices: Vec<String>,
     silence: Option<String>,
@@ -93,18 +128,20 @@ struct Tracking<'a> {
 
 impl Tracking<'_> {
     fn pass(&mut self, ui: &mut Ui) -> Result<(), Failure> {
-        let full = Instant::now() >= self.due;
+        let now = Instant::now();
+        let full = now >= self.times.look;
+        let driver = full && now >= self.times.ask;
         let track = Track {
             dry_run: false,
             full,
+            driver,
         };
         let asked = self.host.ask(&track);
         if full {
-            self.interval = match &asked {
-                Ok(answered) if answered.value.silence.is_some() => (2 * self.interval).min(RARELY),
-                _ => MINUTE,
-            };
-            self.due = Instant::now() + self.interval;
+            let silence = asked
+                .as_ref()
+                .map_or(None, |answered| answered.value.silence.as_ref());
+            self.times.done(Instant::now(), driver.then_some(silence));
         }
         let Answered { value, notices } = match asked {
             Ok(answered) => answered,
@@ -120,7 +157,7 @@ impl Tracking<'_> {
         let new = notices.iter().filter(|text| !self.notices.contains(text));
         new.for_each(|text| ui.warn(text));
         self.notices = notices;
-        if full {
+        if driver {
             let silence = silence(&value);
             if silence != self.silence {
                 silence.iter().for_each(|text| ui.warn(text));
@@ -165,5 +202,29 @@ fn line((news, login): &(News, Option<String>)) -> String {
             let (process, slots) = process(outsider);
             format!("{process} does not use GPU {slots} any more")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_hangs_is_asked_rarely_and_the_list_each_minute_still() {
+        let now = Instant::now();
+        let (hung, absent) = (NvmlError::Hung(15), NvmlError::Absent(String::new()));
+        let mut times = Times::from(now);
+        let mut after = |asked| {
+            times.done(now, asked);
+            [times.look, times.ask].map(|at| at.duration_since(now).as_secs() / 60)
+        };
+        assert_eq!(after(Some(Some(&hung))), [1, 2]);
+        assert_eq!(after(None), [1, 2]);
+        for minutes in [4, 8, 16, 32, 60, 60] {
+            assert_eq!(after(Some(Some(&hung))), [1, minutes]);
+        }
+        assert_eq!(after(Some(Some(&absent))), [1, 1]);
+        assert_eq!(after(Some(Some(&hung))), [1, 2]);
+        assert_eq!(after(Some(None)), [1, 1]);
     }
 }

@@ -282,9 +282,10 @@ impl Ledger {
                 None => line.waiters.push(waiter),
             }
         }
-        let (turns, over) = std::mem::take(&mut line.turns)
-            .into_iter()
-            .partition(|turn| now < turn.until);
+        let turns = std::mem::take(&mut line.turns).into_iter();
+        let (turns, mut over): (_, Vec<_>) = turns.partition(|turn| self.lasts(turn, now));
+        over.retain(|turn| !turn.is_used());
+        let line = &mut self.line;
         line.turns = turns;
         let shares = line.devices.iter().map(|known| known.device.share);
         let least = shares.min().unwrap_or(Share::WHOLE);
@@ -292,8 +293,10 @@ impl Ledger {
             let time = KEPT.saturating_mul(waiter.devices);
             line.recent.charge(waiter.uid, least, time);
         }
+        // Who was never told could not use it.
         let unused = over
             .iter()
+            .filter(|turn| turn.told)
             .flat_map(|turn: &Turn| turn.devices.iter().map(|held| (turn.uid, held.share)));
         for (uid, share) in unused {
             line.recent.charge(uid, share, KEPT);

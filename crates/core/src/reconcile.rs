@@ -126,6 +126,11 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
             ledger.allocations.push(entry);
         }
     }
+    for change in &changes {
+        if let Change::Lapsed(entry) = change {
+            ledger.line.keep_after(entry);
+        }
+    }
     add_recorded(ledger, seen, &seen.records, now);
     not_later_than(ledger, now);
     ledger.line_not_later_than(now);

@@ -27,6 +27,13 @@ use serde::{Serialize, de::DeserializeOwned};
 /// This process is to end with the one that started it.
 static ENDS_WITH_PARENT: AtomicBool = AtomicBool::new(false);
 
+/// After an answer, in which it never is: what the process itself has started may keep the pipe
+/// open, and hang.
+const END: u8 = b'\n';
+
+/// After a kill, a process that can be ended has.
+const KILLED: u8 = 100;
+
 /// Work that another process does.
 pub(crate) struct Apart<T> {
     child: Pid,
@@ -48,7 +55,8 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     pub(crate) fn begin(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let child = forked(move || {
-            let answer = serde_json::to_vec(&work()).unwrap_or_default();
+            let mut answer = serde_json::to_vec(&work()).unwrap_or_default();
+            answer.push(END);
             File::from(write).write_all(&answer).is_ok()
         })?;
         Ok(Self {
@@ -93,6 +101,9 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
                 Ok(count) => self.text.extend_from_slice(&buffer[..count]),
                 Err(error) => return Some(Err(error)),
             }
+            if self.text.last() == Some(&END) {
+                break;
+            }
         }
         self.ended = true;
         let told = serde_json::from_slice(&self.text);
@@ -122,8 +133,8 @@ impl<T> Drop for Apart<T> {
         if !self.ended {
             let _ = killpg(self.child, Signal::SIGKILL);
         }
-        let answer = PollFd::new(self.answer.as_fd(), PollFlags::POLLHUP);
-        if poll(&mut [answer], 0u8).is_ok_and(|count| count > 0) {
+        let answer = PollFd::new(self.answer.as_fd(), PollFlags::empty());
+        if self.ended || poll(&mut [answer], KILLED).is_ok_and(|count| count > 0) {
             let _ = waitpid(self.child, None);
         }
     }
@@ -210,5 +221,33 @@ mod tests {
         let mute = Apart::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
         let kind = mute.unwrap().finish().unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn the_first_that_ends_is_told_though_what_it_started_hangs() {
+        let limit = Duration::from_secs(60);
+        let forever = || -> u32 {
+            loop {
+                thread::park()
+            }
+        };
+        let hangs = Apart::begin(limit, forever).unwrap();
+        let parent = Apart::begin(limit, || {
+            std::mem::forget(Apart::begin(limit, forever));
+            7
+        });
+        let mut both = [hangs, parent.unwrap()];
+        let ended = loop {
+            let [hangs, parent] = &mut both;
+            assert!(hangs.ended().is_none());
+            match parent.ended() {
+                Some(ended) => break ended,
+                None => wait(&[hangs, parent]),
+            }
+        };
+        assert_eq!(ended.unwrap(), 7);
+        drop(both);
+        let late = Apart::begin(Duration::from_millis(20), forever).unwrap();
+        assert_eq!(late.finish().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

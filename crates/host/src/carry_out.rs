@@ -46,7 +46,11 @@ impl Site {
                     let container = turn.container.as_ref();
                     let event = line_event(self, "gpu.release", turn.uid, turn.ticket, container);
                     let event = event.with("gpus", line::slots(&turn.devices));
-                    self.log(event.with("reason", "not used in time when their turn had come"));
+                    let reason = match turn.told {
+                        true => "not used in time when their turn had come",
+                        false => "its time was over before its user was told",
+                    };
+                    self.log(event.with("reason", reason));
                 }
                 Change::Found(found) => {
                     let event = Event::new(now, "detection.unmanaged_container");

@@ -5,7 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Line, yes};
-use crate::{device::Held, name::ContainerName, time::Timestamp};
+use crate::{
+    device::Held,
+    ledger::{Allocation, Ledger, Process},
+    name::{ContainerName, EngineName},
+    time::Timestamp,
+};
 
 /// How long devices are kept for somebody who does not wait at a terminal.
 ///
@@ -27,7 +32,8 @@ pub struct Turn {
     /// See [`Waiter::logged`](super::Waiter::logged).
     #[serde(default = "yes")]
     pub logged: bool,
-    /// The devices that are left of it.
+    /// The devices that are left of it. None once the container that is started has them: then the
+    /// turn stays until the user knows.
     pub devices: Vec<Held>,
     /// Until when.
     pub until: Timestamp,
@@ -39,8 +45,11 @@ pub struct Turn {
     pub passed: Option<Passed>,
     /// The project whose container is to be started.
     pub launch: Option<ContainerName>,
-    /// The user has been told, or the container started.
+    /// The user has been told, of the container too that was to be started.
     pub told: bool,
+    /// The process that is about to tell them, or starts the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doing: Option<Process>,
 }
 
 /// Somebody in line who was passed by who gives the devices back in time for them.
@@ -58,14 +67,36 @@ impl Turn {
         let within = |most| longest.is_some_and(|longest| longest <= most);
         self.longest.is_none_or(within)
     }
+
+    /// The container that is to be started with it.
+    pub fn launched(&self) -> Option<EngineName> {
+        let name = self.launch.clone()?;
+        Some(EngineName {
+            name,
+            uid: self.uid,
+        })
+    }
+
+    /// Whether the container that is started has all of it.
+    pub fn is_used(&self) -> bool {
+        self.devices.is_empty()
+    }
 }
 
 impl Line {
-    /// Uses up what is kept for a user: these devices are in a container now. What of their turns
-    /// is used up so.
-    pub fn take(&mut self, uid: u32, devices: &[Held]) -> Vec<Turn> {
+    /// Uses up what is kept for a user: these devices are in this container now. What of their
+    /// turns is used up so.
+    ///
+    /// A turn with which somebody starts this container stays, without devices: its user is still
+    /// to be told.
+    pub fn take(&mut self, container: &EngineName, devices: &[Held]) -> Vec<Turn> {
         let mut used = Vec::new();
-        for turn in self.turns.iter_mut().filter(|turn| turn.uid == uid) {
+        let (was_used, theirs): (Vec<_>, Vec<_>) = std::mem::take(&mut self.turns)
+            .into_iter()
+            .partition(Turn::is_used);
+        self.turns = theirs;
+        let own = self.turns.iter_mut();
+        for turn in own.filter(|turn| turn.uid == container.uid) {
             let taken = |kept: &Held| devices.iter().any(|held| held.overlaps(kept));
             let (devices, left) = turn.devices.iter().cloned().partition(taken);
             turn.devices = left;
@@ -74,9 +105,35 @@ impl Line {
                 ..turn.clone()
             });
         }
-        self.turns.retain(|turn| !turn.devices.is_empty());
-        used.retain(|turn| !turn.devices.is_empty());
+        let is_started = |turn: &Turn| {
+            turn.doing.is_some() && !turn.told && turn.launched().as_ref() == Some(container)
+        };
+        self.turns
+            .retain(|turn| !turn.is_used() || is_started(turn));
+        self.turns.extend(was_used);
+        used.retain(|turn| !turn.is_used());
         used
+    }
+
+    /// Keeps again what a container had that was to be started and has not come about, as whoever
+    /// made it is dead.
+    pub(crate) fn keep_after(&mut self, lapsed: &Allocation) {
+        let mut turns = self.turns.iter_mut();
+        let was_for = |turn: &&mut Turn| {
+            turn.is_used() && turn.launched().as_ref() == Some(&lapsed.container)
+        };
+        if let Some(turn) = turns.find(was_for) {
+            turn.devices.clone_from(&lapsed.devices);
+        }
+    }
+
+    /// Notes that whose turn it is has been told.
+    pub fn note_told(&mut self, ticket: u64) {
+        let turns = self.turns.iter_mut();
+        for turn in turns.filter(|turn| turn.ticket == ticket) {
+            (turn.told, turn.doing) = (true, None);
+        }
+        self.turns.retain(|turn| !(turn.told && turn.is_used()));
     }
 
     /// Keeps again what [`Line::take`] used up, as long as it would have been: no container came
@@ -101,5 +158,16 @@ impl Line {
         turns
             .filter(move |turn| Some(turn.uid) != from)
             .filter(|turn| turn.devices.iter().any(|kept| kept.overlaps(device)))
+    }
+}
+
+impl Ledger {
+    /// Whether a turn lasts at `now`: one whose devices its container has does until its user
+    /// knows, or the container is no more.
+    pub(crate) fn lasts(&self, turn: &Turn, now: Timestamp) -> bool {
+        match turn.launched().filter(|_| turn.is_used()) {
+            Some(container) => self.entry(&container).is_some(),
+            None => now < turn.until,
+        }
     }
 }

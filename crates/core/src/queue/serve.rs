@@ -121,7 +121,7 @@ impl Ledger {
         };
         let denied = match decided {
             Ok(Chosen { devices, passes }) => {
-                let used = self.line.take(uid, &devices);
+                let used = self.line.take(&request.container, &devices);
                 ticket.map(|ticket| self.line.leave(uid, ticket));
                 let passed = passed(passes, &used, &Terms::of(limits, request.run));
                 return Ok(Asked::Given {
@@ -185,7 +185,7 @@ impl Ledger {
     ) -> Result<(Vec<Turn>, Option<Passed>), Denied> {
         admit_again(entry, limits, self, now)?;
         let passes = allocate_again(entry, limits, run, devices, self, now)?;
-        let used = self.line.take(entry.container.uid, &entry.devices);
+        let used = self.line.take(&entry.container, &entry.devices);
         let passed = passed(passes, &used, &Terms::of(limits, run));
         Ok((used, passed))
     }
@@ -239,6 +239,7 @@ impl Ledger {
                         passed: *passed,
                         launch: launch.take(),
                         told: false,
+                        doing: None,
                     });
                     return false;
                 }

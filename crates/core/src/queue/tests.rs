@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod changes;
+mod launches;
 mod longer;
 mod passed;
 mod reserved;

@@ -6,12 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "what a helper cannot do fails its test")]
 
 mod ends;
+mod launches;
 mod oracle;
 mod reserved;
 mod world;
 
 use proptest::prelude::*;
 
+use launches::Launch;
 use reserved::Wanted;
 use world::World;
 
@@ -28,7 +30,10 @@ enum Step {
     Join {
         uid: u32,
         devices: u32,
+        launch: bool,
     },
+    /// The duty starts the container of one whose turn has come.
+    Launch(usize, Launch),
     /// A process that waits looks at the ledger.
     Look(usize),
     /// A process that waits is killed, suspended, or goes on.
@@ -57,7 +62,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (1..5u32, 1..4u32, prop::bool::weighted(0.8))
             .prop_map(|(uid, devices, waits)| Step::Ask { uid, devices, waits }),
-        3 => (1..5u32, 1..3u32).prop_map(|(uid, devices)| Step::Join { uid, devices }),
+        3 => (1..5u32, 1..3u32, any::<bool>())
+            .prop_map(|(uid, devices, launch)| Step::Join { uid, devices, launch }),
+        3 => (any::<usize>(), launch()).prop_map(|(which, how)| Step::Launch(which, how)),
         12 => any::<usize>().prop_map(Step::Look),
         2 => any::<usize>().prop_map(Step::Kill),
         1 => any::<usize>().prop_map(Step::Suspend),
@@ -72,6 +79,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::sample::select(vec![1, 5, 11, 60, 600, 901, 5000]).prop_map(Step::Pass),
         1 => Just(Step::Lose),
     ]
+}
+
+fn launch() -> impl Strategy<Value = Launch> {
+    prop::sample::select(vec![Launch::Dies, Launch::Untold, Launch::Told])
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
@@ -89,7 +100,12 @@ fn happen(world: &mut World, step: &Step) {
             devices,
             waits,
         } => world.comes(uid, devices, waits),
-        Step::Join { uid, devices } => world.joins(uid, devices),
+        Step::Join {
+            uid,
+            devices,
+            launch,
+        } => world.joins(uid, devices, launch),
+        Step::Launch(which, how) => world.launch(which, how),
         Step::Look(which) => world.looks(which),
         Step::Kill(which) => world.kill(which),
         Step::Suspend(which) => world.suspend(which, true),

@@ -134,8 +134,8 @@ impl World {
             let covered = devices.iter().any(|device| reserved.covers(device));
             let short = match &reserved.what {
                 // Of amounts, who has something reserved may have that.
-                What::Amount(amount) if !has_own && !devices.is_empty() => {
-                    self.left_to(&after, reserved) < *amount
+                What::Amount(_) if !has_own && !devices.is_empty() => {
+                    self.is_short(&after, reserved, uid)
                 }
                 _ => false,
             };
@@ -145,29 +145,55 @@ impl World {
         }
     }
 
-    /// What is with those for whom something is reserved, or is with nobody when that begins.
-    fn left_to(&self, ledger: &Ledger, reserved: &Reservation) -> Share {
-        let now = self.now;
-        let is_others = |device: &&Held| {
-            let in_time = |end: Option<Timestamp>| end.is_some_and(|end| end <= reserved.from);
-            let held = ledger.allocations.iter().any(|entry| {
-                entry.holds(now)
-                    && !in_time(entry.free_at(now))
-                    && !reserved.is_for(entry.container.uid, &entry.group)
-                    && entry.devices.iter().any(|held| held.overlaps(device))
+    /// Whether, when something reserved begins, there is too little with nobody for what all lack
+    /// then for whom an amount is reserved, but for `uid`.
+    fn is_short(&self, ledger: &Ledger, reserved: &Reservation, uid: u32) -> bool {
+        let (now, group) = (self.now, self.limits(uid).group);
+        let then = now.max(reserved.from);
+        let in_time = |end: Option<Timestamp>| end.is_some_and(|end| end <= reserved.from);
+        // Of which user, of which group, and whether they are to have given it back.
+        let holders = |device: &Held| {
+            let held = ledger.allocations.iter().filter(|entry| {
+                entry.holds(now) && entry.devices.iter().any(|held| held.overlaps(device))
             });
-            let kept = ledger.line.turns.iter().any(|turn| {
-                now < turn.until
-                    && !in_time(turn.longest.map(|longest| turn.until + longest))
-                    && !reserved.is_for(turn.uid, &turn.group)
-                    && turn.devices.iter().any(|held| held.overlaps(device))
+            let held = held.map(|entry| {
+                let gone = in_time(entry.free_at(now));
+                (entry.container.uid, entry.group.clone(), gone)
             });
-            let strange = ledger.unmanaged.iter().any(|u| u.claim.covers_held(device));
-            held || kept || strange
+            let kept = ledger.line.turns.iter().filter(|turn| {
+                now < turn.until && turn.devices.iter().any(|held| held.overlaps(device))
+            });
+            let kept = kept.map(|turn| {
+                let gone = in_time(turn.longest.map(|longest| turn.until + longest));
+                (turn.uid, turn.group.clone(), gone)
+            });
+            held.chain(kept).collect::<Vec<_>>()
         };
-        let devices: Vec<_> = self.inventory.devices.iter().map(Held::from).collect();
-        let left = devices.iter().filter(|device| !is_others(device));
-        left.map(|device| device.share).sum()
+        let devices = self.inventory.devices.iter().map(Held::from);
+        let devices: Vec<_> = devices.map(|one| (holders(&one), one)).collect();
+        let strange = |device: &Held| {
+            let mut all = ledger.unmanaged.iter();
+            all.any(|u| u.claim.covers_held(device))
+        };
+        let free = devices
+            .iter()
+            .filter(|(holders, device)| holders.iter().all(|(.., gone)| *gone) && !strange(device));
+        let free: Share = free.map(|(_, device)| device.share).sum();
+        let lacks = |one: &Reservation| match one.what {
+            What::Amount(amount) => {
+                let theirs = devices.iter().filter(|(holders, _)| {
+                    holders
+                        .iter()
+                        .any(|(uid, group, _)| one.is_for(*uid, group))
+                });
+                amount - theirs.map(|(_, device)| device.share).sum()
+            }
+            What::Devices(_) => Share::NONE,
+        };
+        let all = ledger.line.reservations.iter();
+        let others = all.filter(|one| one.from <= then && then < one.until);
+        let others = others.filter(|one| !one.is_for(uid, &group));
+        free < others.map(lacks).sum()
     }
 
     /// Fails if somebody has to wait although enough of what is reserved for them is free, and

@@ -227,7 +227,7 @@ impl World {
         }
     }
 
-    pub(crate) fn joins(&mut self, uid: u32, devices: u32) {
+    pub(crate) fn joins(&mut self, uid: u32, devices: u32, launch: bool) {
         let limits = self.limits(uid);
         let line = &self.ledger.line;
         let has = line.turns.iter().any(|turn| turn.uid == uid)
@@ -244,7 +244,9 @@ impl World {
             devices,
             kind: Kind::Ds01,
             terms: Terms::of(&limits, limits.max_runtime),
-            stay: Stay::Away { launch: None },
+            stay: Stay::Away {
+                launch: launch.then(|| "launched".parse().unwrap()),
+            },
         };
         let now = self.now;
         self.change(|world| {

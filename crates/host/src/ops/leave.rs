@@ -39,7 +39,9 @@ impl Operation for Leave {
                 }
                 return Ok(Some((waiter.container, waiter.logged, String::new())));
             }
-            let own = |turn: &Turn| turn.uid == caller.uid && turn.ticket == self.ticket;
+            let own = |turn: &Turn| {
+                (turn.uid, turn.ticket) == (caller.uid, self.ticket) && !turn.is_used()
+            };
             let kept = line.turns.iter().position(own);
             let kept = kept.map(|at| line.turns.remove(at));
             Ok(kept.map(|turn| (turn.container, turn.logged, slots(&turn.devices))))

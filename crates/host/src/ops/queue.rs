@@ -107,7 +107,8 @@ fn status(ledger: &Ledger, caller: u32, now: Timestamp) -> QueueStatus {
         let waiter = ledger.line.waiter(uid, standing.ticket)?;
         Some(waits(waiter, standing, caller))
     });
-    let turns = ledger.line.turns.iter().filter(|turn| now < turn.until);
+    let turns = ledger.line.turns.iter();
+    let turns = turns.filter(|turn| now < turn.until && !turn.is_used());
     QueueStatus {
         waiting: waiting.collect(),
         kept: turns.map(|turn| Kept::of(turn, caller)).collect(),

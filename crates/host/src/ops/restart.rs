@@ -5,19 +5,20 @@ use std::time::Duration;
 use ds01_core::{
     admit::Denied,
     allocate::run_again,
-    container::{Sighting, State},
+    container::{ContainerId, Sighting, State},
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
-    name::ContainerArg,
+    name::{ContainerArg, EngineName},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
+    intent::{is_of_this_process, pending},
     start::{Start, Started, Terms, anew, terms, told},
     stop::Stop,
     target,
 };
-use crate::{Operation, Site, clock, look::Scope, users::Caller};
+use crate::{Operation, Site, look::Scope, users::Caller};
 
 /// Asks for a container's processes to end, and for it to run once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,75 +38,122 @@ impl Operation for Restart {
     }
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
-        self.may_run_again(site, caller)?;
+        let kept = self.keep(site, caller)?;
         let stop = Stop {
             name: self.name.clone(),
             grace_seconds: self.grace_seconds,
             kill: false,
         };
-        match stop.run(site, caller) {
+        let started = match stop.run(site, caller) {
             // It was never started.
-            Err(failure) if failure.kind == Kind::State => {}
-            stopped => drop(stopped?),
+            Err(failure) if failure.kind != Kind::State => Err(failure),
+            _ => {
+                let name = self.name.clone();
+                Start { name }.run(site, caller)
+            }
+        };
+        if let Some(kept) = kept.filter(|_| started.is_err()) {
+            let _ = kept.let_go(site);
         }
-        let name = self.name.clone();
-        Start { name }.run(site, caller)
+        started
+    }
+}
+
+/// A container that runs, whose devices are kept for its next run: who asks for them while it
+/// stops is behind it, for as long as an intent lasts.
+struct Kept {
+    container: EngineName,
+    id: ContainerId,
+    before: Allocation,
+}
+
+impl Kept {
+    /// It does not run again: it has them as before, or as what has stopped.
+    fn let_go(self, site: &Site) -> Result<(), Failure> {
+        let look = site.look(&Scope::Only(self.id.clone()))?;
+        let seen = look.seen.containers.iter();
+        let has_stopped = seen.map(|c| c.state.is_stopped()).next();
+        site.change(&look, |ledger, now| {
+            ledger.change(&self.container, |entry| {
+                if entry.id.as_ref() != Some(&self.id) || !is_of_this_process(entry) {
+                    return;
+                }
+                match has_stopped {
+                    Some(true) => entry.holding = Holding::Stopped { since: now },
+                    _ => (entry.holding, entry.hold) = (self.before.holding, self.before.hold),
+                }
+            });
+            Ok(())
+        })
     }
 }
 
 impl Restart {
-    /// Refuses while it still runs what would be refused once it has stopped.
-    fn may_run_again(&self, site: &Site, caller: Caller) -> Result<(), Failure> {
+    /// Refuses while it still runs what would be refused once it has stopped. What the stop would
+    /// give up is kept for its next run.
+    fn keep(&self, site: &Site, caller: Caller) -> Result<Option<Kept>, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let look = site.look(&Scope::Of(target.container.uid))?;
-        let ledger = site.view(&look)?;
-        let ours = ledger.entry(&target.container);
-        let Some(entry) = ours.filter(|entry| entry.id.as_ref() == Some(&target.id)) else {
-            return Ok(());
-        };
-        if entry.devices.is_empty() {
-            return Ok(());
-        }
         let record = site.metadata.of(&target.container, &target.id);
         let seen = look.seen.containers.iter().find(|c| c.id == target.id);
         let runs =
             |c: &&Sighting| matches!(c.state, State::Running | State::Paused | State::Restarting);
         let Some(seen) = seen.filter(runs) else {
             // Nothing is stopped, and the start decides.
-            return Ok(());
+            return Ok(None);
         };
         let terms = terms(site, target.container.uid, record.as_ref(), Some(seen));
-        let now = clock::now();
-        let stopped = Allocation {
-            holding: Holding::Stopped { since: now },
-            // As the stop will say.
-            hold: match &terms {
-                Ok(terms) => terms.limits.gpu_hold_after_stop,
-                Err(_) => entry.hold,
-            },
-            ..entry.clone()
-        };
-        let is_promised = entry.passed.is_some() || !ledger.line.reservations.is_empty();
-        if stopped.holds(now) && !is_promised {
-            return Ok(());
-        }
-        let Terms { limits, run } = terms?;
-        let told = told(site, &target, &look, &limits).transpose()?;
-        let known = told.as_ref().unwrap_or(&ledger.line.devices);
-        let checked = match stopped.holds(now) {
-            true => run_again(&stopped, &limits, run, known, &ledger, now),
-            // The stop gives them up, and others may be before it.
-            false => {
-                look.tells_all_devices()?;
-                let mut after = ledger.clone();
-                after.put(stopped.clone());
-                let asked = after.ask_again(&stopped, &limits, run, known, now);
-                asked.map(drop)
+        let limits = terms.as_ref().ok().map(|terms| &terms.limits);
+        let told = limits.and_then(|limits| told(site, &target, &look, limits));
+        site.change(&look, |ledger, now| {
+            let ours = ledger.entry(&target.container);
+            let ours = ours.filter(|entry| entry.id.as_ref() == Some(&target.id));
+            // What is with others by now is not kept for it either.
+            let has = |entry: &&Allocation| {
+                !entry.devices.is_empty() && entry.holding != Holding::Intruding
+            };
+            let Some(before) = ours.filter(has).cloned() else {
+                return Ok(None);
+            };
+            let stopped = Allocation {
+                holding: Holding::Stopped { since: now },
+                // As the stop will say.
+                hold: limits.map_or(before.hold, |limits| limits.gpu_hold_after_stop),
+                ..before.clone()
+            };
+            let is_promised = before.passed.is_some() || !ledger.line.reservations.is_empty();
+            if stopped.holds(now) && !is_promised {
+                return Ok(None);
             }
-        };
-        checked.map_err(|denied| match denied {
-            Denied::Promised { .. } => Failure::from(denied).with_hint(anew(site, entry)),
-            _ => denied.into(),
+            let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+            let told = told.clone().transpose()?;
+            let known = told.as_ref().unwrap_or(&ledger.line.devices);
+            let checked = match stopped.holds(now) {
+                true => {
+                    run_again(&stopped, limits, *run, known, ledger, now).map(|()| before.passed)
+                }
+                // The stop gives them up, and others may be before it.
+                false => {
+                    look.tells_all_devices()?;
+                    let mut after = ledger.clone();
+                    after.put(stopped.clone());
+                    let asked = after.ask_again(&stopped, limits, *run, known, now);
+                    asked.map(|(_, passed)| passed)
+                }
+            };
+            let passed = checked.map_err(|denied| match denied {
+                Denied::Promised { .. } => Failure::from(denied).with_hint(anew(site, &before)),
+                _ => denied.into(),
+            })?;
+            ledger.change(&target.container, |entry| {
+                (entry.passed, entry.hold) = (passed, stopped.hold);
+                entry.holding = pending(now);
+            });
+            Ok(Some(Kept {
+                container: target.container.clone(),
+                id: target.id.clone(),
+                before,
+            }))
         })
     }
 }

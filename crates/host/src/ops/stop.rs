@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account,
+    intent::is_of_this_process,
     target::{self, Target},
 };
 use crate::{
@@ -112,8 +113,8 @@ pub(super) fn note(
             let same = entry.id.as_ref() == Some(&target.id);
             let known = match entry.holding {
                 Holding::Stopped { .. } | Holding::Released => true,
-                // One that had stopped before may be about to start.
-                Holding::Pending { .. } => already,
+                // One that had stopped before may be about to start, as this one by a restart is.
+                Holding::Pending { .. } => already || is_of_this_process(entry),
                 Holding::Live | Holding::Intruding | Holding::Orphaned { .. } => false,
             };
             if same && !known {

@@ -30,9 +30,11 @@ use crate::{
 pub struct Track {
     /// Only say what is new.
     pub dry_run: bool,
-    /// Ask the driver too, who uses GPUs, and bring the ledger in line with the engine. When something
-    /// has just happened, whoever did it is still at work with the ledger.
+    /// Bring the ledger in line with the engine too. When something has just happened, whoever did it
+    /// is still at work with the ledger.
     pub full: bool,
+    /// Ask the driver who uses GPUs.
+    pub driver: bool,
 }
 
 /// What a pass found.
@@ -58,7 +60,7 @@ impl Operation for Track {
         }
         // Before the lock is had: a driver that hangs would keep it.
         let probe = self
-            .full
+            .driver
             .then(|| Probe::begin(site.config().gpu.library.as_deref()));
         let file = TrackedFile::new(&site.config().paths.state);
         let alone = (!self.dry_run).then(|| file.lock()).transpose()?;

@@ -6,7 +6,7 @@ use super::Floor;
 use crate::{
     device::Uuid,
     line::Waiter,
-    reservation::{Reservation, What},
+    reservation::{Reservation, What, Whom},
     share::Share,
     time::Timestamp,
 };
@@ -86,7 +86,7 @@ impl<'a> Floor<'a> {
     }
 
     /// Whether without these devices there is not what is reserved: in what is free by then, and
-    /// what they hold already. Of an amount nobody is kept from what they have reserved themselves:
+    /// what those hold already for whom it is. Of an amount nobody is kept from what they have reserved themselves:
     /// there may be too little for all who have, and then who is first has it.
     fn needs(
         &self,
@@ -97,17 +97,65 @@ impl<'a> Floor<'a> {
     ) -> bool {
         match reserved.what {
             What::Devices(_) => chosen.iter().any(|at| reserved.covers(self.device(*at))),
-            What::Amount(amount) => {
-                let free = |at: usize| self.free_at[at].is_some_and(|free| free <= by);
-                let left = (0..self.devices.len()).filter(|at| {
-                    free(*at) && !chosen.contains(at) && !self.is_of_third(*at, reserved)
-                });
-                let mut theirs = self.held_under(reserved);
-                theirs.extend(left.map(|at| (&self.device(at).uuid, self.share(at))));
-                theirs.into_values().sum::<Share>() < amount
+            What::Amount(_) => {
+                self.is_short(reserved, waiter, chosen, by)
                     && self.is_beyond_own(waiter, chosen, reserved.from)
             }
         }
+    }
+
+    /// Whether too little is free by then for this amount, and for all others that are reserved at
+    /// that time: none counts what another needs.
+    fn is_short(
+        &self,
+        reserved: &Reservation,
+        waiter: &Waiter,
+        chosen: &[usize],
+        by: Timestamp,
+    ) -> bool {
+        let then = reserved.from.max(by);
+        let free =
+            |at: &usize| self.free_at[*at].is_some_and(|free| free <= by) && !chosen.contains(at);
+        let free: Vec<_> = (0..self.devices.len()).filter(free).collect();
+        let mut unused: BTreeMap<_, _> = free
+            .iter()
+            .map(|at| (&self.device(*at).uuid, self.share(*at)))
+            .collect();
+        let mut lacking = Share::NONE;
+        let is_other = |other: &&Reservation| {
+            let at_a_time = other.from <= then && then < other.until;
+            at_a_time && !other.is_for(waiter.uid, &waiter.terms.group)
+        };
+        let all = self.reservations().filter(is_other);
+        let others = all.filter(|other| other.id != reserved.id);
+        let mut all: Vec<_> = others.chain([reserved]).collect();
+        // What a user has of their own is not the group's before.
+        all.sort_by_key(|one| matches!(one.whom, Whom::Group(_)));
+        for one in all {
+            let What::Amount(mut amount) = one.what else {
+                continue;
+            };
+            let mut own = self.held_under(one);
+            let named = free.iter().filter(|at| self.is_named_for(**at, one));
+            own.extend(named.map(|at| (&self.device(*at).uuid, self.share(*at))));
+            for (uuid, share) in own {
+                let left = unused.entry(uuid).or_insert(share);
+                let used = amount.min(*left);
+                (*left, amount) = (*left - used, amount - used);
+            }
+            lacking = lacking + amount;
+        }
+        let left = free.iter().filter(|at| !self.is_of_third(**at, reserved));
+        let left: Share = left.map(|at| unused[&self.device(*at).uuid]).sum();
+        left < lacking
+    }
+
+    /// Whether it is reserved by name for those for whom an amount is too.
+    fn is_named_for(&self, at: usize, amount: &Reservation) -> bool {
+        self.reservations().any(|other| {
+            let at_a_time = other.from < amount.until && amount.from < other.until;
+            at_a_time && other.whom == amount.whom && other.covers(self.device(at))
+        })
     }
 
     /// Whether it is reserved for third ones while an amount is: it is not part of that.

@@ -25,6 +25,7 @@ fn what_is_free_is_kept_for_who_does_not_wait_at_a_terminal() {
         longest: None,
         launch: None,
         told: false,
+        doing: None,
     };
     assert_eq!(turns, [expected]);
     assert_eq!(ledger.line.turns, turns);
@@ -37,7 +38,9 @@ fn what_is_free_is_kept_for_who_does_not_wait_at_a_terminal() {
     assert_eq!(asked(3, 1, &ledger, &devices), Err(none_free));
     // Any container of theirs may have it.
     assert_eq!(asked(1, 1, &ledger, &devices).unwrap(), "0");
-    let used = ledger.line.take(1, &[(&whole(0)).into()]);
+    let used = ledger
+        .line
+        .take(&"c._.1".parse().unwrap(), &[(&whole(0)).into()]);
     assert_eq!(ledger.line.turns, []);
     // No container came of it.
     ledger.line.keep_again(used);

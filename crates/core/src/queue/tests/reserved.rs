@@ -365,6 +365,37 @@ fn an_amount_of_a_group_is_not_given_twice_at_once() {
 }
 
 #[test]
+fn what_is_free_is_left_to_one_amount_alone() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let both = |other: Reservation| {
+        let mut ledger = with(amount(1, 1), &[]);
+        ledger
+            .line
+            .reservations
+            .push(Reservation { id: 2, ..other });
+        ledger
+    };
+    let two = both(amount(1, 2));
+    assert_eq!(asked(3, 1, &two, &devices).unwrap(), "0");
+    assert!(asked(3, 2, &two, &devices).is_err());
+    assert_eq!(asked(1, 2, &two, &devices).unwrap(), "0 1");
+    // What one of them holds already is lacking no more.
+    let mut one = two.clone();
+    one.allocations = vec![entry("a._.1", &[whole(2)], Holding::Live)];
+    assert_eq!(asked(3, 1, &one, &devices).unwrap(), "0");
+    assert!(asked(3, 2, &one, &devices).is_err());
+    // Of one party they add up as well.
+    assert!(asked(3, 2, &both(amount(1, 1)), &devices).is_err());
+    // One after the other they need it once.
+    let later = Reservation {
+        from: NOW + HOUR,
+        until: NOW + 2 * HOUR,
+        ..amount(1, 2)
+    };
+    assert_eq!(asked(3, 2, &both(later), &devices).unwrap(), "0 1");
+}
+
+#[test]
 fn what_somebody_has_by_their_own_reservation_runs_again() {
     let mut own = entry("a._.2", &[whole(0)], stopped(0));
     let mut ledger = with(amount(2, 1), &[own.clone()]);
