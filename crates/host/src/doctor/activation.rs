@@ -12,6 +12,9 @@ use super::{Finding, gpus};
 
 const CHECK: &str = "activation";
 
+/// What `ds01-takeover` tells systemd of the engine's socket.
+const DROP_IN: &str = "/etc/systemd/system/docker.socket.d/ds01.conf";
+
 /// The inodes of sockets.
 type Sockets = BTreeSet<u64>;
 
@@ -28,7 +31,7 @@ pub(super) fn check(socket: &Path) -> Option<Finding> {
         Ok::<_, io::Error>([both(held(engine)?), both(held(1)?)])
     };
     match sockets() {
-        Ok([engines, firsts]) => Some(judge(&engines, &firsts, has_changed())),
+        Ok([engines, firsts]) => Some(judge(&engines, &firsts, is_unread())),
         Err(error) => Some(
             Finding::unknown(CHECK, format!("whether systemd has its socket: {error}"))
                 .mend("run ds01-doctor as root"),
@@ -72,37 +75,42 @@ fn held(pid: i32) -> io::Result<Sockets> {
     Ok(held)
 }
 
-/// Whether systemd has not read what docker.socket is now.
-fn has_changed() -> bool {
+/// Whether the gateway has the engine's place, and systemd has not read so yet. Of a unit that had no
+/// drop-ins before, it does not say that it needs a reload.
+fn is_unread() -> bool {
+    if !Path::new(DROP_IN).exists() {
+        return false;
+    }
     let said = Command::new("systemctl")
-        .args([
-            "show",
-            "--property=NeedDaemonReload",
-            "--value",
-            "docker.socket",
-        ])
+        .args(["show", "--property=DropInPaths", "--value", "docker.socket"])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
-    said.is_ok_and(|said| said.stdout.trim_ascii() == b"yes")
+    said.is_ok_and(|said| {
+        let mut read = said.stdout.split(u8::is_ascii_whitespace);
+        said.status.success() && !read.any(|path| path == DROP_IN.as_bytes())
+    })
 }
 
 /// `engines` and `firsts` are what the engine and the first process listen at.
-fn judge(engines: &Sockets, firsts: &Sockets, changed: bool) -> Finding {
+fn judge(engines: &Sockets, firsts: &Sockets, unread: bool) -> Finding {
     if engines.is_disjoint(firsts) {
         return Finding::wrong(CHECK, "systemd has lost the engine's socket: docker.socket")
             .because("the engine runs on, and cannot start again: a crash ends every container")
             .mend("systemctl restart docker.socket docker, when all containers may stop");
     }
-    if changed {
-        return Finding::warning(CHECK, "docker.socket is not yet what its files say")
-            .because(
-                "until systemd reads them, as at the next boot, a restart of docker.socket, not of \
-                 docker alone, makes the engine's socket by what they said before",
-            )
-            .mend("nothing; after such a restart: ds01-takeover on, where it was on");
+    if unread {
+        return Finding::warning(
+            CHECK,
+            "systemd has not read yet what ds01-takeover has changed",
+        )
+        .because(
+            "until it does, as at the next boot, a restart of docker.socket, not of docker \
+                 alone, puts the engine back in the place of the gateway",
+        )
+        .mend("nothing; after such a restart: ds01-takeover on");
     }
     Finding::ok(CHECK, "systemd has the engine's socket")
 }
@@ -153,8 +161,8 @@ mod tests {
         let [engines, same, other] = [[1, 2], [2, 3], [3, 4]].map(Sockets::from);
         assert_eq!(judge(&engines, &same, false).verdict, Verdict::Ok);
         assert_eq!(judge(&engines, &same, true).verdict, Verdict::Warning);
-        for changed in [false, true] {
-            assert_eq!(judge(&engines, &other, changed).verdict, Verdict::Wrong);
+        for unread in [false, true] {
+            assert_eq!(judge(&engines, &other, unread).verdict, Verdict::Wrong);
         }
     }
 }
