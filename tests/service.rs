@@ -2,13 +2,18 @@
 
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::UnixStream,
+    },
+    path::Path,
 };
 
 use ds01_testkit::{Outcome, TestHost};
 
 use crate::support::{
-    expect::{done, failed},
+    duties::{hours, policy},
+    expect::{done, failed, running},
     hung::hung,
 };
 
@@ -240,4 +245,48 @@ fn with_a_view_of_its_own_it_mounts_folders_where_the_engine_sees_them() {
     docker(&host, &["rm", "thesis"]).ok();
     assert_eq!(mounts(), 0);
     assert_eq!(host.run("ls", &["work"]).ok(), "more\nname\n");
+}
+
+/// A duty of root's as its service runs it: without what the bounding set of services lacks.
+fn as_service(host: &TestHost, duty: &str) -> Outcome {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/package");
+    let hardening = fs::read_to_string(package.join("systemd/hardening")).unwrap();
+    let sets = hardening
+        .lines()
+        .filter_map(|line| line.strip_prefix("CapabilityBoundingSet=CAP_"));
+    let kept = sets.flat_map(|set| set.split(" CAP_"));
+    let kept: String = kept
+        .map(|name| format!(",+{}", name.to_lowercase()))
+        .collect();
+    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let bounds = format!("--bounding-set=-all{kept}");
+    host.as_user("root")
+        .run("setpriv", &[&bounds, duty, &config])
+}
+
+#[test]
+fn what_a_service_makes_is_the_trusted_groups() {
+    let host = TestHost::new();
+    let state = host.state_dir();
+    let is_the_groups = |dir: &Path| {
+        let known = fs::metadata(dir).unwrap();
+        let socket = fs::metadata(host.engine().socket()).unwrap();
+        let expected = (0o2770, socket.gid());
+        assert_eq!((known.mode() & 0o7777, known.gid()), expected, "{dir:?}");
+    };
+    let log = host.root().join("log");
+    for dir in [&state, &log] {
+        let _ = fs::remove_dir_all(dir);
+    }
+    assert_eq!(as_service(&host, "ds01-holds"), done("", ""));
+    for dir in [&state, &state.join("container-metadata"), &log] {
+        is_the_groups(dir);
+    }
+
+    policy(&host, &format!("  max_runtime_h: {}\n", hours(4.0)), "");
+    running(&host, "thesis");
+    while as_service(&host, "ds01-runtime").ok().is_empty() {}
+    is_the_groups(&state.join("notices"));
+    let told = host.run("ds01-notices", &[]).ok();
+    assert!(told.contains("thesis"), "{told}");
 }

@@ -43,6 +43,11 @@ within() {
 	done
 }
 
+# Whether the list $2 of the unit $1 has the unit $3.
+has() {
+	systemctl show "$1" --property="$2" --value | tr ' ' '\n' | grep -qxF "$3"
+}
+
 # Runs a command line as the user $1 who has logged in, without a terminal.
 as() {
 	user=$1
@@ -58,6 +63,21 @@ at_terminal() {
 		$*
 		exit
 	END
+}
+
+# Says that Docker stays at the socket $1, whatever becomes of systemd's files and of itself.
+keeps_its_place() {
+	systemctl reset-failed
+	systemctl daemon-reload
+	holds "after a reload of systemd, Docker can be restarted" systemctl restart docker
+	holds "and is where it was" docker -H "unix://$1" version
+	crashed=$(cat /run/docker.pid)
+	kill -KILL "$crashed"
+	holds "after a crash it comes back" within 60 sh -c "[ \"\$(cat /run/docker.pid)\" != $crashed ] && docker -H unix://$1 version"
+	systemctl reset-failed
+	systemctl restart docker.socket docker 2>/dev/null
+	holds "its socket can be made anew" docker -H "unix://$1" version
+	holds "and systemd has it" sh -c "ds01-doctor --format=simple | grep -q '^ok	activation'"
 }
 
 # The engine's name of alice's container $1.

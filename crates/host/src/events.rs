@@ -12,7 +12,7 @@ use std::{
 use ds01_core::event::Event;
 use nix::{libc, unistd::gettid};
 
-use crate::ledger_file::write_new;
+use crate::{ledger_file::write_new, users::in_group};
 
 pub use read::Place;
 pub(crate) use read::Reader;
@@ -43,8 +43,10 @@ impl EventLog {
         if !dir.exists() {
             DirBuilder::new().mode(0o750).create(dir)?;
             if group.is_some() {
-                chown(dir, None, group)?;
-                fs::set_permissions(dir, Permissions::from_mode(0o2770))?;
+                in_group(group, || {
+                    chown(dir, None, group)?;
+                    fs::set_permissions(dir, Permissions::from_mode(0o2770))
+                })?;
             }
         }
         match self.make() {
@@ -111,7 +113,7 @@ fn open(path: &Path) -> io::Result<File> {
 fn for_the_group(file: &Path) -> io::Result<()> {
     let dir = fs::metadata(file.parent().unwrap_or(Path::new("/")))?;
     match dir.mode() & 0o020 != 0 && dir.gid() != fs::metadata(file)?.gid() {
-        true => chown(file, None, Some(dir.gid())),
+        true => in_group(Some(dir.gid()), || chown(file, None, Some(dir.gid()))),
         false => Ok(()),
     }
 }

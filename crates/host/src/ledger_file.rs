@@ -31,7 +31,10 @@ use nix::{
     libc,
 };
 
-use crate::lock::{lock, lock_as_next};
+use crate::{
+    lock::{lock, lock_as_next},
+    users::in_group,
+};
 
 /// How long the lock may take: each holder needs a millisecond, so this is thousands of them.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -140,7 +143,8 @@ impl LedgerFile {
             path: self.dir.clone(),
             source,
         };
-        let made = make_state_dir(&draft, group).and_then(|()| fs::rename(&draft, &self.dir));
+        let made = in_group(group, || make_state_dir(&draft, group))
+            .and_then(|()| fs::rename(&draft, &self.dir));
         let lost_race = made.is_err() && self.dir.exists();
         if made.is_err() {
             let _ = fs::remove_dir_all(&draft);

@@ -9,8 +9,8 @@ use ds01_core::{
 use nix::{
     errno::Errno,
     unistd::{
-        Gid, Group, Uid, User, getgid, getgrouplist, getgroups, getuid, setfsgid, setfsuid,
-        setgroups, setresgid, setresuid,
+        Gid, Group, Uid, User, geteuid, getgid, getgrouplist, getgroups, getuid, setfsgid,
+        setfsuid, setgroups, setresgid, setresuid,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,19 @@ pub fn acting_as<T>(person: &Person, act: impl FnOnce() -> T) -> Result<T, Failu
     end_with_parent_still();
     setgroups(&own).map_err(refused)?;
     done.ok_or_else(|| refused(Errno::EPERM))
+}
+
+/// Makes something for members of `group`: in the group for so long, root needs no further right to
+/// hand over what it makes, nor to have a directory hand on its group.
+pub(crate) fn in_group<T>(group: Option<u32>, make: impl FnOnce() -> T) -> T {
+    let Some(group) = group.filter(|_| geteuid().is_root()) else {
+        return make();
+    };
+    let own = setfsgid(Gid::from_raw(group));
+    let made = make();
+    setfsgid(own);
+    end_with_parent_still();
+    made
 }
 
 /// Makes this process that of `person`, for good. It must not end later than its parent: who that

@@ -98,7 +98,7 @@ pub(super) fn path_of_engine(socket: &Path) -> Option<OsString> {
 
 /// The process that listens on the engine's socket. Where systemd made that socket it is not
 /// the engine, whose own file tells then.
-fn pid(socket: &Path) -> Option<i32> {
+pub(super) fn pid(socket: &Path) -> Option<i32> {
     // Anybody can listen somewhere under that name, with a PATH of their own.
     let is_engine = |pid: &i32| {
         fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_ascii() == b"dockerd")

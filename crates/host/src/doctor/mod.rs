@@ -3,6 +3,7 @@
 //! One file for each thing that is looked at. Each gathers, and hands plain values to functions that
 //! decide. Nothing on the host is changed.
 
+mod activation;
 mod duties;
 mod escapes;
 mod files;
@@ -184,6 +185,7 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     findings.extend(policy::check(&config.paths, inventory.as_ref()));
     findings.extend(trust::check(file.map(PathBuf::as_path), &config));
     findings.extend(socket::check(&config.engine.socket, group.as_deref()));
+    findings.extend(activation::check(&config.engine.socket));
     findings.extend(files::check(&config.paths.state, group.as_deref()));
     findings.push(gateway::check(&config.paths.run));
     let site = Site::as_is(config, "ds01-doctor");

@@ -11,7 +11,7 @@ use std::{
 use ds01_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{ledger_file::StateError, lock::lock};
+use crate::{ledger_file::StateError, lock::lock, users::in_group};
 
 /// Their directory.
 pub(crate) const DIR: &str = "notices";
@@ -90,8 +90,9 @@ fn directory(state: &Path) -> io::Result<()> {
     let dir = state.join(DIR);
     match fs::create_dir(&dir) {
         Ok(()) => {
-            let mode = fs::metadata(state)?.mode();
-            fs::set_permissions(&dir, Permissions::from_mode(mode & 0o7777))
+            let state = fs::metadata(state)?;
+            let mode = Permissions::from_mode(state.mode() & 0o7777);
+            in_group(Some(state.gid()), || fs::set_permissions(&dir, mode))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
