@@ -4,6 +4,7 @@
 //! `pyproject.toml` or `environment.yml` is changed there. A Dockerfile that takes from none of them
 //! gets a block of ours. All else stays to the byte.
 
+mod anew;
 mod draft;
 mod environment;
 mod listing;
@@ -16,9 +17,11 @@ use std::fmt;
 
 use crate::{
     failure::{Kind, UserError},
+    project::DOCKERFILE,
     recipe::Unfit,
-    sources::{Texts, Wrong},
+    sources::{ENVIRONMENT, PYPROJECT, REQUIREMENTS, Texts, Wrong},
 };
+pub use anew::{Lack, Renewal, renew};
 use draft::Draft;
 pub use wanted::{NoPackage, Wanted, apt, wanted};
 
@@ -29,6 +32,24 @@ pub struct Files {
     pub dockerfile: String,
     /// The others.
     pub texts: Texts,
+}
+
+impl Files {
+    /// Those that are different: `first`, and others.
+    fn written(&self, before: &Self, first: &'static str) -> Vec<&'static str> {
+        let (new, old) = (&self.texts, &before.texts);
+        let all = [
+            (REQUIREMENTS, new.requirements != old.requirements),
+            (ENVIRONMENT, new.environment != old.environment),
+            (PYPROJECT, new.pyproject != old.pyproject),
+            (DOCKERFILE, self.dockerfile != before.dockerfile),
+        ];
+        let others = all.into_iter().filter(|(file, is)| *is && *file != first);
+        [first]
+            .into_iter()
+            .chain(others.map(|(file, _)| file))
+            .collect()
+    }
 }
 
 /// What is to be different.
@@ -71,26 +92,31 @@ impl Listed {
     }
 }
 
-/// What was done about a package.
+/// What was done about a package, and the files that are different for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It was added to a file.
-    Added(String, &'static str),
+    /// It was listed nowhere.
+    Added(String, Vec<&'static str>),
+    /// A file had it, and the Dockerfile repeats it now.
+    Repeated(String, &'static str),
     /// It stands where another requirement stood.
-    Changed(String, String, &'static str),
+    Changed(String, String, Vec<&'static str>),
     /// It was there.
     Known(String, String, &'static str),
     /// It was taken out.
-    Removed(String, &'static str),
+    Removed(String, Vec<&'static str>),
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Added(text, file) => write!(f, "{text} added to {file}"),
-            Self::Changed(text, old, file) => write!(f, "{text} in {file}, in place of {old}"),
+            Self::Added(text, files) => write!(f, "{text} added to {}", files.join(" and ")),
+            Self::Repeated(text, file) => write!(f, "{text} of {file} added to {DOCKERFILE}"),
+            Self::Changed(text, old, files) => {
+                write!(f, "{text} in {}, in place of {old}", files.join(" and "))
+            }
             Self::Known(text, old, file) => write!(f, "{text} is in {file} already: {old}"),
-            Self::Removed(text, file) => write!(f, "{text} removed from {file}"),
+            Self::Removed(text, files) => write!(f, "{text} removed from {}", files.join(" and ")),
         }
     }
 }

@@ -94,17 +94,15 @@ impl Source {
         let file = self.file;
         let mut text = String::new();
         for left_out in &self.left_out {
-            text += &format!("# Not from pip: {}\n", one_line(left_out));
+            text += &format!("{LEFT_OUT}{}\n", one_line(left_out));
         }
         if !self.left_out.is_empty() {
-            text = format!("\n# {file} lists these, which are not pip's to install.\n{text}");
+            text = format!("\n{}\n{text}", lists_others(file));
         }
         let copy = match (self.needs_folder && !*folder, &self.arguments) {
             (true, _) => {
                 *folder = true;
-                format!(
-                    "# {file} names other files of the folder; .dockerignore leaves some out.\nCOPY . ./\n"
-                )
+                format!("{}\nCOPY . ./\n", names_files(file))
             }
             (false, None) if !*folder => {
                 format!(
@@ -114,7 +112,7 @@ impl Source {
             _ => String::new(),
         };
         match &self.arguments {
-            None => text += &format!("\n{copy}RUN pip install --no-cache-dir -r {file}\n"),
+            None => text += &format!("\n{copy}{}\n", pip_reads(file)),
             Some(arguments) if arguments.is_empty() => {}
             Some(arguments) => {
                 text += &format!("\n{copy}{}\n{}", as_in(file), pip_run(&PIP, arguments));
@@ -122,11 +120,53 @@ impl Source {
         }
         text
     }
+
+    /// What a Dockerfile of ours has of a file, where `list` is what it gives to pip of it; `None`
+    /// if nothing.
+    pub(crate) fn of(
+        dockerfile: &str,
+        file: &'static str,
+        list: Option<Vec<String>>,
+    ) -> Option<Self> {
+        let has = |line: String| dockerfile.lines().any(|one| one == line);
+        let others = lists_others(file);
+        let left_out = dockerfile.lines().skip_while(|line| *line != others);
+        let left_out = left_out
+            .skip(1)
+            .map_while(|line| line.strip_prefix(LEFT_OUT));
+        let left_out: Vec<_> = left_out.map(String::from).collect();
+        let is_read = has(pip_reads(file));
+        let source = Self {
+            file,
+            needs_folder: has(names_files(file)),
+            arguments: match is_read {
+                true => None,
+                false => Some(list.clone().unwrap_or_default()),
+            },
+            left_out,
+        };
+        (is_read || list.is_some() || !source.left_out.is_empty()).then_some(source)
+    }
+}
+
+/// Before what is for somebody else's tool.
+const LEFT_OUT: &str = "# Not from pip: ";
+
+fn lists_others(file: &str) -> String {
+    format!("# {file} lists these, which are not pip's to install.")
+}
+
+fn names_files(file: &str) -> String {
+    format!("# {file} names other files of the folder; .dockerignore leaves some out.")
+}
+
+fn pip_reads(file: &str) -> String {
+    format!("RUN pip install --no-cache-dir -r {file}")
 }
 
 /// The line above the packages that another file has.
 pub(crate) fn as_in(file: &str) -> String {
-    format!("# As {file} has them: a change there is to be made here too.")
+    format!("# As {file} has them; a build writes them anew, unless this Dockerfile was edited.")
 }
 
 /// The words before the packages.
@@ -270,7 +310,7 @@ mod tests {
             end,
             "\n# pyproject.toml lists these, which are not pip's to install.\n\
              # Not from pip: cuda RUN id\n\
-             \n# As pyproject.toml has them: a change there is to be made here too.\n\
+             \n# As pyproject.toml has them; a build writes them anew, unless this Dockerfile was edited.\n\
              RUN [\"pip\", \"install\", \"--no-cache-dir\", \\\n    \
              \"a[x,y]>=1,<2 ; python_version < \\\"3.12\\\" and os_name != 'nt'\", \\\n    \
              \"b @ https://x/y?a=$HOME&c=`id`#sha256=0\", \\\n    \

@@ -123,6 +123,17 @@ pub fn read(texts: &Texts) -> Result<(Settings, Vec<Source>), Wrong> {
     Ok((settings, sources))
 }
 
+/// The sources of a project that has a `requirements.txt` in any case, as it is made if missing.
+pub fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
+    if sources.iter().all(|source| source.file != REQUIREMENTS) {
+        sources.push(Source {
+            file: REQUIREMENTS,
+            ..Source::default()
+        });
+    }
+    sources
+}
+
 /// `[tool.ds01]` of a `pyproject.toml`.
 ///
 /// # Errors

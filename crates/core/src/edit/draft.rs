@@ -1,7 +1,7 @@
 //! What files list is changed.
 
 use super::{
-    Files, Step, Unedited, Wanted, environment,
+    Files, Listed, Step, Unedited, Wanted, environment,
     listing::{apt_key, first_line},
     own::Which,
     place::Takes,
@@ -51,13 +51,15 @@ impl Draft {
             return Err(self.not_listed(given)?);
         }
         for one in found {
+            let before = self.files.clone();
             match (one.is_apt, one.file) {
                 (true, _) => self.remove_apt(&apt_key(given))?,
                 (false, file) => self.change(file, &name, None)?,
             }
-            let step = Step::Removed(one.text, one.file);
-            if !self.steps.contains(&step) {
-                self.steps.push(step);
+            // With the first of the same name, all of a file go.
+            if self.files != before {
+                let written = self.files.written(&before, one.file);
+                self.steps.push(Step::Removed(one.text, written));
             }
         }
         Ok(())
@@ -157,25 +159,23 @@ impl Draft {
 
     pub(super) fn add_apt(&mut self, given: &str) -> Result<(), Unedited> {
         let name = apt_key(given);
-        if let Some(there) = self.found(&name, true)?.pop() {
+        let before = self.files.clone();
+        let there = self.found(&name, true)?.pop();
+        if let Some(there) = &there {
             if there.text == given || name == given {
-                self.steps
-                    .push(Step::Known(given.into(), there.text, there.file));
+                let known = Step::Known(given.into(), there.text.clone(), there.file);
+                self.steps.push(known);
                 return Ok(());
             }
             self.remove_apt(&name)?;
-            self.steps
-                .push(Step::Changed(given.into(), there.text, there.file));
-        } else {
-            self.steps.push(Step::Added(given.into(), DOCKERFILE));
         }
         let own = self.own()?;
         let which = match own.list(Which::Apt) {
             Some(_) => Which::Apt,
             None => Which::BlockApt,
         };
-        let there = own.list(which).unwrap_or_default();
-        let list = [there, &[given.to_string()]].concat();
+        let list = own.list(which).unwrap_or_default();
+        let list = [list, &[given.to_string()]].concat();
         self.put(which, list)?;
         // So that a Dockerfile which is made anew has it too.
         if let Some(list) = self.pyproject(Key::Apt)?
@@ -184,6 +184,11 @@ impl Draft {
             let new = list.with(given)?;
             self.files.texts.pyproject = Some(new);
         }
+        let written = self.files.written(&before, DOCKERFILE);
+        self.steps.push(match there {
+            Some(there) => Step::Changed(given.into(), there.text, written),
+            None => Step::Added(given.into(), written),
+        });
         Ok(())
     }
 
@@ -191,15 +196,19 @@ impl Draft {
         let Wanted { name, text } = wanted;
         let found = self.found(name, false)?;
         for there in &found {
-            let step = match wanted.is_bare() || there.text == *text {
-                true if there.file == PYPROJECT && self.lacks(name)? => {
-                    self.append(Which::Of(PYPROJECT), &there.text)?;
-                    Step::Added(there.text.clone(), DOCKERFILE)
+            let is_known = wanted.is_bare() || there.text == *text;
+            let unrepeated = self.unrepeated(there)?;
+            let step = match (is_known, unrepeated) {
+                (true, Some(text)) => {
+                    self.repeat(there.file, &text)?;
+                    Step::Repeated(text, there.file)
                 }
-                true => Step::Known(text.clone(), there.text.clone(), there.file),
-                false => {
+                (true, None) => Step::Known(text.clone(), there.text.clone(), there.file),
+                (false, _) => {
+                    let before = self.files.clone();
                     self.change(there.file, name, Some(text))?;
-                    Step::Changed(text.clone(), there.text.clone(), there.file)
+                    let written = self.files.written(&before, there.file);
+                    Step::Changed(text.clone(), there.text.clone(), written)
                 }
             };
             self.steps.push(step);
@@ -208,6 +217,7 @@ impl Draft {
             return Ok(());
         }
         let file = self.home()?;
+        let before = self.files.clone();
         match file {
             REQUIREMENTS => {
                 let before = self.files.texts.requirements.as_deref().unwrap_or_default();
@@ -222,16 +232,37 @@ impl Draft {
             }
             _ => self.append(Which::BlockPip, text)?,
         }
-        self.steps.push(Step::Added(text.clone(), file));
+        let written = self.files.written(&before, file);
+        self.steps.push(Step::Added(text.clone(), written));
         Ok(())
     }
 
-    /// Whether the Dockerfile repeats what `pyproject.toml` has, but not this.
-    fn lacks(&self, name: &str) -> Result<bool, Unedited> {
+    /// What pip is to be given for something that a file lists, if the Dockerfile repeats the file,
+    /// but not this.
+    fn unrepeated(&self, there: &Listed) -> Result<Option<String>, Unedited> {
         let own = self.own()?;
-        let repeated = own.list(Which::Of(PYPROJECT));
-        let is = |item: &String| required(item).is_some_and(|one| one == name);
-        Ok(repeated.is_some_and(|list| !list.iter().any(is)))
+        let Some(repeated) = own.list(Which::Of(there.file)) else {
+            return Ok(None);
+        };
+        let (_, sources) = sources::read(&self.files.texts)?;
+        let sources = sources.into_iter();
+        let mut arguments = sources
+            .filter(|source| source.file == there.file)
+            .flat_map(|source| source.arguments.unwrap_or_default());
+        let is = |one: &String| required(one).is_some_and(|name| there.names.contains(&name));
+        Ok(arguments.find(|one| is(one) && !repeated.contains(one)))
+    }
+
+    /// Puts a requirement of a file into the Dockerfile, which repeats the others.
+    fn repeat(&mut self, file: &'static str, text: &str) -> Result<(), Unedited> {
+        let name = required(text).unwrap_or_default();
+        let own = self.own()?;
+        let mut repeated = own.list(Which::Of(file)).into_iter().flatten();
+        let has = repeated.any(|one| required(one).is_some_and(|one| one == name));
+        match has {
+            true => self.change_own(Which::Of(file), &name, Some(text)),
+            false => self.append(Which::Of(file), text),
+        }
     }
 
     /// Adds a line of another file, which may be an option of pip's, or more lines with hashes.
@@ -250,7 +281,7 @@ impl Draft {
         let after = requirements::merged(before, [line]);
         self.steps.push(match after == before {
             true => Step::Known(plain.clone(), plain, REQUIREMENTS),
-            false => Step::Added(plain, REQUIREMENTS),
+            false => Step::Added(plain, vec![REQUIREMENTS]),
         });
         self.files.texts.requirements = Some(after);
         Ok(())

@@ -96,6 +96,14 @@ impl Own {
         }
     }
 
+    /// The Dockerfile, which is `text`, as it is without the block.
+    pub(super) fn without_block(&self, text: &str) -> String {
+        match &self.block {
+            Some(block) => gone(text, &block.lines, false),
+            None => text.into(),
+        }
+    }
+
     fn found(&self, which: Which) -> Option<&Found> {
         match which {
             Which::Apt => self.apt.as_ref(),

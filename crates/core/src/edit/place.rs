@@ -20,7 +20,7 @@ impl Takes {
     pub(super) fn of(stages: &Stages) -> Self {
         let said = &stages.said;
         Self {
-            requirements: said.iter().any(is_copied) && said.iter().any(gives_requirements),
+            requirements: copies(stages, REQUIREMENTS) && said.iter().any(gives_requirements),
             folder: said.iter().any(gives_folder),
         }
     }
@@ -32,12 +32,17 @@ fn words(said: &Said) -> impl Iterator<Item = &str> {
     said.rest.split(part).filter(|word| !word.is_empty())
 }
 
-/// Whether this copies `requirements.txt`, maybe among others.
-fn is_copied(said: &Said) -> bool {
+/// Whether a file is copied, maybe among others.
+pub(super) fn copies(stages: &Stages, file: &str) -> bool {
+    stages.said.iter().any(|said| is_copied(said, file))
+}
+
+/// Whether this copies a file, maybe among others.
+fn is_copied(said: &Said, file: &str) -> bool {
     let from_folder = ["COPY", "ADD"].contains(&&*said.word) && !said.rest.contains("--from=");
     let is = |word: &str| {
         let word = word.trim_matches(['[', ']']).trim_start_matches("./");
-        word.is_empty() || [".", REQUIREMENTS].contains(&word) || word.contains('*')
+        word.is_empty() || [".", file].contains(&word) || word.contains('*')
     };
     from_folder && words(said).any(is)
 }

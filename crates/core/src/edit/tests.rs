@@ -159,7 +159,7 @@ fn a_dockerfile_that_does_not_repeat_all_is_brought_in_line() {
         .replace("    \"einops\", \\\n", "    \"peft\", \\\n");
     assert_eq!(
         told(&files, "einops", "", ""),
-        ["einops added to Dockerfile"]
+        ["einops of pyproject.toml added to Dockerfile"]
     );
     let new = edited(&files, "einops peft==1", "", "");
     assert_eq!(new.texts, files.texts);
