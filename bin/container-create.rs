@@ -128,7 +128,9 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         );
     }
     let host = open(ui)?;
-    let name = project(&host, ui, name, "Make a container for which project?")?;
+    let from_other = image.is_some() || args.project.is_some();
+    let prompt = "Make a container for which project?";
+    let name = project(&host, ui, name, from_other, prompt)?;
     let name = own(&host, ui, name)?;
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",

@@ -118,7 +118,9 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let name = match (args.name, &args.image) {
         (None, Some(image)) => image::container_name(image)?,
         (name, _) => {
-            let name = project(&host, ui, name, "Deploy a container for which project?")?;
+            let from_other = args.image.is_some() || args.project.is_some();
+            let prompt = "Deploy a container for which project?";
+            let name = project(&host, ui, name, from_other, prompt)?;
             own(&host, ui, name)?
         }
     };

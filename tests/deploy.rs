@@ -105,6 +105,48 @@ fn without_a_name_it_is_the_images_or_that_of_a_project() {
 }
 
 #[test]
+fn the_menu_has_what_can_be_made_and_what_to_choose_it_by() {
+    let host = TestHost::new();
+    project(&host, "alice", "bare", &[("x", "")]);
+    project(
+        &host,
+        "alice",
+        "unbuilt",
+        &[("Dockerfile", "FROM ds01-base\n")],
+    );
+    for command in [DEPLOY, "container-create"] {
+        let mut none = host.as_user("alice").pty(command, &[]);
+        none.expect("no project of yours without a container has an image\r\n");
+        none.expect(&format!("{command} <name> --image=<image>"));
+        assert_eq!(none.wait(), Some(3));
+    }
+    project(
+        &host,
+        "alice",
+        "thesis",
+        &[("Dockerfile", "FROM ds01-base\n")],
+    );
+    host.run("image-create", &["thesis"]).ok();
+    for (command, end) in [(DEPLOY, "\x03"), ("container-create", "\r")] {
+        let mut menu = host.as_user("alice").pty(command, &["--cpu-only"]);
+        menu.expect(" container for which project?");
+        let row = menu.expect(" old");
+        let has = |word: &str| row.contains(word);
+        assert!(has("thesis") && has("ds01-base") && has("image "), "{row}");
+        assert!(!has("bare") && !has("unbuilt"), "{row}");
+        menu.send(end);
+        menu.wait();
+    }
+    // Another image serves each.
+    let args = ["--image=ds01-base", "--project=thesis"];
+    let mut menu = host.as_user("alice").pty("container-create", &args);
+    menu.expect("bare");
+    menu.expect("unbuilt");
+    menu.send("\x03");
+    assert_eq!(menu.wait(), Some(130));
+}
+
+#[test]
 fn what_cannot_be_is_said_before_anything_is_made() {
     let host = TestHost::new();
     let none = "container-deploy: project thesis has no image: there is no \

@@ -12,6 +12,7 @@ use crate::support::{
 mod anew;
 mod corpus;
 mod menu;
+mod renewed;
 
 const UPDATE: &str = "image-update";
 const IMAGE: &str = "ds01-20001/thesis:latest";
@@ -93,7 +94,7 @@ fn packages_are_changed_where_the_project_lists_them() {
     assert_eq!(
         told(&updated),
         "pandas removed from requirements.txt\n\
-         tree added to Dockerfile\n\
+         tree added to Dockerfile and pyproject.toml\n\
          numpy>=2,<2.1 in requirements.txt, in place of numpy==1.25.0\n\
          Timm added to requirements.txt\n\
          with.extras[one] added to requirements.txt\n"
@@ -224,11 +225,11 @@ fn what_the_dockerfile_repeats_of_other_files_is_changed_in_both() {
     );
     assert_eq!(
         told(&updated),
-        "pandas removed from pyproject.toml\n\
-         prophet removed from environment.yml\n\
-         numpy=1.25 removed from environment.yml\n\
-         einops added to pyproject.toml\n\
-         peft==1.0 in environment.yml, in place of peft\n"
+        "pandas removed from pyproject.toml and Dockerfile\n\
+         prophet removed from environment.yml and Dockerfile\n\
+         numpy=1.25 removed from environment.yml and Dockerfile\n\
+         einops added to pyproject.toml and Dockerfile\n\
+         peft==1.0 in environment.yml and Dockerfile, in place of peft\n"
     );
     updated.ok();
     let expected = pyproject.replace("  'pandas', # tables\n", "  \"einops\",\n");
@@ -299,6 +300,10 @@ fn a_build_that_fails_keeps_the_image_and_says_how_to_go_back() {
                 added: image-update thesis --remove 'nunpy'\n";
     assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
     assert_eq!(read(&host, "requirements.txt"), "numpy==1.25.0\nnunpy\n");
+    // What this call has not added is not its to take out.
+    let again = host.run(UPDATE, &["thesis", "--add", "nunpy numpy"]);
+    let hint = "hint: mend it, and build again: image-update thesis --rebuild\n";
+    assert!(again.stderr.ends_with(hint), "{}", again.stderr);
     assert_eq!(
         python_says(&host, "import numpy; print(numpy.version)"),
         "1.25.0\n"

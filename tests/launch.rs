@@ -118,13 +118,13 @@ fn without_a_name_a_project_is_chosen_by_what_is_known_of_it() {
     menu.expect("Launch which project?");
     let rows = menu.expect("running");
     for words in [
-        &["a", "no Dockerfile", "no container"][..],
-        &["b", "ds01-base", "no image yet", "no container"],
+        &["b", "ds01-base", "no image yet", "no container"][..],
         &["thesis", "ds01-base", "image ", " old", "running"],
     ] {
         let fits = |row: &str| words.iter().all(|word| row.contains(word));
         assert!(rows.lines().any(fits), "{words:?} is not in {rows}");
     }
+    assert!(!rows.contains("Dockerfile"), "a cannot be launched: {rows}");
     // Up from the first is the last.
     menu.send("\x1b[A\r");
     menu.expect("thesis runs already with GPU 0\r\n");
@@ -321,4 +321,22 @@ fn what_was_saved_when_it_was_retired_is_in_the_next_image() {
         "some==2.0\n"
     );
     assert_eq!(state(&host, "thesis"), "running");
+}
+
+#[test]
+fn more_gpus_than_one_may_have_are_named_where_they_stand() {
+    let host = TestHost::with_gpus(2);
+    let files = [
+        ("Dockerfile", "FROM ds01-base\n"),
+        ("pyproject.toml", "[tool.ds01]\ngpus = 3\n"),
+    ];
+    project(&host, "alice", "thesis", &files);
+    let refused = host.run(LAUNCH, &["thesis"]);
+    let hint =
+        "hint: ask for fewer: gpus = 1 in [tool.ds01] of ~/workspace/thesis/pyproject.toml\n";
+    assert_eq!(refused.status, Some(5), "{refused:?}");
+    assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
+    host.run("image-create", &["thesis"]).ok();
+    let refused = host.run(LAUNCH, &["thesis"]);
+    assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
 }

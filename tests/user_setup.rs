@@ -7,7 +7,7 @@ use std::{
 
 use ds01_testkit::TestHost;
 
-use crate::support::expect::{failed, with_config};
+use crate::support::expect::{failed, project, with_config};
 
 const SETUP: &str = "user-setup";
 
@@ -104,6 +104,49 @@ fn what_is_asked_for_is_made_once() {
         "{other}"
     );
     assert_eq!((paths.map(changed), key(&host).0), (before, public));
+}
+
+#[test]
+fn what_it_ends_with_can_be_typed() {
+    let host = TestHost::new();
+    // The folder of a container without a project.
+    project(&host, "alice", "hog", &[("data.csv", "1")]);
+    let setup = || host.run(SETUP, &["--no-key", "--no-project"]).ok();
+    let said = setup();
+    assert!(said.contains("Skipped.\n"), "{said}");
+    assert!(
+        said.ends_with("\nBegin to work: project-launch <project> --open\n"),
+        "{said}"
+    );
+    let mut asked = host.as_user("alice").pty(SETUP, &["--no-key"]);
+    asked.expect("You have none. Make one? [Y/n] ");
+    asked.send("n\r");
+    assert_eq!(asked.wait(), Some(0));
+    project(&host, "alice", "blank", &[("pyproject.toml", "")]);
+    let said = setup();
+    assert!(said.contains("There are some already: blank\n"), "{said}");
+    let end = "\nBegin to work: image-create blank && project-launch blank --open\n";
+    assert!(said.ends_with(end), "{said}");
+    project(
+        &host,
+        "alice",
+        "thesis",
+        &[("Dockerfile", "FROM ds01-base\n")],
+    );
+    let said = setup();
+    assert!(
+        said.contains("There are some already: blank, thesis\n"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("\nBegin to work: project-launch thesis --open\n"),
+        "{said}"
+    );
+    let long: Vec<_> = said
+        .lines()
+        .filter(|line| line.chars().count() > 80)
+        .collect();
+    assert!(long.is_empty(), "{long:?}");
 }
 
 #[test]

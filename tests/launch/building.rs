@@ -158,6 +158,42 @@ fn what_is_wrong_before_the_first_step_is_said() {
 }
 
 #[test]
+fn a_base_that_one_does_not_have_is_named_with_its_line() {
+    let host = TestHost::behind_gateway(1);
+    let dockerfile = "# mine\nFROM ds01-20002/secret\n";
+    project(&host, "alice", "thesis", &[("Dockerfile", dockerfile)]);
+    let said = "project-launch: the build failed at line 2 of the Dockerfile: FROM \
+                ds01-20002/secret: you have no image ds01-20002/secret\n\
+                hint: see the images with image-list --all, and change \
+                /home/alice/workspace/thesis/Dockerfile\n";
+    let refused = host.run(LAUNCH, &["thesis"]);
+    assert_eq!(refused.status, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+}
+
+#[test]
+fn a_dockerfile_that_may_not_be_read_is_told_with_what_to_type() {
+    let host = TestHost::new();
+    project(
+        &host,
+        "alice",
+        "thesis",
+        &[("Dockerfile", "FROM ds01-base\n")],
+    );
+    host.run("chmod", &["000", "workspace/thesis/Dockerfile"])
+        .ok();
+    let path = "/home/alice/workspace/thesis/Dockerfile";
+    let hint =
+        format!("hint: see whose it is with ls -ld {path}; if it is yours: chmod u+rX {path}\n");
+    for (command, args) in [(LAUNCH, &["thesis"][..]), ("image-create", &["thesis"])] {
+        let refused = host.run(command, args);
+        let said = format!("{command}: cannot read {path}: Permission denied");
+        assert!(refused.stderr.starts_with(&said), "{}", refused.stderr);
+        assert!(refused.stderr.ends_with(&hint), "{}", refused.stderr);
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_named_and_nothing_is_built() {
     let host = TestHost::new();
     let dockerfile = ("Dockerfile", "FROM ds01-base\nCOPY . /\n");
@@ -193,7 +229,10 @@ fn what_says_how_to_build_is_a_file_of_its_size_or_said_to_be_none() {
             let launch = host.as_user("alice").within(Duration::from_secs(20));
             let refused = launch.run(LAUNCH, &["thesis"]);
             let path = format!("/home/alice/workspace/thesis/{file}");
-            let said = format!("project-launch: cannot read {path}: {why}\n");
+            let said = format!(
+                "project-launch: cannot read {path}: {why}\nhint: see what is there with ls -ld \
+                 {path}, and mend it or move it away\n"
+            );
             assert_eq!(
                 (refused.status, &*refused.stderr),
                 (Some(1), &*said),

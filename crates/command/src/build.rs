@@ -18,6 +18,8 @@ use ds01_host::{
     users::person,
 };
 
+use crate::refresh::refresh;
+
 /// Lines of a step that are shown when it has failed.
 const LAST: usize = 20;
 
@@ -39,7 +41,7 @@ pub struct How {
     pub arguments: BTreeMap<String, String>,
 }
 
-/// Builds a project's image; its name. On a terminal, a step is a line, and what it prints is shown
+/// Builds a project's image, from a Dockerfile that has what its other files list; its name. On a terminal, a step is a line, and what it prints is shown
 /// in passing; elsewhere each line is printed. All of it is kept in a file. `again` is the command
 /// that builds it once more.
 ///
@@ -55,6 +57,7 @@ pub fn build(
     again: &str,
 ) -> Result<String, Failure> {
     let image = image::of_project(host.caller().uid, &project.name);
+    refresh(ui, project)?;
     // While Ctrl-C ends it still: a file system may not answer.
     let mut build = Build::read(project.folder.clone(), image)?;
     build.no_cache = how.no_cache;

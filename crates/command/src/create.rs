@@ -9,6 +9,7 @@ use ds01_cli::{Interruptions, Ui};
 use ds01_core::{
     catalogue::{NoImage, Wish, choose},
     failure::{Failure, Kind},
+    label::Interface,
 };
 use ds01_host::{
     Host,
@@ -37,7 +38,10 @@ pub fn create(
         made => return made,
     };
     let Some(image) = of_catalogue(host, ui, create, &failure)? else {
-        return Err(failure);
+        return Err(match create.image {
+            None => failure.with_hint(no_image(host, create)?),
+            Some(_) => failure,
+        });
     };
     of_image(host, ui, create, image, patience)
 }
@@ -145,4 +149,24 @@ fn fetch(host: &Host, ui: &mut Ui, image: &str) -> Result<(), Failure> {
     });
     ui.progress_ends();
     fetched
+}
+
+/// What to do for a container that has no image: its project's, if it has a project.
+fn no_image(host: &Host, create: &Create) -> Result<String, Failure> {
+    let project = create.project.as_ref().unwrap_or(&create.name);
+    let own = match host.project(project)? {
+        Some(found) if found.dockerfile()?.is_some() => {
+            format!("build it with image-create {project}")
+        }
+        Some(_) => format!("make one with image-create {project}"),
+        None => format!("make a project first, with project-init {project}"),
+    };
+    let name = &create.name;
+    let command = match create.interface {
+        Interface::Atomic => "container-create",
+        _ => "container-deploy",
+    };
+    Ok(format!(
+        "{own}; or choose from image-list --all: {command} {name} --image=<image>"
+    ))
 }

@@ -35,12 +35,7 @@ pub fn deploy(
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
-    let made = match crate::create(host, ui, create, patience) {
-        Err(failure) if failure.kind == Kind::NotFound && create.image.is_none() => {
-            return Err(failure.with_hint(no_image(host, create)?));
-        }
-        made => made?,
-    };
+    let made = crate::create(host, ui, create, patience)?;
     explain_create(host, ui, &made);
     let name = ContainerArg {
         name: made.name.clone(),
@@ -91,22 +86,6 @@ pub(crate) fn stays_up(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<
     );
     failure.causes = ended.said;
     Err(failure)
-}
-
-/// What to do for a container that has no image: its project's, if it has a project.
-fn no_image(host: &Host, create: &Create) -> Result<String, Failure> {
-    let project = create.project.as_ref().unwrap_or(&create.name);
-    let own = match host.project(project)? {
-        Some(found) if found.dockerfile()?.is_some() => {
-            format!("build it with image-create {project}")
-        }
-        Some(_) => format!("make one with image-create {project}"),
-        None => format!("make a project first, with project-init {project}"),
-    };
-    let name = &create.name;
-    Ok(format!(
-        "{own}; or choose from image-list --all: container-deploy {name} --image=<image>"
-    ))
 }
 
 /// The caller's container of this name, in whatever state.

@@ -9,7 +9,7 @@ use ds01_core::{
     project::{DOCKERFILE, DOCKERIGNORE, NO_REQUIREMENTS, Topic, USUALLY_IGNORED},
     recipe::Recipe,
     requirements::{merged, portable},
-    sources::{self, REQUIREMENTS, Texts},
+    sources::{self, REQUIREMENTS, Texts, with_requirements},
 };
 use ds01_host::{
     Host,
@@ -22,7 +22,7 @@ use crate::{
     anew::tell_next,
     base::{Base, begin},
     build,
-    init::{ask_packages, ask_topic, tell_left_out, with_requirements},
+    init::{ask_packages, ask_topic, tell_left_out},
     launch::no_project,
     own,
 };

@@ -5,20 +5,25 @@ use std::path::{Path, PathBuf};
 
 use ds01_cli::Ui;
 use ds01_core::{
-    edit::{Change, Files, apt, edit, listed, wanted},
+    edit::{Change, Step, apt, edit, listed, wanted},
     failure::{Failure, Kind, UserError},
     name::{ContainerArg, ContainerName},
     project::DOCKERFILE,
     requirements::portable,
-    sources::{ENVIRONMENT, PYPROJECT, REQUIREMENTS, Texts},
 };
 use ds01_host::{
     Host, editor,
     projects::{Project, read},
-    text_file::{TextFile, replace_all},
 };
 
-use crate::{How, anew, build, image_create::choose, launch::no_project, own, with_gpu};
+use crate::{
+    How, anew, build,
+    image_create::choose,
+    launch::no_project,
+    own,
+    refresh::{files, renewed, save, tell},
+    with_gpu,
+};
 
 /// What was asked for; with nothing, a menu asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,14 +75,15 @@ pub fn image_update(host: &Host, ui: &mut Ui, asked: &ImageUpdate) -> Result<(),
         let hint = format!("make one with image-create {name}");
         return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
     }
-    let goes_on = match asked.says() {
+    let done = match asked.says() {
         true => act(ui, &project, asked)?,
-        false => menu(ui, &project)?,
+        false => menu(ui, &project)?.then(Vec::new),
     };
-    if !goes_on {
+    let Some(steps) = done else {
         return Ok(());
-    }
-    let image = build(host, ui, &project, &asked.how, &again(&name, asked))?;
+    };
+    let again = again(&name, asked, &steps);
+    let image = build(host, ui, &project, &asked.how, &again)?;
     ui.line(image)?;
     if let Some(made) = anew::offer(host, ui, &project)? {
         ui.note(format_args!("{name} runs {}", with_gpu(&made.devices)));
@@ -102,28 +108,38 @@ fn may_begin(ui: &Ui, asked: &ImageUpdate) -> Result<(), Failure> {
     Err(Failure::new(Kind::Usage, message).with_hint(hint))
 }
 
-/// Does what was said; whether there is something to build.
-fn act(ui: &mut Ui, project: &Project, asked: &ImageUpdate) -> Result<bool, Failure> {
+/// Does what was said: what was done about packages, if there is something to build.
+fn act(ui: &mut Ui, project: &Project, asked: &ImageUpdate) -> Result<Option<Vec<Step>>, Failure> {
     let mut change = asked.change.clone();
     if let Some(file) = &asked.requirements {
         change.import = lines_of(file)?;
     }
-    if asked.changes() {
-        apply(ui, project, &change)?;
-    }
+    let steps = match asked.changes() {
+        true => apply(ui, project, &change)?,
+        false => Vec::new(),
+    };
     let edited = asked.edit && edit_by_hand(ui, project)?;
-    Ok(edited || asked.changes() || asked.rebuild || asked.how != How::default())
+    let builds = edited || asked.changes() || asked.rebuild || asked.how != How::default();
+    Ok(builds.then_some(steps))
 }
 
-/// The command that builds it once more, and what undoes a package that cannot be installed.
-fn again(name: &ContainerName, asked: &ImageUpdate) -> String {
+/// The command that builds it once more, and what undoes a package that cannot be installed: of
+/// those that were there before, none is to go.
+fn again(name: &ContainerName, asked: &ImageUpdate, steps: &[Step]) -> String {
     let no_cache = if asked.how.no_cache {
         " --no-cache"
     } else {
         ""
     };
-    let add = asked.change.add.iter().map(|wanted| wanted.name.clone());
-    let added: Vec<_> = add.chain(asked.change.apt.iter().cloned()).collect();
+    let is_new = |text: &String| {
+        let is = |step: &Step| matches!(step, Step::Added(added, _) if added == text);
+        steps.iter().any(is)
+    };
+    let Change { add, apt, .. } = &asked.change;
+    let add = add.iter().filter(|wanted| is_new(&wanted.text));
+    let add = add.map(|wanted| wanted.name.clone());
+    let apt = apt.iter().filter(|name| is_new(name)).cloned();
+    let added: Vec<_> = add.chain(apt).collect();
     let undo = match added.is_empty() {
         true => String::new(),
         false => format!(
@@ -241,17 +257,14 @@ fn lines_of(file: &Path) -> Result<Vec<String>, Failure> {
     Ok(portable(&text)?.into_iter().map(String::from).collect())
 }
 
-fn files(project: &Project) -> Result<Files, Failure> {
-    Ok(Files {
-        dockerfile: project.dockerfile()?.unwrap_or_default(),
-        texts: project.texts()?,
-    })
-}
-
-/// Changes packages where they are listed, in all files or none.
-fn apply(ui: &mut Ui, project: &Project, change: &Change) -> Result<(), Failure> {
+/// Changes packages where they are listed, in all files or none; what was done.
+fn apply(ui: &mut Ui, project: &Project, change: &Change) -> Result<Vec<Step>, Failure> {
     let before = files(project)?;
-    let (after, steps) = edit(&before, change).map_err(|unedited| {
+    let done = renewed(project, &before).and_then(|(now, renewal)| {
+        let (after, steps) = edit(&now, change)?;
+        Ok((after, renewal, steps))
+    });
+    let (after, renewal, steps) = done.map_err(|unedited| {
         let hint = unedited.hint();
         let own = format!("image-update {} --", project.name);
         let mut failure = Failure::from(unedited);
@@ -259,42 +272,9 @@ fn apply(ui: &mut Ui, project: &Project, change: &Change) -> Result<(), Failure>
         failure
     })?;
     save(project, before, &after)?;
+    tell(ui, &renewal);
     steps.iter().for_each(|step| ui.note(step));
-    Ok(())
-}
-
-/// Puts all files in place, or none.
-fn save(project: &Project, before: Files, after: &Files) -> Result<(), Failure> {
-    let Texts {
-        pyproject,
-        requirements,
-        environment,
-    } = before.texts;
-    let new = &after.texts;
-    let all = [
-        (PYPROJECT, pyproject, new.pyproject.as_deref()),
-        (REQUIREMENTS, requirements, new.requirements.as_deref()),
-        (ENVIRONMENT, environment, new.environment.as_deref()),
-        (
-            DOCKERFILE,
-            Some(before.dockerfile),
-            Some(&*after.dockerfile),
-        ),
-    ];
-    let mut changes = Vec::new();
-    for (name, old, new) in all {
-        let Some(new) = new.filter(|new| old.as_deref() != Some(new)) else {
-            continue;
-        };
-        let file = TextFile::of(&project.folder, name)?;
-        if file.exists().then(|| file.text()) != old.as_deref() {
-            let message = format!("somebody has just changed {name}");
-            return Err(Failure::new(Kind::State, message).with_hint("try again"));
-        }
-        changes.push((file, new));
-    }
-    let changes: Vec<_> = changes.iter().map(|(file, new)| (file, *new)).collect();
-    replace_all(&changes)
+    Ok(steps)
 }
 
 /// Lets the user edit the Dockerfile; whether it is different.

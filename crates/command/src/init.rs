@@ -6,7 +6,7 @@ use ds01_core::{
     name::ContainerName,
     project::{DOCKERFILE, Draft, TOPICS, Topic},
     recipe::{Recipe, Source, image_name},
-    sources::{FOR_POETRY, REQUIREMENTS, Settings, is_requirement},
+    sources::{FOR_POETRY, REQUIREMENTS, Settings, is_requirement, with_requirements},
 };
 use ds01_host::{
     Host,
@@ -192,17 +192,6 @@ fn package(word: &str) -> Result<String, Failure> {
             ),
         ),
     }
-}
-
-/// The sources of a project that has a `requirements.txt` in any case, as it is made if missing.
-pub(crate) fn with_requirements(mut sources: Vec<Source>) -> Vec<Source> {
-    if sources.iter().all(|source| source.file != REQUIREMENTS) {
-        sources.push(Source {
-            file: REQUIREMENTS,
-            ..Source::default()
-        });
-    }
-    sources
 }
 
 pub(crate) fn tell_left_out(ui: &mut Ui, source: &Source) {

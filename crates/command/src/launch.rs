@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use ds01_cli::{ExitStatus, Ui, human, nearest};
+use ds01_cli::{ExitStatus, Ui, nearest};
 use ds01_core::{
-    dockerfile,
     failure::{Failure, Kind},
     label::Interface,
     name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
-    Host, clock,
-    engine::Image,
-    ops::{Admit, Create, Created, List, Listed, Start},
+    Host,
+    ops::{Admit, Create, Created, Listed, Start},
     projects::Project,
 };
 
 use crate::{
     How, anew, ask, build, deploy,
     deploy::{existing, stays_up, with_slots},
-    own, shell, with_gpu,
+    menu, own,
+    refresh::tell_stale,
+    shell, with_gpu,
 };
 
 /// Makes a project's container run, and with `open` opens a shell in it. A new one waits in line for
@@ -39,7 +39,7 @@ pub fn launch(
 ) -> Result<ExitStatus, Failure> {
     let name = match named {
         Some(named) => own(host, ui, named)?,
-        None => choose(host, ui)?,
+        None => menu::to_launch(host, ui)?,
     };
     let Some(project) = host.project(&name)? else {
         return Err(no_project(host, ui, &name)?);
@@ -75,7 +75,7 @@ pub fn launch(
                 name: name.clone(),
                 gpus,
             };
-            ask(host, ui, &admit)?;
+            ask(host, ui, &admit).map_err(|failure| in_pyproject(&name, failure))?;
             build(host, ui, &project, &How::default(), &again)?;
         }
     }
@@ -92,7 +92,7 @@ pub fn launch(
     };
     let made = deploy(host, ui, &create, patience).map_err(|failure| match failure.kind {
         Kind::NotFound if default_image => no_dockerfile(&name, false),
-        _ => failure,
+        _ => in_pyproject(&name, failure),
     })?;
     if default_image {
         let image = &made.image;
@@ -176,22 +176,6 @@ fn rebuilt(
     anew::offer(host, ui, project)
 }
 
-/// Says which files of a project its image does not know as they are now. The project's container,
-/// which is there or about to be, is in the way of another image.
-fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
-    let newer = project.newer_than(image);
-    let (are, them) = match newer.len() {
-        0 => return,
-        1 => ("is", "it"),
-        _ => ("are", "them"),
-    };
-    let name = &project.name;
-    ui.note(format_args!(
-        "{} {are} newer than the image; a rebuild takes {them} in: container-retire {name} && project-launch {name} --rebuild",
-        newer.join(", ")
-    ));
-}
-
 /// Status 3.
 fn no_dockerfile(name: &ContainerName, image: bool) -> Failure {
     let message = match image {
@@ -221,43 +205,13 @@ pub(crate) fn no_project(host: &Host, ui: &Ui, name: &ContainerName) -> Result<F
     Ok(Failure::new(Kind::NotFound, message).with_hint(hint))
 }
 
-/// The project that is chosen from all.
-fn choose(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failure> {
-    ui.may_ask("project")?;
-    let mut projects = host.projects()?;
-    if projects.is_empty() {
-        let message = "you have no project in ~/workspace";
-        return Err(Failure::new(Kind::NotFound, message).with_hint("make the first: project-init"));
-    }
-    let all = List {
-        stopped: true,
-        all_users: false,
-    };
-    let containers = ask(host, ui, &all)?;
-    let rows = projects.iter().map(|name| facts(host, name, &containers));
-    let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
-    Ok(projects.swap_remove(ui.choose("Launch which project?", &rows)?))
-}
-
-/// What to choose a project by: its name, what it is made from, its image's age, its container.
-fn facts(host: &Host, name: &ContainerName, containers: &[Listed]) -> Result<[String; 4], Failure> {
-    // One that cannot be read is told of when it is chosen.
-    let dockerfile = host
-        .project(name)?
-        .and_then(|project| project.dockerfile().ok()?);
-    let bases = dockerfile
-        .as_ref()
-        .map(|text| dockerfile::images(text, &Default::default()));
-    let base = bases.and_then(|bases| bases.ok()?.into_iter().next());
-    let image = match host.image_of(name)?.map(|image| image.built) {
-        Some(built) => {
-            let age = built.map(|built| human::duration(clock::now().since(built)));
-            format!("image {} old", age.unwrap_or_default())
-        }
-        None if dockerfile.is_some() => "no image yet".into(),
-        None => "no Dockerfile".into(),
-    };
-    let container = containers.iter().find(|container| container.name == *name);
-    let state = container.map_or("no container".into(), |found| found.state.to_string());
-    Ok([name.to_string(), base.unwrap_or_default(), image, state])
+/// A failure whose hint names where the number of GPUs stands: this command has no option for it.
+fn in_pyproject(name: &ContainerName, mut failure: Failure) -> Failure {
+    failure.hint = failure.hint.map(|hint| match hint.split_once("--gpu=") {
+        Some((_, count)) => format!(
+            "ask for fewer: gpus = {count} in [tool.ds01] of ~/workspace/{name}/pyproject.toml"
+        ),
+        None => hint,
+    });
+    failure
 }

@@ -13,9 +13,11 @@ mod image_update;
 mod init;
 mod launch;
 pub mod limits;
+mod menu;
 pub mod mlc;
 mod names;
 pub mod queue;
+mod refresh;
 pub mod reserve;
 mod retire;
 mod setup;
@@ -50,6 +52,7 @@ pub use image_create::{ImageCreate, image_create};
 pub use image_update::{ImageUpdate, image_update};
 pub use init::{Init, init};
 pub use launch::launch;
+pub use menu::project;
 pub use retire::{Retire, retire};
 pub use setup::{Setup, setup};
 pub use wait::{expected, patience, place};
@@ -118,39 +121,6 @@ pub fn container(
     }
     let rows: Vec<_> = fitting.iter().map(facts).collect();
     let name = fitting.swap_remove(ui.choose(prompt, &rows)?).name;
-    Ok(ContainerArg { name, uid: None })
-}
-
-/// The container to be made, that was named; without a name, that of a project which is chosen
-/// from those in `~/workspace` that have no container yet.
-///
-/// # Errors
-///
-/// Status 2 without a terminal, 3 if there is no such project.
-pub fn project(
-    host: &Host,
-    ui: &mut Ui,
-    named: Option<ContainerArg>,
-    prompt: &str,
-) -> Result<ContainerArg, Failure> {
-    if let Some(named) = named {
-        return Ok(named);
-    }
-    ui.may_ask("name")?;
-    let all = List {
-        stopped: true,
-        all_users: false,
-    };
-    let used: Vec<_> = ask(host, ui, &all)?.into_iter().map(|c| c.name).collect();
-    let mut projects = host.projects()?;
-    projects.retain(|name| !used.contains(name));
-    if projects.is_empty() {
-        let message = "you have no project without a container in ~/workspace";
-        let hint = format!("name the new one: {} <name> --image=<image>", ui.name());
-        return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
-    }
-    let rows: Vec<_> = projects.iter().map(|name| [name.to_string()]).collect();
-    let name = projects.swap_remove(ui.choose(prompt, &rows)?);
     Ok(ContainerArg { name, uid: None })
 }
 
@@ -370,7 +340,7 @@ fn explain_end(host: &Host, ui: &mut Ui, name: &ContainerArg) {
         match seen.map(|seen| seen.value.state) {
             Ok(State::Exited) => {
                 return ui.note(format_args!(
-                    "container {short} has been stopped; start it again with container-run {short}"
+                    "container {short} has been stopped; start it again with container-run {name}"
                 ));
             }
             Err(failure) if failure.kind == Kind::NotFound => {

@@ -7,7 +7,10 @@ use ds01_core::{
 };
 use ds01_host::{Host, ops::MyLimits, ssh, system, users};
 
-use crate::{Init, ask, init, limits};
+use crate::{
+    Init, ask, init, limits,
+    menu::{self, Seen},
+};
 
 /// What was answered beforehand; the rest is asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub fn setup(host: &Host, ui: &mut Ui, answers: Setup) -> Result<(), Failure> {
 
     ui.line("")?;
     ui.line("4. Your editor")?;
-    editor(ui, &person.login, project.as_ref())
+    editor(ui, &person.login, project)
 }
 
 fn key(ui: &mut Ui, person: &users::Person, wanted: Option<bool>) -> Result<(), Failure> {
@@ -95,41 +98,62 @@ fn key(ui: &mut Ui, person: &users::Person, wanted: Option<bool>) -> Result<(), 
     }
 }
 
-/// The project that an editor can open.
+/// The project that an editor can open, and whether it can be launched as it is.
 fn project(
     host: &Host,
     ui: &mut Ui,
     wanted: Option<Option<ContainerName>>,
-) -> Result<Option<ContainerName>, Failure> {
-    let mut projects = host.projects()?;
-    let has = |name: &ContainerName| projects.contains(name);
-    let asked = match wanted {
-        Some(Some(name)) if !has(&name) => Init {
-            name: Some(name),
-            quick: true,
-            ..Init::default()
+) -> Result<Option<(ContainerName, bool)>, Failure> {
+    let mut projects = menu::projects(host)?;
+    let wanted = match wanted {
+        Some(Some(name)) => match projects.iter().find(|one| one.name == name) {
+            Some(there) => {
+                ui.line(format_args!("There is one already: {name}"))?;
+                return Ok(Some((name, there.can_launch())));
+            }
+            None => Some(Init {
+                name: Some(name),
+                quick: true,
+                ..Init::default()
+            }),
         },
-        Some(Some(name)) => {
-            ui.line(format_args!("There is one already: {name}"))?;
-            return Ok(Some(name));
+        Some(None) => None,
+        None => Some(Init::default()),
+    };
+    // A folder that a container was given for lack of another is no project.
+    projects.retain(|one| one.can_launch() || one.has_files);
+    let asked = match wanted {
+        Some(asked) if asked.name.is_some() => asked,
+        _ if !projects.is_empty() => {
+            let names: Vec<_> = projects.iter().map(|one| one.name.as_ref()).collect();
+            ui.line(format_args!("There are some already: {}", names.join(", ")))?;
+            let ready = projects.iter().position(Seen::can_launch);
+            let best = projects.swap_remove(ready.unwrap_or(0));
+            return Ok(Some((best.name, ready.is_some())));
         }
-        None if projects.is_empty() && ui.offer("You have none. Make one?")? => Init::default(),
-        _ if projects.is_empty() => {
+        Some(asked) if ui.offer("You have none. Make one?")? => asked,
+        _ => {
             ui.line("Skipped.")?;
             return Ok(None);
         }
-        _ => {
-            let names: Vec<_> = projects.iter().map(AsRef::as_ref).collect();
-            ui.line(format_args!("There are some already: {}", names.join(", ")))?;
-            return Ok(Some(projects.swap_remove(0)));
-        }
     };
-    init(host, ui, asked).map(Some)
+    let name = init(host, ui, asked)?;
+    let made = menu::projects(host)?
+        .into_iter()
+        .find(|one| one.name == name);
+    Ok(Some((name, made.is_some_and(|one| one.can_launch()))))
 }
 
-fn editor(ui: &mut Ui, login: &str, project: Option<&ContainerName>) -> Result<(), Failure> {
+fn editor(ui: &mut Ui, login: &str, project: Option<(ContainerName, bool)>) -> Result<(), Failure> {
     let name = system::name();
-    let project = project.map_or("<project>", AsRef::as_ref);
+    let (project, ready) = match &project {
+        Some((project, ready)) => (project.as_ref(), *ready),
+        None => ("<project>", true),
+    };
+    let build = match ready {
+        true => String::new(),
+        false => format!("image-create {project} && "),
+    };
     for line in [
         "On your own computer, into ~/.ssh/config:",
         "",
@@ -142,13 +166,14 @@ fn editor(ui: &mut Ui, login: &str, project: Option<&ContainerName>) -> Result<(
         &format!("    F1, Remote-SSH: Connect to Host..., {name}"),
         &format!("    File, Open Folder..., ~/workspace/{project}"),
         "",
-        "To edit inside a container, describe it, and let the editor reach the engine through DS01:",
+        "To edit inside a container, describe it, and let the editor reach the engine",
+        "through DS01:",
         "",
         &format!("    project-init {project} --devcontainer --force"),
         "    in the settings of the host: \"dev.containers.dockerPath\": \"ds01-docker\"",
         "    F1, Dev Containers: Reopen in Container",
         "",
-        &format!("Begin to work: project-launch {project} --open"),
+        &format!("Begin to work: {build}project-launch {project} --open"),
     ] {
         ui.line(line)?;
     }

@@ -117,7 +117,7 @@ impl Host {
                     return Err(unread.clone());
                 }
                 Err(match unmade {
-                    Unmade::Failure(failure) => failure,
+                    Unmade::Failure(failure) => unknown(&failure, build).unwrap_or(failure),
                     Unmade::Said(words) => failed(&words, build, lines.step),
                 })
             }
@@ -138,6 +138,24 @@ impl Host {
             let _ = engine.remove_image(&format!("{repo}:{tag}"));
         }
     }
+}
+
+/// The failure of a Dockerfile that begins from an image which the caller does not have, with the
+/// line; `None` if it is another.
+fn unknown(failure: &Failure, build: &Build) -> Option<Failure> {
+    let said = [&failure.message].into_iter().chain(&failure.causes);
+    let name = said.filter_map(|said| said.split("No such image: ").nth(1));
+    let name = name.last()?.trim();
+    let mut lines = build.dockerfile.lines().zip(1..);
+    let place = match lines.find(|(line, _)| line.contains(name)) {
+        Some((words, line)) => format!("line {line} of the Dockerfile: {}", words.trim()),
+        None => "the Dockerfile".into(),
+    };
+    let message = format!("the build failed at {place}: you have no image {name}");
+    Some(Failure::new(Kind::Failed, message).with_hint(format!(
+        "see the images with image-list --all, and change {}",
+        build.folder.join(DOCKERFILE).display()
+    )))
 }
 
 /// The failure of a step, with its line.

@@ -150,6 +150,11 @@ impl Project {
         Ok(sources::settings(&text)?)
     }
 
+    /// Whether any file of it says what its image has.
+    pub fn has_files(&self) -> bool {
+        SOURCES.iter().any(|file| self.folder.join(file).exists())
+    }
+
     /// Its files that an image of this age does not know as they are now.
     pub fn newer_than(&self, image: &Image) -> Vec<&'static str> {
         let changed = |file: &&str| {
@@ -200,8 +205,12 @@ fn no_file() -> io::Error {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        Kind::Failed,
-        format!("cannot read {}: {error}", path.display()),
-    )
+    let shown = path.display();
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("see whose it is with ls -ld {shown}; if it is yours: chmod u+rX {shown}")
+        }
+        _ => format!("see what is there with ls -ld {shown}, and mend it or move it away"),
+    };
+    Failure::new(Kind::Failed, format!("cannot read {shown}: {error}")).with_hint(hint)
 }
