@@ -29,10 +29,10 @@ fn run(_: Args, ui: &mut Ui) -> Result<(), Failure> {
         "You are not inside a container.",
         "",
         "To leave a container's shell, type there: exit, container-exit, or Ctrl-D.",
-        "The container runs on, and keeps its GPU: come back with container-attach <name>.",
+        "The container runs on, and keeps its GPU. To come back: container-attach <name>",
         "",
-        "To end its processes:                 container-stop <name>    (its GPU is kept a while)",
-        "To remove it, and free its GPU at once: container-retire <name>",
+        "To end its processes, its GPU kept a while: container-stop <name>",
+        "To remove it, and free its GPU at once:     container-retire <name>",
         "Files in /workspace stay in every case.",
     ] {
         ui.line(line)?;

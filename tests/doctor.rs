@@ -102,7 +102,7 @@ warning  socket: alice, bob, carol, dave, erin, frank, grace, heidi are in the g
 warning  gateway: there is none at ROOT/run/docker.sock; only root, and members of access.docker_group, can use DS01
          fix: systemctl --no-reload enable --now ds01-gateway
 warning  slices: the engine's cgroup driver is cgroupfs; limits on all containers of a user together are not enforced, and the steps of a docker build have no limit of processes
-         fix: {{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}} in /etc/docker/daemon.json, then systemctl restart docker
+         fix: {{\"exec-opts\": [\"native.cgroupdriver=systemd\"]}} in /etc/docker/daemon.json, then systemctl restart docker when nobody trains: it ends all running containers
 unknown  duties: whether they run: none was due for long enough
          fix: run ds01-doctor again in some minutes
 ok       config: ROOT/etc/ds01.toml can be read

@@ -264,7 +264,7 @@ fn slices(driver: &str) -> Finding {
              docker build have no limit of processes",
         )
         .mend(
-            r#"{"exec-opts": ["native.cgroupdriver=systemd"]} in /etc/docker/daemon.json, then systemctl restart docker"#,
+            r#"{"exec-opts": ["native.cgroupdriver=systemd"]} in /etc/docker/daemon.json, then systemctl restart docker when nobody trains: it ends all running containers"#,
         )
 }
 
