@@ -17,13 +17,14 @@ use ds01_host::ops::{DeleteImage, Images};
 #[argh(
     example = "{command_name} thesis",
     example = "{command_name} thesis:old --force",
+    note = "An image with several tags stays until its last is deleted: one of them can go while a container runs from it.",
     error_code(1, "it failed, or you thought better of it"),
     error_code(3, "you have no such image"),
     error_code(4, "a container uses it")
 )]
 struct Args {
     /// the images: a project's name, with a tag or without
-    #[argh(positional, arg_name = "image")]
+    #[argh(positional, arg_name = "own-image")]
     names: Vec<String>,
 
     /// do not ask
@@ -72,8 +73,25 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
             names = vec![names.swap_remove(ui.choose("Delete which image?", &rows)?)];
         }
     }
+    // What cannot be is said before anybody agrees to it.
+    let may = |name: &String, ui: &mut Ui| {
+        let name = name.clone();
+        let dry_run = true;
+        ask(&host, ui, &DeleteImage { name, dry_run }).map(drop)
+    };
     if ask_first {
-        let question = match names.as_slice() {
+        let mut fits = Vec::new();
+        let mut refused = None;
+        for name in &names {
+            match may(name, ui) {
+                Ok(()) => fits.push(name.clone()),
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
+        }
+        if let (true, Some(failure)) = (fits.is_empty(), refused) {
+            return Err(failure);
+        }
+        let question = match fits.as_slice() {
             [one] => format!("Delete image {one}?"),
             many => format!("Delete these images: {}?", many.join(", ")),
         };
@@ -83,7 +101,8 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     }
     ui.explain("as docker rmi does, without removing the project's files");
     Ok(ui.each(names, |name, ui| {
-        let deleted = ask(&host, ui, &DeleteImage { name })?;
+        let dry_run = false;
+        let deleted = ask(&host, ui, &DeleteImage { name, dry_run })?;
         ui.note(format_args!("{deleted} is deleted"));
         Ok(())
     }))

@@ -58,6 +58,14 @@ fn a_command_tells_what_can_stand_at_the_cursor() {
             ""
         )
     );
+    let own = "ds01-20001/thesis";
+    for name in [format!("{own}:latest"), format!("{own}:e2")] {
+        host.docker(&["tag", "ds01-base", &name]).ok();
+    }
+    assert_eq!(
+        complete("image-delete", &[""]),
+        done(&format!("thesis:e2\t{own}:e2\nthesis\t{own}:latest\n"), "")
+    );
     assert_eq!(
         complete("container-list", &["--format=s"]),
         done("--format=simple\t\n", "")
@@ -85,6 +93,8 @@ fn completes(host: &TestHost, shell: &mut Pty) {
     shell.expect("paused\r\n");
     assert_eq!(state(host, "thesis"), "paused");
     shell.send("container-create x ds01-base --work\t/etc/hostn\t\r");
+    shell.expect("cannot mount /etc/hostname: ");
+    shell.send("container-create x ds01-base --workspace /etc/hostn\t\r");
     shell.expect("cannot mount /etc/hostname: ");
     shell.send("exit\r");
     shell.wait();

@@ -90,6 +90,51 @@ fn one_deletes_ones_own_when_no_container_uses_it() {
 }
 
 #[test]
+fn a_spare_tag_goes_while_a_container_runs_by_another() {
+    let host = TestHost::new();
+    let own = format!("ds01-{ALICE}/thesis");
+    named(&host, &format!("{own}:latest"));
+    named(&host, &format!("{own}:e2"));
+    host.run("container-deploy", &["one", "--image=thesis"])
+        .ok();
+    let deleted = done("", &format!("{own}:e2 is deleted\n"));
+    assert_eq!(host.run("image-delete", &["thesis:e2"]), deleted);
+    assert_eq!(names(host.as_user("alice"), &[]), format!("{own}:latest"));
+    let used = "image-delete: image thesis is in use by container one\n\
+                hint: retire it first: container-retire one\n";
+    assert_eq!(host.run("image-delete", &["thesis"]), failed(4, used));
+    host.run("container-stop", &["one"]).ok();
+    host.run("container-start", &["one"]).ok();
+}
+
+#[test]
+fn what_cannot_be_deleted_is_said_before_the_question() {
+    let host = TestHost::new();
+    named(&host, &format!("ds01-{ALICE}/thesis:latest"));
+    named(&host, &format!("ds01-{ALICE}/spare:latest"));
+    host.run("container-create", &["one", "--image=thesis", "--cpu-only"])
+        .ok();
+    for (name, status, said) in [
+        ("nonsuch", 3, "you have no image nonsuch"),
+        ("thesis", 4, "is in use by container one"),
+    ] {
+        let mut asked = host.as_user("alice").pty("image-delete", &[name]);
+        asked.expect(said);
+        assert_eq!(asked.wait(), Some(status));
+        assert!(!asked.output().contains("[y/N]"), "{}", asked.output());
+    }
+    let mut asked = host
+        .as_user("alice")
+        .pty("image-delete", &["thesis", "spare"]);
+    asked.expect("Delete image spare? [y/N] ");
+    asked.send("y\r");
+    asked.expect("is in use by container one");
+    assert_eq!(asked.wait(), Some(4), "{}", asked.output());
+    let left = names(host.as_user("alice"), &[]);
+    assert_eq!(left, format!("ds01-{ALICE}/thesis:latest"));
+}
+
+#[test]
 fn ones_login_can_stand_for_ones_uid() {
     let host = TestHost::new();
     named(&host, &format!("ds01-{ALICE}/thesis:latest"));

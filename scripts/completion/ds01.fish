@@ -13,7 +13,8 @@ function __ds01_candidates
     if test "$lines" = ":files"
         set -l option (string match -r '^--[^=]*=' -- $current)
         for path in (__fish_complete_path (string replace -r '^--[^=]*=' '' -- $current))
-            echo $option$path
+            # In quotes: without an option, its list is empty, and so would be the word.
+            echo "$option$path"
         end
         return
     end

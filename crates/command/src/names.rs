@@ -3,6 +3,7 @@
 use std::{sync::mpsc::channel, thread, time::Duration};
 
 use ds01_cli::Candidate;
+use ds01_core::image;
 use ds01_host::{
     Host,
     ops::{Images, List},
@@ -28,6 +29,7 @@ fn found(argument: &str) -> Vec<Candidate> {
     let found = match argument {
         "container" => containers(&host),
         "image" => images(&host),
+        "own-image" => own_images(&host),
         "name" | "project" => projects(&host),
         _ => None,
     };
@@ -55,6 +57,20 @@ fn images(host: &Host) -> Option<Vec<Candidate>> {
             false => "yours".into(),
         },
         word: image.name(),
+    };
+    Some(images.map(candidate).collect())
+}
+
+/// The user's own, as they type them: without the owner, and the tag that is meant anyway.
+fn own_images(host: &Host) -> Option<Vec<Candidate>> {
+    let images = host.ask(&Images { shared: false }).ok()?.value.into_iter();
+    let candidate = |image: ds01_host::ops::ImageListed| {
+        let name = image.name();
+        let word = image::shown(&name, host.caller().uid);
+        Candidate {
+            word: word.strip_suffix(":latest").unwrap_or(word).into(),
+            about: name.clone(),
+        }
     };
     Some(images.map(candidate).collect())
 }

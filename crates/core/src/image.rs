@@ -142,12 +142,18 @@ pub fn is_visible<'a>(mut names: impl Iterator<Item = &'a str>, uid: u32) -> boo
     names.any(|name| owner(name).is_none_or(|owner| owner == uid))
 }
 
+/// Whether DS01 gave an image this name, for the sake of a container or an account.
+pub fn is_internal(name: &str) -> bool {
+    let Some(path) = owner(name).and_then(|uid| name.strip_prefix(&own(uid))) else {
+        return false;
+    };
+    let path = path.split([':', '@']).next().unwrap_or_default();
+    [WITH_ACCOUNT, OF_CONTAINER].contains(&path)
+}
+
 /// Whether a list shows this name to a user.
 pub fn is_listed(name: &str, uid: u32) -> bool {
-    let path = name.strip_prefix(&own(uid)).unwrap_or_default();
-    let path = path.split([':', '@']).next().unwrap_or_default();
-    let hidden = [WITH_ACCOUNT, OF_CONTAINER].contains(&path);
-    owner(name).is_none_or(|owner| owner == uid) && !hidden
+    owner(name).is_none_or(|owner| owner == uid) && !is_internal(name)
 }
 
 /// The user's own name for an image.

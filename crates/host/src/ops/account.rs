@@ -12,8 +12,10 @@ use std::{
 
 use ds01_core::{
     account::{Account, group_file, passwd_file, profile},
+    container::Sighting,
     failure::{Failure, Kind},
     image::{self, OF_CONTAINER},
+    label,
 };
 
 use crate::{
@@ -100,7 +102,48 @@ pub(super) fn image_for(site: &Site, base: Image, account: &Account) -> Result<I
     }
 }
 
-/// Removes an image, and the one on top of it in which `uid` has an account. `false` if it is gone.
+/// Whether an image has another name that people gave it, and so stays without this one.
+fn stays(base: &Image, name: &str) -> bool {
+    let given = |one: &&String| *one != name && !one.contains('@') && !image::is_internal(one);
+    base.names.iter().any(|one| given(&one))
+}
+
+/// The containers for whose sake a name of an image cannot be removed: all that are made from it, or,
+/// where the image has other names, those that were made by this one.
+///
+/// # Errors
+///
+/// The engine's own.
+pub(super) fn users_of(
+    site: &Site,
+    base: &Image,
+    name: &str,
+    uid: u32,
+) -> Result<Vec<Sighting>, Failure> {
+    // By the names that it has for their sake it would stay, and the engine refuse nothing.
+    let mut users = site.engine().list(&Query::MadeFrom(base.id.clone()))?;
+    if stays(base, name) {
+        users.retain(|user| is_by(user, name, uid));
+    }
+    Ok(users)
+}
+
+/// Whether a container was made by this name of its image, as far as that can be known.
+fn is_by(container: &Sighting, name: &str, uid: u32) -> bool {
+    let noted = container.labels.get(label::IMAGE);
+    let given = noted.filter(|noted| !noted.is_empty());
+    let given = given.unwrap_or(&container.image);
+    if given.starts_with("sha256:") || image::is_internal(given) {
+        return true;
+    }
+    let given = image_with_uid(given, uid);
+    let own = image::own_name(&given, uid).unwrap_or_default();
+    let mut names = [given.into_owned(), own].into_iter();
+    names.any(|one| one == name || format!("{one}:latest") == name)
+}
+
+/// Removes a name of an image; with the last that people gave it the image, and the one on top of it
+/// in which `uid` has an account. `false` if it is gone.
 ///
 /// # Errors
 ///
@@ -110,10 +153,13 @@ pub(super) fn remove_image(site: &Site, image: &str, uid: u32) -> Result<bool, F
     let Some(base) = engine.image(image)? else {
         return Ok(false);
     };
-    // By the names that it has for their sake it would stay, and the engine refuse nothing.
-    if !engine.list(&Query::MadeFrom(base.id.clone()))?.is_empty() {
+    if !users_of(site, &base, image, uid)?.is_empty() {
         let message = format!("a container uses the image {image}");
         return Err(Failure::new(Kind::State, message));
+    }
+    if stays(&base, image) {
+        engine.remove_image(image)?;
+        return Ok(true);
     }
     let (repo, tag) = on_top(&base, uid);
     let on_top = engine.image(&format!("{repo}:{tag}"))?;

@@ -1,6 +1,7 @@
 //! `image-list` and `image-delete`.
 
 use ds01_core::{
+    container::Sighting,
     failure::{Failure, Kind},
     image,
     time::Timestamp,
@@ -10,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::account;
 use crate::{
     Operation, Site,
-    engine::Query,
     site::fail,
     users::{Caller, image_with_uid},
 };
@@ -86,6 +86,9 @@ impl Operation for Images {
 pub struct DeleteImage {
     /// Its name: the project's, or `ds01-<uid>/<project>`, with a tag or without.
     pub name: String,
+    /// Only find out whether it can be deleted.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 impl Operation for DeleteImage {
@@ -106,11 +109,20 @@ impl Operation for DeleteImage {
         let Some(found) = site.engine().image(&name)? else {
             return Err(none());
         };
+        let users = account::users_of(site, &found, &name, caller.uid)?;
+        if !users.is_empty() {
+            return Err(self.in_use(caller, &users));
+        }
+        if self.dry_run {
+            return Ok(name);
+        }
         match account::remove_image(site, &name, caller.uid) {
             Ok(true) => Ok(name),
             Ok(false) => Err(none()),
+            // One that was made just now.
             Err(failure) if failure.kind == Kind::State => {
-                Err(self.in_use(site, caller, &found.id)?)
+                let users = account::users_of(site, &found, &name, caller.uid)?;
+                Err(self.in_use(caller, &users))
             }
             Err(failure) => Err(failure),
         }
@@ -119,8 +131,7 @@ impl Operation for DeleteImage {
 
 impl DeleteImage {
     /// Which containers of the caller's keep it.
-    fn in_use(&self, site: &Site, caller: Caller, id: &str) -> Result<Failure, Failure> {
-        let seen = site.engine().list(&Query::MadeFrom(id.into()))?;
+    fn in_use(&self, caller: Caller, seen: &[Sighting]) -> Failure {
         let suffix = format!("._.{}", caller.uid);
         let mut names: Vec<_> = seen
             .iter()
@@ -133,13 +144,13 @@ impl DeleteImage {
             many => format!("containers {}", many.join(", ")),
         };
         let message = format!("image {} is in use by {users}", self.name);
-        Ok(match names.first() {
+        match names.first() {
             Some(_) => fail(
                 Kind::State,
                 message,
                 format!("retire it first: container-retire {}", names.join(" ")),
             ),
             None => Failure::new(Kind::State, message),
-        })
+        }
     }
 }

@@ -313,7 +313,8 @@ mod tests {
         round(MyLimits {}, "my-limits");
         round(Images { shared: true }, "images");
         let name = "thesis".into();
-        round(DeleteImage { name }, "delete-image");
+        let dry_run = false;
+        round(DeleteImage { name, dry_run }, "delete-image");
         round(Overview {}, "overview");
         round(Catalogue {}, "catalogue");
         round(TakeNotices {}, "take-notices");
