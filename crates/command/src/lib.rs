@@ -110,6 +110,7 @@ pub fn container(
         &List {
             stopped: true,
             all_users: false,
+            times: false,
         },
     )?;
     let mut fitting: Vec<Listed> = all.into_iter().filter(|c| fit(c.state)).collect();
@@ -154,6 +155,7 @@ pub fn containers(
         &List {
             stopped: true,
             all_users: false,
+            times: false,
         },
     )?;
     let fitting = listed.into_iter().filter(|container| fit(container.state));
@@ -340,7 +342,7 @@ fn explain_end(host: &Host, ui: &mut Ui, name: &ContainerArg) {
         match seen.map(|seen| seen.value.state) {
             Ok(State::Exited) => {
                 return ui.note(format_args!(
-                    "container {short} has been stopped; start it again with container-run {name}"
+                    "container {short} has been stopped; start it again with container-run {short}"
                 ));
             }
             Err(failure) if failure.kind == Kind::NotFound => {

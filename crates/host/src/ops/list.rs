@@ -28,6 +28,9 @@ pub struct List {
     pub stopped: bool,
     /// Everybody's: for admins.
     pub all_users: bool,
+    /// With [`Listed::started`], for which the engine is asked about each.
+    #[serde(default)]
+    pub times: bool,
 }
 
 /// A container of the caller's, or of anybody's for admins.
@@ -53,6 +56,9 @@ pub struct Listed {
     pub created: Timestamp,
     /// How long it has been up, in the engine's words; empty if it does not run.
     pub uptime: String,
+    /// Since when it runs, if that was asked for.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
     /// Its state in the engine's words, such as `Exited (0) 2 hours ago`.
     pub status: String,
     /// What its image is made for, such as `Pytorch-2.5.1`.
@@ -81,9 +87,24 @@ impl Operation for List {
             let up = container.state.is_up();
             (self.stopped || up) && (self.all_users || container.uid == caller.uid)
         });
+        if self.times {
+            time(site, &mut listed)?;
+        }
         listed.sort_by(|a, b| (&a.name, a.uid).cmp(&(&b.name, b.uid)));
         Ok(listed)
     }
+}
+
+/// Finds out since when those run that do.
+fn time(site: &Site, listed: &mut [Listed]) -> Result<(), Failure> {
+    let up = listed.iter().filter(|container| container.state.is_up());
+    let ids: Vec<_> = up.map(|container| container.id.clone()).collect();
+    for one in site.engine().inspect(&ids)? {
+        if let Some(container) = listed.iter_mut().find(|container| container.id == one.id) {
+            container.started = one.started;
+        }
+    }
+    Ok(())
 }
 
 /// A container of ours that the engine lists.
@@ -194,6 +215,7 @@ impl From<Ours> for Listed {
             framework: ours.label(label::FRAMEWORK),
             status: ours.seen.status.clone(),
             uptime: uptime.unwrap_or_default().into(),
+            started: None,
             name: ours.container.name,
             uid: ours.container.uid,
             id: ours.seen.id,

@@ -306,6 +306,7 @@ mod tests {
             List {
                 stopped: true,
                 all_users: false,
+                times: false,
             },
             "list",
         );
