@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
-    let host = Host::of_service(args.config.as_deref(), ui.name())?;
+    let host = Host::of_service(args.config.as_deref(), ui.name(), args.dry_run)?;
     ui.explain("the engine is asked for all containers, and the driver for the processes on GPUs");
     if !args.once && !args.dry_run {
         return track::follow(&host, ui);

@@ -33,7 +33,7 @@ use ds01_host::{
     error_code(7, "you are not root")
 )]
 struct Args {
-    /// the containers, as docker names them (default: all that are found)
+    /// the containers, as docker or their owners name them (default: all that are found)
     #[argh(positional, arg_name = "container")]
     names: Vec<String>,
 
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
-    let host = Host::of_service(args.config.as_deref(), ui.name())?;
+    let host = Host::of_service(args.config.as_deref(), ui.name(), args.dry_run)?;
     let (dry_run, undo) = (args.dry_run, args.undo);
     ui.explain("each container is looked at: its name, its labels, its folders, its GPUs");
     let adopt = Adopt {

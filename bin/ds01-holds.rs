@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
-    let host = Host::of_service(args.config.as_deref(), ui.name())?;
+    let host = Host::of_service(args.config.as_deref(), ui.name(), args.dry_run)?;
     let dry_run = args.dry_run;
     ui.explain("the ledger is compared with what the engine has, and with the clock");
     let learned = ask(&host, ui, &EndHolds { dry_run })?;

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
-    let host = Host::of_service(args.config.as_deref(), ui.name())?;
+    let host = Host::of_service(args.config.as_deref(), ui.name(), args.dry_run)?;
     let dry_run = args.dry_run;
     ui.explain("the engine is asked since when each container with a GPU runs");
     let passed = ask(&host, ui, &LongestRun { dry_run })?;

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
-    let host = Host::of_service(args.config.as_deref(), ui.name())?;
+    let host = Host::of_service(args.config.as_deref(), ui.name(), args.dry_run)?;
     let dry_run = args.dry_run;
     ui.explain("what systemd was told of each slice is compared with the policy");
     let done = ask(&host, ui, &LimitSlices { dry_run })?;

@@ -85,8 +85,13 @@ fn what_the_original_made_becomes_its_owners_without_a_stop_and_back() {
         .ok();
     assert_eq!(started(), before);
 
+    let none = as_root(&["--undo", "nope"]);
+    let said = "ds01-adopt: there is no container nope to give back\n\
+                hint: see which there are with ds01-adopt --undo --dry-run\n";
+    assert_eq!((none.status, &*none.stderr), (Some(3), said));
+    // As container-list has it.
     assert_eq!(
-        rows(&as_root(&["--undo", &thesis])),
+        rows(&as_root(&["--undo", "thesis"])),
         [format!("{thesis}\talice\tds01\trunning\t0\tgiven back")]
     );
     assert_eq!(seen(&host).0, "plain");

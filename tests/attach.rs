@@ -266,3 +266,25 @@ fn an_engine_that_is_gone_is_said_once() {
                 No such file or directory; tell an admin: is docker running?\n";
     assert_eq!(host.run(ATTACH, &["thesis"]), failed(8, said));
 }
+
+#[test]
+fn an_admin_is_told_of_the_container_that_was_named() {
+    let host = TestHost::new();
+    created(&host, "thesis");
+    let named = engine_name("thesis");
+    let as_root = |command: &str| host.as_user("root").run(command, &[&named]);
+    let stopped = as_root(ATTACH);
+    let hint = format!("hint: start it with container-run {named}\n");
+    assert!(stopped.stderr.ends_with(&hint), "{}", stopped.stderr);
+    let stopped = as_root("container-stats");
+    let hint = format!("hint: start it with container-start {named}\n");
+    assert!(stopped.stderr.ends_with(&hint), "{}", stopped.stderr);
+    host.run("container-start", &["thesis"]).ok();
+    let running = as_root("container-remove");
+    let hint = format!("hint: stop it first, or use container-remove {named} --stop\n");
+    assert!(running.stderr.ends_with(&hint), "{}", running.stderr);
+    host.run("container-pause", &["thesis"]).ok();
+    let paused = as_root(ATTACH);
+    let hint = format!("hint: let it go on with container-unpause {named}\n");
+    assert!(paused.stderr.ends_with(&hint), "{}", paused.stderr);
+}

@@ -12,7 +12,7 @@ use std::{
 use ds01_testkit::{Outcome, TestHost};
 
 use crate::support::{
-    duties::{hours, policy},
+    duties::{hours, pass, policy},
     expect::{done, failed, running},
     hung::hung,
 };
@@ -23,6 +23,28 @@ fn docker(host: &TestHost, args: &[&str]) -> Outcome {
     host.as_user("alice")
         .env("DOCKER_HOST", &socket)
         .run("docker", args)
+}
+
+#[test]
+fn a_dry_run_of_a_duty_makes_nothing_on_a_host_that_is_new() {
+    let host = TestHost::new();
+    let made = [host.state_dir(), host.root().join("log")];
+    for folder in made.iter().filter(|folder| folder.exists()) {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    for duty in [
+        "ds01-adopt",
+        "ds01-idle",
+        "ds01-runtime",
+        "ds01-holds",
+        "ds01-queue",
+        "ds01-slices",
+        "container-owner-tracker",
+    ] {
+        pass(&host, duty, &["--dry-run"]).ok();
+        let there: Vec<_> = made.iter().filter(|folder| folder.exists()).collect();
+        assert!(there.is_empty(), "{duty} has made {there:?}");
+    }
 }
 
 #[test]

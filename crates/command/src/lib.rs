@@ -342,7 +342,7 @@ fn explain_end(host: &Host, ui: &mut Ui, name: &ContainerArg) {
         match seen.map(|seen| seen.value.state) {
             Ok(State::Exited) => {
                 return ui.note(format_args!(
-                    "container {short} has been stopped; start it again with container-run {short}"
+                    "container {short} has been stopped; start it again with container-run {name}"
                 ));
             }
             Err(failure) if failure.kind == Kind::NotFound => {

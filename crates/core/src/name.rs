@@ -138,6 +138,25 @@ pub struct ContainerArg {
     pub uid: Option<u32>,
 }
 
+impl ContainerArg {
+    /// A hint that names the container as it was typed: for an admin, the short name is that of
+    /// another one.
+    pub fn as_typed(&self, hint: &str) -> String {
+        let mut after_command = false;
+        let words = hint.split(' ').map(|word| {
+            let name = self.name.as_ref();
+            let rest = word.strip_prefix(name).filter(|_| after_command);
+            let end = rest.filter(|rest| ["", ";", ","].contains(rest));
+            after_command = word.starts_with("container-");
+            match end {
+                Some(end) => format!("{self}{end}"),
+                None => word.into(),
+            }
+        });
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl FromStr for ContainerArg {
     type Err = InvalidName;
 
@@ -183,6 +202,14 @@ mod tests {
         }
         assert!(parse(&"x".repeat(63)).is_ok());
         assert_eq!(parse(&"x".repeat(64)), Err(InvalidName::TooLong(64)));
+    }
+
+    #[test]
+    fn a_hint_names_the_container_that_was_typed() {
+        let arg: ContainerArg = "it._.1001".parse().unwrap();
+        let hint = arg.as_typed("start it with container-run it, or container-remove it");
+        let typed = "start it with container-run it._.1001, or container-remove it._.1001";
+        assert_eq!(hint, typed);
     }
 
     #[test]

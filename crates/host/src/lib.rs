@@ -50,7 +50,10 @@ mod watch_file;
 
 use std::{os::fd::BorrowedFd, path::Path, time::Duration};
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::ContainerArg,
+};
 use nix::{
     errno::Errno,
     unistd::{AccessFlags, access, geteuid},
@@ -72,6 +75,11 @@ pub trait Operation: Serialize + DeserializeOwned {
     /// What it may take, beyond what the engine has for a call.
     fn takes(&self) -> Duration {
         Duration::ZERO
+    }
+
+    /// The container that it is about, as it was typed.
+    fn container(&self) -> Option<&ContainerArg> {
+        None
     }
 
     /// Does it, as `caller`.
@@ -140,12 +148,13 @@ impl Host {
     }
 
     /// Opens this machine for a duty of the host's own: in this process, for root alone, with `config`
-    /// or the host's configuration, and none that the environment names.
+    /// or the host's configuration, and none that the environment names. With `looks` nothing is
+    /// made, of what a host does not have yet.
     ///
     /// # Errors
     ///
     /// If this is not root; if the configuration is wrong.
-    pub fn of_service(config: Option<&Path>, source: &str) -> Result<Self, Failure> {
+    pub fn of_service(config: Option<&Path>, source: &str, looks: bool) -> Result<Self, Failure> {
         let caller = Caller::of_this_process();
         if caller.uid != 0 || !geteuid().is_root() {
             return Err(
@@ -156,7 +165,11 @@ impl Host {
         }
         let config = config::Config::of_service(config)?;
         let stale = config.stale.clone();
-        let site = Site::new(config, source)?.for_others();
+        let site = match looks {
+            true => Site::as_is(config, source),
+            false => Site::new(config, source)?,
+        };
+        let site = site.for_others();
         Ok(Self {
             way: Way::Direct(Box::new(site)),
             caller,
@@ -186,7 +199,12 @@ impl Host {
         };
         match &mut said {
             Ok(answered) => answered.notices.extend(self.stale.clone()),
-            Err(failure) => failure.notices.extend(self.stale.clone()),
+            Err(failure) => {
+                failure.notices.extend(self.stale.clone());
+                if let Some(typed) = operation.container() {
+                    failure.hint = failure.hint.take().map(|hint| typed.as_typed(&hint));
+                }
+            }
         }
         said
     }

@@ -80,25 +80,8 @@ impl Operation for Adopt {
         }
         let look = site.look(&Scope::Everything)?;
         look.tells_all_devices()?;
-        let found = match self.undo {
-            true => self.adopted(site, &look)?,
-            false => self.candidates(site, &look)?,
-        };
-        let listed: BTreeSet<_> = found.iter().map(|one| one.shown.name.as_str()).collect();
-        if let Some(missing) = self.names.iter().find(|name| !listed.contains(&***name)) {
-            return Err(fail(
-                Kind::NotFound,
-                format!("there is no container {missing} to {}", self.verb()),
-                "see which there are with ds01-adopt --dry-run".into(),
-            ));
-        }
-        if self.dry_run {
-            return Ok(found.into_iter().map(|one| one.shown).collect());
-        }
-        match self.undo {
-            true => give_back(site, &look, found),
-            false => take(site, look, found),
-        }
+        self.with_engine_names(&look.seen.containers)?
+            .of(site, look)
     }
 }
 
@@ -109,6 +92,68 @@ struct Found {
 }
 
 impl Adopt {
+    /// The same, with the engine's names in the place of those that owners know them by.
+    ///
+    /// # Errors
+    ///
+    /// Status 2 for one that several owners have.
+    fn with_engine_names(&self, there: &[Sighting]) -> Result<Self, Failure> {
+        let engine_name = |given: &String| {
+            let is_short = |one: &&Sighting| {
+                let name = one.name.parse::<EngineName>();
+                name.is_ok_and(|name| name.name.as_ref() == given)
+            };
+            if there.iter().any(|one| one.name == *given) {
+                return Ok(given.clone());
+            }
+            match there.iter().filter(is_short).collect::<Vec<_>>().as_slice() {
+                [] => Ok(given.clone()),
+                [one] => Ok(one.name.clone()),
+                many => {
+                    let names: Vec<_> = many.iter().map(|one| one.name.as_str()).collect();
+                    Err(fail(
+                        Kind::Usage,
+                        format!("several users have a container {given}"),
+                        format!("name it as docker does: {}", names.join(" or ")),
+                    ))
+                }
+            }
+        };
+        Ok(Self {
+            names: self
+                .names
+                .iter()
+                .map(engine_name)
+                .collect::<Result<_, _>>()?,
+            ..self.clone()
+        })
+    }
+
+    fn of(&self, site: &Site, look: Look) -> Result<Vec<Adopted>, Failure> {
+        let found = match self.undo {
+            true => self.adopted(site, &look)?,
+            false => self.candidates(site, &look)?,
+        };
+        let listed: BTreeSet<_> = found.iter().map(|one| one.shown.name.as_str()).collect();
+        if let Some(missing) = self.names.iter().find(|name| !listed.contains(&***name)) {
+            return Err(fail(
+                Kind::NotFound,
+                format!("there is no container {missing} to {}", self.verb()),
+                match self.undo {
+                    true => "see which there are with ds01-adopt --undo --dry-run".into(),
+                    false => "see which there are with ds01-adopt --dry-run".into(),
+                },
+            ));
+        }
+        if self.dry_run {
+            return Ok(found.into_iter().map(|one| one.shown).collect());
+        }
+        match self.undo {
+            true => give_back(site, &look, found),
+            false => take(site, look, found),
+        }
+    }
+
     fn verb(&self) -> &'static str {
         if self.undo { "give back" } else { "adopt" }
     }

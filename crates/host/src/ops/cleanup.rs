@@ -134,6 +134,10 @@ impl Operation for Discard {
     const NAME: &'static str = "discard";
     type Answer = Removed;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let inspected = site

@@ -33,6 +33,10 @@ impl Operation for Pause {
     const NAME: &'static str = "pause";
     type Answer = ContainerName;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<ContainerName, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();
@@ -51,6 +55,10 @@ impl Operation for Pause {
 impl Operation for Unpause {
     const NAME: &'static str = "unpause";
     type Answer = ContainerName;
+
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
 
     fn run(&self, site: &Site, caller: Caller) -> Result<ContainerName, Failure> {
         let target = target::find(site, caller, &self.name)?;

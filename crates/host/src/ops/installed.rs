@@ -34,6 +34,10 @@ impl Operation for Installed {
     const NAME: &'static str = "installed";
     type Answer = HandInstalled;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<HandInstalled, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let added = site.engine().added(&target.id)?;

@@ -24,6 +24,10 @@ impl Operation for Locate {
     const NAME: &'static str = "locate";
     type Answer = Located;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Located, Failure> {
         let id = target::find(site, caller, &self.name)?.id;
         Ok(Located { id })

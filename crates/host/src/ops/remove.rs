@@ -55,6 +55,10 @@ impl Operation for Remove {
         Duration::from_secs(self.stop_seconds.unwrap_or_default().into())
     }
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
         self.this(site, caller, &target::find(site, caller, &self.name)?)
     }

@@ -32,6 +32,10 @@ impl Operation for Rename {
 
     /// The new record first, the old one last: a container has one at every instant. The entry
     /// goes by the id: after a crash the next look finds the container under either name.
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Renamed, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let (from, id) = (&target.container, &target.id);

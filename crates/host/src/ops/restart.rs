@@ -37,6 +37,10 @@ impl Operation for Restart {
         Duration::from_secs(self.grace_seconds.into())
     }
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let kept = self.keep(site, caller)?;
         let stop = Stop {

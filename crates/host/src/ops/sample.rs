@@ -33,6 +33,10 @@ impl Operation for Sample {
     const NAME: &'static str = "sample";
     type Answer = Vec<Sampled>;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        self.name.as_ref()
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Vec<Sampled>, Failure> {
         if self.all_users && !site.is_admin(caller)? {
             return Err(fail(

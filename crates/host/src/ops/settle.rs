@@ -40,6 +40,10 @@ impl Operation for Settle {
     const NAME: &'static str = "settle";
     type Answer = Option<EndedAtOnce>;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Option<EndedAtOnce>, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let engine = site.engine();

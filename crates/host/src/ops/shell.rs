@@ -53,9 +53,9 @@ pub fn open_shell<'a>(
                         format!("container {short} is {}, not running", seen.value.state),
                         match seen.value.state {
                             ds01_core::container::State::Paused => {
-                                format!("let it go on with container-unpause {short}")
+                                format!("let it go on with container-unpause {name}")
                             }
-                            _ => format!("start it with container-run {short}"),
+                            _ => format!("start it with container-run {name}"),
                         },
                     ),
                     Err(failure) => failure,

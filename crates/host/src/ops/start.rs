@@ -56,6 +56,10 @@ impl Operation for Start {
     const NAME: &'static str = "start";
     type Answer = Started;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();

@@ -56,6 +56,10 @@ impl Operation for Stop {
         Duration::from_secs(self.grace_seconds.into())
     }
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Stopped, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();
@@ -164,6 +168,10 @@ pub struct Described {
 impl Operation for Describe {
     const NAME: &'static str = "describe";
     type Answer = Described;
+
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Described, Failure> {
         let target = target::find(site, caller, &self.name)?;

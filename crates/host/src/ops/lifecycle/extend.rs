@@ -52,6 +52,10 @@ impl Operation for Extend {
     const NAME: &'static str = "extend";
     type Answer = Extended;
 
+    fn container(&self) -> Option<&ContainerArg> {
+        Some(&self.name)
+    }
+
     fn run(&self, site: &Site, caller: Caller) -> Result<Extended, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();

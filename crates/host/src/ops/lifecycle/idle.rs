@@ -45,7 +45,9 @@ impl Operation for IdleCheck {
     fn run(&self, site: &Site, caller: Caller) -> Result<Passed, Failure> {
         for_root(caller)?;
         let state = &site.config().paths.state;
-        let alone = match lock(&state.join(LOCK), Instant::now()) {
+        // To look, nobody need be alone, nor anything be made.
+        let lock = || lock(&state.join(LOCK), Instant::now());
+        let alone = match (!self.dry_run).then(lock).transpose() {
             Err(StateError::Locked { .. }) => {
                 site.notice("another pass is at work, and nothing was done by this one".into());
                 return Ok(Passed::default());
