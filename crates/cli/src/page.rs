@@ -64,7 +64,7 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ),
     (
         "COLUMNS",
-        "the width to fill, instead of the terminal's own",
+        "the width to fill, instead of the terminal's own; tables are cut to it on a terminal alone",
     ),
 ];
 
