@@ -255,6 +255,24 @@ fn a_uid_without_a_login_is_nobody() {
 }
 
 #[test]
+fn many_uids_of_one_user_are_one_while_nobody_can_tell() {
+    let host = TestHost::behind_gateway(1);
+    done(&host, "alice", &["ps", "-aq"]);
+    // A name service that hangs: who opens this waits for somebody to write.
+    let script = "mv /etc/passwd /etc/away; mkfifo /etc/passwd
+        for uid in 300001 300002 300003 300004 300005 300006; do
+            setpriv --reuid $uid --regid $uid --clear-groups \
+                curl -s --max-time 60 --unix-socket $SOCKET http://d/_ping &
+        done
+        wait; mv /etc/away /etc/passwd";
+    assert_eq!(as_root(&host, script).ok(), "OK".repeat(6));
+    let count = format!("cat /proc/{}/task/*/children | wc -w", host.gateway_pid());
+    // Alice's parser, and one for all of them.
+    assert_eq!(as_root(&host, &count).ok().trim(), "2");
+    done(&host, "alice", &["ps", "-aq"]);
+}
+
+#[test]
 fn nothing_is_kept_of_a_parser_that_has_ended() {
     let host = TestHost::behind_gateway(1);
     let gateway = host.gateway_pid();

@@ -23,7 +23,7 @@ use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
 use tokio::{net::UnixStream, time::timeout};
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, platform::is_of};
 use crate::{
     aside::PATIENCE,
     channel::{self, Answer, Context},
@@ -129,10 +129,10 @@ impl Call<'_> {
             own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
         };
         let (config, caller) = (self.gateway.config.clone(), self.caller);
-        let steps = self
-            .gateway
-            .aside
-            .ask(PATIENCE, move || steps_of(config, caller));
+        // Asked here, and each time: it has a limit of its own, and its default runtime can change.
+        let info = self.engine("GET", "/info", None).await?;
+        let of = move || steps_of(config, caller, &info);
+        let steps = self.gateway.aside.ask(caller.uid, PATIENCE, of);
         hold(&mut query, steps.await??);
         Ok(query)
     }
@@ -268,25 +268,6 @@ impl Call<'_> {
     }
 }
 
-/// Whether a platform is that of a host, as Docker reads it: it knows some machines by several
-/// names.
-fn is_of(platform: &str, system: &str, machine: &str) -> bool {
-    let platform = platform.to_ascii_lowercase();
-    let platform = platform.strip_suffix("/v8").unwrap_or(&platform);
-    let is_machine = |name: &str| {
-        let name = match name {
-            "x86_64" | "x86-64" => "amd64",
-            "aarch64" => "arm64",
-            name => name,
-        };
-        name == machine
-    };
-    match platform.split_once('/') {
-        Some((name, rest)) => name == system && is_machine(rest),
-        None => platform == system || is_machine(platform),
-    }
-}
-
 /// Puts into a build's query what its steps are held to.
 fn hold(query: &mut Query, steps: Steps) {
     if let Some(slice) = steps.slice {
@@ -327,35 +308,6 @@ mod tests {
             members: Vec::new(),
         };
         Policy::parse(&files).unwrap().0.limits_for("alice")
-    }
-
-    #[test]
-    fn a_platform_is_the_hosts_by_each_name_that_docker_has_for_it() {
-        let own = [
-            ("linux/amd64", "amd64"),
-            ("linux/x86_64", "amd64"),
-            ("Linux/X86-64", "amd64"),
-            ("x86_64", "amd64"),
-            ("linux", "amd64"),
-            ("linux/arm64", "arm64"),
-            ("linux/arm64/v8", "arm64"),
-            ("linux/aarch64", "arm64"),
-            ("AARCH64", "arm64"),
-        ];
-        for (platform, machine) in own {
-            assert!(is_of(platform, "linux", machine), "{platform} {machine}");
-        }
-        let others = [
-            ("linux/arm64", "amd64"),
-            ("linux/aarch64", "amd64"),
-            ("linux/x86_64", "arm64"),
-            ("windows/amd64", "amd64"),
-            ("linux/amd64/v3", "amd64"),
-            ("linux/", "amd64"),
-        ];
-        for (platform, machine) in others {
-            assert!(!is_of(platform, "linux", machine), "{platform} {machine}");
-        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use ds01_core::{
     slice::SliceLimits,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     catalogue::framework_of,
@@ -149,19 +150,18 @@ pub struct Steps {
 }
 
 /// Works out what the steps of a caller's builds are held to: as their containers, but for what a
-/// build cannot be told.
+/// build cannot be told. `info` is what the engine tells of itself now: its default runtime can change
+/// while it runs.
 ///
 /// # Errors
 ///
 /// As [`rules_of`]; status 7 where the engine's default runtime may give a step GPUs: an image's
 /// variable asks for them, and a build cannot be told to take it away.
-pub fn steps_of(config: Config, caller: Caller) -> Result<Steps, Failure> {
+pub fn steps_of(config: Config, caller: Caller, info: &Value) -> Result<Steps, Failure> {
     let RulesOf { limits, person, .. } = rules_of(&config, caller)?;
     let site = Site::new(config, "gateway")?;
-    // Not what is kept of it: the default runtime can change while the engine runs.
-    let abilities = site.engine().abilities()?;
-    if !is_plain(&abilities.runtime) {
-        let runtime = &abilities.runtime;
+    let runtime = info["DefaultRuntime"].as_str().unwrap_or_default();
+    if !is_plain(runtime) {
         return Err(fail(
             Kind::Forbidden,
             format!(
@@ -170,9 +170,8 @@ pub fn steps_of(config: Config, caller: Caller) -> Result<Steps, Failure> {
             "tell an admin: ds01-doctor says what to do".into(),
         ));
     }
-    let slice = abilities
-        .slices
-        .then(|| draft::slice(&site, &limits.group, &person));
+    let slice =
+        (info["CgroupDriver"] == "systemd").then(|| draft::slice(&site, &limits.group, &person));
     let slice = slice.transpose()?;
     if let Some(slice) = &slice {
         slices::limit(slice, &SliceLimits::of(&limits))?;
