@@ -24,9 +24,16 @@ const EACH: Duration = Duration::from_secs(5);
 /// Runtimes that give no container more than others have.
 const USUAL: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "nvidia"];
 
-/// Whether a runtime gives a container nothing for a variable of its image, as NVIDIA's does.
-pub(crate) fn is_plain(runtime: &str) -> bool {
-    runtime != "nvidia" && USUAL.contains(&runtime)
+/// Whether a runtime gives a container nothing for a variable of its image, as NVIDIA's does: one that
+/// is known, or that an admin has named.
+pub(crate) fn is_plain(runtime: &str, named: &[String]) -> bool {
+    let is_known = USUAL.contains(&runtime) || named.iter().any(|name| name == runtime);
+    is_known && !is_nvidias(runtime)
+}
+
+/// Whether it gives them GPUs.
+pub(crate) fn is_nvidias(runtime: &str) -> bool {
+    runtime.contains("nvidia")
 }
 
 /// One container, closely.

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     Operation, Site, clock,
     config::Config,
-    engine::is_plain,
+    engine::{is_nvidias, is_plain},
     look::Scope,
     nvml::Probe,
     site::fail,
@@ -161,12 +161,17 @@ pub fn steps_of(config: Config, caller: Caller, info: &Value) -> Result<Steps, F
     let RulesOf { limits, person, .. } = rules_of(&config, caller)?;
     let site = Site::new(config, "gateway")?;
     let runtime = info["DefaultRuntime"].as_str().unwrap_or_default();
-    if !is_plain(runtime) {
+    if !is_plain(runtime, &site.config().engine.plain_runtimes) {
+        let why = match is_nvidias(runtime) {
+            true => format!("the engine's default runtime, {runtime}, could give their steps GPUs"),
+            false => format!(
+                "DS01 does not know the engine's default runtime, {runtime}, which could give their \
+                 steps GPUs"
+            ),
+        };
         return Err(fail(
             Kind::Forbidden,
-            format!(
-                "no images are built here: the engine's default runtime, {runtime}, could give their steps GPUs"
-            ),
+            format!("no images are built here: {why}"),
             "tell an admin: ds01-doctor says what to do".into(),
         ));
     }
@@ -274,7 +279,7 @@ fn make(
     let uuids: Vec<_> = devices.iter().map(|held| held.uuid.clone()).collect();
     for wanted in planned.binds.iter().filter(|wanted| wanted.create) {
         let path = Path::new(&wanted.source);
-        if !site.as_person(&order.person, || path.exists())? {
+        if folders::there(site, path, &order.person)?.as_deref() != Some(path) {
             folders::make(site, path, &order.person)?;
         }
     }
