@@ -1,16 +1,19 @@
 //! Brings the ledger in line with what the engine really has.
 
+mod orphans;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     container::{ContainerId, Sighting, State},
     device::{Claim, Held},
-    ledger::{Allocation, Holding, Ledger, PENDING, Process, Unmanaged},
+    ledger::{Allocation, Holding, Ledger, ORPHANED, PENDING, Process, Unmanaged},
     line::{Gone, Turn, Waiter},
     name::EngineName,
     record::Record,
     time::Timestamp,
 };
+use orphans::{forget_orphans, wait_on};
 
 /// What was seen of the engine, after reading the ledger and before locking it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,6 +133,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
             ledger.allocations.push(entry);
         }
     }
+    forget_orphans(ledger, seen);
     add_recorded(ledger, seen, &seen.records, now);
     not_later_than(ledger, now);
     ledger.line_not_later_than(now);
@@ -152,9 +156,8 @@ fn not_later_than(ledger: &mut Ledger, now: Timestamp) {
     ledger.grants_after = ledger.grants_after.map(|until| until.min(now + PENDING));
     for entry in &mut ledger.allocations {
         let (time, latest) = match &mut entry.holding {
-            Holding::Pending { lapses, .. } | Holding::Orphaned { lapses } => {
-                (lapses, now + PENDING)
-            }
+            Holding::Pending { lapses, .. } => (lapses, now + PENDING),
+            Holding::Orphaned { lapses } => (lapses, now + ORPHANED),
             Holding::Stopped { since } => (since, now),
             Holding::Live | Holding::Intruding | Holding::Released => continue,
         };
@@ -215,23 +218,6 @@ fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
         _ => Holding::Released,
     };
     entry.id = Some(sighting.id.clone());
-}
-
-/// An intent whose container does not exist yet. `false` when it is given up.
-fn wait_on(entry: &mut Allocation, seen: &Seen) -> bool {
-    match &entry.holding {
-        // By then: it may have come about since.
-        Holding::Pending { lapses, .. } | Holding::Orphaned { lapses }
-            if *lapses <= seen.asked_at =>
-        {
-            false
-        }
-        Holding::Pending { creator, lapses } if seen.is_dead(creator.as_ref()) => {
-            entry.holding = Holding::Orphaned { lapses: *lapses };
-            true
-        }
-        _ => true,
-    }
 }
 
 /// Adds the containers that are ours by their records and have no entry: the ledger is new, or an
