@@ -270,7 +270,13 @@ fn slices(driver: &str) -> Finding {
 fn runtime(name: &str, named: &[String]) -> Finding {
     const CHECK: &str = "default-runtime";
     if is_plain(name, named) {
-        return Finding::ok(CHECK, "containers that name no runtime get no GPU by it");
+        let what = match is_plain(name, &[]) {
+            true => "containers that name no runtime are runc's".to_string(),
+            false => {
+                format!("containers that name no runtime are {name}'s, by engine.plain_runtimes")
+            }
+        };
+        return Finding::ok(CHECK, what);
     }
     let more = match is_nvidias(name) {
         true => "",

@@ -218,7 +218,7 @@ fn restarts(config: &HostConfig) -> bool {
 }
 
 fn bind(mount: MountPoint) -> Option<(String, String)> {
-    let is_bind = mount.typ.is_some_and(|kind| kind.to_string() == "bind");
-    is_bind.then_some(())?;
-    Some((mount.source?, mount.destination?))
+    let kind = mount.typ.map(|kind| kind.to_string());
+    let bind = mount.source.zip(mount.destination);
+    bind.filter(|_| kind.as_deref() == Some("bind"))
 }

@@ -226,7 +226,7 @@ pub fn restore_mounts(site: &Site) -> Result<(), Failure> {
     let begin = |(uid, records): (u32, Vec<Record>)| {
         let restored = move || {
             let failed = records.iter().filter_map(|record| {
-                let failure = mount_again(site, record, &mut |_, again| again()).err()?;
+                let failure = mount_again(site, record, false).err()?;
                 Some(format!("{}: {}", record.container, failure.message))
             });
             failed.collect::<Vec<_>>()
@@ -262,15 +262,11 @@ pub(super) fn restore(site: &Site, record: &Record) -> Result<(), Failure> {
             format!("make it anew; nothing is lost by docker rm {name}"),
         ));
     }
-    mount_again(site, record, &mut |path, again| in_time(site, path, again))
+    mount_again(site, record, true)
 }
 
-/// Mounts again what is not mounted, each in the way that `by` does it.
-fn mount_again(
-    site: &Site,
-    record: &Record,
-    by: &mut dyn FnMut(&Path, &dyn Fn() -> Result<(), Failure>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+/// Mounts again what is not mounted; each within [`PATIENCE`], where nothing else limits that.
+fn mount_again(site: &Site, record: &Record, limited: bool) -> Result<(), Failure> {
     let container: EngineName = record.container.parse()?;
     let Some(place) = record.mounts.as_ref().filter(|_| site.is_for_others()) else {
         return Ok(());
@@ -280,12 +276,16 @@ fn mount_again(
             let message = format!("cannot mount {}: {error}", bind.source);
             Failure::new(Kind::Unreachable, message)
         };
-        by(Path::new(&bind.source), &|| {
+        let again = || {
             if !site.staging.is_staged(place, number).map_err(unknown)? {
                 stage(site, place, number, bind, &person(container.uid)?)?;
             }
             Ok(())
-        })?;
+        };
+        match limited {
+            true => in_time(site, Path::new(&bind.source), again)?,
+            false => again()?,
+        }
     }
     Ok(())
 }
