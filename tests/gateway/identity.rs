@@ -255,6 +255,27 @@ fn a_uid_without_a_login_is_nobody() {
 }
 
 #[test]
+fn many_uids_of_one_user_are_one_while_nobody_can_tell() {
+    let host = TestHost::behind_gateway(1);
+    done(&host, "alice", &["ps", "-aq"]);
+    // A name service that hangs: who opens this waits for somebody to write.
+    let script = "HERE=$(mktemp -d); chmod 777 $HERE
+        call='>'$HERE'/ready.$$; until [ -p /etc/passwd ]; do :; done
+            exec curl -q -s --max-time 60 --unix-socket '$SOCKET' http://d/_ping'
+        for uid in 300001 300002 300003 300004 300005 300006; do
+            setpriv --reuid $uid --regid $uid --clear-groups sh -c \"$call\" &
+        done
+        until [ $(ls $HERE/ready.* 2>/dev/null | wc -l) = 6 ]; do :; done
+        cp /etc/passwd /etc/away; mkfifo /etc/fifo; mv /etc/fifo /etc/passwd
+        wait; mv /etc/passwd /etc/fifo; mv /etc/away /etc/passwd; : >/etc/fifo";
+    assert_eq!(as_root(&host, script).ok(), "OK".repeat(6));
+    let count = format!("cat /proc/{}/task/*/children | wc -w", host.gateway_pid());
+    // Alice's parser, and one for all of them.
+    assert_eq!(as_root(&host, &count).ok().trim(), "2");
+    done(&host, "alice", &["ps", "-aq"]);
+}
+
+#[test]
 fn nothing_is_kept_of_a_parser_that_has_ended() {
     let host = TestHost::behind_gateway(1);
     let gateway = host.gateway_pid();

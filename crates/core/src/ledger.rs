@@ -25,6 +25,10 @@ use crate::{
 /// was never read cannot arrive after the device went to somebody else.
 pub const PENDING: Duration = Duration::from_secs(180);
 
+/// How long it is known whose a container is that turns up after its intent was given up: some engines
+/// take longer to make one than anybody waits.
+pub const ORPHANED: Duration = Duration::from_secs(24 * 3600);
+
 /// How many containers are remembered to list from: of those that are gone nothing can be listed.
 const MARKS: usize = 16;
 
@@ -57,8 +61,8 @@ pub enum Holding {
         /// When it is given up, if the engine shows nothing by then.
         lapses: Timestamp,
     },
-    /// The asking process died and the engine showed no container: holds nothing,
-    /// but a container that turns up late under this name is still the owner's.
+    /// The asking process died or was never answered, and the engine showed no container: holds
+    /// nothing and counts as none, but a container that turns up late under this name is still the owner's.
     Orphaned {
         /// When the name is forgotten.
         lapses: Timestamp,
@@ -269,6 +273,12 @@ impl Ledger {
         self.allocations
             .iter()
             .filter(move |a| a.container.uid == uid)
+    }
+
+    /// How many containers `uid` has, stopped and coming ones too.
+    pub fn count_of(&self, uid: u32) -> usize {
+        let is_one = |a: &&Allocation| !matches!(a.holding, Holding::Orphaned { .. });
+        self.of(uid).filter(is_one).count()
     }
 
     /// The entry of a container by the engine's name.

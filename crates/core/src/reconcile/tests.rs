@@ -22,7 +22,7 @@ const A: &str = "a._.1";
 
 fn orphaned() -> Holding {
     Holding::Orphaned {
-        lapses: NOW + PENDING,
+        lapses: NOW + ORPHANED,
     }
 }
 
@@ -150,12 +150,11 @@ fn an_intent_whose_maker_died_holds_nothing_and_keeps_its_name_until_it_lapses()
     let lapsed = vec![Change::Lapsed(before.clone())];
     assert_eq!(becomes(&before, &at(0), NOW), (Some(orphaned()), lapsed));
     let orphan = intent(A, &[whole(0)], orphaned());
-    assert_eq!(quietly(&orphan, &at(179), NOW + seconds(179)), orphaned());
+    let day = ORPHANED.as_secs();
+    let last = NOW + seconds(day - 1);
+    assert_eq!(quietly(&orphan, &at(day - 1), last), orphaned());
     // Its devices were told of before.
-    assert_eq!(
-        becomes(&orphan, &at(180), NOW + seconds(180)),
-        (None, vec![])
-    );
+    assert_eq!(becomes(&orphan, &at(day), NOW + ORPHANED), (None, vec![]));
     // Nobody's process 1 is another's.
     let other = intent(A, &[whole(0)], pending(2));
     assert_eq!(quietly(&other, &at(0), NOW), pending(2));
@@ -171,7 +170,13 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
             ..complete(&[])
         };
         let lapsed = vec![Change::Lapsed(intent.clone())];
-        assert_eq!(becomes(&intent, &seen(after), after), (None, lapsed));
+        let orphaned = Holding::Orphaned {
+            lapses: after + ORPHANED,
+        };
+        assert_eq!(
+            becomes(&intent, &seen(after), after),
+            (Some(orphaned), lapsed)
+        );
         // The engine may have made it after that look.
         assert_eq!(quietly(&intent, &seen(before), after), holding);
     }
@@ -180,7 +185,11 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
         asked_at: NOW + PENDING,
         ..complete(&[])
     };
-    assert_eq!(becomes(&without, &seen, NOW + PENDING), (None, vec![]));
+    let lapses = NOW + PENDING + ORPHANED;
+    assert_eq!(
+        quietly(&without, &seen, NOW + PENDING),
+        Holding::Orphaned { lapses }
+    );
 }
 
 #[test]
@@ -391,7 +400,9 @@ fn after_the_clock_was_set_back_nothing_lasts_longer_than_from_now() {
         .collect();
     let expected = [
         Holding::Pending { creator, lapses },
-        Holding::Orphaned { lapses },
+        Holding::Orphaned {
+            lapses: then + ORPHANED,
+        },
         Holding::Stopped { since: then },
     ];
     assert_eq!(holdings, expected);
