@@ -88,31 +88,6 @@ fn an_intent_is_confirmed_by_name_and_devices_once_its_maker_is_done_for() {
 }
 
 #[test]
-fn the_container_of_an_earlier_intent_takes_the_place_of_a_later_one() {
-    let first = intent(A, &[whole(0)], orphaned());
-    let second = Allocation {
-        late: first.candidates(),
-        ..intent(A, &[whole(1)], pending(1))
-    };
-    // Whoever asks for the second finds its name taken, dead or not.
-    let there = complete(&[sighting(A, &[whole(0)], State::Created)]);
-    let mut ledger = ledger(std::slice::from_ref(&second));
-    let changes = reconcile(&mut ledger, &there, NOW);
-    assert_eq!(changes, [Change::Confirmed(A.parse().unwrap())]);
-    let expected = Allocation {
-        changed: 11,
-        ..entry(A, &[whole(0)], Holding::Released)
-    };
-    assert_eq!(ledger.allocations, [expected]);
-    let third = intent(A, &[whole(1)], orphaned());
-    let third = Allocation {
-        late: second.candidates(),
-        ..third
-    };
-    assert_eq!(third.candidates(), second.candidates(), "each once");
-}
-
-#[test]
 fn a_confirmed_entry_has_the_id_and_is_dated() {
     let mut ledger = ledger(&[intent(A, &[whole(0)], unanswered())]);
     reconcile(
