@@ -17,6 +17,7 @@ mod bodies;
 mod builds;
 mod folders;
 mod gpus;
+mod hanging;
 mod identity;
 mod images;
 mod isolation;
@@ -28,6 +29,7 @@ mod not_root;
 mod processes;
 mod requests;
 mod sharing;
+mod stalled;
 mod turned_up;
 
 /// A user about to run Docker's own client on the gateway.

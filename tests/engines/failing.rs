@@ -68,6 +68,24 @@ fn unreachable(outcome: &Outcome, fault: &str, start: &str) {
 }
 
 #[test]
+fn a_sweep_gives_up_with_the_first_name_that_an_engine_does_not_take_away() {
+    let host = TestHost::with_gpus(2);
+    let engine = impatient(&host);
+    let names = ["a", "b", "c"].map(|name| format!("ds01-20001/of.container:{name}._.20001"));
+    let unused =
+        json!([{"Id": "sha256:0123456789abcdef", "RepoTags": names, "Created": 0, "Size": 0}]);
+    engine.on("GET", "/images/json", [answer(200, &unused)]);
+    engine.on("DELETE", "/images/*", [silences()[0].1.clone()]);
+    let swept = host.as_user("root").run("container-cleanup", &["--system"]);
+    let asked = engine.requests();
+    let asked = asked
+        .iter()
+        .filter(|asked| asked.method == "DELETE" && asked.path.contains("/of.container"));
+    assert_eq!(asked.count(), 1, "{swept:?}");
+    assert_eq!(swept.status, Some(8), "{swept:?}");
+}
+
+#[test]
 fn a_call_that_only_asks_fails_alone() {
     let host = TestHost::with_gpus(2);
     let engine = impatient(&host);

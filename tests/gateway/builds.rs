@@ -93,6 +93,20 @@ fn a_build_gives_no_shared_name_to_another_image() {
     let named = format!("FROM --platform={own} {tool}\n");
     build(&host, "alice", &named, &["-t", "x"]).ok();
     assert_eq!(id("ds01-20001/x"), id("ds01-busybox"));
+    // What is there may say of itself that it is for another machine.
+    let socket = format!("unix://{}", host.engine().socket().display());
+    let script = format!(
+        "docker export $(docker create ds01-busybox x) | docker import --platform linux/s390x - {tool}"
+    );
+    let root = host.as_user("root").env("DOCKER_HOST", &socket);
+    root.run("sh", &["-c", &script]).ok();
+    let other = id(&tool);
+    assert_ne!(other, id("ds01-busybox"));
+    for dockerfile in [&from, &named] {
+        build(&host, "alice", dockerfile, &[&format!("--platform={own}")]);
+        assert_eq!(id(&tool), other, "{dockerfile}");
+    }
+    build(&host, "alice", &from, &["-t", "y"]).ok();
 }
 
 #[test]
@@ -195,14 +209,22 @@ fn where_a_step_could_have_gpus_nothing_is_built() {
     };
     build(&host, "alice", dockerfile, &[]).ok();
     default("other");
-    let said = "no images are built here: the engine's default runtime, other, could give their \
-                steps GPUs; tell an admin: ds01-doctor says what to do";
+    let said = "no images are built here: DS01 does not know the engine's default runtime, other, \
+                which could give their steps GPUs; tell an admin: ds01-doctor says what to do";
     assert_eq!(unbuilt(&host, "alice", dockerfile, &[]), said);
     let told = pass(&host, "ds01-doctor", &["--format=simple"]).stdout;
     assert!(
         told.contains("the engine's default runtime is other"),
         "{told}"
     );
+    // An admin may know it.
+    let known = host
+        .config_text()
+        .replace("[engine]\n", "[engine]\nplain_runtimes = [\"other\"]\n");
+    host.config(&known);
+    host.stop_gateway();
+    host.start_gateway();
+    build(&host, "alice", dockerfile, &[]).ok();
     default("runc");
     build(&host, "alice", dockerfile, &[]).ok();
     let told = pass(&host, "ds01-doctor", &["--format=simple"]).stdout;

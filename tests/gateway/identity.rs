@@ -52,6 +52,28 @@ fn what_a_caller_says_of_itself_counts_for_nothing() {
 }
 
 #[test]
+fn it_is_not_taken_for_the_engine() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "bob", "theirs", &["--gpus=1"]);
+    let before = host.ledger_text();
+    // As if it stood where the engine's socket was, which whoever asks has read before.
+    let engine = host.engine().socket().display().to_string();
+    let gateway = host.gateway_socket().display().to_string();
+    let config = host.root().join("etc/moved.toml");
+    fs::write(&config, host.config_text().replace(&engine, &gateway)).unwrap();
+    let config = format!("--config={}", config.display());
+    for duty in ["ds01-holds", "ds01-idle"] {
+        let pass = host.as_user("root").run(duty, &[&config]);
+        assert_eq!(pass.status, Some(1), "{pass:?}");
+        let said = "DS01's gateway was asked in place of the engine";
+        assert!(pass.stderr.contains(said), "{pass:?}");
+    }
+    assert_eq!(host.ledger_text(), before);
+    let list = host.as_user("bob").run("container-list", &[]).ok();
+    assert!(list.contains("theirs"), "{list}");
+}
+
+#[test]
 fn labels_of_ours_are_set_by_nobody_else() {
     let host = TestHost::behind_gateway(1);
     for label in [
@@ -252,6 +274,27 @@ fn a_uid_without_a_login_is_nobody() {
         assert!(Instant::now() < deadline, "a login that is new counts");
         thread::sleep(Duration::from_millis(100));
     }
+}
+
+#[test]
+fn many_uids_of_one_user_are_one_while_nobody_can_tell() {
+    let host = TestHost::behind_gateway(1);
+    done(&host, "alice", &["ps", "-aq"]);
+    // A name service that hangs: who opens this waits for somebody to write.
+    let script = "HERE=$(mktemp -d); chmod 777 $HERE
+        call='>'$HERE'/ready.$$; until [ -p /etc/passwd ]; do :; done
+            exec curl -q -s --max-time 60 --unix-socket '$SOCKET' http://d/_ping'
+        for uid in 300001 300002 300003 300004 300005 300006; do
+            setpriv --reuid $uid --regid $uid --clear-groups sh -c \"$call\" &
+        done
+        until [ $(ls $HERE/ready.* 2>/dev/null | wc -l) = 6 ]; do :; done
+        cp /etc/passwd /etc/away; mkfifo /etc/fifo; mv /etc/fifo /etc/passwd
+        wait; mv /etc/passwd /etc/fifo; mv /etc/away /etc/passwd; : >/etc/fifo";
+    assert_eq!(as_root(&host, script).ok(), "OK".repeat(6));
+    let count = format!("cat /proc/{}/task/*/children | wc -w", host.gateway_pid());
+    // Alice's parser, and one for all of them.
+    assert_eq!(as_root(&host, &count).ok().trim(), "2");
+    done(&host, "alice", &["ps", "-aq"]);
 }
 
 #[test]

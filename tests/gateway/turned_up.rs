@@ -9,10 +9,10 @@ use std::{
 use ds01_testkit::TestHost;
 use serde_json::{Value, json};
 
-use super::{done, refused};
+use super::{as_root, done, refused};
 use crate::support::{
     duties::pass,
-    expect::{engine_name, failed, inspect, with_limit},
+    expect::{engine_name, failed, inspect, uuid, with_limit},
 };
 
 const FOLDER: [&str; 2] = ["-v", "/home/alice/data:/data"];
@@ -120,6 +120,129 @@ fn one_of_our_own_commands_starts_though_it_turned_up() {
         inspect(&host, &engine_name("late"), user),
         "running 20001:20001"
     );
+}
+
+#[test]
+fn one_of_our_own_commands_has_its_folders_again() {
+    let host = TestHost::behind_gateway(1);
+    let data = host.home("alice").join("data");
+    as_root(&host, "install -d -o alice -g alice /home/alice/data").ok();
+    fs::write(data.join("kept"), "data").unwrap();
+    let create = [
+        "late",
+        "--image=ds01-base",
+        "--cpu-only",
+        "--data=/home/alice/data",
+    ];
+    host.run("container-create", &create).ok();
+    turned_up(&host, "late");
+    // After a reboot, and what nobody's record names goes after a while.
+    let mounts = host.root().join("run/mounts");
+    let old = format!("touch -d '1 hour ago' {}/*", mounts.display());
+    as_root(&host, &old).ok();
+    pass(&host, "ds01-holds", &[]).ok();
+    let unmount = format!("umount -l {0}/*/*; rmdir {0}/*/*", mounts.display());
+    as_root(&host, &unmount).ok();
+    host.run("container-start", &["late"]).ok();
+    let read = [
+        "exec",
+        "late",
+        "sh",
+        "-c",
+        "cat /data/kept; echo made >/workspace/made",
+    ];
+    assert_eq!(done(&host, "alice", &read), "data");
+    let made = host.home("alice").join("workspace/late/made");
+    assert_eq!(fs::read_to_string(made).unwrap(), "made\n");
+    done(&host, "alice", &["rm", "-f", "late"]);
+    assert_eq!(fs::read_dir(&mounts).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_left_undone_when_it_turned_up_is_done_by_the_next_pass() {
+    let host = TestHost::behind_gateway(1);
+    let make = [
+        "create",
+        "--name",
+        "late",
+        "--restart",
+        "always",
+        "ds01-base",
+        "sleep",
+        "1000",
+    ];
+    done(&host, "alice", &make);
+    turned_up(&host, "late");
+    let name = engine_name("late");
+    let policy = || inspect(&host, &name, "{{.HostConfig.RestartPolicy.Name}}");
+    // The engine did not take it away.
+    host.docker(&["update", "--restart", "always", &name]).ok();
+    assert_eq!(policy(), "always");
+    pass(&host, "ds01-holds", &[]).ok();
+    assert_eq!(policy(), "no");
+    // Whoever found it was killed before there was a record.
+    let record = host
+        .state_dir()
+        .join(format!("container-metadata/{name}.json"));
+    fs::remove_file(&record).unwrap();
+    host.docker(&["update", "--restart", "always", &name]).ok();
+    pass(&host, "ds01-holds", &[]).ok();
+    let found: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
+    assert_eq!((&found["found"], policy()), (&json!(true), "no".into()));
+    done(&host, "alice", &["rm", "late"]);
+    assert!(!record.exists());
+}
+
+#[test]
+fn one_that_turns_up_hours_later_is_its_owners_and_keeps_no_gpu() {
+    let host = TestHost::behind_gateway(1);
+    with_limit(&host, "max_containers_per_user", "1");
+    let name = engine_name("late");
+    let create = |user: &str, args: &[&str]| {
+        let args = [args, &["ds01-base", "--no-wait"]].concat();
+        host.as_user(user).run("container-create", &args)
+    };
+    create("alice", &["late"]).ok();
+    let labels = inspect(&host, &name, "{{json .Config.Labels}}");
+    let labels: Value = serde_json::from_str(&labels).unwrap();
+    let labels = labels.as_object().unwrap().iter();
+    let labels: Vec<_> = labels
+        .map(|(key, value)| format!("--label={key}={}", value.as_str().unwrap()))
+        .collect();
+    // The engine makes it, and says nothing yet.
+    host.docker(&["rm", &name]).ok();
+    fs::remove_file(
+        host.state_dir()
+            .join(format!("container-metadata/{name}.json")),
+    )
+    .unwrap();
+    host.ledger().edit(|ledger| {
+        let entry = &mut ledger["allocations"][0];
+        entry["id"] = Value::Null;
+        entry["holding"] = json!({ "pending": { "creator": null, "lapses": 1 } });
+    });
+    pass(&host, "ds01-holds", &[]).ok();
+    let holding = host.ledger().read()["allocations"][0]["holding"].clone();
+    assert!(holding["orphaned"].is_object(), "{holding}");
+    // It holds nothing, and counts as none.
+    create("bob", &["first"]).ok();
+    create("alice", &["other", "--cpu-only"]).ok();
+    host.run("container-remove", &["other"]).ok();
+
+    let gpu = format!("device={}", uuid(0));
+    let make = ["create", "--name", &name, "--gpus", &gpu];
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    host.docker(&[&make[..], &labels, &["ds01-base"]].concat())
+        .ok();
+    pass(&host, "ds01-holds", &[]).ok();
+    assert_eq!(host.ledger().read()["unmanaged"], json!([]));
+    let listed = done(&host, "alice", &["ps", "-a", "--format", "{{.Names}}"]);
+    assert_eq!(listed, "late");
+    host.as_user("bob").run("container-start", &["first"]).ok();
+    let refused = host.run("container-start", &["late"]);
+    assert_eq!(refused.status, Some(6), "{refused:?}");
+    host.run("container-remove", &["late"]).ok();
+    create("alice", &["late", "--cpu-only"]).ok();
 }
 
 #[test]

@@ -14,6 +14,8 @@ const LOST: &str = "container-start: the start took too long: GPU 0 of thesis wa
                     meanwhile\n\
                     hint: see what is free with gpu-status, and try again: container-start thesis\n";
 
+const TRACE: &str = "strace.txt";
+
 /// Alice's container, which has stopped and given its device back.
 fn host() -> TestHost {
     let host = TestHost::with_direct_access(1);
@@ -23,29 +25,39 @@ fn host() -> TestHost {
     host
 }
 
-/// Starts it under strace, which notes the calls that `filter` names.
-fn traced(host: &TestHost, filter: &[&str]) -> Running {
-    let options = ["-o", "strace.txt"].iter().chain(filter);
-    let args: Vec<_> = options.chain(&[START, "thesis"]).copied().collect();
+/// Starts it under strace, which notes in `to` the calls that `filter` names.
+fn traced(host: &TestHost, to: &str, filter: &[&str]) -> Running {
+    let options = ["-o", to].into_iter().chain(filter.iter().copied());
+    let args: Vec<_> = options.chain([START, "thesis"]).collect();
     host.as_user("alice").spawn("strace", &args)
 }
 
-fn noted(host: &TestHost) -> String {
-    fs::read_to_string(host.home("alice").join("strace.txt")).unwrap()
+fn noted(host: &TestHost, to: &str) -> String {
+    fs::read_to_string(host.home("alice").join(to)).unwrap_or_default()
 }
 
 /// A start that has stopped, as by Ctrl-Z, at the last of its calls that `filter` names. By a
 /// start before, whose trace is counted.
 fn stopped_at_the_last(host: &TestHost, call: &str, filter: &[&str]) -> (Running, String) {
-    assert_eq!(traced(host, filter).wait(), done("", ""));
-    let last = noted(host).matches(&format!("{call}(")).count();
-    assert_ne!(last, 0, "{}", noted(host));
+    assert_eq!(traced(host, TRACE, filter).wait(), done("", ""));
+    let last = noted(host, TRACE).matches(&format!("{call}(")).count();
+    assert_ne!(last, 0, "{}", noted(host, TRACE));
     host.run("container-stop", &["thesis"]).ok();
+    stopped_at(host, TRACE, (call, last), filter)
+}
+
+/// A start that has stopped at such a call of its.
+fn stopped_at(
+    host: &TestHost,
+    to: &str,
+    (call, last): (&str, usize),
+    filter: &[&str],
+) -> (Running, String) {
     let inject = format!("inject={call}:signal=SIGSTOP:when={last}");
-    let start = traced(host, &[filter, &["-e", &inject]].concat());
+    let start = traced(host, to, &[filter, &["-e", &inject]].concat());
     let deadline = Instant::now() + Duration::from_secs(60);
-    while !noted(host).contains("--- stopped by SIGSTOP ---") {
-        assert!(Instant::now() < deadline, "{}", noted(host));
+    while !noted(host, to).contains("--- stopped by SIGSTOP ---") {
+        assert!(Instant::now() < deadline, "{}", noted(host, to));
         thread::yield_now();
     }
     let children = format!("/proc/{0}/task/{0}/children", start.pid());
@@ -68,12 +80,57 @@ fn goes_on(host: &TestHost, (start, pid): (Running, String)) -> Outcome {
     start.wait()
 }
 
+/// Where the record of its container is.
+fn record(host: &TestHost) -> String {
+    let record = host.state_dir().join("container-metadata");
+    let record = record.join(format!("{}.json", engine_name("thesis")));
+    record.to_string_lossy().into_owned()
+}
+
+#[test]
+fn one_whose_container_was_removed_meanwhile_says_so() {
+    let host = host();
+    let filter = ["-e", "trace=openat", "-P", &record(&host)];
+    let stopped = stopped_at_the_last(&host, "openat", &filter);
+    host.run("container-remove", &["thesis"]).ok();
+    let gone = "container-start: container thesis was removed meanwhile\n\
+                hint: see what you have with container-list --all\n";
+    assert_eq!(goes_on(&host, stopped), failed(4, gone));
+}
+
+#[test]
+fn one_that_its_owner_stopped_meanwhile_did_start() {
+    let host = host();
+    let turn = host.state_dir().join("ledger.json.turn");
+    let filter = ["-e", "trace=openat", "-P", &turn.to_string_lossy()];
+    let stopped = stopped_at_the_last(&host, "openat", &filter);
+    assert_eq!(state(&host, "thesis"), "running");
+    host.run("container-stop", &["thesis"]).ok();
+    assert_eq!(goes_on(&host, stopped), done("", ""));
+    assert_eq!(state(&host, "thesis"), "exited");
+}
+
+#[test]
+fn of_two_that_both_fail_the_first_gives_back_what_it_took() {
+    let host = host();
+    let filter = ["-e", "trace=openat", "-P", &record(&host)];
+    let first = stopped_at_the_last(&host, "openat", &filter);
+    let last = noted(&host, TRACE).matches("openat(").count();
+    let second = stopped_at(&host, "second.txt", ("openat", last), &filter);
+    host.gpus()
+        .edit(|sim| sim["gpus"][0]["uuid"] = "GPU-00000000-0000-4000-8000-00000000000f".into());
+    for start in [first, second] {
+        let failed = goes_on(&host, start);
+        assert_eq!(failed.status, Some(6), "{failed:?}");
+    }
+    let holding = host.ledger().read()["allocations"][0]["holding"].clone();
+    assert_eq!(holding, "released");
+}
+
 #[test]
 fn one_that_was_kept_waiting_until_its_device_was_given_up_does_not_begin() {
     let host = host();
-    let record = host.state_dir().join("container-metadata");
-    let record = record.join(format!("{}.json", engine_name("thesis")));
-    let filter = ["-e", "trace=openat", "-P", &record.to_string_lossy()];
+    let filter = ["-e", "trace=openat", "-P", &record(&host)];
     let stopped = stopped_at_the_last(&host, "openat", &filter);
     let ended = inspect(&host, &engine_name("thesis"), "{{.State.FinishedAt}}");
     given_to_bob(&host);

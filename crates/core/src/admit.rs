@@ -199,9 +199,8 @@ pub fn admit(
 ) -> Result<(), Denied> {
     grants_now(ledger, now)?;
     let (uid, asked) = (request.container.uid, request.devices);
-    // One of its own name is an intent whose process died: this request takes its place.
-    let others = ledger.of(uid).filter(|a| a.container != request.container);
-    let count = others.count() as u32;
+    // One of its own name is an intent of which nothing came: this request takes its place.
+    let count = ledger.count_of(uid) as u32;
     if let Some(limit) = limits.containers.filter(|limit| count >= *limit) {
         return Err(Denied::Containers { count, limit });
     }

@@ -26,6 +26,10 @@ pub const AIME: &str = "aime.mlc";
 pub const FRAMEWORK: &str = "aime.mlc.FRAMEWORK";
 /// The owner's name for the container.
 pub const NAME: &str = "ds01.name";
+/// The folder of the host at its `/workspace`.
+pub const WORK_MOUNT: &str = "ds01.work_mount";
+/// The folder of the host at its `/data`, if it has one.
+pub const DATA_MOUNT: &str = "aime.mlc.DATA_MOUNT";
 
 /// By which of our commands a container is asked for: the value of `ds01.interface`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +121,7 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("ds01.group", facts.group),
         ("ds01.slice", facts.slice),
         ("ds01.framework", &framework),
-        ("ds01.work_mount", facts.workspace),
+        (WORK_MOUNT, facts.workspace),
         (AIME, facts.login),
         ("aime.mlc.NAME", name),
         ("aime.mlc.USER", facts.login),
@@ -125,7 +129,7 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("aime.mlc.VERSION", "3"),
         (FRAMEWORK, &framework),
         ("aime.mlc.WORK_MOUNT", facts.workspace),
-        ("aime.mlc.DATA_MOUNT", facts.data.unwrap_or_default()),
+        (DATA_MOUNT, facts.data.unwrap_or_default()),
         ("aime.mlc.GPUS", &gpus),
     ]
     .map(|(key, value)| (key.to_string(), without_comma(value)))

@@ -1,6 +1,7 @@
 //! Who holds which device: one value, changed by one process at a time.
 
 mod as_text;
+mod marks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,21 +20,17 @@ use crate::{
     time::Timestamp,
 };
 
+pub use marks::{Mark, SETTLED};
+
 /// How long an intent to create or start is kept when nobody can tell what became of it.
 ///
 /// Longer than any call to the engine may take (`host::engine`), so that an answer that
 /// was never read cannot arrive after the device went to somebody else.
 pub const PENDING: Duration = Duration::from_secs(180);
 
-/// How many containers are remembered to list from: of those that are gone nothing can be listed.
-const MARKS: usize = 16;
-
-/// How old a container must be for nothing older to turn up any more.
-///
-/// The engine dates a container when it is asked for it and lists it, at that place, once it
-/// is made: after those that were asked for later and made sooner. As long as any call to
-/// the engine may take (`host::engine`).
-pub const SETTLED: Duration = Duration::from_secs(60);
+/// How long it is known whose a container is that turns up after its intent was given up: some engines
+/// take longer to make one than anybody waits.
+pub const ORPHANED: Duration = Duration::from_secs(24 * 3600);
 
 /// A process of this host, recognisable after its pid is used again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,8 +54,8 @@ pub enum Holding {
         /// When it is given up, if the engine shows nothing by then.
         lapses: Timestamp,
     },
-    /// The asking process died and the engine showed no container: holds nothing,
-    /// but a container that turns up late under this name is still the owner's.
+    /// The asking process died or was never answered, and the engine showed no container: holds
+    /// nothing and counts as none, but a container that turns up late under this name is still the owner's.
     Orphaned {
         /// When the name is forgotten.
         lapses: Timestamp,
@@ -183,15 +180,6 @@ pub struct Unmanaged {
     pub changed: u64,
 }
 
-/// A container from which the engine can be asked to list what is newer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
-    /// The engine's id.
-    pub id: ContainerId,
-    /// When the engine was asked for it.
-    pub created: Timestamp,
-}
-
 /// The ledger. The engine is the truth about containers that exist; this is the truth about
 /// intents, holds, and who owns what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -269,6 +257,12 @@ impl Ledger {
         self.allocations
             .iter()
             .filter(move |a| a.container.uid == uid)
+    }
+
+    /// How many containers `uid` has, stopped and coming ones too.
+    pub fn count_of(&self, uid: u32) -> usize {
+        let is_one = |a: &&Allocation| !matches!(a.holding, Holding::Orphaned { .. });
+        self.of(uid).filter(is_one).count()
     }
 
     /// The entry of a container by the engine's name.
@@ -359,35 +353,6 @@ impl Ledger {
             || self.unmanaged.iter().any(|u| u.id == *id)
             || self.recent.contains(id)
             || self.marks.iter().any(|mark| mark.id == *id)
-    }
-
-    /// The containers to list from at `now`, best first: what is older is accounted for.
-    ///
-    /// None if one is from the future: since the clock was set back, new ones are dated before it.
-    pub fn marks_at(&self, now: Timestamp) -> &[Mark] {
-        let future = self.marks.iter().any(|mark| mark.created > now);
-        if future { &[] } else { &self.marks }
-    }
-
-    /// Remembers what is accounted for: all of `news`, which were listed at `asked`, newest first.
-    pub(crate) fn set_marks(&mut self, news: &[Sighting], asked: Timestamp) {
-        let settled = |c: &&Sighting| c.created + SETTLED <= asked;
-        let new = news.iter().filter(settled).map(|c| Mark {
-            id: c.id.clone(),
-            created: c.created,
-        });
-        let mut marks: Vec<_> = new.chain(std::mem::take(&mut self.marks)).collect();
-        marks.retain(|mark| mark.created <= asked);
-        marks.sort_by_key(|mark| std::cmp::Reverse(mark.created));
-        let mut ids = BTreeSet::new();
-        marks.retain(|mark| ids.insert(mark.id.clone()));
-        marks.truncate(MARKS);
-        self.marks = marks;
-        self.recent = news
-            .iter()
-            .filter(|c| !settled(c))
-            .map(|c| c.id.clone())
-            .collect();
     }
 }
 

@@ -1,16 +1,19 @@
 //! Brings the ledger in line with what the engine really has.
 
+mod orphans;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     container::{ContainerId, Sighting, State},
     device::{Claim, Held},
-    ledger::{Allocation, Holding, Ledger, PENDING, Process, Unmanaged},
+    ledger::{Allocation, Holding, Ledger, ORPHANED, PENDING, Process, Unmanaged},
     line::{Gone, Turn, Waiter},
     name::EngineName,
     record::Record,
     time::Timestamp,
 };
+use orphans::{forget_orphans, wait_on};
 
 /// What was seen of the engine, after reading the ledger and before locking it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Seen {
     /// Names of containers that the engine is still making: it lists them, and cannot tell yet
     /// which devices they have.
     pub unfinished: Vec<String>,
+    /// Those that were to be looked at closely, and of which the engine did not tell in time.
+    pub silent: BTreeSet<ContainerId>,
     /// Marks that are no more.
     pub vanished: Vec<ContainerId>,
     /// Processes of pending entries, and of those who wait, that were dead before the engine was asked.
@@ -89,6 +94,8 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
         let before = entry.clone();
         let keep = match &entry.id {
             Some(id) => match by_id.get(id) {
+                // When it stopped is not known: it counts as it did before.
+                Some(_) if seen.silent.contains(id) => true,
                 Some(sighting) => {
                     follow(&mut entry, sighting, seen, now);
                     true
@@ -131,6 +138,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
             ledger.line.keep_after(entry);
         }
     }
+    forget_orphans(ledger, seen);
     add_recorded(ledger, seen, &seen.records, now);
     not_later_than(ledger, now);
     ledger.line_not_later_than(now);
@@ -153,9 +161,8 @@ fn not_later_than(ledger: &mut Ledger, now: Timestamp) {
     ledger.grants_after = ledger.grants_after.map(|until| until.min(now + PENDING));
     for entry in &mut ledger.allocations {
         let (time, latest) = match &mut entry.holding {
-            Holding::Pending { lapses, .. } | Holding::Orphaned { lapses } => {
-                (lapses, now + PENDING)
-            }
+            Holding::Pending { lapses, .. } => (lapses, now + PENDING),
+            Holding::Orphaned { lapses } => (lapses, now + ORPHANED),
             Holding::Stopped { since } => (since, now),
             Holding::Live | Holding::Intruding | Holding::Released => continue,
         };
@@ -226,23 +233,6 @@ fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
     }
     entry.late.clear();
     entry.id = Some(sighting.id.clone());
-}
-
-/// An intent whose container does not exist yet. `false` when it is given up.
-fn wait_on(entry: &mut Allocation, seen: &Seen) -> bool {
-    match &entry.holding {
-        // By then: it may have come about since.
-        Holding::Pending { lapses, .. } | Holding::Orphaned { lapses }
-            if *lapses <= seen.asked_at =>
-        {
-            false
-        }
-        Holding::Pending { creator, lapses } if seen.is_dead(creator.as_ref()) => {
-            entry.holding = Holding::Orphaned { lapses: *lapses };
-            true
-        }
-        _ => true,
-    }
 }
 
 /// Adds the containers that are ours by their records and have no entry: the ledger is new, or an

@@ -5,40 +5,55 @@ use std::{sync::Arc, time::Duration};
 use ds01_core::failure::{Failure, Kind};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
+use crate::places::Places;
+
 /// At a time: what hangs keeps its thread, of which there are some hundred.
 const AT_A_TIME: usize = 64;
+
+/// Of these, for one user.
+const OF_A_USER: usize = 8;
 
 /// What it has, where nobody goes on without it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Who does it.
 #[derive(Debug, Clone)]
-pub(crate) struct Aside(Arc<Semaphore>);
+pub(crate) struct Aside {
+    of: Arc<Places>,
+    of_all: Arc<Semaphore>,
+}
 
 impl Default for Aside {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_A_TIME)))
+        Self {
+            of: Arc::new(Places::new(OF_A_USER)),
+            of_all: Arc::new(Semaphore::new(AT_A_TIME)),
+        }
     }
 }
 
 impl Aside {
-    /// Does this work, and gives it up after `patience`.
+    /// Does this work for a user, and gives it up after `patience`.
     ///
     /// # Errors
     ///
     /// If it takes longer, its turn counted in.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
+        uid: u32,
         patience: Duration,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let failed = |error: String| Failure::new(Kind::Failed, error);
         let done = async {
-            let turn = Arc::clone(&self.0).acquire_owned().await;
+            // One's own first: who waits for those keeps nobody else waiting.
+            let mine = self.of.take(uid).await;
+            let mine = mine.map_err(|error| failed(error.to_string()))?;
+            let turn = Arc::clone(&self.of_all).acquire_owned().await;
             let turn = turn.map_err(|error| failed(error.to_string()))?;
             let done = spawn_blocking(move || {
                 let done = work();
-                drop(turn);
+                drop((turn, mine));
                 done
             });
             done.await.map_err(|error| failed(error.to_string()))
@@ -71,23 +86,32 @@ mod tests {
             let (go_on, wait) = channel::<()>();
             let (wait, begun) = (Arc::new(Mutex::new(wait)), Arc::new(AtomicUsize::new(0)));
             let (aside, moment) = (Aside::default(), Duration::from_millis(20));
-            let mut asked = 0;
-            // The one too many has no turn, however long the others took to begin.
-            while begun.load(Ordering::SeqCst) < AT_A_TIME || asked <= AT_A_TIME {
+            let hang = async |uid: u32| {
                 let (wait, begun) = (Arc::clone(&wait), Arc::clone(&begun));
-                let hung = aside.ask(moment, move || {
+                let hung = aside.ask(uid, moment, move || {
                     begun.fetch_add(1, Ordering::SeqCst);
                     wait.lock().unwrap().recv().is_ok()
                 });
                 let message = hung.await.unwrap_err().message;
                 let given_up = "the name service or a file system did not answer within 0 s";
                 assert_eq!(message, given_up);
-                asked += 1;
-            }
-            assert_eq!(begun.load(Ordering::SeqCst), AT_A_TIME);
+            };
+            let long = Duration::from_secs(60);
+            // The one too many has no turn, however long the others took to begin.
+            let fill = async |uid: Option<u32>, most: usize| {
+                let mut asked = 0;
+                while begun.load(Ordering::SeqCst) < most || asked <= most {
+                    hang(uid.unwrap_or(asked as u32)).await;
+                    asked += 1;
+                }
+                assert_eq!(begun.load(Ordering::SeqCst), most);
+            };
+            fill(Some(1), OF_A_USER).await;
+            // Whose work hangs keeps nobody else waiting.
+            assert_eq!(aside.ask(2, long, || 7).await.unwrap(), 7);
+            fill(None, AT_A_TIME).await;
             drop(go_on);
-            let done = aside.ask(Duration::from_secs(60), || 7).await;
-            assert_eq!(done.unwrap(), 7);
+            assert_eq!(aside.ask(1, long, || 7).await.unwrap(), 7);
         });
     }
 }

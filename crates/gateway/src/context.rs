@@ -28,7 +28,7 @@ use crate::{
 pub(crate) const LONGEST: u64 = 8 << 30;
 
 /// What a client that sends nothing is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What stays free on the disk: this, or the share of a small one.
 const STAYS_FREE: u64 = 1 << 30;

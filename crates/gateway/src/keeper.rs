@@ -86,8 +86,12 @@ const NOBODY: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json
 /// is, is not somebody's on the host.
 pub(crate) type Who = (u32, Option<ContainerId>);
 
-/// All who have no login, together: nobody has this uid.
-const NO_LOGIN: Who = (u32::MAX, None);
+/// All of whom it is not known yet whether they have a login, and those who have none: nobody has
+/// this uid. With ids of their own, as in /etc/subuid, a user would be as many as they like.
+const STRANGERS: Who = (u32::MAX, None);
+
+/// All of whom nobody can tell, as the name service does not answer.
+const UNTOLD: Who = (u32::MAX, Some(ContainerId(String::new())));
 
 /// The processes that parse.
 type Workers = HashMap<Who, Arc<UnixStream>>;
@@ -256,34 +260,51 @@ impl Gateway {
 
     fn accept(self: &Arc<Self>, mut client: UnixStream) {
         let Ok(peer) = peer(&client) else { return };
-        let who = peer.who();
+        let is_known = peer.inside.is_some() || self.known_login(peer.uid) == Some(true);
+        let mut who = match is_known {
+            true => peer.who(),
+            false => STRANGERS,
+        };
         if !self.count(&who) {
             tokio::spawn(async move { client.write_all(BUSY).await });
             return;
         }
         let gateway = Arc::clone(self);
         tokio::spawn(async move {
-            // With ids of their own, as in /etc/subuid, a user would be as many as they like.
-            if peer.inside.is_some() || gateway.has_login(peer.uid).await {
-                // What cannot be handed over is closed, which the client sees.
-                let _ = gateway.connection(client, peer).await;
+            if !is_known {
+                let known = match gateway.has_login(peer.uid).await {
+                    Some(true) => peer.who(),
+                    None => UNTOLD,
+                    Some(false) => {
+                        let _ = client.write_all(NOBODY).await;
+                        // Who finds it closed before they have asked does not read.
+                        let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
+                        return gateway.discount(&who);
+                    }
+                };
+                let room = gateway.count(&known);
                 gateway.discount(&who);
-                return;
+                who = known;
+                if !room {
+                    let _ = client.write_all(BUSY).await;
+                    return;
+                }
             }
+            // What cannot be handed over is closed, which the client sees.
+            let _ = gateway.connection(client, peer, &who).await;
             gateway.discount(&who);
-            if gateway.count(&NO_LOGIN) {
-                let _ = client.write_all(NOBODY).await;
-                // Who finds it closed before they have asked does not read.
-                let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
-                gateway.discount(&NO_LOGIN);
-            }
         });
     }
 
-    /// Hands a connection to its user's parser, and answers what that asks.
-    async fn connection(self: &Arc<Self>, client: UnixStream, peer: Peer) -> io::Result<()> {
+    /// Hands a connection to the parser of those with whom it counts, and answers what that asks.
+    async fn connection(
+        self: &Arc<Self>,
+        client: UnixStream,
+        peer: Peer,
+        who: &Who,
+    ) -> io::Result<()> {
         let (ours, theirs) = UnixStream::pair()?;
-        self.hand_over(peer.who(), &client, &theirs).await?;
+        self.hand_over(who.clone(), &client, &theirs).await?;
         drop((client, theirs));
         decide::serve(self, &peer, ours).await
     }
@@ -352,9 +373,11 @@ impl Gateway {
             return false;
         };
         let all: usize = open.values().sum();
-        let of_user = open.entry(who.clone()).or_default();
-        let room = *of_user < PER_USER && all < IN_ALL;
-        *of_user += usize::from(room);
+        let of_user = open.get(who).copied().unwrap_or_default();
+        let room = of_user < PER_USER && all < IN_ALL;
+        if room {
+            open.insert(who.clone(), of_user + 1);
+        }
         room
     }
 
@@ -371,3 +394,6 @@ impl Gateway {
         self.closed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests;

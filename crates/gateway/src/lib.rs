@@ -7,6 +7,7 @@
 
 mod archive;
 mod aside;
+mod asked;
 mod body;
 mod channel;
 mod context;
@@ -25,6 +26,7 @@ mod peer;
 mod places;
 mod records;
 mod sandbox;
+mod still;
 mod stream;
 mod written;
 

@@ -23,7 +23,7 @@ use serde_json::{Value, value::RawValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout, timeout_at},
 };
 
@@ -66,7 +66,7 @@ pub(crate) struct Operations {
 }
 
 /// What lasts as long as somebody has a turn: one of their own, and one of everybody's.
-type Turn = [Place; 2];
+type Turn = (Place, OwnedSemaphorePermit);
 
 /// Who may start a process, in the order in which they asked.
 #[derive(Debug)]
@@ -85,12 +85,18 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn, which lasts while what is returned lives.
-    async fn take(&self, uid: u32) -> io::Result<Turn> {
-        // One's own first: who waits for those keeps nobody else waiting.
+    /// Waits for a turn, which lasts while what is returned lives, with the time from which it counts
+    /// as everybody's. `None` if all of those are taken for so long.
+    async fn take(&self, uid: u32, patience: Duration) -> io::Result<Option<(Turn, Instant)>> {
+        // One's own first: who waits for those keeps nobody else waiting, and their own may say that
+        // they take an hour.
         let mine = self.of.take(uid).await?;
-        let all = Arc::clone(&self.of_all).acquire_owned().await;
-        Ok([mine, all.map_err(io::Error::other)?])
+        let since = Instant::now();
+        let all = Arc::clone(&self.of_all).acquire_owned();
+        let Ok(all) = timeout(patience, all).await else {
+            return Ok(None);
+        };
+        Ok(Some(((mine, all.map_err(io::Error::other)?), since)))
     }
 }
 
@@ -145,11 +151,11 @@ impl Operations {
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
         let limit = self.limit.saturating_add(ops::takes(name, request));
-        let ends = Instant::now() + limit;
         // What begins has time left to end.
         let wait = self.limit / 2;
-        let turn = timeout(wait, self.turns.take(caller.uid)).await;
-        let turn = turn.map_err(|_| crowded(wait))?.map_err(failed)?;
+        let turn = self.turns.take(caller.uid, wait).await.map_err(failed)?;
+        let (turn, since) = turn.ok_or_else(|| crowded(wait))?;
+        let ends = since + limit;
         let mut child = Command::new(self.program)
             .arg(OPERATE)
             .env_clear()
@@ -214,9 +220,8 @@ fn hung(name: &str, limit: Duration) -> Failure {
 
 fn crowded(limit: Duration) -> Failure {
     let limit = words(limit);
-    let message = format!(
-        "no turn within {limit}: a user has {OF_A_USER} operations under way at most, all users {OF_ALL}"
-    );
+    let message =
+        format!("no turn within {limit}: all users have {OF_ALL} operations under way at most");
     Failure::new(Kind::Unreachable, message)
         .with_hint("try again; if that is no better, tell an admin: systemctl status ds01-gateway")
 }
@@ -329,14 +334,24 @@ mod tests {
             timeout(PATIENCE, gone).await.expect("its helper lives on");
             let mut turns = Vec::new();
             for _ in 0..OF_A_USER {
-                let turn = timeout(PATIENCE, operations.turns.take(CALLER.uid)).await;
+                let turn = operations.turns.take(CALLER.uid, PATIENCE);
+                let turn = timeout(PATIENCE, turn).await;
                 turns.push(turn.expect("its turn is not over").unwrap());
             }
-            // Nor does anybody wait for a turn for ever.
             operations.limit = Duration::from_millis(100);
+            // One's own operations are waited for: they may say that they take an hour.
+            let waited = timeout(operations.limit, failure(&operations, "list", "{}")).await;
+            assert!(waited.is_err(), "{waited:?}");
+            // Nobody waits for those of all others for ever.
+            for other in 0..(OF_ALL - OF_A_USER) as u32 {
+                turns.push(operations.turns.take(5000 + other, PATIENCE).await.unwrap());
+            }
+            turns.drain(..OF_A_USER);
+            for other in 0..OF_A_USER as u32 {
+                turns.push(operations.turns.take(6000 + other, PATIENCE).await.unwrap());
+            }
             let crowded = failure(&operations, "list", "{}").await.message;
-            let message =
-                "no turn within 50ms: a user has 8 operations under way at most, all users 64";
+            let message = "no turn within 50ms: all users have 64 operations under way at most";
             assert_eq!(crowded, message);
             fs::remove_dir_all(helper.parent().unwrap()).unwrap();
         });

@@ -16,16 +16,13 @@ use std::{
 
 use ds01_core::{
     failure::{Failure, Kind},
-    route::{self, Action, Body, LONGEST_JSON, Route},
+    route::{self, Action},
 };
-use http_body_util::{BodyExt, Either, Empty, Full, Limited};
+use http_body_util::{BodyExt, Either, Empty, Full};
 use hyper::{
     Request, Response, StatusCode,
     body::{Body as _, Bytes, Incoming},
-    header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-        TRANSFER_ENCODING, UPGRADE, USER_AGENT,
-    },
+    header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING},
     server::conn::http1,
     service::service_fn,
 };
@@ -37,19 +34,18 @@ use tokio::{
 };
 
 use crate::{
-    channel::{self, Answer, Ask, AskBody},
+    asked::ask,
+    channel::{self, Answer, AskBody},
     context, docker_error,
     hangup::Hangup,
     sandbox,
+    still::{Motion, Moving},
     stream::{Channelled, Held},
     written::Written,
 };
 
 /// What a client has to send the head of its request.
 const HEAD: Duration = Duration::from_secs(30);
-
-/// What a client has to send JSON.
-const JSON: Duration = Duration::from_secs(60);
 
 /// What a client has to send the rest of a request that is answered already.
 const REST: Duration = Duration::from_secs(60);
@@ -68,7 +64,7 @@ type Sent = Either<Incoming, Either<Empty<Bytes>, context::Kept>>;
 type Slot = Arc<Mutex<Option<Held>>>;
 
 /// An answer's body: the keeper's, the engine's, or text.
-type Out = Either<Either<Full<Bytes>, Channelled>, Incoming>;
+type Out = Either<Either<Full<Bytes>, Channelled>, Moving<Incoming>>;
 
 /// Runs the half that parses. Standard input is the keeper's control socket; `empty` is an empty
 /// directory.
@@ -118,15 +114,17 @@ pub(crate) async fn connection(client: UnixStream, held: Held) {
         return;
     };
     let hangup = Arc::new(hangup);
+    let motion = Arc::new(Motion::new(context::PATIENCE));
     let for_upgraded = Arc::clone(&hangup);
     let slot: Slot = Arc::new(Mutex::new(Some(held)));
     let service = service_fn(|request| {
         let (slot, hangup) = (Arc::clone(&slot), Arc::clone(&for_upgraded));
+        let motion = Arc::clone(&motion);
         // A second request finds it empty, and there is none: keep-alive is off.
         let held = slot.lock().ok().and_then(|mut slot| slot.take());
         async move {
             let answer = match held {
-                Some(held) => answer(request, held, &slot, hangup).await,
+                Some(held) => answer(request, held, &slot, (hangup, motion)).await,
                 None => Err(broken(io::ErrorKind::NotConnected.into())),
             };
             Ok::<_, Infallible>(answer.unwrap_or_else(|failure| told(&failure)))
@@ -143,6 +141,7 @@ pub(crate) async fn connection(client: UnixStream, held: Held) {
     tokio::select! {
         _ = connection.with_upgrades() => {}
         () = hangup.wait() => {}
+        () = motion.stood_still() => {}
     }
 }
 
@@ -158,6 +157,8 @@ enum Next {
         kept: Option<File>,
         /// The body is for the engine.
         streams: bool,
+        /// Files of a container are read or written: the engine does nothing else with it meanwhile.
+        files: bool,
     },
 }
 
@@ -165,7 +166,7 @@ async fn answer(
     mut request: Request<Incoming>,
     held: Held,
     slot: &Slot,
-    hangup: Arc<Hangup>,
+    (hangup, motion): (Arc<Hangup>, Arc<Motion>),
 ) -> Result<Response<Out>, Failure> {
     match next(&mut request, held).await {
         Ok(Next::Engine {
@@ -173,13 +174,17 @@ async fn answer(
             held,
             kept,
             streams,
+            files,
         }) => {
+            if files {
+                motion.watch();
+            }
             let body = |request: Request<Incoming>| match kept {
                 Some(file) => Either::Right(Either::Right(context::Kept::new(file))),
                 None if streams => Either::Left(request.into_body()),
                 None => Either::Right(Either::Left(Empty::<Bytes>::new())),
             };
-            relay(request, body, engine, held, slot, hangup).await
+            relay(request, body, engine, held, slot, (hangup, motion)).await
         }
         Ok(Next::Told(response)) => {
             discard(request);
@@ -196,6 +201,7 @@ async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, F
     let channel = &mut held.channel;
     let ask = ask(request).await?;
     let streams = matches!(ask.body, AskBody::Stream(_));
+    let action = route::route(&ask.method, &ask.path, ask.query.as_deref())?.action;
     channel::write(channel, &ask).await.map_err(broken)?;
     let mut kept = None;
     let mut said = channel::read(channel).await.map_err(broken)?;
@@ -223,6 +229,7 @@ async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, F
                 held,
                 kept,
                 streams,
+                files: matches!(action, Action::ContainerRead | Action::ContainerWrite),
             })
         }
         Answer::Keep => Err(broken(io::ErrorKind::InvalidData.into())),
@@ -239,60 +246,6 @@ fn discard(request: Request<Incoming>) {
     tokio::spawn(timeout(REST, async move {
         while let Some(Ok(_)) = rest.frame().await {}
     }));
-}
-
-/// Reads the head of a request, and its body unless that is for the engine.
-async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure> {
-    let (uri, headers) = (request.uri(), request.headers());
-    if uri.authority().is_some() {
-        return Err(route::NoRoute::Path.into());
-    }
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Failure::new(Kind::Usage, "the request has two lengths"));
-    }
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let method = request.method().as_str().to_string();
-    let (path, query) = (uri.path().to_string(), uri.query().map(str::to_string));
-    let found = route::route(&method, &path, query.as_deref())?;
-    let upgrade = headers.contains_key(UPGRADE);
-    let docker_cli = text(USER_AGENT).is_some_and(|agent| agent.starts_with("Docker-Client/"));
-    let registry = match found.action {
-        Action::Build => text(HeaderName::from_static("x-registry-config")),
-        _ => text(HeaderName::from_static("x-registry-auth")),
-    };
-    let registry = registry.map(str::to_string);
-    let body = body(&found, request).await?;
-    Ok(Ask {
-        method,
-        path,
-        query,
-        upgrade,
-        docker_cli,
-        registry,
-        body,
-    })
-}
-
-async fn body(found: &Route, request: &mut Request<Incoming>) -> Result<AskBody, Failure> {
-    if found.body == Body::Stream {
-        return Ok(AskBody::Stream(request.body().size_hint().exact()));
-    }
-    let usage = |text: String| Failure::new(Kind::Usage, text);
-    let limited = Limited::new(request.body_mut(), LONGEST_JSON).collect();
-    let bytes = match timeout(JSON, limited).await {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) => return Err(usage(format!("the body cannot be read: {error}"))),
-        Err(_) => return Err(usage("the body did not come in time".into())),
-    };
-    match found.body {
-        Body::Json => match crate::body::anew(found.action, &bytes)? {
-            // Numbers can have more digits than they were written with.
-            text if text.len() > LONGEST_JSON => Err(usage("the body is too long".into())),
-            text => Ok(AskBody::Json(text)),
-        },
-        _ if matches!(bytes.trim_ascii(), b"" | b"{}" | b"null") => Ok(AskBody::None),
-        _ => Err(usage("this call has no body".into())),
-    }
 }
 
 /// The keeper's own answer.
@@ -333,7 +286,7 @@ async fn relay(
     engine: UnixStream,
     held: Held,
     slot: &Slot,
-    hangup: Arc<Hangup>,
+    (hangup, motion): (Arc<Hangup>, Arc<Motion>),
 ) -> Result<Response<Out>, Failure> {
     let client = hyper::upgrade::on(&mut request);
     let written = Written::new(TokioIo::new(engine));
@@ -343,7 +296,7 @@ async fn relay(
     tokio::spawn(connection.with_upgrades());
     // Of this, only the method and the body count: the keeper wrote the head.
     let method = request.method().clone();
-    let mut again = Request::new(body(request));
+    let mut again = Request::new(Moving::to_engine(body(request), &motion));
     *again.method_mut() = method;
     let mut response = sender.send_request(again).await.map_err(gone)?;
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -363,7 +316,7 @@ async fn relay(
     } else if let Ok(mut slot) = slot.lock() {
         *slot = Some(held);
     }
-    let mut response = response.map(Either::Right);
+    let mut response = response.map(|body| Either::Right(Moving::to_client(body, &motion)));
     for header in [CONNECTION, TRANSFER_ENCODING] {
         response.headers_mut().remove(header);
     }

@@ -1,8 +1,7 @@
 //! What follows from what the ledger learned: events, and the records of what is gone.
 
 use ds01_core::{
-    container::Sighting, event::Event, failure::Failure, ledger::Allocation, line,
-    reconcile::Change, record::Record, time::Timestamp,
+    container::Sighting, event::Event, ledger::Allocation, line, reconcile::Change, time::Timestamp,
 };
 
 use crate::{
@@ -70,11 +69,7 @@ impl Site {
                     if let (Some(found), Ok(Stored::Whole(ledger))) = (found, stored)
                         && let Some(entry) = ledger.entry(name)
                     {
-                        let record = Record::of_found(entry, found, &crate::system::name());
-                        if self.metadata.of(name, &record.id).is_none() {
-                            self.note(self.metadata.write(name, &record));
-                            self.keep_down(&record);
-                        }
+                        self.record_found(&[(entry, found)]);
                         let made = self.about("container.create", entry, now);
                         self.log(made.with("found", "after a crash"));
                     }
@@ -86,17 +81,6 @@ impl Site {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// Sees to it that one which is not to start is not started by the engine either.
-    fn keep_down(&self, record: &Record) {
-        if record.may_start() {
-            return;
-        }
-        if let Err(error) = self.engine().never_restart(&record.id) {
-            let failure = Failure::from(error);
-            self.notice(format!("{}: {}", record.container, failure.message));
         }
     }
 

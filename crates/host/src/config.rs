@@ -62,6 +62,8 @@ pub struct Engine {
     pub socket: PathBuf,
     /// Seconds that it has to answer a call, 1 to 60; 60 by default.
     pub timeout_s: u64,
+    /// Default runtimes, beside runc, that give a container no GPU for a variable of its image.
+    pub plain_runtimes: Vec<String>,
 }
 
 impl Engine {
@@ -155,6 +157,7 @@ impl Default for Engine {
                 false => "/run/docker.sock".into(),
             },
             timeout_s: SETTLED.as_secs(),
+            plain_runtimes: Vec::new(),
         }
     }
 }

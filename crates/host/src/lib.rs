@@ -20,6 +20,7 @@ pub mod engine;
 pub mod events;
 mod fetch;
 mod first_process;
+mod found;
 mod gateway;
 mod http;
 pub mod ledger_file;

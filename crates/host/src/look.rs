@@ -227,7 +227,8 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     }
     let ids: Vec<_> = ids.into_iter().collect();
     let mut whole = BTreeMap::new();
-    for inspected in engine.inspect(&ids)? {
+    let (told, silent) = engine.inspect_each(&ids)?;
+    for inspected in told {
         if let Some(finished) = inspected.finished {
             seen.stopped.insert(inspected.id.clone(), finished);
         }
@@ -235,6 +236,11 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
             whole.insert(inspected.id.clone(), inspected.claim);
         }
     }
+    // What an intent awaits is whole if the engine does not say that there is none.
+    let is_awaited = |id: &ContainerId| seen.containers.iter().any(|c| c.id == *id && awaited(c));
+    let waited_for = silent.iter().filter(|id| is_awaited(id));
+    whole.extend(waited_for.map(|id| (id.clone(), None)));
+    seen.silent = silent;
     // Release 20.10 lists a container before it can be inspected: what is listed still is being made.
     let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
     let missed: Vec<_> = seen.containers.iter().filter(|c| missing(c)).collect();

@@ -80,6 +80,16 @@ impl Staging {
         self.dir.join(place).join(number.to_string())
     }
 
+    /// The place and the number of a mount at this path.
+    pub(crate) fn of_path(&self, path: &str) -> Option<(String, usize)> {
+        let (place, number) = Path::new(path)
+            .strip_prefix(&self.dir)
+            .ok()?
+            .to_str()?
+            .split_once('/')?;
+        Some((place.into(), number.parse().ok()?))
+    }
+
     /// Mounts what was opened.
     ///
     /// # Errors

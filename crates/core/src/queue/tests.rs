@@ -17,6 +17,7 @@ use crate::{
     reservation::{Reservation, What, Whom},
 };
 
+mod amounts;
 mod changes;
 mod launches;
 mod longer;

@@ -22,7 +22,7 @@ const A: &str = "a._.1";
 
 fn orphaned() -> Holding {
     Holding::Orphaned {
-        lapses: NOW + PENDING,
+        lapses: NOW + ORPHANED,
     }
 }
 
@@ -88,31 +88,6 @@ fn an_intent_is_confirmed_by_name_and_devices_once_its_maker_is_done_for() {
 }
 
 #[test]
-fn the_container_of_an_earlier_intent_takes_the_place_of_a_later_one() {
-    let first = intent(A, &[whole(0)], orphaned());
-    let second = Allocation {
-        late: first.candidates(),
-        ..intent(A, &[whole(1)], pending(1))
-    };
-    // Whoever asks for the second finds its name taken, dead or not.
-    let there = complete(&[sighting(A, &[whole(0)], State::Created)]);
-    let mut ledger = ledger(std::slice::from_ref(&second));
-    let changes = reconcile(&mut ledger, &there, NOW);
-    assert_eq!(changes, [Change::Confirmed(A.parse().unwrap())]);
-    let expected = Allocation {
-        changed: 11,
-        ..entry(A, &[whole(0)], Holding::Released)
-    };
-    assert_eq!(ledger.allocations, [expected]);
-    let third = intent(A, &[whole(1)], orphaned());
-    let third = Allocation {
-        late: second.candidates(),
-        ..third
-    };
-    assert_eq!(third.candidates(), second.candidates(), "each once");
-}
-
-#[test]
 fn a_confirmed_entry_has_the_id_and_is_dated() {
     let mut ledger = ledger(&[intent(A, &[whole(0)], unanswered())]);
     reconcile(
@@ -150,12 +125,11 @@ fn an_intent_whose_maker_died_holds_nothing_and_keeps_its_name_until_it_lapses()
     let lapsed = vec![Change::Lapsed(before.clone())];
     assert_eq!(becomes(&before, &at(0), NOW), (Some(orphaned()), lapsed));
     let orphan = intent(A, &[whole(0)], orphaned());
-    assert_eq!(quietly(&orphan, &at(179), NOW + seconds(179)), orphaned());
+    let day = ORPHANED.as_secs();
+    let last = NOW + seconds(day - 1);
+    assert_eq!(quietly(&orphan, &at(day - 1), last), orphaned());
     // Its devices were told of before.
-    assert_eq!(
-        becomes(&orphan, &at(180), NOW + seconds(180)),
-        (None, vec![])
-    );
+    assert_eq!(becomes(&orphan, &at(day), NOW + ORPHANED), (None, vec![]));
     // Nobody's process 1 is another's.
     let other = intent(A, &[whole(0)], pending(2));
     assert_eq!(quietly(&other, &at(0), NOW), pending(2));
@@ -171,7 +145,13 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
             ..complete(&[])
         };
         let lapsed = vec![Change::Lapsed(intent.clone())];
-        assert_eq!(becomes(&intent, &seen(after), after), (None, lapsed));
+        let orphaned = Holding::Orphaned {
+            lapses: after + ORPHANED,
+        };
+        assert_eq!(
+            becomes(&intent, &seen(after), after),
+            (Some(orphaned), lapsed)
+        );
         // The engine may have made it after that look.
         assert_eq!(quietly(&intent, &seen(before), after), holding);
     }
@@ -180,7 +160,11 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
         asked_at: NOW + PENDING,
         ..complete(&[])
     };
-    assert_eq!(becomes(&without, &seen, NOW + PENDING), (None, vec![]));
+    let lapses = NOW + PENDING + ORPHANED;
+    assert_eq!(
+        quietly(&without, &seen, NOW + PENDING),
+        Holding::Orphaned { lapses }
+    );
 }
 
 #[test]
@@ -391,7 +375,9 @@ fn after_the_clock_was_set_back_nothing_lasts_longer_than_from_now() {
         .collect();
     let expected = [
         Holding::Pending { creator, lapses },
-        Holding::Orphaned { lapses },
+        Holding::Orphaned {
+            lapses: then + ORPHANED,
+        },
         Holding::Stopped { since: then },
     ];
     assert_eq!(holdings, expected);

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use ds01_core::{
     container::{ContainerId, State},
     device::Held,
-    ledger::{Allocation, Holding, PENDING},
+    ledger::{Allocation, Holding, ORPHANED, PENDING},
     name::EngineName,
 };
 
@@ -122,8 +122,15 @@ impl World {
         self.look_for_all();
         let ledger = self.ledger.as_ref().unwrap();
         let grants = ledger.grants_after.is_none_or(|until| until <= self.now);
-        self.must(grants && ledger.allocations.is_empty(), || {
+        let is_orphan = |entry: &Allocation| matches!(entry.holding, Holding::Orphaned { .. });
+        self.must(grants && ledger.allocations.iter().all(is_orphan), || {
             format!("names or devices are blocked by {ledger:#?}")
+        });
+        self.pass(ORPHANED.as_secs());
+        self.look_for_all();
+        let ledger = self.ledger.as_ref().unwrap();
+        self.must(ledger.allocations.is_empty(), || {
+            format!("remembered for ever in {ledger:#?}")
         });
     }
 

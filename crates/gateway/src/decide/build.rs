@@ -23,7 +23,7 @@ use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
 use tokio::{net::UnixStream, time::timeout};
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, platform::is_of};
 use crate::{
     aside::PATIENCE,
     channel::{self, Answer, Context},
@@ -61,10 +61,10 @@ impl Call<'_> {
         let arguments: BTreeMap<String, Option<String>> = serde_json::from_str(arguments)
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
         let dockerfile = dockerfile::read(&context.dockerfile, &arguments)?;
-        self.may_be_for(dockerfile.platforms()).await?;
+        let for_platform = self.may_be_for(dockerfile.platforms()).await?;
         let mut pins = BTreeMap::new();
         for name in dockerfile.images() {
-            if let Some(pin) = self.may_take_from(name).await? {
+            if let Some(pin) = self.may_take_from(name, for_platform).await? {
                 pins.insert(name.to_string(), pin);
             }
         }
@@ -129,10 +129,10 @@ impl Call<'_> {
             own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
         };
         let (config, caller) = (self.gateway.config.clone(), self.caller);
-        let steps = self
-            .gateway
-            .aside
-            .ask(PATIENCE, move || steps_of(config, caller));
+        // Asked here, and each time: it has a limit of its own, and its default runtime can change.
+        let info = self.engine("GET", "/info", None).await?;
+        let of = move || steps_of(config, caller, &info);
+        let steps = self.gateway.aside.ask(caller.uid, PATIENCE, of);
         hold(&mut query, steps.await??);
         Ok(query)
     }
@@ -182,16 +182,16 @@ impl Call<'_> {
             .collect())
     }
 
-    /// Whether images of the platforms that a Dockerfile or the query names may be built from. The
-    /// builder fetches an image that is there anew when it is for another, and gives the shared
-    /// name to what it gets.
-    async fn may_be_for(&self, platforms: &[String]) -> Result<(), Failure> {
+    /// Whether images of the platforms that a Dockerfile or the query names may be built from, and
+    /// whether they name any. The builder fetches an image that is there anew when it is for another,
+    /// and gives the shared name to what it gets.
+    async fn may_be_for(&self, platforms: &[String]) -> Result<bool, Failure> {
         let asked = self.one("platform").unwrap_or_default();
         let mut named = vec![asked];
         named.extend(platforms.iter().map(String::as_str));
         named.retain(|name| !name.is_empty());
         if named.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let seen = self.engine("GET", "/version", None).await?;
         let word = |key: &str| seen[key].as_str().unwrap_or_default().to_string();
@@ -204,14 +204,18 @@ impl Call<'_> {
                 Err(Failure::new(Kind::Forbidden, message)
                     .with_hint("leave the platform out of the build and of the Dockerfile"))
             }
-            None => Ok(()),
+            None => Ok(true),
         }
     }
 
     /// Whether the caller may see an image that a Dockerfile names, and those that its triggers
     /// take from. What is to stand there instead, if the name could mean another by the time of the
-    /// build.
-    async fn may_take_from(&self, name: &str) -> Result<Option<String>, Failure> {
+    /// build, or if a platform is named that the image does not say it is for.
+    async fn may_take_from(
+        &self,
+        name: &str,
+        for_platform: bool,
+    ) -> Result<Option<String>, Failure> {
         // The builder looks for what begins so before it fetches what is called so.
         let tagged = image::may_be_id(name).then(|| image::with_tag(name));
         let Some((id, seen)) = self.visible(name).await? else {
@@ -229,7 +233,7 @@ impl Call<'_> {
                 }
             }
         }
-        match image::owner(name).is_some() || image::is_id(name, &id) {
+        match for_platform || image::owner(name).is_some() || image::is_id(name, &id) {
             true => Ok(Some(id)),
             false => Ok(tagged),
         }
@@ -265,25 +269,6 @@ impl Call<'_> {
             }
             Err(failure) => Err(failure),
         }
-    }
-}
-
-/// Whether a platform is that of a host, as Docker reads it: it knows some machines by several
-/// names.
-fn is_of(platform: &str, system: &str, machine: &str) -> bool {
-    let platform = platform.to_ascii_lowercase();
-    let platform = platform.strip_suffix("/v8").unwrap_or(&platform);
-    let is_machine = |name: &str| {
-        let name = match name {
-            "x86_64" | "x86-64" => "amd64",
-            "aarch64" => "arm64",
-            name => name,
-        };
-        name == machine
-    };
-    match platform.split_once('/') {
-        Some((name, rest)) => name == system && is_machine(rest),
-        None => platform == system || is_machine(platform),
     }
 }
 
@@ -327,35 +312,6 @@ mod tests {
             members: Vec::new(),
         };
         Policy::parse(&files).unwrap().0.limits_for("alice")
-    }
-
-    #[test]
-    fn a_platform_is_the_hosts_by_each_name_that_docker_has_for_it() {
-        let own = [
-            ("linux/amd64", "amd64"),
-            ("linux/x86_64", "amd64"),
-            ("Linux/X86-64", "amd64"),
-            ("x86_64", "amd64"),
-            ("linux", "amd64"),
-            ("linux/arm64", "arm64"),
-            ("linux/arm64/v8", "arm64"),
-            ("linux/aarch64", "arm64"),
-            ("AARCH64", "arm64"),
-        ];
-        for (platform, machine) in own {
-            assert!(is_of(platform, "linux", machine), "{platform} {machine}");
-        }
-        let others = [
-            ("linux/arm64", "amd64"),
-            ("linux/aarch64", "amd64"),
-            ("linux/x86_64", "arm64"),
-            ("windows/amd64", "amd64"),
-            ("linux/amd64/v3", "amd64"),
-            ("linux/", "amd64"),
-        ];
-        for (platform, machine) in others {
-            assert!(!is_of(platform, "linux", machine), "{platform} {machine}");
-        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Call<'_> {
         );
         let planned = {
             let (asked, name) = (asked.clone(), name.clone());
-            let decided = self.gateway.aside.ask(PATIENCE, move || {
+            let decided = self.gateway.aside.ask(caller.uid, PATIENCE, move || {
                 rules_of(&config, caller)
                     .and_then(|found| Ok(plan(asked, name, &found.rules(docker))?))
             });

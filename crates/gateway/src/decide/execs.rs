@@ -40,7 +40,8 @@ impl Call<'_> {
             return Ok(self.caller.gid);
         }
         let uid = owned.container.uid;
-        let found = self.gateway.aside.ask(PATIENCE, move || person(uid));
+        let aside = &self.gateway.aside;
+        let found = aside.ask(self.caller.uid, PATIENCE, move || person(uid));
         match found.await? {
             Ok(person) => Ok(person.gid),
             Err(UnknownUser::Uid(_)) => {

@@ -200,7 +200,7 @@ impl Call<'_> {
         }
         let (name, uid) = (name.to_string(), self.caller.uid);
         let with_uid = move || image_with_uid(&name, uid).into_owned();
-        self.gateway.aside.ask(PATIENCE, with_uid).await
+        self.gateway.aside.ask(uid, PATIENCE, with_uid).await
     }
 
     pub(super) async fn image_tag(&self) -> Result<Outcome, Failure> {

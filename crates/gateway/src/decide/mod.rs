@@ -11,6 +11,7 @@ mod execs;
 mod images;
 mod lines;
 mod networks;
+mod platform;
 mod system;
 mod to_engine;
 mod turn;
@@ -44,6 +45,9 @@ use crate::{
 
 /// How long it is remembered who is an admin, and what the engine speaks.
 const REMEMBERED: Duration = Duration::from_secs(10);
+
+/// What noting a call of an admin's may take.
+const NOTED: Duration = Duration::from_secs(3600);
 
 /// What the names of containers begin with in which buildx runs BuildKit where the engine's is not
 /// to be had. It looks for one before it pulls an image of hundreds of megabytes for it.
@@ -294,7 +298,10 @@ impl<'a> Call<'a> {
             owned.container.clone(),
             format!("{} {}", self.ask.method, self.route.path),
         );
-        tokio::task::spawn_blocking(move || ops::note_admin(config, caller, &container, &call));
+        let aside = self.gateway.aside.clone();
+        let note = move || ops::note_admin(config, caller, &container, &call);
+        // The call does not wait for it; it waits for its turn as long as there may be one.
+        tokio::spawn(async move { aside.ask(caller.uid, NOTED, note).await });
     }
 
     async fn is_admin(&self) -> bool {

@@ -22,6 +22,14 @@ use crate::{
 /// What the name service has to tell who somebody is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whose turns those have of whom it is not known whether they have a login: nobody has this uid.
+const STRANGER: u32 = u32::MAX;
+
+/// Whether what was told of a uid then still counts.
+fn counts((at, has): &(Instant, bool)) -> bool {
+    *has || at.elapsed() < REMEMBERED
+}
+
 /// Who asks: the uid that the kernel gives, or the owner of the container that the call is from.
 pub(super) async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Failure> {
     let Some(inside) = &peer.inside else {
@@ -47,7 +55,7 @@ pub(super) async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Fai
         return Err(nobodys());
     }
     let patience = aside::PATIENCE;
-    let person = gateway.aside.ask(patience, move || users::person(uid));
+    let person = gateway.aside.ask(uid, patience, move || users::person(uid));
     let person = person.await??;
     Ok(Caller {
         uid,
@@ -57,25 +65,32 @@ pub(super) async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Fai
 }
 
 impl Gateway {
-    /// Whether a uid of the host is somebody's who may log in. One that was stays so: the name
-    /// service may be out of reach later. Where it is from the beginning, nobody is kept out by
-    /// that; what needs a login asks for it again.
-    pub(crate) async fn has_login(&self, uid: u32) -> bool {
-        let logins = || self.logins.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = |(at, has): &(Instant, bool)| *has || at.elapsed() < REMEMBERED;
-        if let Some((_, has)) = logins().get(&uid).filter(|known| counts(known)) {
-            return *has;
+    /// Whether a uid of the host is somebody's who may log in, if that is known. One that was stays
+    /// so: the name service may be out of reach later.
+    pub(crate) fn known_login(&self, uid: u32) -> Option<bool> {
+        let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = logins.get(&uid).filter(|known| counts(known));
+        known.map(|(_, has)| *has)
+    }
+
+    /// The same, once the name service was asked. `None` where that does not answer.
+    pub(crate) async fn has_login(&self, uid: u32) -> Option<bool> {
+        if let Some(has) = self.known_login(uid) {
+            return Some(has);
         }
-        let asked = self.aside.ask(PATIENCE, move || users::person(uid));
+        // All strangers together: whoever is many uids has no more turns than others.
+        let asked = self
+            .aside
+            .ask(STRANGER, PATIENCE, move || users::person(uid));
         let has = match asked.await {
             Ok(Ok(_)) => true,
             Ok(Err(UnknownUser::Uid(_))) => false,
-            _ => return true,
+            _ => return None,
         };
-        let mut logins = logins();
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         logins.retain(|_, known| counts(known));
         logins.insert(uid, (Instant::now(), has));
-        has
+        Some(has)
     }
 
     /// Whether a caller is an admin. Where nobody can tell in time, they are not.
@@ -89,7 +104,7 @@ impl Gateway {
             return admin;
         }
         let config: Config = self.config.clone();
-        let asked = self.aside.ask(PATIENCE, move || {
+        let asked = self.aside.ask(caller.uid, PATIENCE, move || {
             Site::new(config, "gateway").and_then(|site| site.is_admin(caller))
         });
         let admin = matches!(asked.await, Ok(Ok(true)));

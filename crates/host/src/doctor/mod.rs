@@ -27,7 +27,7 @@ use serde::Serialize;
 use crate::{
     Site,
     config::{self, Config, ConfigError},
-    engine::{About, Engine, is_plain},
+    engine::{About, Engine, is_nvidias, is_plain},
 };
 
 /// How a check came out. In the order in which findings are told.
@@ -242,7 +242,7 @@ fn engine(
     let toolkit = path.as_deref().and_then(gpus::toolkit);
     findings.extend(escapes::check(about, toolkit.as_deref(), inventory));
     findings.push(slices(&about.cgroup_driver));
-    findings.push(runtime(&about.runtime));
+    findings.push(runtime(&about.runtime, &config.engine.plain_runtimes));
     findings.push(match about.remaps_users {
         true => Finding::ok(
             "userns",
@@ -269,19 +269,31 @@ fn slices(driver: &str) -> Finding {
 }
 
 /// The runtime of containers that name none.
-fn runtime(name: &str) -> Finding {
+fn runtime(name: &str, named: &[String]) -> Finding {
     const CHECK: &str = "default-runtime";
-    if is_plain(name) {
-        return Finding::ok(CHECK, "containers that name no runtime are runc's");
+    if is_plain(name, named) {
+        let what = match is_plain(name, &[]) {
+            true => "containers that name no runtime are runc's".to_string(),
+            false => {
+                format!("containers that name no runtime are {name}'s, by engine.plain_runtimes")
+            }
+        };
+        return Finding::ok(CHECK, what);
     }
+    let more = match is_nvidias(name) {
+        true => "",
+        false => {
+            "; or, if it reads no variable of NVIDIA's, name it in engine.plain_runtimes in ds01.toml"
+        }
+    };
     Finding::wrong(CHECK, format!("the engine's default runtime is {name}"))
         .because(
             "by a variable of an image, it may give GPUs that nobody was granted; so no images are \
              built by the gateway, and what others start keeps GPUs from everybody",
         )
-        .mend(
-            r#"take "default-runtime" out of /etc/docker/daemon.json, then systemctl restart docker; DS01's containers with GPUs do not need it"#,
-        )
+        .mend(format!(
+            r#"take "default-runtime" out of /etc/docker/daemon.json, then systemctl restart docker; DS01's containers with GPUs do not need it{more}"#
+        ))
 }
 
 /// What was found, or that there was nothing to find.
@@ -349,10 +361,13 @@ mod tests {
     #[test]
     fn only_runc_gives_no_gpu_by_itself() {
         for plain in ["", "runc", "io.containerd.runc.v2"] {
-            assert_eq!(runtime(plain).verdict, Verdict::Ok, "{plain}");
+            assert_eq!(runtime(plain, &[]).verdict, Verdict::Ok, "{plain}");
         }
-        for other in ["nvidia", "nvidia-cdi", "docker"] {
-            assert_eq!(runtime(other).verdict, Verdict::Wrong, "{other}");
+        for other in ["nvidia", "nvidia-cdi", "crun"] {
+            assert_eq!(runtime(other, &[]).verdict, Verdict::Wrong, "{other}");
         }
+        let named = ["crun".to_string(), "nvidia-cdi".to_string()];
+        assert_eq!(runtime("crun", &named).verdict, Verdict::Ok);
+        assert_eq!(runtime("nvidia-cdi", &named).verdict, Verdict::Wrong);
     }
 }

@@ -13,7 +13,7 @@ use ds01_core::{container::ContainerId, lifecycle::Run};
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
 
-use super::{Client, Engine, EngineError, read::look_at};
+use super::{Client, Engine, EngineError, inspect::look_at};
 
 /// The owner's own command before a stop. As git names its hooks, and Kubernetes the moment.
 const HOOK: &str = "/workspace/.ds01-hooks/pre-stop";

@@ -14,6 +14,7 @@ mod exec;
 mod fetch;
 mod happenings;
 mod images;
+mod inspect;
 mod list;
 mod long;
 mod names;
@@ -49,10 +50,11 @@ pub use error::EngineError;
 pub use exec::{Exec, Terminal};
 pub use happenings::{Happened, Happenings};
 pub use images::ImageSummary;
+pub use inspect::Inspected;
+pub(crate) use inspect::{is_nvidias, is_plain};
 pub use list::Query;
 pub(crate) use long::Unmade;
-pub(crate) use read::is_plain;
-pub use read::{Abilities, Image, Inspected};
+pub use read::{Abilities, Image};
 
 /// The engine at a socket. Making one asks it nothing.
 pub struct Engine {

@@ -8,17 +8,13 @@ use std::{
 use bollard::{
     Docker,
     errors::Error as Bollard,
-    models::{ChangeType, ContainerInspectResponse, HostConfig},
+    models::ChangeType,
     query_parameters::{LogsOptions, RemoveImageOptions, TopOptions},
 };
-use ds01_core::{
-    container::{ContainerId, State},
-    device::Claim,
-    time::Timestamp,
-};
-use futures_util::{TryStreamExt, future::try_join_all};
+use ds01_core::{container::ContainerId, time::Timestamp};
+use futures_util::TryStreamExt;
 
-use super::{Engine, EngineError, claim::claim};
+use super::{Engine, EngineError};
 
 /// Before the name of a GPU in NVIDIA's CDI specification.
 pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
@@ -39,41 +35,6 @@ pub struct Abilities {
     pub runtime: String,
 }
 
-/// Runtimes that give no container more than others have.
-const USUAL: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "nvidia"];
-
-/// Whether a runtime gives a container nothing for a variable of its image, as NVIDIA's does.
-pub(crate) fn is_plain(runtime: &str) -> bool {
-    runtime != "nvidia" && USUAL.contains(&runtime)
-}
-
-/// One container, closely.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspected {
-    /// Its id.
-    pub id: ContainerId,
-    /// The id of its image.
-    pub image: String,
-    /// Its state.
-    pub state: State,
-    /// The exit status of its last run, once that is over.
-    pub status: Option<i64>,
-    /// Its first process as the host numbers it, while it runs.
-    pub pid: Option<u32>,
-    /// When it was last started.
-    pub started: Option<Timestamp>,
-    /// When it last stopped.
-    pub finished: Option<Timestamp>,
-    /// The same as the engine writes it: to the nanosecond, so that two runs of one second differ.
-    pub last_end: String,
-    /// The GPU devices that it asks for, in whatever form; `None` is none.
-    pub claim: Option<Claim>,
-    /// As whom its processes run: `1001`, `1001:100`, a name of the image's, or nothing.
-    pub user: String,
-    /// What it may that no container of DS01's may, in words.
-    pub beyond: Vec<&'static str>,
-}
-
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
@@ -91,24 +52,6 @@ pub struct Image {
 }
 
 impl Engine {
-    /// Looks closely at several containers at once; those that have gone meanwhile are left out.
-    ///
-    /// # Errors
-    ///
-    /// As every call: [`EngineError`].
-    pub fn inspect(&self, ids: &[ContainerId]) -> Result<Vec<Inspected>, EngineError> {
-        /// Connections open at a time.
-        const AT_ONCE: usize = 32;
-        let mut all = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(AT_ONCE) {
-            let found = self.wait("inspect containers", |docker| {
-                try_join_all(ids.iter().map(|id| look_at(docker, id)))
-            })?;
-            all.extend(found.into_iter().flatten());
-        }
-        Ok(all)
-    }
-
     /// Looks an image up by name or id; `None` if there is none.
     ///
     /// # Errors
@@ -276,86 +219,4 @@ pub(super) fn is_404(error: &Bollard) -> bool {
             ..
         }
     )
-}
-
-/// Looks closely at one; `None` if it has gone.
-pub(super) async fn look_at(
-    docker: &Docker,
-    id: &ContainerId,
-) -> Result<Option<Inspected>, Bollard> {
-    match docker.inspect_container(&id.0, None).await {
-        Ok(response) => Ok(inspected(id, response)),
-        Err(error) if is_404(&error) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Inspected> {
-    let state = response.state?;
-    let config = response.config.unwrap_or_default();
-    let env = config.env.unwrap_or_default();
-    let host_config = response.host_config.unwrap_or_default();
-    let time = |text: Option<&str>| text.and_then(Timestamp::parse);
-    Some(Inspected {
-        id: id.clone(),
-        image: response.image.unwrap_or_default(),
-        status: state.exit_code,
-        state: state
-            .status
-            .and_then(|status| status.to_string().parse().ok())?,
-        pid: state
-            .pid
-            .and_then(|pid| u32::try_from(pid).ok())
-            .filter(|pid| *pid > 0),
-        started: time(state.started_at.as_deref()),
-        finished: time(state.finished_at.as_deref()),
-        last_end: state.finished_at.unwrap_or_default(),
-        claim: claim(&host_config, &env),
-        user: config.user.unwrap_or_default(),
-        beyond: beyond(&host_config),
-    })
-}
-
-/// What a container may that none of DS01's own may: see [`ds01_core::docker`].
-fn beyond(config: &HostConfig) -> Vec<&'static str> {
-    let is_set = |flag: Option<bool>| flag == Some(true);
-    let some = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let elsewhere = |mode: &Option<String>| {
-        let mode = mode.as_deref().unwrap_or_default();
-        mode == "host" || mode.starts_with("container:")
-    };
-    let ipc = config.ipc_mode.as_ref().map(ToString::to_string);
-    let found = [
-        (is_set(config.privileged), "is privileged"),
-        (some(&config.cap_add), "has more capabilities"),
-        (some(&config.security_opt), "has security options"),
-        (some(&config.group_add), "has more groups"),
-        (some(&config.device_cgroup_rules), "may use devices"),
-        (
-            config.devices.as_ref().is_some_and(|all| !all.is_empty()),
-            "has devices",
-        ),
-        (
-            config.sysctls.as_ref().is_some_and(|all| !all.is_empty()),
-            "sets the kernel's parameters",
-        ),
-        (some(&config.volumes_from), "has the volumes of others"),
-        (
-            elsewhere(&config.pid_mode) || elsewhere(&config.uts_mode) || elsewhere(&ipc),
-            "is among the processes of the host or of others",
-        ),
-        (
-            elsewhere(&config.network_mode),
-            "has the network of the host or of others",
-        ),
-        (
-            config
-                .runtime
-                .as_deref()
-                .is_some_and(|name| !USUAL.contains(&name)),
-            "has a runtime of its own",
-        ),
-    ];
-    let is_so = |(is, words)| -> Option<&'static str> { Some(words).filter(|_| is) };
-    found.into_iter().filter_map(is_so).collect()
 }

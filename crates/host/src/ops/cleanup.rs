@@ -140,10 +140,7 @@ impl Operation for Discard {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Removed, Failure> {
         let target = target::find(site, caller, &self.name)?;
-        let inspected = site
-            .engine()
-            .inspect(std::slice::from_ref(&target.id))?
-            .pop();
+        let inspected = site.engine().inspect_one(&target.id)?;
         let last_end = inspected.map(|one| one.last_end);
         if target.id != self.id || last_end.as_ref() != Some(&self.last_end) {
             return Err(fail(

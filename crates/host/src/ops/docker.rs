@@ -22,6 +22,7 @@ use ds01_core::{
     slice::SliceLimits,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     catalogue::framework_of,
@@ -34,7 +35,7 @@ use super::{
 use crate::{
     Operation, Site, clock,
     config::Config,
-    engine::is_plain,
+    engine::{is_nvidias, is_plain},
     look::Scope,
     nvml::Probe,
     site::fail,
@@ -149,30 +150,33 @@ pub struct Steps {
 }
 
 /// Works out what the steps of a caller's builds are held to: as their containers, but for what a
-/// build cannot be told.
+/// build cannot be told. `info` is what the engine tells of itself now: its default runtime can change
+/// while it runs.
 ///
 /// # Errors
 ///
 /// As [`rules_of`]; status 7 where the engine's default runtime may give a step GPUs: an image's
 /// variable asks for them, and a build cannot be told to take it away.
-pub fn steps_of(config: Config, caller: Caller) -> Result<Steps, Failure> {
+pub fn steps_of(config: Config, caller: Caller, info: &Value) -> Result<Steps, Failure> {
     let RulesOf { limits, person, .. } = rules_of(&config, caller)?;
     let site = Site::new(config, "gateway")?;
-    // Not what is kept of it: the default runtime can change while the engine runs.
-    let abilities = site.engine().abilities()?;
-    if !is_plain(&abilities.runtime) {
-        let runtime = &abilities.runtime;
+    let runtime = info["DefaultRuntime"].as_str().unwrap_or_default();
+    if !is_plain(runtime, &site.config().engine.plain_runtimes) {
+        let why = match is_nvidias(runtime) {
+            true => format!("the engine's default runtime, {runtime}, could give their steps GPUs"),
+            false => format!(
+                "DS01 does not know the engine's default runtime, {runtime}, which could give their \
+                 steps GPUs"
+            ),
+        };
         return Err(fail(
             Kind::Forbidden,
-            format!(
-                "no images are built here: the engine's default runtime, {runtime}, could give their steps GPUs"
-            ),
+            format!("no images are built here: {why}"),
             "tell an admin: ds01-doctor says what to do".into(),
         ));
     }
-    let slice = abilities
-        .slices
-        .then(|| draft::slice(&site, &limits.group, &person));
+    let slice =
+        (info["CgroupDriver"] == "systemd").then(|| draft::slice(&site, &limits.group, &person));
     let slice = slice.transpose()?;
     if let Some(slice) = &slice {
         slices::limit(slice, &SliceLimits::of(&limits))?;
@@ -269,7 +273,7 @@ fn make(
     let uuids: Vec<_> = devices.iter().map(|held| held.uuid.clone()).collect();
     for wanted in planned.binds.iter().filter(|wanted| wanted.create) {
         let path = Path::new(&wanted.source);
-        if !site.as_person(&order.person, || path.exists())? {
+        if folders::there(site, path, &order.person)?.as_deref() != Some(path) {
             folders::make(site, path, &order.person)?;
         }
     }

@@ -112,8 +112,8 @@ impl Draft {
             None => {
                 let path = person.home.join("workspace").join(project.as_ref());
                 // It is made later: what is there of it already may be a link to anywhere.
-                let there = || path.ancestors().find(|path| path.exists());
-                site.as_person(&person, there)?.map(folder).transpose()?;
+                let there = folders::there(site, &path, &person)?;
+                there.as_deref().map(folder).transpose()?;
                 path
             }
         };

@@ -13,6 +13,8 @@ use ds01_core::{
     record::{Bind, Record},
 };
 
+use serde::{Serialize, de::DeserializeOwned};
+
 use crate::{
     Site,
     apart::Apart,
@@ -24,13 +26,58 @@ use crate::{
 /// What mounting one user's folders again may take: the gateway listens after it.
 const RESTORE: Duration = Duration::from_secs(10);
 
+/// What a file system has to answer when somebody asks the gateway for one of their folders.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Does something with a folder of somebody's. Where root does it for them, in a process of its own:
+/// whose file system hangs is told so, before others wait for the turn.
+fn in_time<T: Serialize + DeserializeOwned>(
+    site: &Site,
+    path: &Path,
+    work: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    if !site.is_for_others() {
+        return work();
+    }
+    let done = Apart::begin(PATIENCE, work).and_then(Apart::finish);
+    done.unwrap_or_else(|error| {
+        let (shown, limit) = (path.display(), PATIENCE.as_secs());
+        Err(match error.kind() {
+            io::ErrorKind::TimedOut => fail(
+                Kind::Unreachable,
+                format!("{shown} does not answer within {limit} s"),
+                "name another folder, or tell an admin: its file system hangs".into(),
+            ),
+            _ => Failure::new(Kind::Failed, format!("cannot look at {shown}: {error}")),
+        })
+    })
+}
+
 /// A folder that may be mounted: it exists, and is really in the owner's home or an allowed root.
 ///
 /// # Errors
 ///
-/// Status 2 if it does not exist, 7 if it is elsewhere.
+/// Status 2 if it does not exist, 7 if it is elsewhere, 8 if its file system hangs.
 pub(super) fn allowed(site: &Site, path: &Path, owner: &Person) -> Result<PathBuf, Failure> {
+    in_time(site, path, || allowed_here(site, path, owner))
+}
+
+fn allowed_here(site: &Site, path: &Path, owner: &Person) -> Result<PathBuf, Failure> {
     site.as_person(owner, || checked(site, path, &owner.home))?
+}
+
+/// The part of a path that is there, from its root on.
+///
+/// # Errors
+///
+/// Status 8 if its file system hangs.
+pub(super) fn there(site: &Site, path: &Path, owner: &Person) -> Result<Option<PathBuf>, Failure> {
+    let there = || {
+        path.ancestors()
+            .find(|path| path.exists())
+            .map(PathBuf::from)
+    };
+    in_time(site, path, || site.as_person(owner, there))
 }
 
 fn checked(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
@@ -100,10 +147,12 @@ fn own_of_root(site: &Site) -> impl Iterator<Item = PathBuf> {
 ///
 /// The file system's.
 pub(super) fn make(site: &Site, path: &Path, owner: &Person) -> Result<(), Failure> {
-    let made = site.as_person(owner, || fs::create_dir_all(path))?;
-    made.map_err(|error| {
-        let message = format!("cannot make {}: {error}", path.display());
-        Failure::new(Kind::Failed, message)
+    in_time(site, path, || {
+        let made = site.as_person(owner, || fs::create_dir_all(path))?;
+        made.map_err(|error| {
+            let message = format!("cannot make {}: {error}", path.display());
+            Failure::new(Kind::Failed, message)
+        })
     })
 }
 
@@ -126,7 +175,10 @@ pub(super) fn sources(
     }
     let place = Staging::place().map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
     let staged = binds.iter().enumerate();
-    let staged = staged.map(|(number, bind)| stage(site, &place, number, bind, owner));
+    let staged = staged.map(|(number, bind)| {
+        let source = Path::new(&bind.source);
+        in_time(site, source, || stage(site, &place, number, bind, owner))
+    });
     match staged.collect::<Result<_, _>>() {
         Ok(sources) => Ok((sources, Some(place))),
         Err(failure) => {
@@ -143,7 +195,7 @@ fn stage(
     bind: &Bind,
     owner: &Person,
 ) -> Result<PathBuf, Failure> {
-    let real = allowed(site, Path::new(&bind.source), owner)?;
+    let real = allowed_here(site, Path::new(&bind.source), owner)?;
     let opened = site.as_person(owner, || staging::open(&real))?;
     let staged = opened.and_then(|opened| site.staging.stage(place, number, &opened));
     staged.map_err(|error| {
@@ -174,7 +226,7 @@ pub fn restore_mounts(site: &Site) -> Result<(), Failure> {
     let begin = |(uid, records): (u32, Vec<Record>)| {
         let restored = move || {
             let failed = records.iter().filter_map(|record| {
-                let failure = mount_again(site, record).err()?;
+                let failure = mount_again(site, record, false).err()?;
                 Some(format!("{}: {}", record.container, failure.message))
             });
             failed.collect::<Vec<_>>()
@@ -210,22 +262,29 @@ pub(super) fn restore(site: &Site, record: &Record) -> Result<(), Failure> {
             format!("make it anew; nothing is lost by docker rm {name}"),
         ));
     }
-    mount_again(site, record)
+    mount_again(site, record, true)
 }
 
-fn mount_again(site: &Site, record: &Record) -> Result<(), Failure> {
+/// Mounts again what is not mounted; each within [`PATIENCE`], where nothing else limits that.
+fn mount_again(site: &Site, record: &Record, limited: bool) -> Result<(), Failure> {
     let container: EngineName = record.container.parse()?;
     let Some(place) = record.mounts.as_ref().filter(|_| site.is_for_others()) else {
         return Ok(());
     };
     for (number, bind) in record.binds.iter().enumerate() {
-        let staged = site.staging.is_staged(place, number);
-        let unknown = |error: std::io::Error| {
+        let unknown = |error: io::Error| {
             let message = format!("cannot mount {}: {error}", bind.source);
             Failure::new(Kind::Unreachable, message)
         };
-        if !staged.map_err(unknown)? {
-            stage(site, place, number, bind, &person(container.uid)?)?;
+        let again = || {
+            if !site.staging.is_staged(place, number).map_err(unknown)? {
+                stage(site, place, number, bind, &person(container.uid)?)?;
+            }
+            Ok(())
+        };
+        match limited {
+            true => in_time(site, Path::new(&bind.source), again)?,
+            false => again()?,
         }
     }
     Ok(())

@@ -31,8 +31,8 @@ pub(super) struct Intent {
 enum Kept {
     /// Its devices are its own.
     Yes,
-    /// Others may have them.
-    GivenUp,
+    /// Others may have them. What it holds by now.
+    GivenUp(Holding),
     /// There is no entry of its container: that is no more.
     Gone,
 }
@@ -43,6 +43,18 @@ pub(super) fn pending(now: Timestamp) -> Holding {
         creator: clock::this_process(),
         lapses: now + PENDING,
     }
+}
+
+/// Whether another process asks for the container to run, and may yet.
+pub(super) fn is_of_another(entry: &Allocation, now: Timestamp) -> bool {
+    let Holding::Pending {
+        creator: Some(creator),
+        lapses,
+    } = &entry.holding
+    else {
+        return false;
+    };
+    *lapses > now && !is_of_this_process(entry) && !clock::is_dead(creator)
 }
 
 pub(super) fn is_of_this_process(entry: &Allocation) -> bool {
@@ -59,7 +71,7 @@ impl Intent {
     ///
     /// # Errors
     ///
-    /// Status 6 if it has lapsed, and the devices were given up.
+    /// Status 6 if it has lapsed, and the devices were given up; 4 if the container was removed.
     pub(super) fn renew(&self, site: &Site) -> Result<(), Failure> {
         let enough = clock::now() + SETTLED;
         let lasts = |entry: &Allocation| {
@@ -79,7 +91,8 @@ impl Intent {
         })?;
         match kept {
             Kept::Yes => Ok(()),
-            Kept::GivenUp | Kept::Gone => Err(self.lost()),
+            Kept::GivenUp(_) => Err(self.lost()),
+            Kept::Gone => Err(self.gone()),
         }
     }
 
@@ -88,19 +101,24 @@ impl Intent {
     /// # Errors
     ///
     /// Status 6 if the intent had lapsed before, and the devices were given up: then the container
-    /// runs no more. One that has ended and is gone already, as with `docker run --rm`, did run.
+    /// runs no more. One that has ended and is gone already, as with `docker run --rm`, did run; as did
+    /// one that was stopped meanwhile, and keeps nothing after a stop.
     pub(super) fn confirm(
         &self,
         site: &Site,
         with: impl FnOnce(&mut Allocation),
     ) -> Result<(), Failure> {
-        match self.keep(site, |entry, _| with(entry))? {
+        let holding = match self.keep(site, |entry, _| with(entry))? {
             Kept::Yes | Kept::Gone => return Ok(()),
-            Kept::GivenUp => {}
-        }
+            Kept::GivenUp(holding) => holding,
+        };
+        let stopped = matches!(holding, Holding::Stopped { .. } | Holding::Released);
         let mut lost = self.lost();
         let killed = self.before.id.as_ref().map(|id| site.engine().kill(id));
         match killed {
+            Some(Err(EngineError::Refused {
+                status: 404 | 409, ..
+            })) if stopped => return Ok(()),
             // It has ended by itself, or is gone.
             Some(Err(EngineError::Refused {
                 status: 404 | 409, ..
@@ -155,7 +173,7 @@ impl Intent {
                 return Ok(Kept::Gone);
             };
             if !is_kept(entry, now) {
-                return Ok(Kept::GivenUp);
+                return Ok(Kept::GivenUp(entry.holding.clone()));
             }
             let container: EngineName = entry.container.clone();
             ledger.change(&container, |entry| with(entry, now));
@@ -169,18 +187,20 @@ impl Intent {
     }
 
     fn lost(&self) -> Failure {
-        let name = &self.before.container.name;
-        let what = match self.before.devices.is_empty() {
-            true => format!("container {name} was removed meanwhile"),
-            false => format!(
-                "GPU {} of {name} was given up meanwhile",
-                slots(&self.before)
-            ),
-        };
+        let (name, slots) = (&self.before.container.name, slots(&self.before));
         fail(
             Kind::Busy,
-            format!("the start took too long: {what}"),
+            format!("the start took too long: GPU {slots} of {name} was given up meanwhile"),
             format!("see what is free with gpu-status, and try again: container-start {name}"),
+        )
+    }
+
+    fn gone(&self) -> Failure {
+        let name = &self.before.container.name;
+        fail(
+            Kind::State,
+            format!("container {name} was removed meanwhile"),
+            "see what you have with container-list --all".into(),
         )
     }
 }

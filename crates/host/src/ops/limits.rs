@@ -58,7 +58,7 @@ impl Operation for MyLimits {
             limits: policy.limits_for(&person.login),
             held: ledger.held_by(caller.uid, now),
             slots: slots.collect(),
-            containers: ledger.of(caller.uid).count(),
+            containers: ledger.count_of(caller.uid),
             home: person.home,
             login: person.login,
         })

@@ -217,7 +217,7 @@ fn users(
             group: Some(limits.group),
             held: ledger.held_by(uid, now),
             quota: limits.quota,
-            containers: ledger.of(uid).count(),
+            containers: ledger.count_of(uid),
             containers_limit: limits.containers,
         }
     };
@@ -235,7 +235,7 @@ fn users(
             .map(|uid| ledger.held_by(*uid, now))
             .sum::<Share>(),
         quota: None,
-        containers: uids.iter().map(|uid| ledger.of(*uid).count()).sum(),
+        containers: uids.iter().map(|uid| ledger.count_of(*uid)).sum(),
         containers_limit: None,
     };
     vec![of(caller), others]

@@ -53,7 +53,7 @@ impl Operation for Settle {
             // Asked first: it may end in between. Who cannot be asked tells by its state alone.
             let commands = engine.commands(&target.id);
             let begins = commands.is_ok_and(|commands| !commands.contains(&own));
-            let Some(seen) = engine.inspect(std::slice::from_ref(&target.id))?.pop() else {
+            let Some(seen) = engine.inspect_one(&target.id)? else {
                 return Err(target::no_such(&self.name));
             };
             if !seen.state.is_up() {

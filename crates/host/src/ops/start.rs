@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     folders,
-    intent::{Intent, pending},
+    intent::{Intent, is_of_another, pending},
     target::{self, Target},
 };
 use crate::{
@@ -298,10 +298,13 @@ fn take(
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
         run_again(&before, limits, *run, known, ledger, now).map_err(refused)?;
     }
-    ledger.change(container, |entry| {
-        entry.passed = passed;
-        entry.holding = pending(now);
-    });
+    // What another one has taken for it is that one's to give back, with the turn that it used.
+    if !is_of_another(&before, now) {
+        ledger.change(container, |entry| {
+            entry.passed = passed;
+            entry.holding = pending(now);
+        });
+    }
     Ok(Some(Intent { before, used }))
 }
 

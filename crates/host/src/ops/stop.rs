@@ -178,7 +178,7 @@ impl Operation for Describe {
         let sighting = target::sight(site, &target)?;
         let running = matches!(sighting.state, State::Running | State::Paused);
         let engine = site.engine();
-        let inspected = engine.inspect(std::slice::from_ref(&target.id))?.pop();
+        let inspected = engine.inspect_one(&target.id)?;
         let label = |key| sighting.labels.get(key).cloned();
         let record = site.metadata.read(&target.container);
         let record = record.filter(|record| record.id == target.id);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use ds01_core::{
     container::Sighting,
     event::Event,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, UserError},
     image::{self, OF_CONTAINER},
     ledger::{Allocation, Holding},
     name::EngineName,
@@ -116,7 +116,7 @@ impl Operation for Sweep {
 ///
 /// # Errors
 ///
-/// If the engine does not list the images, or the ledger cannot be read.
+/// If the engine does not list the images, or has gone meanwhile, or the ledger cannot be read.
 fn unname(site: &Site, look: &Look) -> Result<(), Failure> {
     // What is gone loses its entry.
     site.change(look, |_, _| Ok(()))?;
@@ -131,8 +131,12 @@ fn unname(site: &Site, look: &Look) -> Result<(), Failure> {
         image::sake(name, "").is_some_and(|of| ledger.entry(&of).is_none()) && !is_used(name)
     });
     for name in unused {
-        // One that stays is in nobody's way.
-        let _ = site.engine().remove_image(name);
+        match site.engine().remove_image(name) {
+            // Without an engine every other one would wait for it in vain, too.
+            Err(error) if error.kind() == Kind::Unreachable => return Err(error.into()),
+            // One that stays is in nobody's way.
+            _ => {}
+        }
     }
     Ok(())
 }
@@ -201,7 +205,16 @@ fn due(
         }
         Err(error) => return Err(error.into()),
     };
-    let Some(inspected) = site.engine().inspect(std::slice::from_ref(&seen.id))?.pop() else {
+    let (told, silent) = site.engine().inspect_each(std::slice::from_ref(&seen.id))?;
+    if !silent.is_empty() {
+        // Of this one alone: the others are swept.
+        return Err(fail(
+            Kind::Failed,
+            "the engine does not tell when it stopped".into(),
+            "somebody may be copying files of it: it is looked at again by the next pass".into(),
+        ));
+    }
+    let Some(inspected) = told.into_iter().next() else {
         return Ok(None);
     };
     let now = clock::both();

@@ -172,3 +172,28 @@ fn what_is_newer_than_one_of_which_nothing_can_be_told_is_no_mark() {
     assert_eq!(marks(Some(NOW - seconds(300))), ["x", "old"]);
     assert_eq!(marks(Some(NOW - seconds(630))), ["old"]);
 }
+
+#[test]
+fn the_container_of_an_earlier_intent_takes_the_place_of_a_later_one() {
+    let first = intent(A, &[whole(0)], orphaned());
+    let second = Allocation {
+        late: first.candidates(),
+        ..intent(A, &[whole(1)], pending(1))
+    };
+    // Whoever asks for the second finds its name taken, dead or not.
+    let there = complete(&[sighting(A, &[whole(0)], State::Created)]);
+    let mut ledger = ledger(std::slice::from_ref(&second));
+    let changes = reconcile(&mut ledger, &there, NOW);
+    assert_eq!(changes, [Change::Confirmed(A.parse().unwrap())]);
+    let expected = Allocation {
+        changed: 11,
+        ..entry(A, &[whole(0)], Holding::Released)
+    };
+    assert_eq!(ledger.allocations, [expected]);
+    let third = intent(A, &[whole(1)], orphaned());
+    let third = Allocation {
+        late: second.candidates(),
+        ..third
+    };
+    assert_eq!(third.candidates(), second.candidates(), "each once");
+}

@@ -65,8 +65,7 @@ impl Operation for Extend {
             return Err(fail(Kind::Usage, "by nothing".into(), hint));
         }
         let seen = target::sight(site, &target)?;
-        let ids = std::slice::from_ref(&target.id);
-        let inspected = site.engine().inspect(ids)?.pop();
+        let inspected = site.engine().inspect_one(&target.id)?;
         let started = inspected
             .filter(|_| seen.state.is_up())
             .and_then(|inspected| inspected.started)
