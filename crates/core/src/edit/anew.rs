@@ -48,7 +48,7 @@ impl Renewal {
     pub fn takes_in(&self, file: &str) -> bool {
         let is = |one: &&str| *one == file;
         file == DOCKERFILE
-            || self.copied.iter().any(|one| is(one))
+            || self.copied.iter().any(is)
             || self.renewed.iter().any(|(one, _)| is(one))
     }
 }
