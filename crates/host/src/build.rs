@@ -144,8 +144,8 @@ impl Host {
 /// line; `None` if it is another.
 fn unknown(failure: &Failure, build: &Build) -> Option<Failure> {
     let said = [&failure.message].into_iter().chain(&failure.causes);
-    let name = said.filter_map(|said| said.split("No such image: ").nth(1));
-    let name = name.last()?.trim();
+    let mut name = said.filter_map(|said| said.split("No such image: ").nth(1));
+    let name = name.next()?.trim();
     let mut lines = build.dockerfile.lines().zip(1..);
     let place = match lines.find(|(line, _)| line.contains(name)) {
         Some((words, line)) => format!("line {line} of the Dockerfile: {}", words.trim()),
