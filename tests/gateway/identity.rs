@@ -52,6 +52,28 @@ fn what_a_caller_says_of_itself_counts_for_nothing() {
 }
 
 #[test]
+fn it_is_not_taken_for_the_engine() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "bob", "theirs", &["--gpus=1"]);
+    let before = host.ledger_text();
+    // As if it stood where the engine's socket was, which whoever asks has read before.
+    let engine = host.engine().socket().display().to_string();
+    let gateway = host.gateway_socket().display().to_string();
+    let config = host.root().join("etc/moved.toml");
+    fs::write(&config, host.config_text().replace(&engine, &gateway)).unwrap();
+    let config = format!("--config={}", config.display());
+    for duty in ["ds01-holds", "ds01-idle"] {
+        let pass = host.as_user("root").run(duty, &[&config]);
+        assert_eq!(pass.status, Some(1), "{pass:?}");
+        let said = "DS01's gateway was asked in place of the engine";
+        assert!(pass.stderr.contains(said), "{pass:?}");
+    }
+    assert_eq!(host.ledger_text(), before);
+    let list = host.as_user("bob").run("container-list", &[]).ok();
+    assert!(list.contains("theirs"), "{list}");
+}
+
+#[test]
 fn labels_of_ours_are_set_by_nobody_else() {
     let host = TestHost::behind_gateway(1);
     for label in [

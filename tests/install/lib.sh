@@ -65,6 +65,15 @@ at_terminal() {
 	END
 }
 
+# Says that the service which follows the engine at the socket $1 finds a container that is made there as $2.
+finds() {
+	uuid=$(gpu-status --format=json | grep -o '"MIG-[^"]*"' | tail -n 1 | tr -d '"')
+	docker -H "unix://$1" run -d --name "$2" --gpus "device=$uuid" "$image" sleep 1000 >/dev/null
+	holds "the service finds what root makes past DS01" within 60 logged detection.container_discovered "$2"
+	holds "and it is nobody's" within 60 logged detection.unmanaged_container "$2"
+	docker -H "unix://$1" rm -f "$2" >/dev/null
+}
+
 # Says that Docker stays at the socket $1, whatever becomes of systemd's files and of itself.
 keeps_its_place() {
 	systemctl reset-failed

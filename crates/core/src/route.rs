@@ -22,6 +22,10 @@ pub const NEWEST: Version = Version(1, 47);
 /// The oldest that clients may speak, as engines of release 20.10 do.
 pub const OLDEST: Version = Version(1, 24);
 
+/// What DS01's own client calls the host that it asks. The gateway has only operations for it: where
+/// that takes the engine's place, a list of one user's containers must not pass for that of all.
+pub const DS01: &str = "ds01";
+
 /// The longest JSON body, in bytes.
 pub const LONGEST_JSON: usize = 1 << 20;
 

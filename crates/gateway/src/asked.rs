@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::{
     Request,
     body::{Body as _, Incoming},
-    header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING, UPGRADE, USER_AGENT},
+    header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE, USER_AGENT},
 };
 use tokio::time::timeout;
 
@@ -32,6 +32,10 @@ pub(crate) async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure>
     let method = request.method().as_str().to_string();
     let (path, query) = (uri.path().to_string(), uri.query().map(str::to_string));
     let found = route::route(&method, &path, query.as_deref())?;
+    if text(HOST) == Some(route::DS01) && found.action != Action::Operation {
+        let what = "DS01's gateway was asked in place of the engine";
+        return Err(Failure::new(Kind::Forbidden, what).with_hint("see engine.socket in ds01.toml"));
+    }
     let upgrade = headers.contains_key(UPGRADE);
     let docker_cli = text(USER_AGENT).is_some_and(|agent| agent.starts_with("Docker-Client/"));
     let registry = match found.action {

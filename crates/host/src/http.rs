@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ds01_core::route::DS01;
 use nix::{
     errno::Errno,
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -76,7 +77,7 @@ pub(crate) fn begin(
     let mut stream = connected(socket, limit)?;
     // Version 1.0: the answer ends with the connection, and does not come in chunks.
     let head = format!(
-        "{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.0\r\nHost: {DS01}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         json.len()
     );
     stream
