@@ -56,7 +56,10 @@ fn whatever_the_clock_says_one_goes_after_it_was_seen_to_rest_for_as_long_over_a
             "other._.20002",
         ];
         let finished = host.docker(&args).ok();
-        let now = host.as_user("root").run("date", &["+%s", "-d-5 s"]).ok();
+        let now = host
+            .as_user("root")
+            .run("date", &["+%s", "-d5 seconds ago"])
+            .ok();
         let args = ["+%s", "-d", finished.trim()];
         host.as_user("root").run("date", &args).ok() < now
     };
