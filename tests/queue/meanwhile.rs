@@ -1,7 +1,7 @@
 //! Who joins the line after another's command has looked, and before it decides.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, TryLockError},
     thread,
     time::{Duration, Instant},
 };
@@ -219,6 +219,31 @@ fn whose_turn_has_come_is_told_though_the_driver_is_silent() {
         "bob",
         "your turn has come: GPU 0 is kept for you until ",
     );
+}
+
+#[test]
+fn who_is_being_told_is_told_once_though_the_rest_of_the_pass_fails() {
+    let host = TestHost::with_gpus(2);
+    created(&host, "thesis");
+    host.as_user("carol")
+        .run("container-create", &["hers", "ds01-base"])
+        .ok();
+    bob(&host).run(QUEUE, &["join"]).ok();
+    host.as_user("dave").run(QUEUE, &["join"]).ok();
+    host.run("container-remove", &["thesis"]).ok();
+    let args = ["x", "ds01-base", "--no-wait"];
+    let asked = host.as_user("alice").run("container-create", &args);
+    assert_eq!(asked.status, Some(6), "{asked:?}");
+    fs::create_dir(host.state_dir().join("ds01-queue.lock")).unwrap();
+    let fails = || {
+        let fails = pass(&host, DUTY, &[]);
+        assert!(fails.stderr.contains("ds01-queue.lock"), "{fails:?}");
+        assert_ne!(fails.status, Some(0), "{fails:?}");
+        fails.stdout
+    };
+    let said = fails();
+    assert!(said.contains(": GPU 0 is kept for bob until "), "{said}");
+    assert_eq!(fails(), "", "he knows");
 }
 
 #[test]

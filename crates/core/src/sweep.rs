@@ -1,14 +1,14 @@
 //! Which containers have been kept as long as their owners' policy says.
 
+mod at_rest;
+
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    container::State,
-    limits::Limits,
-    time::{Now, Timestamp, Uptime},
-};
+use crate::{container::State, limits::Limits, time::Timestamp};
+
+pub use at_rest::AtRest;
 
 /// Why a container is to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,32 +32,36 @@ impl fmt::Display for Overdue {
     }
 }
 
-/// Why a container is to go at `now`; `None` if it stays.
+/// Since when a container in this state does not run, as the engine dates it; `None` if it runs, or
+/// that is not known.
+pub fn since(state: State, created: Timestamp, finished: Option<Timestamp>) -> Option<Timestamp> {
+    match state {
+        State::Created => Some(created),
+        State::Exited | State::Dead => finished,
+        _ => None,
+    }
+}
+
+/// Why a container that does not run `since` then is to go at `now`; `None` if it stays.
 ///
-/// `finished` is when it stopped, if that is known: without it, a stopped container stays.
-/// One that still `holds` devices stays: they are promised to it until the hold has passed.
-///
-/// It counts for as long as this boot has lasted, at most: a host without power may come up with a
-/// clock of days ago, by which the engine dates the end of all that ran, and then learn the time.
+/// One that still `holds` devices stays: they are promised to it until the hold has passed. So does
+/// one that has not `rested` for as long, by a clock that nobody sets: see [`AtRest`].
 pub fn overdue(
     state: State,
-    created: Timestamp,
-    finished: Option<Timestamp>,
+    since: Timestamp,
+    rested: Duration,
     holds: bool,
     limits: &Limits,
-    now: Now,
+    now: Timestamp,
 ) -> Option<Overdue> {
-    let (since, kept, never_started) = match state {
-        State::Created => (created, limits.lifecycle.created_timeout?, true),
-        State::Exited | State::Dead if !holds => {
-            (finished?, limits.container_hold_after_stop?, false)
-        }
+    let (kept, never_started) = match state {
+        State::Created => (limits.lifecycle.created_timeout?, true),
+        State::Exited | State::Dead if !holds => (limits.container_hold_after_stop?, false),
         _ => return None,
     };
-    let this_boot = now.uptime.since(Uptime::default());
-    let idle = now.wall.since(since).min(this_boot);
+    let idle = now.since(since);
     // What comes from a clock that was set back has no age.
-    (since <= now.wall && idle >= kept).then_some(Overdue {
+    (since <= now && idle.min(rested) >= kept).then_some(Overdue {
         never_started,
         idle,
         kept,
@@ -71,11 +75,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
     const HALF_AN_HOUR: u64 = 1800;
 
-    /// That time, long after the boot.
-    fn at(wall: Timestamp) -> Now {
-        let uptime = Uptime(1_000_000_000);
-        Now { wall, uptime }
-    }
+    const LONG: Duration = Duration::MAX;
 
     #[test]
     fn containers_go_when_their_time_is_over_and_not_before() {
@@ -101,7 +101,8 @@ mod tests {
                 false,
             ),
         ] {
-            let found = overdue(state, created, finished, false, &limits, at(NOW));
+            let found = since(state, created, finished)
+                .and_then(|since| overdue(state, since, LONG, false, &limits, NOW));
             assert_eq!(found.is_some(), goes, "{state:?} {created} {finished:?}");
         }
     }
@@ -112,7 +113,7 @@ mod tests {
             let mut limits = Limits::shipped();
             limits.container_hold_after_stop = kept;
             limits.lifecycle.created_timeout = kept;
-            let goes = |state| overdue(state, NOW, Some(NOW), false, &limits, at(NOW)).is_some();
+            let goes = |state| overdue(state, NOW, LONG, false, &limits, NOW).is_some();
             (goes(State::Exited), goes(State::Created))
         };
         assert_eq!(due(None), (false, false));
@@ -123,39 +124,39 @@ mod tests {
     fn promised_devices_keep_a_stopped_container() {
         let limits = Limits::shipped();
         let long = Timestamp(0);
-        let due = |state, holds| overdue(state, long, Some(long), holds, &limits, at(NOW));
+        let due = |state, holds| overdue(state, long, LONG, holds, &limits, NOW);
         assert_eq!(due(State::Exited, true), None);
         assert!(due(State::Exited, false).is_some());
         assert!(due(State::Created, true).is_some(), "its hold has no end");
     }
 
     #[test]
-    fn a_clock_that_is_set_ahead_after_the_boot_makes_nothing_old() {
+    fn whatever_the_clock_says_one_stays_until_it_has_rested_for_as_long() {
         let limits = Limits::shipped();
-        let kept = limits.container_hold_after_stop.unwrap();
-        let monday = Timestamp(NOW.0 + 60 * 3600);
-        let goes = |state, up: Duration| {
-            let uptime = Uptime::default() + up;
-            let now = Now {
-                wall: monday,
-                uptime,
-            };
-            overdue(state, NOW, Some(NOW), false, &limits, now).is_some()
-        };
-        let minute = Duration::from_secs(60);
-        assert!(!goes(State::Exited, minute), "{kept:?}");
-        assert!(!goes(State::Created, minute));
-        assert!(!goes(State::Exited, kept - minute));
-        assert!(goes(State::Exited, kept));
-        assert!(goes(State::Created, Duration::from_secs(HALF_AN_HOUR)));
+        let goes =
+            |state, rested| overdue(state, Timestamp(0), rested, false, &limits, NOW).is_some();
+        let kept = Duration::from_secs(HALF_AN_HOUR);
+        let short = kept - Duration::from_millis(1);
+        for state in [State::Exited, State::Dead, State::Created] {
+            assert_eq!((goes(state, short), goes(state, kept)), (false, true));
+        }
     }
 
     #[test]
     fn the_reason_has_the_figures() {
         let mut limits = Limits::shipped();
         limits.lifecycle.created_timeout = Some(Duration::from_secs(60));
-        let (long, now) = (Timestamp(0), at(Timestamp(5400)));
-        let due = |state| overdue(state, long, Some(long), false, &limits, now);
+        let (long, now) = (Timestamp(0), Timestamp(5400));
+        let due = |state| {
+            overdue(
+                state,
+                long,
+                Duration::from_millis(5_399_413),
+                false,
+                &limits,
+                now,
+            )
+        };
         let said = |state| due(state).map(|overdue| overdue.to_string());
         assert_eq!(
             said(State::Exited).as_deref(),

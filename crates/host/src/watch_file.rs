@@ -1,5 +1,5 @@
 //! `lifecycle.json`: what the duties remember between two passes, changed by one at a time. And
-//! `first-seen.json`, of which less is lost with it.
+//! `first-seen.json`, of which less is lost with it, and `at-rest.json`, of the sweep.
 
 use std::{
     fs, io,
@@ -11,6 +11,7 @@ use ds01_core::{
     container::ContainerId,
     failure::{Failure, Kind},
     lifecycle::{Seen, Watch},
+    sweep::AtRest,
     time::{Timestamp, Uptime},
 };
 
@@ -20,6 +21,7 @@ use crate::{clock, ledger_file::StateError, lock::lock, own_file};
 
 const FILE: &str = "lifecycle.json";
 const SEEN: &str = "first-seen.json";
+const AT_REST: &str = "at-rest.json";
 const LOCK: &str = "lifecycle.json.lock";
 
 /// How long the lock may take: it is held for milliseconds.
@@ -97,6 +99,22 @@ impl WatchFile {
             self.write(SEEN, &seen, 0o640)?;
         }
         Ok(seen)
+    }
+
+    /// How long containers have not run, as far as the last sweep knew.
+    pub(crate) fn at_rest(&self) -> AtRest {
+        let text = own_file::read(&self.dir.join(AT_REST)).unwrap_or_default();
+        AtRest::read(&text, &self.boot).unwrap_or_else(|| AtRest::new(&self.boot))
+    }
+
+    /// Keeps that for the next one. Of two sweeps at once, either knows enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError`]: then nothing is changed.
+    pub(crate) fn keep_at_rest(&self, at_rest: &AtRest) -> Result<(), StateError> {
+        let _locked = lock(&self.dir.join(LOCK), Instant::now() + PATIENCE)?;
+        self.write(AT_REST, at_rest, 0o600)
     }
 
     /// Puts it in the place of what is there, by whoever has the lock.

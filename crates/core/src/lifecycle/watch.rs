@@ -56,8 +56,9 @@ impl Watched {
 pub struct Doing {
     /// Who. Once that process is dead, another goes on.
     pub by: Process,
-    /// By which rule.
-    pub rule: Rule,
+    /// By which rule; `None` if an older version noted it, which does not say.
+    #[serde(default)]
+    pub rule: Option<Rule>,
     /// It is being stopped; otherwise its owner is told.
     pub stop: bool,
     /// It has stopped, and that is logged: what is left is to tell its owner.
@@ -124,8 +125,14 @@ impl Watch {
                 }
                 // Its warnings were given: it may be stopped now as well.
                 (true, _) => {}
-                (false, Rule::Idle) => watched.idle.not_told(),
-                (false, Rule::Longest) => watched.longest = Warnings::default(),
+                (false, rule) => {
+                    if rule != Some(Rule::Longest) {
+                        watched.idle.not_told();
+                    }
+                    if rule != Some(Rule::Idle) {
+                        watched.longest = Warnings::default();
+                    }
+                }
             }
         }
         stopped
@@ -179,7 +186,7 @@ mod tests {
         let event = |what: &str| Event::new(Timestamp(0), what);
         let doing = |pid, rule, stop, what| Doing {
             by: process(pid),
-            rule,
+            rule: Some(rule),
             stop,
             logged: false,
             event: event(what),
@@ -222,6 +229,34 @@ mod tests {
         assert_eq!(left, expected);
         let nobody = watch.take_over(|process| process.pid == 1, up, Some(&here));
         assert_eq!(nobody, [], "what this one does, it has taken over");
+    }
+
+    #[test]
+    fn what_an_older_version_noted_is_read_and_its_warnings_are_given_again() {
+        let id = ContainerId("0f".into());
+        let mut watch = Watch::new("boot");
+        let watched = watch.of(&id, &run(1));
+        watched.longest.exempt_told = true;
+        watched.doing = Some(Doing {
+            by: Process {
+                pid: 1,
+                started: 1,
+                boot: "boot".into(),
+            },
+            rule: None,
+            stop: false,
+            logged: false,
+            event: Event::new(Timestamp(0), "told"),
+        });
+        let text = serde_json::to_string(&watch).unwrap();
+        let older = text
+            .replace("\"rule\":null,", "")
+            .replace("\"logged\":false,", "");
+        assert!(older.len() < text.len() - 20, "{older}");
+        let mut read = Watch::read(older.as_bytes(), "boot").unwrap();
+        assert_eq!(read, watch);
+        assert_eq!(read.take_over(|_| true, |_| true, None), []);
+        assert_eq!(read.containers[&id], Watched::new(run(1)));
     }
 
     #[test]

@@ -236,6 +236,8 @@ fn confirm(
             ledger.change(container, |entry| {
                 entry.id = Some(id.clone());
                 entry.holding = Holding::Live;
+                // Nothing else turns up under a name that is taken.
+                entry.late.clear();
             });
             Ok(())
         })

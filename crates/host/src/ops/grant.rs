@@ -196,7 +196,7 @@ impl Granted {
         }
         site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let entry = ledger.entry(container);
-            if !entry.is_some_and(|entry| entry.id.is_none() && is_of_this_process(entry)) {
+            if !entry.is_some_and(is_ours) {
                 let name = &container.name;
                 return Err(fail(
                     Kind::Busy,
@@ -210,6 +210,11 @@ impl Granted {
     }
 }
 
+/// Whether it is what this process was granted, for a container to be made.
+fn is_ours(entry: &Allocation) -> bool {
+    entry.id.is_none() && is_of_this_process(entry)
+}
+
 /// The container does not exist: its devices are free at once. If the engine did not answer it
 /// may exist: then they stay until it shows, or [`PENDING`] has passed. An orphan that was
 /// replaced is waited for again, and what was kept for the owner is kept again.
@@ -221,16 +226,17 @@ pub(super) fn give_back(
     used: Vec<Turn>,
 ) -> Result<(), Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        // After a lapse the name may have gone to another process.
+        if !ledger.entry(container).is_some_and(is_ours) {
+            return Ok(());
+        }
         if unanswered {
             ledger.change(container, |entry| {
                 if let Holding::Pending { creator, .. } = &mut entry.holding {
                     *creator = None;
                 }
             });
-        } else if ledger
-            .entry(container)
-            .is_some_and(|entry| entry.id.is_none())
-        {
+        } else {
             ledger.remove(container);
             ledger.line.keep_again(used);
             orphan
@@ -256,4 +262,59 @@ fn exists(entry: &Allocation) -> Failure {
         ),
     };
     fail(Kind::State, format!("container {name} {state}"), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::unistd::mkdtemp;
+
+    use super::*;
+    use crate::{config::Config, ledger_file::Stored};
+
+    #[test]
+    fn what_another_process_was_granted_meanwhile_is_not_given_back() {
+        let root = mkdtemp(&std::env::temp_dir().join("ds01-grant-XXXXXX")).unwrap();
+        let mut config = Config::default();
+        config.paths.state = root.join("state");
+        config.paths.log = root.join("log");
+        let site = Site::new(config, "test").unwrap();
+        let container: EngineName = "thesis._.20001".parse().unwrap();
+        let (this, another) = (clock::this_process(), clock::process(1));
+        let left = |creator, unanswered| {
+            let look = site.look(&Scope::Nothing).unwrap();
+            let put = |ledger: &mut Ledger, now| {
+                ledger.put(Allocation {
+                    container: container.clone(),
+                    id: None,
+                    devices: Vec::new(),
+                    holding: Holding::Pending {
+                        creator,
+                        lapses: now + PENDING,
+                    },
+                    hold: None,
+                    group: String::new(),
+                    ends: None,
+                    passed: None,
+                    late: Vec::new(),
+                    changed: 0,
+                });
+                Ok(())
+            };
+            site.change(&look, put).unwrap();
+            give_back(&site, &container, unanswered, None, Vec::new()).unwrap();
+            let Stored::Whole(ledger) = site.ledger.read().unwrap() else {
+                panic!("damaged");
+            };
+            let entry = ledger.entry(&container);
+            entry.map(|entry| match &entry.holding {
+                Holding::Pending { creator, .. } => creator.clone(),
+                other => panic!("{other:?}"),
+            })
+        };
+        assert_eq!(left(another.clone(), false), Some(another.clone()));
+        assert_eq!(left(another.clone(), true), Some(another));
+        assert_eq!(left(this.clone(), true), Some(None));
+        assert_eq!(left(this, false), None);
+        std::fs::remove_dir_all(root).unwrap();
+    }
 }

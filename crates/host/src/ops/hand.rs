@@ -147,10 +147,9 @@ impl<'a> Hands<'a> {
 
     fn tell(&mut self, one: Claimed, launched: Option<Launched>) {
         let begun = Apart::begin(TELL, || {
-            // Those of this process are told by itself.
-            drop(self.site.take_notices());
-            let told = hand(self.site, &one, launched);
-            (What::Told(told), self.site.take_notices())
+            let site = self.site.anew();
+            let told = hand(&site, &one, launched);
+            (What::Told(told), site.take_notices())
         });
         match begun {
             Ok(work) => self.under_way.push(Doing {

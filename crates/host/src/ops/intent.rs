@@ -28,7 +28,7 @@ pub(super) struct Intent {
 }
 
 /// Whether an intent still stands.
-enum Kept {
+enum Standing {
     /// Its devices are its own.
     Yes,
     /// Others may have them. What it holds by now.
@@ -90,9 +90,9 @@ impl Intent {
             }
         })?;
         match kept {
-            Kept::Yes => Ok(()),
-            Kept::GivenUp(_) => Err(self.lost()),
-            Kept::Gone => Err(self.gone()),
+            Standing::Yes => Ok(()),
+            Standing::GivenUp(_) => Err(self.lost()),
+            Standing::Gone => Err(self.gone()),
         }
     }
 
@@ -109,8 +109,8 @@ impl Intent {
         with: impl FnOnce(&mut Allocation),
     ) -> Result<(), Failure> {
         let holding = match self.keep(site, |entry, _| with(entry))? {
-            Kept::Yes | Kept::Gone => return Ok(()),
-            Kept::GivenUp(holding) => holding,
+            Standing::Yes | Standing::Gone => return Ok(()),
+            Standing::GivenUp(holding) => holding,
         };
         let stopped = matches!(holding, Holding::Stopped { .. } | Holding::Released);
         let mut lost = self.lost();
@@ -167,17 +167,17 @@ impl Intent {
         &self,
         site: &Site,
         with: impl FnOnce(&mut Allocation, Timestamp),
-    ) -> Result<Kept, Failure> {
+    ) -> Result<Standing, Failure> {
         site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let Some(entry) = self.entry(ledger) else {
-                return Ok(Kept::Gone);
+                return Ok(Standing::Gone);
             };
             if !is_kept(entry, now) {
-                return Ok(Kept::GivenUp(entry.holding.clone()));
+                return Ok(Standing::GivenUp(entry.holding.clone()));
             }
             let container: EngineName = entry.container.clone();
             ledger.change(&container, |entry| with(entry, now));
-            Ok(Kept::Yes)
+            Ok(Standing::Yes)
         })
     }
 

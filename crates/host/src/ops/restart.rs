@@ -65,13 +65,13 @@ impl Operation for Restart {
 
 /// A container that runs, whose devices are kept for its next run: who asks for them while it
 /// stops is behind it, for as long as an intent lasts.
-struct Kept {
+struct Again {
     container: EngineName,
     id: ContainerId,
     before: Allocation,
 }
 
-impl Kept {
+impl Again {
     /// It does not run again: it has them as before, or as what has stopped.
     fn let_go(self, site: &Site) -> Result<(), Failure> {
         let look = site.look(&Scope::Only(self.id.clone()))?;
@@ -84,7 +84,11 @@ impl Kept {
                 }
                 match has_stopped {
                     Some(true) => entry.holding = Holding::Stopped { since: now },
-                    _ => (entry.holding, entry.hold) = (self.before.holding, self.before.hold),
+                    _ => {
+                        let before = self.before;
+                        entry.holding = before.holding;
+                        (entry.hold, entry.passed) = (before.hold, before.passed);
+                    }
                 }
             });
             Ok(())
@@ -95,7 +99,7 @@ impl Kept {
 impl Restart {
     /// Refuses while it still runs what would be refused once it has stopped. What the stop would
     /// give up is kept for its next run.
-    fn keep(&self, site: &Site, caller: Caller) -> Result<Option<Kept>, Failure> {
+    fn keep(&self, site: &Site, caller: Caller) -> Result<Option<Again>, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let look = site.look(&Scope::Of(target.container.uid))?;
         let record = site.metadata.of(&target.container, &target.id);
@@ -153,7 +157,7 @@ impl Restart {
                 (entry.passed, entry.hold) = (passed, stopped.hold);
                 entry.holding = pending(now);
             });
-            Ok(Some(Kept {
+            Ok(Some(Again {
                 container: target.container.clone(),
                 id: target.id.clone(),
                 before,

@@ -104,8 +104,9 @@ impl Operation for ServeLine {
             ))
         })?;
         told.into_iter().for_each(|one| hands.begin(one));
-        if !is_all {
-            others(site, &mut hands)?;
+        // Whatever fails there, those who are being told are waited for.
+        if !is_all && let Err(failure) = others(site, &mut hands) {
+            hands.failed(failure);
         }
         Ok(hands.all())
     }
@@ -147,9 +148,9 @@ fn at_work() -> Failure {
 /// Gives those in the line what is free, and takes their turns to hand them over. The lock ends with
 /// this, or with who asks a driver that hangs.
 fn new(site: &Site, _alone: File) -> Result<Vec<Claimed>, Failure> {
-    let asked = Asked::of(site)?;
-    let (new, untold) = site.change(&asked.look, |ledger, now| {
-        let new = asked.serve(ledger, now)?;
+    let answers = Answers::of(site)?;
+    let (new, untold) = site.change(&answers.look, |ledger, now| {
+        let new = answers.serve(ledger, now)?;
         Ok((new, claim(ledger, |_| true)))
     })?;
     log_turns(site, &new);
@@ -157,9 +158,9 @@ fn new(site: &Site, _alone: File) -> Result<Vec<Claimed>, Failure> {
 }
 
 fn would(site: &Site) -> Result<LinePassed, Failure> {
-    let asked = Asked::of(site)?;
-    let mut ledger = site.view(&asked.look)?;
-    asked.serve(&mut ledger, clock::now())?;
+    let answers = Answers::of(site)?;
+    let mut ledger = site.view(&answers.look)?;
+    answers.serve(&mut ledger, clock::now())?;
     let would = |turn: &Turn| {
         let kept = || Handed::Kept(turn.until);
         let launched = turn.launch.clone().map(Handed::Launched);
@@ -173,13 +174,13 @@ fn would(site: &Site) -> Result<LinePassed, Failure> {
 }
 
 /// What the driver, the engine and the policy have told.
-struct Asked {
+struct Answers {
     look: Look,
     inventory: Inventory,
     today: BTreeMap<u64, Terms>,
 }
 
-impl Asked {
+impl Answers {
     fn of(site: &Site) -> Result<Self, Failure> {
         let probe = Probe::begin(site.config().gpu.library.as_deref())?;
         let look = site.look(&Scope::Everything)?;

@@ -80,7 +80,7 @@ impl Operation for Stop {
                 false => engine.stop(&target.id, Duration::from_secs(self.grace_seconds.into()))?,
             }
         }
-        let (slots, hold) = note(site, &target, already)?;
+        let (slots, hold) = note(site, &target, already)?.unwrap_or_default();
         if !already {
             let event = Event::new(clock::now(), "container.stop").of(login(caller.uid));
             site.log(event.with("container", &target.container));
@@ -95,12 +95,12 @@ impl Operation for Stop {
 }
 
 /// Notes that a container has stopped, now or, if `already`, before: its devices, as users read
-/// them, and how long they are held for it from then on.
+/// them, and how long they are held for it from then on. `None` if it runs again.
 pub(super) fn note(
     site: &Site,
     target: &Target,
     already: bool,
-) -> Result<(String, Option<Duration>), Failure> {
+) -> Result<Option<(String, Option<Duration>)>, Failure> {
     // The policy of today; where it cannot be read, that of the day it was made.
     let hold = person(target.container.uid)
         .map_err(Failure::from)
@@ -111,7 +111,12 @@ pub(super) fn note(
     } else {
         Scope::Nothing
     };
-    site.change(&site.look(&scope)?, |ledger, now| {
+    let look = site.look(&scope)?;
+    let mut all = look.seen.containers.iter();
+    if already && all.any(|c| c.id == target.id && !c.state.is_stopped()) {
+        return Ok(None);
+    }
+    site.change(&look, |ledger, now| {
         ledger.change(&target.container, |entry| {
             // Meanwhile it may have been removed, and another made under its name.
             let same = entry.id.as_ref() == Some(&target.id);
@@ -131,7 +136,9 @@ pub(super) fn note(
             }
         });
         let entry = ledger.entry(&target.container);
-        Ok(entry.map_or((String::new(), None), |entry| (slots(entry), entry.hold)))
+        Ok(Some(entry.map_or((String::new(), None), |entry| {
+            (slots(entry), entry.hold)
+        })))
     })
 }
 

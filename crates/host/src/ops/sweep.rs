@@ -1,6 +1,6 @@
 //! `container-cleanup --system`: containers of all users that were kept as long as the policy says.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use ds01_core::{
     container::Sighting,
@@ -10,7 +10,7 @@ use ds01_core::{
     ledger::{Allocation, Holding},
     name::EngineName,
     policy::Policy,
-    sweep::{Overdue, overdue},
+    sweep::{AtRest, Overdue, overdue, since},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,7 @@ use crate::{
     site::{fail, slots},
     tell::{Notice, tell_all},
     users::{Caller, Person, UnknownUser, person},
+    watch_file::WatchFile,
 };
 
 /// Asks for a sweep. For root alone, which the gateway never is: it is not one of its operations.
@@ -76,6 +77,8 @@ impl Operation for Sweep {
             ));
         }
         let ledger = site.view(&look)?;
+        let file = WatchFile::new(&site.config().paths.state)?;
+        let mut at_rest = file.at_rest();
         let mut swept = Swept::default();
         let mut notices = Vec::new();
         for entry in &ledger.allocations {
@@ -83,7 +86,7 @@ impl Operation for Sweep {
             let mut seen = seen.filter(|seen| Some(&seen.id) == entry.id.as_ref());
             // By id: what only has the name of one of ours is nobody's.
             let Some(seen) = seen.next() else { continue };
-            match self.one(site, &policy, entry, seen) {
+            match self.one(site, &policy, entry, seen, &mut at_rest) {
                 Ok(Some((gone, person, notice))) => {
                     swept.gone.push(gone);
                     notices.push((person, notice));
@@ -100,6 +103,14 @@ impl Operation for Sweep {
                     }
                 }
             }
+        }
+        if !self.dry_run {
+            let down = look.seen.containers.iter().filter(|c| !c.state.is_up());
+            let rests: BTreeSet<_> = down.map(|c| &c.id).collect();
+            at_rest.retain(|id| rests.contains(id));
+            // What was measured is right, kept or not: a full disk is a reason to sweep.
+            let kept = file.keep_at_rest(&at_rest);
+            swept.failed.extend(kept.err().map(Failure::from));
         }
         self.tell(site, &notices);
         if !self.dry_run
@@ -156,8 +167,9 @@ impl Sweep {
         policy: &Policy,
         entry: &Allocation,
         seen: &Sighting,
+        at_rest: &mut AtRest,
     ) -> Result<Option<(Gone, Person, Notice)>, Failure> {
-        let Some((person, why)) = due(site, policy, entry, seen)? else {
+        let Some((person, why)) = due(site, policy, entry, seen, at_rest)? else {
             return Ok(None);
         };
         let mut slots = match entry.holds(clock::now()) {
@@ -192,6 +204,7 @@ fn due(
     policy: &Policy,
     entry: &Allocation,
     seen: &Sighting,
+    at_rest: &mut AtRest,
 ) -> Result<Option<(Person, Overdue)>, Failure> {
     // Somebody is about to start it.
     if seen.state.is_up() || matches!(entry.holding, Holding::Pending { .. }) {
@@ -217,11 +230,15 @@ fn due(
     let Some(inspected) = told.into_iter().next() else {
         return Ok(None);
     };
+    let state = inspected.state;
+    let Some(since) = since(state, seen.created, inspected.finished) else {
+        return Ok(None);
+    };
     let now = clock::both();
+    let rested = at_rest.see(&seen.id, since, now.uptime);
     let holds = entry.holds(now.wall) && !entry.devices.is_empty();
     let limits = policy.limits_for(&person.login);
-    let (state, finished) = (inspected.state, inspected.finished);
-    let why = overdue(state, seen.created, finished, holds, &limits, now);
+    let why = overdue(state, since, rested, holds, &limits, now.wall);
     Ok(why.map(|why| (person, why)))
 }
 

@@ -32,6 +32,9 @@ use crate::{
 /// What terminals and workspace may take: the server of somebody's files may have gone.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// Notices that are told at the same time: each takes processes and descriptors.
+const AT_ONCE: usize = 32;
+
 /// Characters of a notice that are told.
 const LONGEST: usize = 1000;
 
@@ -66,7 +69,7 @@ pub fn tell(site: &Site, person: &Person, notice: &Notice) {
 }
 
 /// Tells all of them at the same time, each in every way there is, and returns when all have ended:
-/// after 5 s at the latest, or what `ds01.toml` gives the admin's command, however many there are. `told`
+/// after 5 s at the latest, or what `ds01.toml` gives the admin's command, for every 32 of them. `told`
 /// gets the number of each as soon as that has ended.
 ///
 /// A way that fails keeps no other from being tried, and is an event. Having no terminal is no
@@ -74,6 +77,12 @@ pub fn tell(site: &Site, person: &Person, notice: &Notice) {
 ///
 /// Only for a process with one thread, which must not hold the ledger's lock.
 pub fn tell_all(site: &Site, notices: &[(Person, Notice)], mut told: impl FnMut(usize)) {
+    for (number, some) in notices.chunks(AT_ONCE).enumerate() {
+        tell_some(site, some, |one| told(number * AT_ONCE + one));
+    }
+}
+
+fn tell_some(site: &Site, notices: &[(Person, Notice)], mut told: impl FnMut(usize)) {
     let (now, patience) = (clock::now(), Instant::now() + login::PATIENCE);
     let all = notices.iter();
     let all: Vec<_> = all

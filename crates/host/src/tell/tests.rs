@@ -325,3 +325,47 @@ fn many_who_cannot_be_told_take_no_longer_than_one_and_each_is_over_by_itself() 
     assert_eq!(place.failures(), vec![late; 8]);
     assert_eq!(place.kept().len(), 9);
 }
+
+#[test]
+fn of_very_many_some_are_told_after_the_others() {
+    let mut place = Place::of(61208);
+    let script = "read text; case $text in slow*) sleep 2;; esac";
+    place.by_command.command = ["/bin/sh", "-c", script].map(str::to_string).to_vec();
+    let notices: Vec<_> = (0..AT_ONCE + 8)
+        .map(|number| {
+            let kind = if number == 0 { "slow" } else { "quick" };
+            let (text, workspace) = (format!("{kind} {number}"), None);
+            (place.person.clone(), Notice { text, workspace })
+        })
+        .collect();
+    let mut told = Vec::new();
+    tell_all(&place.site(), &notices, |number| told.push(number));
+    let slow = told.iter().position(|number| *number == 0);
+    assert_eq!(slow, Some(AT_ONCE - 1), "{told:?}");
+    told.sort_unstable();
+    assert_eq!(told, (0..AT_ONCE + 8).collect::<Vec<_>>(), "each once");
+}
+
+#[test]
+fn notices_at_the_same_time_are_all_in_the_workspace_though_the_older_half_goes() {
+    let place = Place::of(61209);
+    let notice = |number: usize| Notice {
+        text: format!("notice {number:02} {}", "x".repeat(400)),
+        workspace: Some(place.root.join("work")),
+    };
+    let all: Vec<_> = (0..8)
+        .map(|number| (place.person.clone(), notice(number)))
+        .collect();
+    // There is room for 38 of them: some cut it.
+    for round in 0..20 {
+        tell_all(&place.site(), &all, |_| {});
+        let text = place.alerts_text();
+        assert_eq!(text.matches("# What DS01").count(), 1, "{text}");
+        let last: Vec<_> = text.lines().rev().take(8).map(|l| &l[21..30]).collect();
+        for number in 0..8 {
+            let it = format!("notice {number:02}");
+            assert!(last.contains(&&*it), "{round}: {it}: {last:?}");
+        }
+    }
+    assert_eq!(place.failures(), [] as [[String; 2]; 0]);
+}

@@ -33,6 +33,8 @@ pub(super) fn note(folder: &Path, line: &str) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => Err(error),
         Ok(file) => {
+            // Another notice may cut it. Where there are no locks, it is told all the same.
+            let _ = file.lock();
             let about = file.metadata().map_err(|error| error.to_string())?;
             let mut head = [0; HEAD.len()];
             let ours = about.is_file()

@@ -78,7 +78,7 @@ impl Plan {
     pub(super) fn note(&self, watched: &mut Watched) {
         watched.doing = clock::this_process().map(|by| Doing {
             by,
-            rule: self.due.rule,
+            rule: Some(self.due.rule),
             stop: self.due.step == Step::Stop,
             logged: false,
             event: self.event.clone(),
@@ -188,7 +188,7 @@ pub(super) fn carry_out(
     }
     note_done(file, all, &over)?;
     let (plans, texts): (Vec<_>, Vec<_>) = made.into_iter().unzip();
-    note(file, all, &plans, |doing| {
+    note(file, ids(all, &plans), |doing| {
         doing.iter_mut().for_each(|doing| doing.logged = true);
     })?;
     let subjects = plans.iter().map(|plan| &all[plan.at].subject);
@@ -252,7 +252,8 @@ fn stopped(
             holds: true,
         };
         match stop::note(site, &target, false) {
-            Ok((_, hold)) => {
+            Ok(None) => {}
+            Ok(Some((_, hold))) => {
                 let kept = subject.owner.limits.container_hold_after_stop;
                 text += &words::of_hold(subject.short(), hold, kept);
             }
@@ -265,25 +266,26 @@ fn stopped(
 
 /// Notes that steps are done.
 fn note_done(file: &WatchFile, all: &[Running], plans: &[&Plan]) -> Result<(), Failure> {
-    note(file, all, plans, |doing| *doing = None)
+    note(file, ids(all, plans), |doing| *doing = None)
 }
 
-/// Changes what is noted of steps of this process.
-fn note(
+fn ids<'a>(all: &'a [Running], plans: &[&Plan]) -> impl ExactSizeIterator<Item = &'a ContainerId> {
+    plans.iter().map(|plan| &all[plan.at].subject.id)
+}
+
+/// Changes what is noted of steps of this process, for these containers.
+pub(super) fn note<'a>(
     file: &WatchFile,
-    all: &[Running],
-    plans: &[&Plan],
+    ids: impl ExactSizeIterator<Item = &'a ContainerId>,
     with: impl Fn(&mut Option<Doing>),
 ) -> Result<(), Failure> {
-    if plans.is_empty() {
+    if ids.len() == 0 {
         return Ok(());
     }
     let here = clock::this_process();
     file.change(|watch| {
-        for plan in plans {
-            let Running { subject, run, .. } = &all[plan.at];
-            let watched = watch.containers.get_mut(&subject.id);
-            if let Some(watched) = watched.filter(|watched| watched.run == *run)
+        for id in ids {
+            if let Some(watched) = watch.containers.get_mut(id)
                 && watched.doing.as_ref().map(|doing| &doing.by) == here.as_ref()
             {
                 with(&mut watched.doing);

@@ -2,16 +2,11 @@
 
 use std::path::PathBuf;
 
-use ds01_core::{
-    container::ContainerId,
-    failure::Failure,
-    lifecycle::{Doing, Watch},
-    name::EngineName,
-};
+use ds01_core::{container::ContainerId, failure::Failure, lifecycle::Doing, name::EngineName};
 
-use super::words;
+use super::{act::note, words};
 use crate::{
-    Site, clock,
+    Site,
     ops::{stop, target::Target},
     tell::{Notice, tell_all},
     tracked_file::TrackedFile,
@@ -35,7 +30,8 @@ pub(super) fn finish(
     for (_, doing) in left.iter().filter(|(_, doing)| !doing.logged) {
         site.log(doing.event.clone());
     }
-    change(file, &left, |doing| {
+    let ids = || left.iter().map(|(id, _)| id);
+    note(file, ids(), |doing| {
         doing.iter_mut().for_each(|doing| doing.logged = true);
     })?;
     let notices: Vec<_> = left
@@ -43,26 +39,7 @@ pub(super) fn finish(
         .filter_map(|(id, doing)| notice(site, id, doing))
         .collect();
     tell_all(site, &notices, |_| {});
-    change(file, &left, |doing| *doing = None)
-}
-
-/// Changes what this process has noted of them.
-fn change(
-    file: &WatchFile,
-    left: &[(ContainerId, Doing)],
-    with: impl Fn(&mut Option<Doing>),
-) -> Result<(), Failure> {
-    let here = clock::this_process();
-    file.change(|watch: &mut Watch| {
-        for (id, _) in left {
-            if let Some(watched) = watch.containers.get_mut(id)
-                && watched.doing.as_ref().map(|doing| &doing.by) == here.as_ref()
-            {
-                with(&mut watched.doing);
-            }
-        }
-    })?;
-    Ok(())
+    note(file, ids(), |doing| *doing = None)
 }
 
 /// What the owner of one is told; `None` if nobody knows them.
@@ -93,9 +70,10 @@ fn notice(site: &Site, id: &ContainerId, doing: &Doing) -> Option<(Person, Notic
         };
         let limits = site.policy().map(|policy| policy.limits_for(&person.login));
         match (stop::note(site, &target, true), limits) {
-            (Ok((_, hold)), Ok(limits)) => {
+            (Ok(Some((_, hold))), Ok(limits)) => {
                 text += &words::of_hold(short, hold, limits.container_hold_after_stop);
             }
+            (Ok(None), _) => {}
             // It has stopped all the same, and whoever looks next notes that.
             (Err(failure), _) | (_, Err(failure)) => site.notice(failure.message),
         }

@@ -32,14 +32,14 @@ impl Operation for LongestRun {
         let file = WatchFile::new(&site.config().paths.state)?;
         let mut scene = Scene::of(site)?;
         let subjects = std::mem::take(&mut scene.subjects);
+        // Whoever the engine does not tell of in time is there all the same.
+        let others = subjects.iter().filter(|subject| subject.made_elsewhere);
+        let others: Vec<_> = others.map(|subject| subject.id.clone()).collect();
         let now = clock::both();
         let all = running(site, subjects, &file.read(), now)?;
-        let others = all.iter().map(|one| &one.subject);
-        let others = others.filter(|subject| subject.made_elsewhere);
-        let others = others.map(|subject| &subject.id);
         if self.dry_run {
             let mut seen = file.seen();
-            seen.see(others, now.uptime);
+            seen.see(&others, now.uptime);
             let plans = decide(site, &scene, &all, &mut file.read(), &seen, now);
             let done = plans.iter().map(|plan| plan.done(&all)).collect();
             return Ok(Passed {
@@ -47,7 +47,7 @@ impl Operation for LongestRun {
                 ..Passed::default()
             });
         }
-        let seen = file.see(others, now.uptime)?;
+        let seen = file.see(&others, now.uptime)?;
         let (left, plans) = file.change(|watch| {
             let left = act::begin(watch, &all);
             (left, decide(site, &scene, &all, watch, &seen, now))
