@@ -101,6 +101,8 @@ pub(crate) struct Gateway {
     pub(crate) building: Places,
     pub(crate) line: Line,
     pub(crate) aside: Aside,
+    /// The same for what is noted of admins' calls: they may be many, and nobody waits for them.
+    pub(crate) notes: Aside,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     /// Uids that have a login, or had none then.
     pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
@@ -197,6 +199,7 @@ impl Gateway {
             building: Places::new(BUILDING),
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
+            notes: Aside::default(),
             admins: Mutex::default(),
             logins: Mutex::default(),
             version: Mutex::default(),
