@@ -279,7 +279,8 @@ fn while_a_container_of_others_is_being_made_no_device_is_given() {
     let no_such = Answer::error(404, "No such container");
     let inspect = format!("/containers/{ID}/json");
     engine.on("GET", &inspect, [no_such]);
-    let busy = "container-create: docker is making other, and cannot tell yet which GPUs it has\n\
+    let busy = "container-create: docker does not tell which GPUs other has: it is being made, or \
+                somebody copies its files\n\
                 hint: try again in a moment\n";
     let create = || host.run("container-create", &["thesis", "pytorch:2.8", "--no-wait"]);
     assert_eq!(create(), failed(6, busy));

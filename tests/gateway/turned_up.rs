@@ -291,3 +291,38 @@ fn one_that_is_not_recorded_yet_does_not_start() {
     fs::rename(&aside, &record).unwrap();
     done(&host, "alice", &["start", "late"]);
 }
+
+#[test]
+fn the_name_of_one_that_never_came_is_free() {
+    let host = TestHost::behind_gateway(1);
+    for name in ["web", "api"] {
+        done(&host, "alice", &["create", "--name", name, "ds01-base"]);
+    }
+    let name = engine_name("web");
+    host.docker(&["rm", &name]).ok();
+    let record = format!("container-metadata/{name}.json");
+    fs::remove_file(host.state_dir().join(record)).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let lapses = now.as_secs() + 3600;
+    host.ledger().edit(|ledger| {
+        let mut all = ledger["allocations"].as_array_mut().unwrap().iter_mut();
+        let entry = all.find(|entry| entry["container"] == *name).unwrap();
+        entry["id"] = Value::Null;
+        entry["holding"] = json!({ "orphaned": { "lapses": lapses } });
+    });
+    host.run("gpu-queue", &["join", "web"]).ok();
+    // The late one has come, and nobody has looked: the engine refuses, and it stays awaited.
+    host.docker(&["create", "--name", &name, "ds01-base"]).ok();
+    refused(&host, "alice", &["rename", "api", "web"]);
+    assert_eq!(
+        host.ledger().read()["allocations"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    host.docker(&["rm", &name]).ok();
+    done(&host, "alice", &["rename", "api", "web"]);
+    let listed = done(&host, "alice", &["ps", "-a", "--format", "{{.Names}}"]);
+    assert_eq!(listed, "web");
+}

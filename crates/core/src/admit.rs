@@ -95,8 +95,10 @@ pub enum Denied {
         /// The limit.
         limit: usize,
     },
-    /// The engine is making a container past DS01.
-    #[error("docker is making {name}, and cannot tell yet which GPUs it has")]
+    /// The engine does not tell of a container: it makes it past DS01, or somebody copies its files.
+    #[error(
+        "docker does not tell which GPUs {name} has: it is being made, or somebody copies its files"
+    )]
     Unclear {
         /// The engine's name of it.
         name: String,

@@ -270,6 +270,12 @@ impl Ledger {
         self.allocations.iter().find(|a| a.container == *container)
     }
 
+    /// Whether a container of this name is there or coming: an orphan is none.
+    pub fn has(&self, container: &EngineName) -> bool {
+        let entry = self.entry(container);
+        entry.is_some_and(|a| !matches!(a.holding, Holding::Orphaned { .. }))
+    }
+
     /// What finds the entries of containers that the engine lists, however many there are.
     ///
     /// An entry that has no id yet is found by the name that its container will have.

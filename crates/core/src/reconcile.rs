@@ -33,8 +33,6 @@ pub struct Seen {
     /// Names of containers that the engine is still making: it lists them, and cannot tell yet
     /// which devices they have.
     pub unfinished: Vec<String>,
-    /// Those that were to be looked at closely, and of which the engine did not tell in time.
-    pub silent: BTreeSet<ContainerId>,
     /// Marks that are no more.
     pub vanished: Vec<ContainerId>,
     /// Processes of pending entries, and of those who wait, that were dead before the engine was asked.
@@ -94,8 +92,6 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
         let before = entry.clone();
         let keep = match &entry.id {
             Some(id) => match by_id.get(id) {
-                // When it stopped is not known: it counts as it did before.
-                Some(_) if seen.silent.contains(id) => true,
                 Some(sighting) => {
                     follow(&mut entry, sighting, seen, now);
                     true

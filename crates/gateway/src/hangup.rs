@@ -10,7 +10,7 @@ use crate::parser::watched;
 pub(crate) struct Hangup(UnixStream);
 
 impl Hangup {
-    /// That of `client`.
+    /// That of `client`: its own socket, or what stands for it.
     ///
     /// # Errors
     ///
@@ -30,5 +30,29 @@ impl Hangup {
             let full: io::Result<()> = Err(io::ErrorKind::WouldBlock.into());
             let _ = self.0.try_io(Interest::WRITABLE, || full);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{io::AsyncWriteExt, time::timeout};
+
+    use super::*;
+
+    #[test]
+    fn who_has_only_said_all_is_not_gone() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let (client, mut end) = UnixStream::pair().unwrap();
+            let hangup = Hangup::of(&client).unwrap();
+            end.shutdown().await.unwrap();
+            let gone = timeout(Duration::from_millis(20), hangup.wait()).await;
+            assert!(gone.is_err(), "it still listens");
+            drop(end);
+            let gone = timeout(Duration::from_secs(60), hangup.wait()).await;
+            gone.expect("it is gone");
+        });
     }
 }

@@ -15,7 +15,6 @@ use std::{
 };
 
 use ds01_core::{
-    container::ContainerId,
     failure::{Failure, Kind},
     route::Version,
 };
@@ -50,6 +49,11 @@ use crate::{
     records::Records,
 };
 
+mod open;
+
+pub(crate) use open::Who;
+use open::{NO_LOGIN, STRANGERS, UNTOLD};
+
 /// Connections of one user at a time.
 const PER_USER: usize = 512;
 
@@ -82,17 +86,6 @@ const NOBODY: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json
     Connection: close\r\nContent-Length: 63\r\n\r\n\
     {\"message\":\"your uid has no login on this host: ask an admin\"}\n";
 
-/// Whose connections are counted and parsed together. What a process in a container says its uid
-/// is, is not somebody's on the host.
-pub(crate) type Who = (u32, Option<ContainerId>);
-
-/// All of whom it is not known yet whether they have a login, and those who have none: nobody has
-/// this uid. With ids of their own, as in /etc/subuid, a user would be as many as they like.
-const STRANGERS: Who = (u32::MAX, None);
-
-/// All of whom nobody can tell, as the name service does not answer.
-const UNTOLD: Who = (u32::MAX, Some(ContainerId(String::new())));
-
 /// The processes that parse.
 type Workers = HashMap<Who, Arc<UnixStream>>;
 
@@ -108,6 +101,8 @@ pub(crate) struct Gateway {
     pub(crate) building: Places,
     pub(crate) line: Line,
     pub(crate) aside: Aside,
+    /// The same for what is noted of admins' calls: they may be many, and nobody waits for them.
+    pub(crate) notes: Aside,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     /// Uids that have a login, or had none then.
     pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
@@ -204,6 +199,7 @@ impl Gateway {
             building: Places::new(BUILDING),
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
+            notes: Aside::default(),
             admins: Mutex::default(),
             logins: Mutex::default(),
             version: Mutex::default(),
@@ -258,40 +254,45 @@ impl Gateway {
         Ok(())
     }
 
-    fn accept(self: &Arc<Self>, mut client: UnixStream) {
-        let Ok(peer) = peer(&client) else { return };
-        let is_known = peer.inside.is_some() || self.known_login(peer.uid) == Some(true);
-        let mut who = match is_known {
-            true => peer.who(),
-            false => STRANGERS,
+    fn accept(self: &Arc<Self>, client: UnixStream) {
+        if let Ok(peer) = peer(&client) {
+            self.admit(client, peer);
+        }
+    }
+
+    fn admit(self: &Arc<Self>, mut client: UnixStream, peer: Peer) {
+        // Root is asked for nowhere: whoever mends the name service is.
+        let known = match peer.inside.is_some() || peer.uid == 0 {
+            true => Some(true),
+            false => self.known_login(peer.uid),
         };
+        let counts_with = |known, peer: &Peer, untold| match known {
+            Some(true) => peer.who(),
+            Some(false) => NO_LOGIN,
+            None => untold,
+        };
+        let mut who = counts_with(known, &peer, STRANGERS);
         if !self.count(&who) {
             tokio::spawn(async move { client.write_all(BUSY).await });
             return;
         }
         let gateway = Arc::clone(self);
         tokio::spawn(async move {
-            if !is_known {
-                let known = match gateway.has_login(peer.uid).await {
-                    Some(true) => peer.who(),
-                    None => UNTOLD,
-                    Some(false) => {
-                        let _ = client.write_all(NOBODY).await;
-                        // Who finds it closed before they have asked does not read.
-                        let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
-                        return gateway.discount(&who);
-                    }
-                };
-                let room = gateway.count(&known);
-                gateway.discount(&who);
-                who = known;
-                if !room {
+            if known != Some(true) {
+                let known = counts_with(gateway.has_login(peer.uid).await, &peer, UNTOLD);
+                if !gateway.recount(&mut who, known) {
                     let _ = client.write_all(BUSY).await;
                     return;
                 }
             }
-            // What cannot be handed over is closed, which the client sees.
-            let _ = gateway.connection(client, peer, &who).await;
+            if who == NO_LOGIN {
+                let _ = client.write_all(NOBODY).await;
+                // Who finds it closed before they have asked does not read.
+                let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
+            } else {
+                // What cannot be handed over is closed, which the client sees.
+                let _ = gateway.connection(client, peer, &who).await;
+            }
             gateway.discount(&who);
         });
     }
@@ -366,32 +367,6 @@ impl Gateway {
             .stderr(Stdio::inherit())
             .spawn()?;
         watched(ours)
-    }
-
-    fn count(&self, who: &Who) -> bool {
-        let Ok(mut open) = self.open.lock() else {
-            return false;
-        };
-        let all: usize = open.values().sum();
-        let of_user = open.get(who).copied().unwrap_or_default();
-        let room = of_user < PER_USER && all < IN_ALL;
-        if room {
-            open.insert(who.clone(), of_user + 1);
-        }
-        room
-    }
-
-    fn discount(&self, who: &Who) {
-        let Ok(mut open) = self.open.lock() else {
-            return;
-        };
-        if let Some(of_user) = open.get_mut(who) {
-            *of_user -= 1;
-            if *of_user == 0 {
-                open.remove(who);
-            }
-        }
-        self.closed.notify_waiters();
     }
 }
 

@@ -43,6 +43,10 @@ const OF_ALL: usize = 64;
 /// own; this is for what has none, such as a name service or a file system.
 const LIMIT: Duration = Duration::from_secs(PENDING.as_secs() - 30);
 
+/// What somebody waits for their own operations, which may say that they take an hour. What all others
+/// have under way may be waited for after that: our commands do not give up before.
+const OWN: Duration = Duration::from_secs(PENDING.as_secs() - LIMIT.as_secs() / 2);
+
 /// One operation, as that process reads it.
 #[derive(Serialize, Deserialize)]
 struct Task<'a> {
@@ -63,6 +67,8 @@ pub(crate) struct Operations {
     config: Config,
     turns: Turns,
     limit: Duration,
+    /// What somebody waits for their own operations.
+    patience: Duration,
 }
 
 /// What lasts as long as somebody has a turn: one of their own, and one of everybody's.
@@ -86,17 +92,28 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for a turn, which lasts while what is returned lives, with the time from which it counts
-    /// as everybody's. `None` if all of those are taken for so long.
-    async fn take(&self, uid: u32, patience: Duration) -> io::Result<Option<(Turn, Instant)>> {
-        // One's own first: who waits for those keeps nobody else waiting, and their own may say that
-        // they take an hour.
-        let mine = self.of.take(uid).await?;
+    /// as everybody's.
+    ///
+    /// # Errors
+    ///
+    /// If their own are taken for `own`, or those of all for `patience`.
+    async fn take(
+        &self,
+        uid: u32,
+        own: Duration,
+        patience: Duration,
+    ) -> Result<(Turn, Instant), Failure> {
+        // One's own first: who waits for those keeps nobody else waiting.
+        let mine = timeout(own, self.of.take(uid)).await;
+        let mine = mine.map_err(|_| crowded(own, "you have", OF_A_USER))?;
         let since = Instant::now();
-        let all = Arc::clone(&self.of_all).acquire_owned();
-        let Ok(all) = timeout(patience, all).await else {
-            return Ok(None);
-        };
-        Ok(Some(((mine, all.map_err(io::Error::other)?), since)))
+        let all = timeout(patience, Arc::clone(&self.of_all).acquire_owned()).await;
+        let all = all.map_err(|_| crowded(patience, "all users have", OF_ALL))?;
+        let turn = (
+            mine.map_err(failed)?,
+            all.map_err(io::Error::other).map_err(failed)?,
+        );
+        Ok((turn, since))
     }
 }
 
@@ -108,6 +125,7 @@ impl Operations {
             config,
             turns: Turns::default(),
             limit: LIMIT,
+            patience: OWN,
         }
     }
 
@@ -119,27 +137,24 @@ impl Operations {
             config: Config::default(),
             turns: Turns::default(),
             limit: LIMIT,
+            patience: OWN,
         }
     }
 
-    /// Does the operation of this name: its answer, as JSON.
+    /// Does the operation of this name: its answer, as JSON. One whose client has `left` before its
+    /// turn is not begun: what its names mean may be something else by then.
     ///
     /// # Errors
     ///
-    /// The operation's own failure.
+    /// The operation's own failure; or there is no turn in time.
     pub(crate) async fn run(
         &self,
         caller: Caller,
         process: Option<Process>,
         name: &str,
         request: &str,
+        left: impl Future<Output = ()>,
     ) -> Result<Value, Failure> {
-        let failed = |error: io::Error| {
-            Failure::new(
-                Kind::Failed,
-                format!("the operation was not carried out: {error}"),
-            )
-        };
         let task = Task {
             config: self.config.clone(),
             caller,
@@ -153,8 +168,11 @@ impl Operations {
         let limit = self.limit.saturating_add(ops::takes(name, request));
         // What begins has time left to end.
         let wait = self.limit / 2;
-        let turn = self.turns.take(caller.uid, wait).await.map_err(failed)?;
-        let (turn, since) = turn.ok_or_else(|| crowded(wait))?;
+        let (turn, since) = tokio::select! {
+            biased;
+            () = left => return Err(Failure::new(Kind::Interrupted, "the client has left")),
+            turn = self.turns.take(caller.uid, self.patience, wait) => turn?,
+        };
         let ends = since + limit;
         let mut child = Command::new(self.program)
             .arg(OPERATE)
@@ -218,12 +236,16 @@ fn hung(name: &str, limit: Duration) -> Failure {
     )
 }
 
-fn crowded(limit: Duration) -> Failure {
+fn crowded(limit: Duration, who_have: &str, most: usize) -> Failure {
     let limit = words(limit);
-    let message =
-        format!("no turn within {limit}: all users have {OF_ALL} operations under way at most");
+    let message = format!("no turn within {limit}: {who_have} {most} operations under way at most");
     Failure::new(Kind::Unreachable, message)
         .with_hint("try again; if that is no better, tell an admin: systemctl status ds01-gateway")
+}
+
+fn failed(error: io::Error) -> Failure {
+    let message = format!("the operation was not carried out: {error}");
+    Failure::new(Kind::Failed, message)
 }
 
 /// Runs the process that does one operation.
@@ -248,136 +270,4 @@ fn operate(text: &[u8]) -> Result<Value, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        fs::{self, Permissions},
-        os::unix::fs::PermissionsExt,
-        path::{Path, PathBuf},
-    };
-
-    use ds01_host::Operation;
-    use nix::{errno::Errno, sys::signal::kill};
-
-    use super::*;
-
-    const CALLER: Caller = Caller {
-        uid: 1001,
-        gid: 1001,
-        may_be_admin: false,
-    };
-
-    /// What patience a test has with a busy machine.
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    /// Operations that never end, each with somebody who works for it: who, is in `helper`.
-    fn hanging(test: &str, limit: Duration) -> (Operations, PathBuf) {
-        let name = format!("ds01-{test}-{}", std::process::id());
-        let dir = std::env::temp_dir().join(name);
-        fs::create_dir_all(&dir).unwrap();
-        let (program, helper) = (dir.join("program"), dir.join("helper"));
-        let shown = helper.display();
-        let script = format!(
-            "#!/bin/sh\nsleep 1000 &\necho $! >{shown}.new\nmv {shown}.new {shown}\nwait\n"
-        );
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-        let program = program.to_str().unwrap().to_string();
-        let operations = Operations {
-            program: Box::leak(program.into_boxed_str()),
-            limit,
-            ..Operations::none()
-        };
-        (operations, helper)
-    }
-
-    fn block_on(work: impl Future<Output = ()>) {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
-        runtime.enable_all().build().unwrap().block_on(work);
-    }
-
-    /// The failure of an operation of that name.
-    async fn failure(operations: &Operations, name: &str, request: &str) -> Failure {
-        let done = operations.run(CALLER, None, name, request).await;
-        done.unwrap_err()
-    }
-
-    fn is_gone(helper: &Path) -> bool {
-        let pid: i32 = fs::read_to_string(helper).unwrap().trim().parse().unwrap();
-        let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH) || state.contains(") Z ")
-    }
-
-    #[test]
-    fn an_operation_that_hangs_is_killed_with_all_that_it_started_and_gives_its_turn_back() {
-        block_on(async {
-            let mut limit = Duration::from_millis(50);
-            let (mut operations, helper) = hanging("hang", limit);
-            // Until it has begun by then.
-            while !helper.exists() {
-                operations.limit = limit;
-                let failure = failure(&operations, "list", "{}").await;
-                let message = format!(
-                    "the operation list did not end within {}, and was killed",
-                    words(limit)
-                );
-                assert_eq!(
-                    (failure.kind, failure.message),
-                    (Kind::Unreachable, message)
-                );
-                limit *= 2;
-            }
-            let gone = async {
-                while !is_gone(&helper) {
-                    tokio::task::yield_now().await;
-                }
-            };
-            timeout(PATIENCE, gone).await.expect("its helper lives on");
-            let mut turns = Vec::new();
-            for _ in 0..OF_A_USER {
-                let turn = operations.turns.take(CALLER.uid, PATIENCE);
-                let turn = timeout(PATIENCE, turn).await;
-                turns.push(turn.expect("its turn is not over").unwrap());
-            }
-            operations.limit = Duration::from_millis(100);
-            // One's own operations are waited for: they may say that they take an hour.
-            let waited = timeout(operations.limit, failure(&operations, "list", "{}")).await;
-            assert!(waited.is_err(), "{waited:?}");
-            // Nobody waits for those of all others for ever.
-            for other in 0..(OF_ALL - OF_A_USER) as u32 {
-                turns.push(operations.turns.take(5000 + other, PATIENCE).await.unwrap());
-            }
-            turns.drain(..OF_A_USER);
-            for other in 0..OF_A_USER as u32 {
-                turns.push(operations.turns.take(6000 + other, PATIENCE).await.unwrap());
-            }
-            let crowded = failure(&operations, "list", "{}").await.message;
-            let message = "no turn within 50ms: all users have 64 operations under way at most";
-            assert_eq!(crowded, message);
-            fs::remove_dir_all(helper.parent().unwrap()).unwrap();
-        });
-    }
-
-    #[test]
-    fn an_operation_has_the_time_that_it_says_it_takes() {
-        block_on(async {
-            let (operations, helper) = hanging("takes", Duration::from_millis(50));
-            let stop = ops::Stop {
-                name: "thesis".parse().unwrap(),
-                grace_seconds: 1,
-                kill: false,
-            };
-            let request = serde_json::to_string(&stop).unwrap();
-            // Whatever it says, it does not keep its turn for more than an hour.
-            let long = request.replace(":1,", &format!(":{},", u32::MAX));
-            assert_eq!(ops::takes(ops::Stop::NAME, &long).as_secs(), 3600);
-            let message = failure(&operations, ops::Stop::NAME, &request)
-                .await
-                .message;
-            assert_eq!(
-                message,
-                "the operation stop did not end within 1s, and was killed"
-            );
-            fs::remove_dir_all(helper.parent().unwrap()).unwrap();
-        });
-    }
-}
+mod tests;

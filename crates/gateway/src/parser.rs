@@ -176,7 +176,7 @@ async fn answer(
             streams,
             files,
         }) => {
-            if files {
+            if files && streams {
                 motion.watch();
             }
             let body = |request: Request<Incoming>| match kept {
@@ -184,7 +184,13 @@ async fn answer(
                 None if streams => Either::Left(request.into_body()),
                 None => Either::Right(Either::Left(Empty::<Bytes>::new())),
             };
-            relay(request, body, engine, held, slot, (hangup, motion)).await
+            let watched = (hangup, Arc::clone(&motion));
+            let answer = relay(request, body, engine, held, slot, watched).await?;
+            // Until here, who reads waits for the engine.
+            if files {
+                motion.watch();
+            }
+            Ok(answer)
         }
         Ok(Next::Told(response)) => {
             discard(request);

@@ -2,7 +2,7 @@
 //!
 //! As long as somebody reads files of a container, or writes some, the engine does nothing else with
 //! it, and tells nobody of it. So a client that keeps its end open and neither reads nor writes is
-//! cut off.
+//! cut off. An engine may take its time: while another copy has the container, it waits for that.
 
 use std::{
     future::pending,
@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Motion {
     patience: Duration,
     watched: Notify,
     moved: Notify,
+    /// It is the client who has to go on, and not the engine.
+    of_client: AtomicBool,
     /// The engine has said all that it had to: nobody waits for the client.
     over: AtomicBool,
 }
@@ -30,11 +32,12 @@ pub(crate) struct Motion {
 impl Motion {
     pub(crate) fn new(patience: Duration) -> Self {
         let (watched, moved) = (Notify::new(), Notify::new());
-        let over = AtomicBool::new(false);
+        let (of_client, over) = (AtomicBool::new(true), AtomicBool::new(false));
         Self {
             patience,
             watched,
             moved,
+            of_client,
             over,
         }
     }
@@ -44,10 +47,17 @@ impl Motion {
         self.watched.notify_one();
     }
 
-    /// Waits until nothing has moved for too long, where that matters.
+    /// Waits until the client has moved nothing for too long, where that matters.
     pub(crate) async fn stood_still(&self) {
         self.watched.notified().await;
-        while timeout(self.patience, self.moved.notified()).await.is_ok() {}
+        loop {
+            let moved = self.moved.notified();
+            if !self.of_client.load(Ordering::Relaxed) {
+                moved.await;
+            } else if timeout(self.patience, moved).await.is_err() {
+                break;
+            }
+        }
         if self.over.load(Ordering::Relaxed) {
             pending::<()>().await;
         }
@@ -88,12 +98,18 @@ impl<B: Body + Unpin> Body for Moving<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if frame.is_none() || self.body.is_end_stream() {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let of_client = polled.is_ready() == self.is_answer;
+        let before = self.motion.of_client.swap(of_client, Ordering::Relaxed);
+        if let Poll::Ready(frame) = &polled
+            && (frame.is_none() || self.body.is_end_stream())
+        {
             self.motion.over.fetch_or(self.is_answer, Ordering::Relaxed);
         }
-        self.motion.moved.notify_one();
-        Poll::Ready(frame)
+        if polled.is_ready() || of_client != before {
+            self.motion.moved.notify_one();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -107,6 +123,8 @@ impl<B: Body + Unpin> Body for Moving<B> {
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, pin::pin, task::Waker};
+
     use http_body_util::{BodyExt, Full};
     use hyper::body::Bytes;
 
@@ -128,18 +146,55 @@ mod tests {
             assert!(unwatched.is_err(), "nobody waits for what it does");
             motion.watch();
             timeout(LONG, motion.stood_still()).await.unwrap();
-            // Each part begins the time anew; at its end nobody has to be cut off.
+            // At its end nobody has to be cut off.
             let motion = Arc::new(Motion::new(SHORT));
             motion.watch();
-            let body = || Full::new(Bytes::from("file"));
-            let sent = Moving::to_engine(body(), &motion).collect().await.unwrap();
-            assert_eq!(sent.to_bytes(), "file");
-            timeout(LONG, motion.stood_still()).await.unwrap();
-            motion.watch();
-            let mut answer = Moving::to_client(body(), &motion);
+            let mut answer = Moving::to_client(Full::new(Bytes::from("file")), &motion);
             answer.frame().await.unwrap().unwrap();
             let ended = timeout(10 * SHORT, motion.stood_still()).await;
             assert!(ended.is_err(), "a client that has it all");
+        });
+    }
+    /// A body of which this comes next, and then nothing for now.
+    struct Slow(Option<Bytes>);
+
+    impl Body for Slow {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let next = self.0.take().map(|part| Some(Ok(Frame::data(part))));
+            next.map_or(Poll::Pending, Poll::Ready)
+        }
+    }
+
+    #[test]
+    fn who_waits_for_the_engine_does_not_stand_still() {
+        block_on(async {
+            for (is_answer, parts) in [(false, 1), (true, 2)] {
+                let motion = Arc::new(Motion::new(SHORT));
+                motion.watch();
+                let body = Moving {
+                    is_answer,
+                    ..Moving::to_engine(Slow(Some(Bytes::from("file"))), &motion)
+                };
+                let mut body = pin!(body);
+                let mut context = Context::from_waker(Waker::noop());
+                // What the engine has yet to take, or has not said yet.
+                for _ in 0..parts {
+                    let _ = body.as_mut().poll_frame(&mut context);
+                }
+                let waits = timeout(10 * SHORT, motion.stood_still()).await;
+                assert!(waits.is_err(), "{is_answer}: the engine has to go on");
+                // What the client has not said yet, or has yet to take.
+                body.body.0 = Some(Bytes::from("more")).filter(|_| is_answer);
+                let _ = body.as_mut().poll_frame(&mut context);
+                motion.watch();
+                timeout(LONG, motion.stood_still()).await.unwrap();
+            }
         });
     }
 }

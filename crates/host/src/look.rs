@@ -240,7 +240,6 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     let is_awaited = |id: &ContainerId| seen.containers.iter().any(|c| c.id == *id && awaited(c));
     let waited_for = silent.iter().filter(|id| is_awaited(id));
     whole.extend(waited_for.map(|id| (id.clone(), None)));
-    seen.silent = silent;
     // Release 20.10 lists a container before it can be inspected: what is listed still is being made.
     let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
     let missed: Vec<_> = seen.containers.iter().filter(|c| missing(c)).collect();

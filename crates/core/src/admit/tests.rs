@@ -193,7 +193,7 @@ fn each_refusal_tells_its_status_and_what_to_do() {
         (
             Denied::Unclear { name: "x".into() },
             6,
-            "docker is making x, and cannot tell yet which GPUs it has",
+            "docker does not tell which GPUs x has: it is being made, or somebody copies its files",
         ),
         (
             Denied::Behind {

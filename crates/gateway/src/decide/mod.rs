@@ -37,6 +37,7 @@ use crate::{
     body,
     channel::{self, Answer, Ask, AskBody},
     docker_error,
+    hangup::Hangup,
     keeper::Gateway,
     peer::Peer,
     places::Place,
@@ -70,6 +71,8 @@ struct Call<'a> {
     /// The process that calls.
     process: Option<Process>,
     ask: &'a Ask,
+    /// The parser lets go of its channel when the client has gone.
+    client: Hangup,
     route: Route,
     /// The version that is spoken with the engine.
     version: Version,
@@ -84,7 +87,7 @@ pub(crate) async fn serve(
     mut channel: UnixStream,
 ) -> io::Result<()> {
     let ask: Ask = channel::read(&mut channel).await?;
-    let call = Call::of(gateway, peer, &ask).await;
+    let call = Call::of(gateway, peer, &ask, Hangup::of(&channel)?).await;
     let outcome = match &call {
         Ok(call) => call.outcome(&mut channel).await,
         Err(failure) => Err(failure.clone()),
@@ -124,7 +127,12 @@ pub(crate) async fn serve(
 }
 
 impl<'a> Call<'a> {
-    async fn of(gateway: &'a Gateway, peer: &Peer, ask: &'a Ask) -> Result<Self, Failure> {
+    async fn of(
+        gateway: &'a Gateway,
+        peer: &Peer,
+        ask: &'a Ask,
+        client: Hangup,
+    ) -> Result<Self, Failure> {
         let caller = who::caller(gateway, peer).await?;
         let route = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
         // Operations do not depend on what the engine speaks.
@@ -158,6 +166,7 @@ impl<'a> Call<'a> {
             caller,
             process: peer.process.clone(),
             ask,
+            client,
             version: route.version.unwrap_or(advertised),
             route,
             building: OnceLock::new(),
@@ -233,11 +242,21 @@ impl<'a> Call<'a> {
         reply(200, &done)
     }
 
-    /// Does an operation as the caller.
+    /// Does an operation as the caller, if they are there when its turn comes.
     async fn operate(&self, name: &str, request: &str) -> Result<Value, Failure> {
-        let operations = &self.gateway.operations;
+        self.operate_until(name, request, self.client.wait()).await
+    }
+
+    /// The same, for a client who leaves when `left` ends.
+    async fn operate_until(
+        &self,
+        name: &str,
+        request: &str,
+        left: impl Future<Output = ()>,
+    ) -> Result<Value, Failure> {
+        let (operations, process) = (&self.gateway.operations, self.process.clone());
         operations
-            .run(self.caller, self.process.clone(), name, request)
+            .run(self.caller, process, name, request, left)
             .await
     }
 
@@ -298,10 +317,10 @@ impl<'a> Call<'a> {
             owned.container.clone(),
             format!("{} {}", self.ask.method, self.route.path),
         );
-        let aside = self.gateway.aside.clone();
+        let notes = self.gateway.notes.clone();
         let note = move || ops::note_admin(config, caller, &container, &call);
         // The call does not wait for it; it waits for its turn as long as there may be one.
-        tokio::spawn(async move { aside.ask(caller.uid, NOTED, note).await });
+        tokio::spawn(async move { notes.ask(caller.uid, NOTED, note).await });
     }
 
     async fn is_admin(&self) -> bool {

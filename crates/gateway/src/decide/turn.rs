@@ -1,6 +1,9 @@
 //! A container that waits in line for its GPUs, as long as the client keeps the connection open.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
 
 use ds01_core::{
     failure::{Failure, Kind},
@@ -103,7 +106,10 @@ impl Call<'_> {
             ticket,
             present: true,
         }) {
-            Ok(leave) => self.operate(Leave::NAME, &leave).await.map(drop),
+            Ok(leave) => {
+                let left = self.operate_until(Leave::NAME, &leave, pending());
+                left.await.map(drop)
+            }
             Err(failure) => Err(failure),
         };
         let gone = Failure::new(Kind::Interrupted, "the client has left");

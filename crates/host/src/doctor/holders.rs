@@ -13,14 +13,16 @@ use crate::users::login;
 
 const CHECK: &str = "holders";
 
-/// `unfinished` are containers that the engine is still making.
+/// `unfinished` are containers of which the engine does not tell yet.
 pub(super) fn check(facts: &Facts<'_>, unfinished: &[String]) -> Vec<Finding> {
     let mut findings = unmanaged(facts);
     findings.extend(other_than_recorded(facts));
     findings.extend(held_twice(facts));
     findings.extend(vanished(facts));
     findings.extend(unfinished.iter().map(|name| {
-        let what = format!("docker is making {name}, and cannot tell its GPUs yet");
+        let what = format!(
+            "docker does not tell the GPUs of {name}: it is being made, or somebody copies its files"
+        );
         Finding::unknown(CHECK, what).mend("run ds01-doctor again")
     }));
     or_ok(

@@ -122,7 +122,7 @@ impl JoinLine {
             return Err(Denied::Waiting { limit: WAITING }.into());
         }
         let container = self.name.clone().map(|name| EngineName { name, uid });
-        match container.filter(|container| ledger.entry(container).is_some()) {
+        match container.filter(|container| ledger.has(container)) {
             Some(EngineName { name, .. }) => Err(fail(
                 Kind::State,
                 format!("container {name} exists already: nothing more is given to it"),

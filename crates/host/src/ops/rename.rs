@@ -3,6 +3,7 @@
 use ds01_core::{
     container::ContainerId,
     failure::{Failure, Kind},
+    ledger::Allocation,
     name::{ContainerArg, ContainerName, EngineName},
 };
 use serde::{Deserialize, Serialize};
@@ -43,11 +44,11 @@ impl Operation for Rename {
             name: self.to.clone(),
             uid: from.uid,
         };
-        if !moved(site, id, from, &to)? {
+        let Some(orphan) = moved(site, id, from, &to, Vec::new())? else {
             return Err(target::no_such(&self.name));
-        }
+        };
         if let Err(error) = site.engine().rename(id, &to) {
-            moved(site, id, &to, from)?;
+            moved(site, id, &to, from, orphan)?;
             site.note(site.metadata.delete(&to, id));
             return Err(error.into());
         }
@@ -58,7 +59,10 @@ impl Operation for Rename {
     }
 }
 
-/// Moves the entry of a container to another name, and gives it its record there. `false` if it has none.
+/// Moves the entry of a container to another name, and gives it its record there: what had that name
+/// and never came, which the engine would refuse by now. `None` if the container has no record.
+///
+/// `orphan` gets the name that it had.
 ///
 /// # Errors
 ///
@@ -68,19 +72,22 @@ fn moved(
     id: &ContainerId,
     from: &EngineName,
     to: &EngineName,
-) -> Result<bool, Failure> {
+    orphan: Vec<Allocation>,
+) -> Result<Option<Vec<Allocation>>, Failure> {
     site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
-        if ledger.entry(to).is_some() {
+        if ledger.has(to) {
             let message = format!("container {} exists already", to.name);
             return Err(fail(Kind::State, message, "choose another name".into()));
         }
         // Under the lock: an extension that was granted meanwhile goes with it.
         let Some(mut record) = site.metadata.of(from, id) else {
-            return Ok(false);
+            return Ok(None);
         };
         record.container = to.to_string();
         site.metadata.write(to, &record)?;
+        let gone = ledger.remove(to);
         ledger.change(from, |entry| entry.container = to.clone());
-        Ok(true)
+        orphan.into_iter().for_each(|orphan| ledger.put(orphan));
+        Ok(Some(gone.into_iter().collect()))
     })
 }
