@@ -6,21 +6,17 @@ use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
     Command, Format, Ui,
     concepts::{self, Concept},
-    human,
 };
 use ds01_command::{ask, open};
 use ds01_core::failure::Failure;
-use ds01_host::{
-    clock,
-    ops::{List, Listed},
-};
+use ds01_host::ops::{List, Listed};
 
 /// List your running containers, or with --all the stopped ones too.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} --all",
     example = "{command_name} --format=simple | cut -f1",
-    note = "The columns are NAME STATUS IMAGE GPU UPTIME. With --format=json, an array of objects with name, uid, login, id, state (created, running, paused, restarting, removing, exited or dead), image, project, slots, created and started (seconds since 1970; started is null for one that does not run), uptime (as in the table), status (in the engine's words) and framework.",
+    note = "The columns are NAME STATUS IMAGE GPU UPTIME. With --format=json, an array of objects with name, uid, login, id, state (created, running, paused, restarting, removing, exited or dead), image, project, slots, created (seconds since 1970), uptime, status (in the engine's words) and framework.",
     error_code(7, "--all-users is for admins")
 )]
 struct Args {
@@ -52,16 +48,8 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let list = List {
         stopped: args.all,
         all_users: args.all_users,
-        times: true,
     };
-    let mut containers = ask(&host, ui, &list)?;
-    let now = clock::now();
-    for container in &mut containers {
-        // Else it is in the engine's words.
-        if let Some(started) = container.started {
-            container.uptime = human::duration(now.since(started));
-        }
-    }
+    let containers = ask(&host, ui, &list)?;
     if args.all_users {
         let rows: Vec<_> = containers
             .iter()

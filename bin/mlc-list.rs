@@ -42,15 +42,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     ui.explain("as docker ps -a does, for the containers that are yours");
     let mut list = |all_users| {
         let stopped = true;
-        ask(
-            &host,
-            ui,
-            &List {
-                stopped,
-                all_users,
-                times: false,
-            },
-        )
+        ask(&host, ui, &List { stopped, all_users })
     };
     let containers = match list(args.all) {
         Err(failure) if args.all && failure.kind == Kind::Forbidden => {

@@ -68,7 +68,7 @@ fn the_main_job_needs_no_version_of_the_api() {
 
     show(&engine, "running", "Up 2 hours");
     let rows = "NAME    STATUS   IMAGE        GPU  UPTIME\n\
-                thesis  running  pytorch:2.8  0    2 hours\n";
+                thesis  running  pytorch:2.8  0    2h\n";
     assert_eq!(host.run("container-list", &[]), done(rows, ""));
 
     engine.on(
@@ -197,7 +197,7 @@ fn a_container_that_is_being_stopped_still_runs_and_keeps_its_device() {
     };
     show(&engine, "stopping", "Up 2 hours");
     let rows = "NAME    STATUS   IMAGE        GPU  UPTIME\n\
-                thesis  running  pytorch:2.8  0    2 hours\n";
+                thesis  running  pytorch:2.8  0    2h\n";
     assert_eq!(host.run("container-list", &[]), done(rows, ""));
     let busy = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
                 hint: see who holds what with gpu-status\n";

@@ -97,7 +97,6 @@ pub(crate) fn existing(
     let all = List {
         stopped: true,
         all_users: false,
-        times: false,
     };
     let mut all = ask(host, ui, &all)?.into_iter();
     Ok(all.find(|container| container.name == *name))

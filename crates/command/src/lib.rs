@@ -110,7 +110,6 @@ pub fn container(
         &List {
             stopped: true,
             all_users: false,
-            times: false,
         },
     )?;
     let mut fitting: Vec<Listed> = all.into_iter().filter(|c| fit(c.state)).collect();
@@ -155,7 +154,6 @@ pub fn containers(
         &List {
             stopped: true,
             all_users: false,
-            times: false,
         },
     )?;
     let fitting = listed.into_iter().filter(|container| fit(container.state));

@@ -74,7 +74,6 @@ fn containers(host: &Host, ui: &mut Ui) -> Result<Vec<Listed>, Failure> {
     let all = List {
         stopped: true,
         all_users: false,
-        times: false,
     };
     ask(host, ui, &all)
 }

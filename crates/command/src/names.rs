@@ -40,7 +40,6 @@ fn containers(host: &Host) -> Option<Vec<Candidate>> {
     let list = List {
         stopped: true,
         all_users: false,
-        times: false,
     };
     let listed = host.ask(&list).ok()?.value.into_iter();
     let candidate = |container: ds01_host::ops::Listed| Candidate {

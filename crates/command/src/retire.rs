@@ -144,7 +144,6 @@ fn seen(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<Option<Seen>, F
     let list = List {
         stopped: true,
         all_users: false,
-        times: false,
     };
     let all = ask(host, ui, &list)?;
     let found = all.iter().find(|container| container.name == name.name);

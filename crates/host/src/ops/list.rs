@@ -28,9 +28,6 @@ pub struct List {
     pub stopped: bool,
     /// Everybody's: for admins.
     pub all_users: bool,
-    /// With [`Listed::started`], for which the engine is asked about each.
-    #[serde(default)]
-    pub times: bool,
 }
 
 /// A container of the caller's, or of anybody's for admins.
@@ -54,11 +51,8 @@ pub struct Listed {
     pub slots: Vec<String>,
     /// When it was made.
     pub created: Timestamp,
-    /// How long it has been up, in the engine's words; empty if it does not run.
+    /// How long it has been up, such as `2h`; empty if it does not run.
     pub uptime: String,
-    /// Since when it runs, if that was asked for.
-    #[serde(default)]
-    pub started: Option<Timestamp>,
     /// Its state in the engine's words, such as `Exited (0) 2 hours ago`.
     pub status: String,
     /// What its image is made for, such as `Pytorch-2.5.1`.
@@ -87,24 +81,9 @@ impl Operation for List {
             let up = container.state.is_up();
             (self.stopped || up) && (self.all_users || container.uid == caller.uid)
         });
-        if self.times {
-            time(site, &mut listed)?;
-        }
         listed.sort_by(|a, b| (&a.name, a.uid).cmp(&(&b.name, b.uid)));
         Ok(listed)
     }
-}
-
-/// Finds out since when those run that do.
-fn time(site: &Site, listed: &mut [Listed]) -> Result<(), Failure> {
-    let up = listed.iter().filter(|container| container.state.is_up());
-    let ids: Vec<_> = up.map(|container| container.id.clone()).collect();
-    for one in site.engine().inspect(&ids)? {
-        if let Some(container) = listed.iter_mut().find(|container| container.id == one.id) {
-            container.started = one.started;
-        }
-    }
-    Ok(())
 }
 
 /// A container of ours that the engine lists.
@@ -205,17 +184,13 @@ pub(super) fn of_ledger(ledger: &Ledger, seen: Vec<Sighting>) -> Vec<Ours> {
 impl From<Ours> for Listed {
     fn from(ours: Ours) -> Self {
         let (image, slots) = (ours.image(), ours.slots());
-        // "Up 2 hours (Paused)": the state is told beside.
-        let uptime = ours.seen.status.strip_prefix("Up ");
-        let uptime = uptime.map(|up| up.split(" (").next().unwrap_or(up));
         let login = Some(ours.label("ds01.user")).filter(|login| !login.is_empty());
         Self {
             login: login.unwrap_or_else(|| users::login(ours.container.uid)),
             project: ours.label("ds01.project"),
             framework: ours.label(label::FRAMEWORK),
             status: ours.seen.status.clone(),
-            uptime: uptime.unwrap_or_default().into(),
-            started: None,
+            uptime: ours.seen.uptime(),
             name: ours.container.name,
             uid: ours.container.uid,
             id: ours.seen.id,

@@ -306,7 +306,6 @@ mod tests {
             List {
                 stopped: true,
                 all_users: false,
-                times: false,
             },
             "list",
         );
