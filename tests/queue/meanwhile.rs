@@ -190,20 +190,25 @@ fn state_of_bobs(host: &TestHost) -> String {
     list.split('\t').nth(1).unwrap().to_string()
 }
 
-#[test]
-fn whose_turn_has_come_is_told_though_the_driver_is_silent() {
-    let host = TestHost::with_gpus(2);
-    created(&host, "thesis");
+/// One of two GPUs is kept for bob, who was not told, and dave waits behind him.
+fn bobs_turn_untold(host: &TestHost) {
+    created(host, "thesis");
     host.as_user("carol")
         .run("container-create", &["hers", "ds01-base"])
         .ok();
-    bob(&host).run(QUEUE, &["join"]).ok();
+    bob(host).run(QUEUE, &["join"]).ok();
     host.as_user("dave").run(QUEUE, &["join"]).ok();
     host.run("container-remove", &["thesis"]).ok();
     // Whoever asks in vain gives bob what is free.
     let args = ["x", "ds01-base", "--no-wait"];
     let asked = host.as_user("alice").run("container-create", &args);
     assert_eq!(asked.status, Some(6), "{asked:?}");
+}
+
+#[test]
+fn whose_turn_has_come_is_told_though_the_driver_is_silent() {
+    let host = TestHost::with_gpus(2);
+    bobs_turn_untold(&host);
     let lock = File::create(host.state_dir().join("ds01-queue.lock")).unwrap();
     lock.lock().unwrap();
     let silent = pass(&host, DUTY, &[]);
@@ -224,16 +229,7 @@ fn whose_turn_has_come_is_told_though_the_driver_is_silent() {
 #[test]
 fn who_is_being_told_is_told_once_though_the_rest_of_the_pass_fails() {
     let host = TestHost::with_gpus(2);
-    created(&host, "thesis");
-    host.as_user("carol")
-        .run("container-create", &["hers", "ds01-base"])
-        .ok();
-    bob(&host).run(QUEUE, &["join"]).ok();
-    host.as_user("dave").run(QUEUE, &["join"]).ok();
-    host.run("container-remove", &["thesis"]).ok();
-    let args = ["x", "ds01-base", "--no-wait"];
-    let asked = host.as_user("alice").run("container-create", &args);
-    assert_eq!(asked.status, Some(6), "{asked:?}");
+    bobs_turn_untold(&host);
     fs::create_dir(host.state_dir().join("ds01-queue.lock")).unwrap();
     let fails = || {
         let fails = pass(&host, DUTY, &[]);
