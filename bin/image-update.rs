@@ -22,7 +22,7 @@ use ds01_core::{
     example = "{command_name} thesis --rebuild",
     note = "A package is changed in the file that lists it: requirements.txt, pyproject.toml or environment.yml, as far as the Dockerfile takes packages from there; comments, order and all other lines stay as they are. A Dockerfile that installs none of them gets a block between two comments, and is otherwise left alone.",
     note = "Packages are named as pip has them, with version, extras, address or marker; one with a marker is the last of its list. The options for packages can be given more than once; names without an option belong to the only one of them that is given: {command_name} thesis --add numpy einops.",
-    note = "What pyproject.toml and environment.yml list, the Dockerfile repeats. One that DS01 wrote and nobody edited is written anew before it is built, if they have changed; of one that was edited it is said what it lacks, and what to type.",
+    note = "What pyproject.toml and environment.yml list, the Dockerfile repeats, and it begins from what base-image or framework of [tool.ds01] in pyproject.toml names. One that DS01 wrote and nobody edited is written anew before it is built, if they have changed; of one that was edited it is said what it lacks, and what to type.",
     note = "The image is built after every change, and with --rebuild or --no-cache in any case. If that fails or is interrupted, the image of before stays, and the change too. On a terminal it is then offered to make the project's container anew.",
     error_code(1, "the build failed, or you thought better of it"),
     error_code(3, "no such project or package, or it has no Dockerfile"),

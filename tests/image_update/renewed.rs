@@ -48,6 +48,60 @@ fn the_rebuild_that_a_launch_names_takes_in_what_was_added_by_hand() {
 }
 
 #[test]
+fn a_rebuild_begins_from_the_image_that_the_project_names_by_now() {
+    let host = host();
+    host.docker(&["tag", "lab", "lab/pytorch:2.9"]).ok();
+    let catalogue = "Pytorch, 2.9.0, CUDA_ADA, lab/pytorch:2.9\n";
+    fs::write(host.root().join("etc/ml_images.repo"), catalogue).unwrap();
+    let naming = |image: &str| format!("{PYPROJECT}[tool.ds01]\nbase-image = '{image}'\n");
+    project(
+        &host,
+        "alice",
+        "thesis",
+        &[("pyproject.toml", &naming("lab"))],
+    );
+    host.run("image-create", &["thesis"]).ok();
+    host.run(LAUNCH, &["thesis"]).ok();
+    edit_later(&host, "pyproject.toml", &naming("pytorch:2.9"));
+    let note = "pyproject.toml is newer than the image; a rebuild takes it in: container-retire \
+                thesis && project-launch thesis --rebuild\n";
+    let launched = host.run(LAUNCH, &["thesis"]);
+    assert_eq!(launched, done("thesis runs already with GPU 0\n", note));
+    let rebuilt = host.run(UPDATE, &["thesis", "--rebuild"]);
+    assert_eq!(
+        told(&rebuilt),
+        "Dockerfile written anew, with base-image = \"pytorch:2.9\" of pyproject.toml\n"
+    );
+    rebuilt.ok();
+    assert!(read(&host, "Dockerfile").contains("\nFROM lab/pytorch:2.9\n"));
+
+    // One that is asked for by flag stays until the file says something else.
+    host.run("image-create", &["thesis", "--image=lab", "--force"])
+        .ok();
+    let rebuilt = host.run(UPDATE, &["thesis", "--rebuild"]);
+    assert_eq!(told(&rebuilt), "");
+    rebuilt.ok();
+    assert!(read(&host, "Dockerfile").contains("\nFROM lab\n"));
+    let dockerfile = read(&host, "Dockerfile");
+    edit_later(&host, "pyproject.toml", &naming("pytorch:7"));
+    let refused = host.run(UPDATE, &["thesis", "--rebuild"]);
+    assert_eq!(refused.status, Some(3), "{refused:?}");
+    assert_eq!(read(&host, "Dockerfile"), dockerfile);
+
+    // Nor does one follow that somebody edited.
+    let mine = read(&host, "Dockerfile") + "RUN true\n";
+    project(&host, "alice", "thesis", &[("Dockerfile", &mine)]);
+    let rebuilt = host.run(UPDATE, &["thesis", "--rebuild"]);
+    assert_eq!(
+        told(&rebuilt),
+        "image-update: warning: the Dockerfile was edited, and begins from another image than \
+         pyproject.toml says, which has base-image = \"pytorch:7\": image-update thesis --edit\n"
+    );
+    rebuilt.ok();
+    assert_eq!(read(&host, "Dockerfile"), mine);
+}
+
+#[test]
 fn an_environment_that_was_edited_is_installed() {
     let host = host();
     let environment = "dependencies:\n- cudatoolkit\n- numpy=1.25\n";

@@ -57,7 +57,7 @@ pub fn build(
     again: &str,
 ) -> Result<String, Failure> {
     let image = image::of_project(host.caller().uid, &project.name);
-    refresh(ui, project)?;
+    refresh(host, ui, project)?;
     // While Ctrl-C ends it still: a file system may not answer.
     let mut build = Build::read(project.folder.clone(), image)?;
     build.no_cache = how.no_cache;

@@ -197,6 +197,7 @@ fn write(
     apt.retain(|package| known.insert(package.clone()));
     let recipe = Recipe {
         base: begin(host, ui, asked.base.as_ref(), &settings, asks)?.image,
+        said: settings.base(),
         apt,
         sources: with_requirements(sources),
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use ds01_cli::Ui;
 use ds01_core::{
     edit::{Change, Step, apt, edit, listed, wanted},
-    failure::{Failure, Kind, UserError},
+    failure::{Failure, Kind},
     name::{ContainerArg, ContainerName},
     project::DOCKERFILE,
     requirements::portable,
@@ -76,8 +76,8 @@ pub fn image_update(host: &Host, ui: &mut Ui, asked: &ImageUpdate) -> Result<(),
         return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
     }
     let done = match asked.says() {
-        true => act(ui, &project, asked)?,
-        false => menu(ui, &project)?.then(Vec::new),
+        true => act(host, ui, &project, asked)?,
+        false => menu(host, ui, &project)?.then(Vec::new),
     };
     let Some(steps) = done else {
         return Ok(());
@@ -109,13 +109,18 @@ fn may_begin(ui: &Ui, asked: &ImageUpdate) -> Result<(), Failure> {
 }
 
 /// Does what was said: what was done about packages, if there is something to build.
-fn act(ui: &mut Ui, project: &Project, asked: &ImageUpdate) -> Result<Option<Vec<Step>>, Failure> {
+fn act(
+    host: &Host,
+    ui: &mut Ui,
+    project: &Project,
+    asked: &ImageUpdate,
+) -> Result<Option<Vec<Step>>, Failure> {
     let mut change = asked.change.clone();
     if let Some(file) = &asked.requirements {
         change.import = lines_of(file)?;
     }
     let steps = match asked.changes() {
-        true => apply(ui, project, &change)?,
+        true => apply(host, ui, project, &change)?,
         false => Vec::new(),
     };
     let edited = asked.edit && edit_by_hand(ui, project)?;
@@ -163,7 +168,7 @@ const ITEMS: [[&str; 2]; 8] = [
 ];
 
 /// Does one thing after another, until the image is to be built, or not.
-fn menu(ui: &mut Ui, project: &Project) -> Result<bool, Failure> {
+fn menu(host: &Host, ui: &mut Ui, project: &Project) -> Result<bool, Failure> {
     let name = &project.name;
     let prompt = format!("What about the image of {name}?");
     let rows = ITEMS.map(|row| row.map(String::from));
@@ -177,7 +182,7 @@ fn menu(ui: &mut Ui, project: &Project) -> Result<bool, Failure> {
                 return Ok(false);
             }
             "leave" => return Ok(false),
-            item => one(ui, project, item),
+            item => one(host, ui, project, item),
         };
         match done {
             Ok(done) => changed |= done,
@@ -189,7 +194,7 @@ fn menu(ui: &mut Ui, project: &Project) -> Result<bool, Failure> {
 }
 
 /// One thing of the menu; whether anything is different.
-fn one(ui: &mut Ui, project: &Project, item: &str) -> Result<bool, Failure> {
+fn one(host: &Host, ui: &mut Ui, project: &Project, item: &str) -> Result<bool, Failure> {
     let mut change = Change::default();
     match item {
         "list" => {
@@ -232,7 +237,7 @@ fn one(ui: &mut Ui, project: &Project, item: &str) -> Result<bool, Failure> {
     if change.is_nothing() {
         return Ok(false);
     }
-    apply(ui, project, &change)?;
+    apply(host, ui, project, &change)?;
     Ok(true)
 }
 
@@ -258,16 +263,20 @@ fn lines_of(file: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// Changes packages where they are listed, in all files or none; what was done.
-fn apply(ui: &mut Ui, project: &Project, change: &Change) -> Result<Vec<Step>, Failure> {
+fn apply(
+    host: &Host,
+    ui: &mut Ui,
+    project: &Project,
+    change: &Change,
+) -> Result<Vec<Step>, Failure> {
     let before = files(project)?;
-    let done = renewed(project, &before).and_then(|(now, renewal)| {
+    let done = renewed(host, ui, project, &before).and_then(|(now, renewal)| {
         let (after, steps) = edit(&now, change)?;
         Ok((after, renewal, steps))
     });
-    let (after, renewal, steps) = done.map_err(|unedited| {
-        let hint = unedited.hint();
+    let (after, renewal, steps) = done.map_err(|mut failure| {
         let own = format!("image-update {} --", project.name);
-        let mut failure = Failure::from(unedited);
+        let hint = failure.hint.take();
         failure.hint = hint.map(|hint| hint.replace("image-update --", &own));
         failure
     })?;

@@ -6,7 +6,7 @@ use ds01_core::{
     name::ContainerName,
     project::{DOCKERFILE, Draft, TOPICS, Topic},
     recipe::{Recipe, Source, image_name},
-    sources::{FOR_POETRY, REQUIREMENTS, Settings, is_requirement, with_requirements},
+    sources::{FOR_POETRY, PYPROJECT, REQUIREMENTS, Settings, is_requirement, with_requirements},
 };
 use ds01_host::{
     Host,
@@ -90,6 +90,15 @@ pub fn init(host: &Host, ui: &mut Ui, asked: Init) -> Result<ContainerName, Fail
     let git = git && (!asks || ui.offer("Keep its code in a git repository?")?);
     let recipe = base.as_ref().ok().map(|base| Recipe {
         base: base.clone(),
+        said: match has(PYPROJECT) {
+            true => settings.base(),
+            // It is made, and names the image.
+            false => Settings {
+                base_image: Some(base.clone()),
+                ..Settings::default()
+            }
+            .base(),
+        },
         apt: match settings == Settings::default() {
             true => topic.apt(),
             false => settings.apt.clone(),

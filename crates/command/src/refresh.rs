@@ -2,17 +2,20 @@
 
 use ds01_cli::Ui;
 use ds01_core::{
-    edit::{Files, Lack, Renewal, Unedited, renew},
+    edit::{Files, Lack, Renewal, other_base, renew},
     failure::{Failure, Kind},
     name::ContainerName,
     project::DOCKERFILE,
     sources::{ENVIRONMENT, PYPROJECT, REQUIREMENTS, Texts},
 };
 use ds01_host::{
+    Host,
     engine::Image,
     projects::Project,
     text_file::{TextFile, replace_all},
 };
+
+use crate::base::begin;
 
 pub(crate) fn files(project: &Project) -> Result<Files, Failure> {
     Ok(Files {
@@ -21,29 +24,38 @@ pub(crate) fn files(project: &Project) -> Result<Files, Failure> {
     })
 }
 
-/// Writes the Dockerfile anew, if it repeats what other files list no more and nobody has edited it.
+/// Writes the Dockerfile anew, if it repeats what other files say no more and nobody has edited it.
 /// Whoever did is told what it lacks.
 ///
 /// # Errors
 ///
-/// If a file cannot be read or written.
-pub(crate) fn refresh(ui: &mut Ui, project: &Project) -> Result<(), Failure> {
+/// If a file cannot be read or written; status 3 for a framework that the host has no image of.
+pub(crate) fn refresh(host: &Host, ui: &mut Ui, project: &Project) -> Result<(), Failure> {
     if project.dockerfile()?.is_none() {
         return Ok(());
     }
     let before = files(project)?;
-    let (after, renewal) = renewed(project, &before)?;
+    let (after, renewal) = renewed(host, ui, project, &before)?;
     save(project, before, &after)?;
     tell(ui, &renewal);
-    for lack in &renewal.lacks {
-        ui.warn(lacking(&project.name, lack));
+    for lacking in lacking(&project.name, &renewal, |_| true) {
+        ui.warn(lacking);
     }
     Ok(())
 }
 
 /// Files with the Dockerfile that is to be built.
-pub(crate) fn renewed(project: &Project, files: &Files) -> Result<(Files, Renewal), Unedited> {
-    let renewal = renew(files, &project.name)?;
+pub(crate) fn renewed(
+    host: &Host,
+    ui: &mut Ui,
+    project: &Project,
+    files: &Files,
+) -> Result<(Files, Renewal), Failure> {
+    let base = match other_base(files, &project.name)? {
+        Some(settings) => Some(begin(host, ui, None, &settings, false)?.image),
+        None => None,
+    };
+    let renewal = renew(files, &project.name, base.as_deref())?;
     let mut after = files.clone();
     if let Some(dockerfile) = &renewal.dockerfile {
         after.dockerfile.clone_from(dockerfile);
@@ -71,13 +83,13 @@ pub(crate) fn tell(ui: &mut Ui, renewal: &Renewal) {
 
 /// Says which files of a project its image does not know as they are now. The project's container,
 /// which is there or about to be, is in the way of another image.
-pub(crate) fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
+pub(crate) fn tell_stale(host: &Host, ui: &mut Ui, project: &Project, image: &Image) {
     let newer = project.newer_than(image);
     if newer.is_empty() {
         return;
     }
     // What is wrong with a file, the build says.
-    let renewal = files(project).and_then(|files| Ok(renew(&files, &project.name)?));
+    let renewal = files(project).and_then(|files| Ok(renewed(host, ui, project, &files)?.1));
     let takes_in = |file: &&str| renewal.as_ref().is_ok_and(|renewal| renewal.takes_in(file));
     let name = &project.name;
     let taken: Vec<_> = newer.iter().copied().filter(takes_in).collect();
@@ -93,9 +105,8 @@ pub(crate) fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
     }
     match renewal {
         Ok(renewal) => {
-            let is_new = |lack: &&Lack| newer.contains(&lack.file);
-            for lack in renewal.lacks.iter().filter(is_new) {
-                ui.note(lacking(name, lack));
+            for lacking in lacking(name, &renewal, |file| newer.contains(&file)) {
+                ui.note(lacking);
             }
         }
         Err(failure) => ui.warn(format_args!(
@@ -105,8 +116,23 @@ pub(crate) fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
     }
 }
 
-/// What a Dockerfile that somebody edited lacks of another file, and the command that takes it in.
-fn lacking(name: &ContainerName, lack: &Lack) -> String {
+/// What a Dockerfile that somebody edited lacks of other files, and the commands that take it in.
+fn lacking(name: &ContainerName, renewal: &Renewal, of: impl Fn(&str) -> bool) -> Vec<String> {
+    let lacks = renewal.lacks.iter().filter(|lack| of(lack.file));
+    let base = renewal.ignored_base.iter().filter(|_| of(PYPROJECT));
+    let base = base.map(|said| {
+        format!(
+            "the Dockerfile was edited, and begins from another image than {PYPROJECT} says, which has {said}: image-update {name} --edit"
+        )
+    });
+    lacks
+        .map(|lack| lacking_of(name, lack))
+        .chain(base)
+        .collect()
+}
+
+/// What it lacks of one.
+fn lacking_of(name: &ContainerName, lack: &Lack) -> String {
     let Lack {
         file,
         add,

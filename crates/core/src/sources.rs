@@ -47,6 +47,18 @@ pub struct Settings {
     pub gpus: Option<u32>,
 }
 
+impl Settings {
+    /// What it says of the image to begin from, on one line: `base-image = "pytorch:2.8"`. A
+    /// framework alone leaves to the host which of its images that is.
+    pub fn base(&self) -> Option<String> {
+        match (&self.base_image, &self.framework) {
+            (Some(image), _) => Some(format!("base-image = {image:?}")),
+            (None, Some(framework)) => Some(format!("framework = {framework:?}")),
+            (None, None) => None,
+        }
+    }
+}
+
 /// Why a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file} is wrong: {reason}")]

@@ -12,7 +12,7 @@ use crate::{
     dockerfile::Stages,
     name::ContainerName,
     project::DOCKERFILE,
-    recipe::{Recipe, Source},
+    recipe::{Recipe, Source, said_then},
     requirements::required,
     sources::{self, ENVIRONMENT, PYPROJECT, REQUIREMENTS, Settings, with_requirements},
 };
@@ -26,6 +26,8 @@ pub struct Renewal {
     pub renewed: Vec<(&'static str, Vec<String>)>,
     /// What a Dockerfile that people edited does not have.
     pub lacks: Vec<Lack>,
+    /// What [`PYPROJECT`] says of the image to begin from, and such a Dockerfile does not follow.
+    pub ignored_base: Option<String>,
     /// Files that it copies: they are as they are then.
     copied: Vec<&'static str>,
 }
@@ -53,19 +55,42 @@ impl Renewal {
     }
 }
 
-/// What building a project takes in.
+/// What the project's files say by now, if a Dockerfile that nobody edited begins from an image that
+/// was chosen when they said something else of that, or nothing.
+///
+/// # Errors
+///
+/// [`Unedited`] if they cannot be read.
+pub fn other_base(files: &Files, name: &ContainerName) -> Result<Option<Settings>, Unedited> {
+    let text = &files.dockerfile;
+    let own = Own::of(text).ok();
+    let Some(begins) = own.and_then(|own| Begins::of_ours(text, &own, name)) else {
+        return Ok(None);
+    };
+    let (settings, _) = sources::read(&files.texts)?;
+    let differs = match (begins.said, &settings.base_image) {
+        (Some(then), _) => settings.base().is_some_and(|now| now != then),
+        (None, Some(image)) => image != begins.image,
+        // Which image a framework was, nobody wrote down.
+        (None, None) => false,
+    };
+    Ok(differs.then_some(settings))
+}
+
+/// What building a project takes in. `base` is the image to begin from, where [`other_base`] asks for
+/// one.
 ///
 /// # Errors
 ///
 /// [`Unedited`] for a file that the Dockerfile repeats and that cannot be read.
-pub fn renew(files: &Files, name: &ContainerName) -> Result<Renewal, Unedited> {
+pub fn renew(files: &Files, name: &ContainerName, base: Option<&str>) -> Result<Renewal, Unedited> {
     let text = &files.dockerfile;
     let stages = Stages::of(text);
     let Ok(own) = Own::of(text) else {
         return Ok(Renewal::default());
     };
     let repeats = |file| own.list(Which::Of(file)).is_some();
-    let ours = base_of_ours(text, &own, name);
+    let ours = Begins::of_ours(text, &own, name);
     let mut renewal = Renewal {
         copied: [REQUIREMENTS, PYPROJECT, ENVIRONMENT]
             .into_iter()
@@ -88,10 +113,15 @@ pub fn renew(files: &Files, name: &ContainerName) -> Result<Renewal, Unedited> {
     // What the Dockerfile has alone, somebody may have written there.
     let alone = |lack: &Lack| !lack.remove.is_empty();
     match ours.filter(|_| !lacks.iter().any(alone)) {
-        Some(base) => {
+        Some(begins) => {
             let apt = apt_of(&own, &settings);
+            let (image, said) = match base {
+                Some(image) => (image, settings.base()),
+                None => (begins.image, begins.said.map(String::from)),
+            };
             let recipe = Recipe {
-                base: base.into(),
+                base: image.into(),
+                said,
                 apt: apt.clone(),
                 sources: with_requirements(sources),
             };
@@ -102,6 +132,7 @@ pub fn renew(files: &Files, name: &ContainerName) -> Result<Renewal, Unedited> {
             for lack in lacks {
                 let mut new = lack.add;
                 if lack.file == PYPROJECT {
+                    new.extend(base.and(settings.base()));
                     new.extend(apt.iter().filter(|one| !has_apt(&own, one)).cloned());
                 }
                 if !new.is_empty() || lack.options {
@@ -111,6 +142,7 @@ pub fn renew(files: &Files, name: &ContainerName) -> Result<Renewal, Unedited> {
             renewal.dockerfile = Some(anew);
         }
         None => {
+            renewal.ignored_base = ignored_base(&stages, text, &settings);
             renewal.lacks = lacks;
             let differs = |lack: &Lack| !lack.add.is_empty() || alone(lack) || lack.options;
             renewal.lacks.retain(differs);
@@ -163,26 +195,63 @@ fn apt_of(own: &Own, settings: &Settings) -> Vec<String> {
     all
 }
 
-/// The image that a Dockerfile begins from which nobody edited: it is what
-/// [`Recipe::dockerfile`] writes of what it has, but for the block of Debian's packages.
-fn base_of_ours<'a>(text: &'a str, own: &Own, name: &ContainerName) -> Option<&'a str> {
-    if own.list(Which::BlockPip).is_some_and(|pip| !pip.is_empty()) {
-        return None;
+/// What a Dockerfile begins from.
+struct Begins<'a> {
+    image: &'a str,
+    /// What [`PYPROJECT`] said when it was chosen.
+    said: Option<&'a str>,
+}
+
+impl<'a> Begins<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let mut lines = text.lines().skip(1);
+        let mut line = lines.next()?;
+        let said = said_then(line);
+        if said.is_some() {
+            line = lines.next()?;
+        }
+        let image = line.strip_prefix("FROM ")?;
+        Some(Self { image, said })
     }
-    let base = text.lines().nth(1)?.strip_prefix("FROM ")?;
-    let text = own.without_block(text);
-    let sources = [ENVIRONMENT, PYPROJECT, REQUIREMENTS].into_iter();
-    let sources = sources.filter_map(|file| {
-        let list = own.list(Which::Of(file));
-        Source::of(&text, file, list.map(<[_]>::to_vec))
-    });
-    let recipe = Recipe {
-        base: base.into(),
-        apt: own.list(Which::Apt).unwrap_or_default().to_vec(),
-        sources: sources.collect(),
+
+    /// That of one that nobody edited: it is what [`Recipe::dockerfile`] writes of what it has, but
+    /// for the block of Debian's packages.
+    fn of_ours(text: &'a str, own: &Own, name: &ContainerName) -> Option<Self> {
+        if own.list(Which::BlockPip).is_some_and(|pip| !pip.is_empty()) {
+            return None;
+        }
+        let begins = Self::of(text)?;
+        let text = own.without_block(text);
+        let sources = [ENVIRONMENT, PYPROJECT, REQUIREMENTS].into_iter();
+        let sources = sources.filter_map(|file| {
+            let list = own.list(Which::Of(file));
+            Source::of(&text, file, list.map(<[_]>::to_vec))
+        });
+        let recipe = Recipe {
+            base: begins.image.into(),
+            said: begins.said.map(String::from),
+            apt: own.list(Which::Apt).unwrap_or_default().to_vec(),
+            sources: sources.collect(),
+        };
+        let has_requirements = recipe.sources.last()?.file == REQUIREMENTS;
+        (has_requirements && recipe.dockerfile(name).ok()? == text).then_some(begins)
+    }
+}
+
+/// What the settings say of the image to begin from, if a Dockerfile neither names that nor was made
+/// when they said the same.
+fn ignored_base(stages: &Stages, text: &str, settings: &Settings) -> Option<String> {
+    let said = settings.base()?;
+    let names = |image: &String| {
+        let mut froms = stages.said.iter().filter(|one| one.word == "FROM");
+        froms.any(|from| from.rest.split_whitespace().any(|word| word == image))
     };
-    let has_requirements = recipe.sources.last()?.file == REQUIREMENTS;
-    (has_requirements && recipe.dockerfile(name).ok()? == text).then_some(base)
+    let ignores = match text.lines().find_map(said_then) {
+        Some(then) => then != said,
+        // Which image a framework was, nobody wrote down.
+        None => settings.base_image.is_some(),
+    };
+    (ignores && !settings.base_image.as_ref().is_some_and(names)).then_some(said)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ fn ours(texts: Texts, apt: &[&str]) -> Files {
     }
     let recipe = Recipe {
         base: "lab".into(),
+        said: None,
         apt: apt.iter().map(|name| name.to_string()).collect(),
         sources,
     };

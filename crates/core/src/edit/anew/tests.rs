@@ -13,6 +13,7 @@ fn made(texts: Texts) -> Files {
     let (settings, sources) = sources::read(&texts).unwrap();
     let recipe = Recipe {
         base: "lab:1".into(),
+        said: settings.base(),
         apt: settings.apt,
         sources: with_requirements(sources),
     };
@@ -56,13 +57,13 @@ fn a_dockerfile_that_nobody_edited_becomes_what_it_would_be_if_it_was_made_now()
     ];
     for texts in &all {
         let files = made(texts.clone());
-        let same = renew(&files, &thesis()).unwrap();
+        let same = renew(&files, &thesis(), None).unwrap();
         assert_eq!((same.dockerfile, same.lacks), (None, vec![]), "{files:?}");
         let edited = Files {
             dockerfile: format!("{}RUN id\n", files.dockerfile),
             texts: all[4].clone(),
         };
-        assert_eq!(renew(&edited, &thesis()).unwrap().dockerfile, None);
+        assert_eq!(renew(&edited, &thesis(), None).unwrap().dockerfile, None);
     }
     for (from, to) in [(0, 2), (2, 3), (3, 4), (0, 4), (0, 1), (0, 6), (5, 4)] {
         let before = made(all[from].clone()).dockerfile;
@@ -70,7 +71,7 @@ fn a_dockerfile_that_nobody_edited_becomes_what_it_would_be_if_it_was_made_now()
             dockerfile: before,
             texts: all[to].clone(),
         };
-        let renewal = renew(&files, &thesis()).unwrap();
+        let renewal = renew(&files, &thesis(), None).unwrap();
         if from == 5 {
             let lack = &renewal.lacks[0];
             assert!(lack.options, "options of pip's went: {lack:?}");
@@ -85,7 +86,7 @@ fn a_dockerfile_that_nobody_edited_becomes_what_it_would_be_if_it_was_made_now()
 fn what_a_dockerfile_has_alone_keeps_it_and_is_told() {
     let mut files = made(texts(&depends("'numpy', 'pandas'"), "", ""));
     files.texts.pyproject = Some(depends("'numpy>=2', 'einops'"));
-    let renewal = renew(&files, &thesis()).unwrap();
+    let renewal = renew(&files, &thesis(), None).unwrap();
     assert_eq!(renewal.dockerfile, None);
     let lack = Lack {
         file: PYPROJECT,
@@ -116,7 +117,7 @@ fn debians_packages_of_both_stay() {
     };
     files = edit(&files, &change).unwrap().0;
     files.texts.pyproject = Some("[tool.ds01]\napt = ['ffmpeg']\n".into());
-    let anew = renew(&files, &thesis()).unwrap().dockerfile.unwrap();
+    let anew = renew(&files, &thesis(), None).unwrap().dockerfile.unwrap();
     assert!(
         anew.contains("        tree \\\n        ffmpeg \\\n"),
         "{anew}"
@@ -130,7 +131,7 @@ fn a_file_is_taken_in_only_by_a_dockerfile_that_has_it() {
             dockerfile: dockerfile.into(),
             texts: texts(&depends("'numpy'"), "", "timm\n"),
         };
-        renew(&files, &thesis()).unwrap().takes_in(file)
+        renew(&files, &thesis(), None).unwrap().takes_in(file)
     };
     assert!(takes(
         "FROM x\nCOPY . /src\nRUN pip install /src\n",
@@ -149,7 +150,86 @@ fn a_file_is_taken_in_only_by_a_dockerfile_that_has_it() {
 fn a_file_that_nobody_reads_may_be_wrong() {
     let mut files = made(texts("", "", ""));
     files.texts.pyproject = Some("[project\n".into());
-    assert!(matches!(renew(&files, &thesis()), Err(Unedited::Wrong(_))));
+    assert!(matches!(
+        renew(&files, &thesis(), None),
+        Err(Unedited::Wrong(_))
+    ));
     files.dockerfile = "FROM x\n".into();
-    assert_eq!(renew(&files, &thesis()), Ok(Renewal::default()));
+    assert_eq!(renew(&files, &thesis(), None), Ok(Renewal::default()));
+}
+
+fn begins_from(image: &str) -> String {
+    format!("[tool.ds01]\nbase-image = '{image}'\n")
+}
+
+#[test]
+fn another_image_to_begin_from_is_taken_in_where_the_one_of_now_was_chosen_for_what_changed() {
+    let mut files = made(texts(&begins_from("lab"), "", "timm\n"));
+    let asked = |files: &Files| other_base(files, &thesis()).unwrap();
+    assert_eq!(asked(&files), None);
+    // Whoever names another in the Dockerfile itself keeps it,
+    files.dockerfile = files.dockerfile.replace("FROM lab:1", "FROM own:3");
+    assert_eq!(asked(&files), None);
+    assert_eq!(renew(&files, &thesis(), None).unwrap().dockerfile, None);
+    // until the files say something else.
+    for now in [
+        begins_from("lab:2"),
+        "[tool.ds01]\nframework = 'jax'\n".into(),
+    ] {
+        files.texts.pyproject = Some(now);
+        let settings = asked(&files).unwrap();
+        let renewal = renew(&files, &thesis(), Some("new:2")).unwrap();
+        let said = settings.base().unwrap();
+        assert_eq!(renewal.renewed, [(PYPROJECT, vec![said])]);
+        let renewed = Files {
+            dockerfile: renewal.dockerfile.unwrap(),
+            ..files.clone()
+        };
+        let expected = made(renewed.texts.clone()).dockerfile;
+        assert_eq!(renewed.dockerfile, expected.replace("lab:1", "new:2"));
+        assert_eq!(asked(&renewed), None);
+    }
+    // One for which nothing was said then follows what is said now.
+    let mut unsaid = made(texts("", "", ""));
+    assert_eq!(asked(&unsaid), None);
+    unsaid.texts.pyproject = Some(begins_from("lab:1"));
+    assert_eq!(asked(&unsaid), None);
+    unsaid.texts.pyproject = Some(begins_from("lab:2"));
+    assert!(asked(&unsaid).is_some());
+    // To say nothing is to ask for nothing else.
+    files.texts.pyproject = Some("[tool.ds01]\ngpus = 1\n".into());
+    assert_eq!(asked(&files), None);
+}
+
+#[test]
+fn an_edited_dockerfile_keeps_its_image_and_its_user_is_told_of_another() {
+    let ignored = |dockerfile: &str, pyproject: &str| {
+        let files = Files {
+            dockerfile: dockerfile.into(),
+            texts: texts(pyproject, "", ""),
+        };
+        assert_eq!(other_base(&files, &thesis()), Ok(None));
+        let renewal = renew(&files, &thesis(), None).unwrap();
+        assert_eq!(renewal.dockerfile, None);
+        renewal.ignored_base
+    };
+    let said = Some("base-image = \"lab\"".to_string());
+    let named = begins_from("lab");
+    assert_eq!(ignored("FROM x\n", &named), said);
+    assert_eq!(ignored("FROM lab\n", &named), None);
+    assert_eq!(
+        ignored("FROM --platform=x lab AS a\nFROM a\n", &named),
+        None
+    );
+    assert_eq!(
+        ignored("FROM x\n", "[tool.ds01]\nframework = 'jax'\n"),
+        None
+    );
+    let made = made(texts(&named, "", "")).dockerfile + "RUN id\n";
+    assert_eq!(ignored(&made, &named), None);
+    let other = begins_from("other");
+    assert_eq!(
+        ignored(&made, &other),
+        Some("base-image = \"other\"".into())
+    );
 }
