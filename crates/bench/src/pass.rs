@@ -51,7 +51,8 @@ pub(crate) fn measure() -> Result<()> {
     let config = std::env::var("DS01_CONFIG")?;
     let config = format!("--config={config}");
     let docker = format!("unix://{}", Config::load()?.engine.socket.display());
-    // The first pass asks the engine about each run; the others know them.
+    // The first passes ask the engine what GPUs each has, and about each run; the others know that.
+    run("ds01-holds", &[&config])?;
     run("ds01-idle", &[&config])?;
     let [pass, list] = medians(
         ROUNDS,

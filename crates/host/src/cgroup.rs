@@ -9,7 +9,7 @@ use std::{
 
 use ds01_core::{container::ContainerId, usage::Counters};
 
-use crate::clock;
+use crate::{clock, kernel_file};
 
 /// Where each kind of counter is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ struct Tree {
 impl Cgroups {
     /// Those of this host; none where they are not mounted.
     pub(crate) fn of_this_host() -> Self {
-        Self::mounted(&fs::read_to_string("/proc/self/mounts").unwrap_or_default())
+        Self::mounted(&kernel_file::read("/proc/self/mounts").unwrap_or_default())
     }
 
     fn mounted(mounts: &str) -> Self {
@@ -140,7 +140,7 @@ impl Cgroups {
 fn file(tree: &Option<Tree>, place: &Path, split: &str, unified: &str) -> Option<String> {
     let tree = tree.as_ref()?;
     let name = if tree.unified { unified } else { split };
-    fs::read_to_string(tree.mount.join(place).join(name)).ok()
+    kernel_file::read(tree.mount.join(place).join(name)).ok()
 }
 
 /// Where engines put a container, below the mount: by themselves, or by way of systemd.

@@ -13,6 +13,8 @@ use nix::{
     unistd::{Pid, SysconfVar, sysconf},
 };
 
+use crate::kernel_file;
+
 /// The time.
 pub fn now() -> Timestamp {
     SystemTime::now().into()
@@ -70,7 +72,7 @@ pub fn is_dead(process: &Process) -> bool {
 pub(crate) fn boot() -> Option<String> {
     static BOOT: OnceLock<Option<String>> = OnceLock::new();
     let read = || {
-        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let id = kernel_file::read("/proc/sys/kernel/random/boot_id").ok()?;
         let namespace = fs::metadata("/proc/self/ns/pid").ok()?.ino();
         Some(format!("{} {namespace}", id.trim()))
     };
@@ -93,7 +95,7 @@ pub(crate) fn began(stat: &str) -> Option<Uptime> {
 }
 
 fn stat(pid: u32) -> Option<Stat> {
-    parsed(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    parsed(&kernel_file::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
 /// Fields 3 and 22 of proc(5)'s stat, counted after the name, which may hold anything.

@@ -1,20 +1,23 @@
 //! The first process of a container, as proc(5) tells of it: nothing is run inside.
 
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::Read,
-    os::fd::OwnedFd,
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, fs::File, os::fd::OwnedFd, path::PathBuf, sync::LazyLock};
 
 use ds01_core::{container::ContainerId, time::Uptime};
 use nix::{
     fcntl::{AtFlags, OFlag, open, openat},
-    sys::stat::{FileStat, Mode, fstatat, stat},
+    sys::stat::{Mode, fstatat, stat},
 };
 
-use crate::clock;
+use crate::{clock, kernel_file};
+
+/// The networks of the host, by device and inode. A service may have one of its own, and may not be
+/// shown the first process's.
+static HOSTS: LazyLock<Vec<(u64, u64)>> = LazyLock::new(|| {
+    let all = ["/proc/1/ns/net", "/proc/self/ns/net"].into_iter();
+    let all = all.filter_map(|path| stat(path).ok());
+    all.map(|network| (network.st_dev, network.st_ino))
+        .collect()
+});
 
 /// A process that was in a container when it was opened. What is read of it is of that one, and
 /// of none that has its number later.
@@ -39,12 +42,7 @@ impl FirstProcess {
     /// traffic is anybody's.
     pub(crate) fn network_bytes(&self) -> Option<u64> {
         let own = fstatat(&self.0, "ns/net", AtFlags::empty()).ok()?;
-        // A service may have a network of its own, and may not be shown the first process's.
-        let hosts = ["/proc/1/ns/net", "/proc/self/ns/net"];
-        let same =
-            |network: &FileStat| (network.st_dev, network.st_ino) == (own.st_dev, own.st_ino);
-        let of_host = hosts.iter().filter_map(|path| stat(*path).ok());
-        match of_host.into_iter().any(|network| same(&network)) {
+        match HOSTS.contains(&(own.st_dev, own.st_ino)) {
             true => None,
             false => traffic(&self.text("net/dev")?),
         }
@@ -52,23 +50,20 @@ impl FirstProcess {
 
     fn text(&self, name: &str) -> Option<String> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let mut file = File::from(openat(&self.0, name, flags, Mode::empty()).ok()?);
-        let mut text = String::new();
-
-        file.read_to_string(&mut text).ok()?;
-        Some(text)
+        let file = openat(&self.0, name, flags, Mode::empty()).ok()?;
+        kernel_file::text(File::from(file)).ok()
     }
 }
 
 /// Whether a process is in a container; `None` if it is not there to be asked.
 pub(crate) fn is_inside(pid: u32, id: &ContainerId) -> Option<bool> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let text = kernel_file::read(format!("/proc/{pid}/cgroup")).ok()?;
     Some(is_in(&text, id))
 }
 
 /// Whether a process is in one of these containers; `None` if it is not there to be asked.
 pub(crate) fn is_inside_any(pid: u32, ids: &BTreeSet<&ContainerId>) -> Option<bool> {
-    let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let text = kernel_file::read(format!("/proc/{pid}/cgroup")).ok()?;
     let is_id = |name: &str| ids.contains(&ContainerId(name.into()));
     let scope = |name: &str| Some(is_id(name.strip_prefix("docker-")?.strip_suffix(".scope")?));
     let is_one = |name: &str| is_id(name) || scope(name) == Some(true);
@@ -77,14 +72,14 @@ pub(crate) fn is_inside_any(pid: u32, ids: &BTreeSet<&ContainerId>) -> Option<bo
 
 /// Whose a process is; `None` if it is not there.
 pub(crate) fn uid_of(pid: u32) -> Option<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let text = kernel_file::read(format!("/proc/{pid}/status")).ok()?;
     let uids = text.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     uids.split_whitespace().next()?.parse().ok()
 }
 
 /// What a process is called; `None` if it is not there.
 pub(crate) fn name_of(pid: u32) -> Option<String> {
-    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = std::fs::read(format!("/proc/{pid}/comm")).ok()?;
     Some(String::from_utf8_lossy(&name).trim_end().into())
 }
 

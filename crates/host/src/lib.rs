@@ -23,6 +23,7 @@ mod first_process;
 mod found;
 mod gateway;
 mod http;
+mod kernel_file;
 pub mod ledger_file;
 pub mod limits_files;
 pub mod line_watch;
