@@ -1,18 +1,18 @@
 //! The engine's socket, which only the keeper has.
 
-use std::{future::Future, io, path::PathBuf, time::Duration};
+use std::{future::Future, io, time::Duration};
 
 use ds01_core::failure::{Failure, Kind};
 use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 
-use crate::http::{self, Said};
+use crate::http::{Connections, Said};
 
 /// The engine.
 #[derive(Debug)]
 pub(crate) struct Engine {
-    pub(crate) socket: PathBuf,
+    pub(crate) connections: Connections,
     pub(crate) limit: Duration,
 }
 
@@ -63,7 +63,7 @@ impl Engine {
         path: &str,
         body: Option<String>,
     ) -> Result<Said, Failure> {
-        let call = http::ask(&self.socket, method, path, body);
+        let call = self.connections.ask(method, path, body);
         let call = async { call.await.map_err(|error| self.unreachable(error)) };
         self.within(call).await
     }
@@ -75,7 +75,7 @@ impl Engine {
     /// If the engine cannot be reached.
     pub(crate) async fn begin(&self, head: impl AsRef<[u8]>) -> Result<UnixStream, Failure> {
         let call = async {
-            let mut stream = UnixStream::connect(&self.socket).await?;
+            let mut stream = UnixStream::connect(self.connections.socket()).await?;
             stream.write_all(head.as_ref()).await?;
             Ok(stream)
         };

@@ -1,13 +1,16 @@
 //! Clients that are gone, and not only silent.
 
-use std::{io, os::fd::AsFd};
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
 
-use tokio::{io::Interest, net::UnixStream};
+use tokio::io::Interest;
 
 use crate::parser::watched;
 
 /// Another look at a client's socket, while something else reads and writes it.
-pub(crate) struct Hangup(UnixStream);
+pub(crate) struct Hangup(OwnedFd);
 
 impl Hangup {
     /// That of `client`: its own socket, or what stands for it.
@@ -15,20 +18,24 @@ impl Hangup {
     /// # Errors
     ///
     /// If the process has no descriptors left.
-    pub(crate) fn of(client: &UnixStream) -> io::Result<Self> {
-        watched(client.as_fd().try_clone_to_owned()?).map(Self)
+    pub(crate) fn of(client: impl AsFd) -> io::Result<Self> {
+        client.as_fd().try_clone_to_owned().map(Self)
     }
 
     /// Waits until the client has closed its end, or died: one that has only said all that it has
-    /// to say still listens.
+    /// to say still listens. Most are never waited for, so that it is watched from here on.
     pub(crate) async fn wait(&self) {
-        while let Ok(ready) = self.0.ready(Interest::WRITABLE).await {
+        // Without a descriptor left for that, it is as good as gone.
+        let Ok(client) = self.0.try_clone().and_then(watched) else {
+            return;
+        };
+        while let Ok(ready) = client.ready(Interest::WRITABLE).await {
             if ready.is_write_closed() {
                 return;
             }
             // Until the kernel tells something new: it is taken for full.
             let full: io::Result<()> = Err(io::ErrorKind::WouldBlock.into());
-            let _ = self.0.try_io(Interest::WRITABLE, || full);
+            let _ = client.try_io(Interest::WRITABLE, || full);
         }
     }
 }
@@ -37,7 +44,7 @@ impl Hangup {
 mod tests {
     use std::time::Duration;
 
-    use tokio::{io::AsyncWriteExt, time::timeout};
+    use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 
     use super::*;
 

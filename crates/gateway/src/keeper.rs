@@ -5,7 +5,10 @@ use std::{
     fs, io,
     os::{
         fd::AsRawFd,
-        unix::fs::{DirBuilderExt, PermissionsExt},
+        unix::{
+            fs::{DirBuilderExt, PermissionsExt},
+            net::UnixListener,
+        },
     },
     path::{Path, PathBuf},
     process::Stdio,
@@ -27,8 +30,8 @@ use nix::{
     unistd::geteuid,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{UnixListener, UnixStream},
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    net::UnixStream,
     process::Command,
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -40,6 +43,7 @@ use crate::{
     aside::Aside,
     channel, decide,
     engine::Engine,
+    http::Connections,
     line::Line,
     listen,
     operate::Operations,
@@ -85,6 +89,9 @@ const BUSY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: applicatio
 const NOBODY: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\
     Connection: close\r\nContent-Length: 63\r\n\r\n\
     {\"message\":\"your uid has no login on this host: ask an admin\"}\n";
+
+/// A client's connection, or the channel for it: not watched by this process.
+type Client = std::os::unix::net::UnixStream;
 
 /// The processes that parse.
 type Workers = HashMap<Who, Arc<UnixStream>>;
@@ -190,7 +197,7 @@ impl Gateway {
     pub(crate) fn new(config: Config, operations: Operations, empty: PathBuf) -> Self {
         Self {
             engine: Engine {
-                socket: config.engine.socket.clone(),
+                connections: Connections::to(config.engine.socket.clone()),
                 limit: config.engine.timeout(),
             },
             records: Records::new(&config.paths.state),
@@ -212,11 +219,8 @@ impl Gateway {
         }
     }
 
-    async fn run(
-        self: Arc<Self>,
-        listeners: Vec<std::os::unix::net::UnixListener>,
-    ) -> io::Result<()> {
-        let listeners = listeners.into_iter().map(UnixListener::from_std);
+    async fn run(self: Arc<Self>, listeners: Vec<UnixListener>) -> io::Result<()> {
+        let listeners = listeners.into_iter().map(listen::watched);
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -224,7 +228,8 @@ impl Gateway {
             let gateway = Arc::clone(&self);
             tokio::spawn(async move {
                 loop {
-                    match listener.accept().await {
+                    let accept = |listener: &UnixListener| listener.accept();
+                    match listener.async_io(Interest::READABLE, accept).await {
                         Ok((client, _)) => gateway.accept(client),
                         // Out of descriptors, of which the next to close has some.
                         Err(_) => drop(timeout(RETRY, gateway.closed.notified()).await),
@@ -254,13 +259,13 @@ impl Gateway {
         Ok(())
     }
 
-    fn accept(self: &Arc<Self>, client: UnixStream) {
+    fn accept(self: &Arc<Self>, client: Client) {
         if let Ok(peer) = peer(&client) {
             self.admit(client, peer);
         }
     }
 
-    fn admit(self: &Arc<Self>, mut client: UnixStream, peer: Peer) {
+    fn admit(self: &Arc<Self>, client: Client, peer: Peer) {
         // Root is asked for nowhere: whoever mends the name service is.
         let known = match peer.inside.is_some() || peer.uid == 0 {
             true => Some(true),
@@ -273,7 +278,7 @@ impl Gateway {
         };
         let mut who = counts_with(known, &peer, STRANGERS);
         if !self.count(&who) {
-            tokio::spawn(async move { client.write_all(BUSY).await });
+            tokio::spawn(tell(client, BUSY));
             return;
         }
         let gateway = Arc::clone(self);
@@ -281,14 +286,15 @@ impl Gateway {
             if known != Some(true) {
                 let known = counts_with(gateway.has_login(peer.uid).await, &peer, UNTOLD);
                 if !gateway.recount(&mut who, known) {
-                    let _ = client.write_all(BUSY).await;
+                    let _ = tell(client, BUSY).await;
                     return;
                 }
             }
             if who == NO_LOGIN {
-                let _ = client.write_all(NOBODY).await;
                 // Who finds it closed before they have asked does not read.
-                let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
+                if let Ok(mut client) = tell(client, NOBODY).await {
+                    let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
+                }
             } else {
                 // What cannot be handed over is closed, which the client sees.
                 let _ = gateway.connection(client, peer, &who).await;
@@ -298,23 +304,18 @@ impl Gateway {
     }
 
     /// Hands a connection to the parser of those with whom it counts, and answers what that asks.
-    async fn connection(
-        self: &Arc<Self>,
-        client: UnixStream,
-        peer: Peer,
-        who: &Who,
-    ) -> io::Result<()> {
-        let (ours, theirs) = UnixStream::pair()?;
+    async fn connection(self: &Arc<Self>, client: Client, peer: Peer, who: &Who) -> io::Result<()> {
+        let (ours, theirs) = Client::pair()?;
         self.hand_over(who.clone(), &client, &theirs).await?;
         drop((client, theirs));
-        decide::serve(self, &peer, ours).await
+        decide::serve(self, &peer, watched(ours.into())?).await
     }
 
     async fn hand_over(
         self: &Arc<Self>,
         who: Who,
-        client: &UnixStream,
-        channel: &UnixStream,
+        client: &Client,
+        channel: &Client,
     ) -> io::Result<()> {
         let both = [client.as_raw_fd(), channel.as_raw_fd()];
         // Never locked while one is waited for: the others belong to others.
@@ -368,6 +369,13 @@ impl Gateway {
             .spawn()?;
         watched(ours)
     }
+}
+
+/// Tells a client something in place of an answer.
+async fn tell(client: Client, what: &[u8]) -> io::Result<UnixStream> {
+    let mut client = watched(client.into())?;
+    client.write_all(what).await?;
+    Ok(client)
 }
 
 #[cfg(test)]

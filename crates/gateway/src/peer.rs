@@ -4,8 +4,9 @@ use std::{
     fs, io,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd},
-        unix::fs::MetadataExt,
+        unix::{fs::MetadataExt, net::UnixStream},
     },
+    sync::OnceLock,
 };
 
 use ds01_core::{container::ContainerId, ledger::Process};
@@ -14,7 +15,6 @@ use nix::{
     libc,
     sys::socket::{getsockopt, sockopt::PeerCredentials},
 };
-use tokio::net::UnixStream;
 
 use crate::keeper::Who;
 
@@ -61,7 +61,7 @@ pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
     let pid = credentials.pid();
     let process = process(client)?;
     let theirs = namespace(&pid.to_string())?;
-    let inside = match theirs == namespace("self")? {
+    let inside = match theirs == own_namespace()? {
         true => None,
         false => Some(Inside {
             container: container(pid).ok_or(io::ErrorKind::PermissionDenied)?,
@@ -84,6 +84,15 @@ pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
 /// The inode of a process's namespace of processes.
 pub(crate) fn namespace(pid: &str) -> io::Result<u64> {
     Ok(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino())
+}
+
+/// That of this process, which does not change.
+fn own_namespace() -> io::Result<u64> {
+    static OWN: OnceLock<u64> = OnceLock::new();
+    match OWN.get() {
+        Some(own) => Ok(*own),
+        None => namespace("self").map(|own| *OWN.get_or_init(|| own)),
+    }
 }
 
 /// The process that connected, by a descriptor that stays its own; `None` on a kernel before 6.5.

@@ -45,7 +45,7 @@ impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         let is = file.metadata().ok()?;
-        let mut head = String::new();
+        let mut head = String::with_capacity(2 * HEAD as usize);
         file.take(HEAD).read_to_string(&mut head).ok()?;
         Some(Self {
             file: (is.dev(), is.ino(), is.ctime(), is.ctime_nsec()),

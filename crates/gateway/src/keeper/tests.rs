@@ -27,7 +27,7 @@ fn who_has_no_login_is_in_nobodys_way() {
         let gateway = Gateway::new(config, none, PathBuf::from("/nonexistent"));
         let gateway = Arc::new(gateway);
         let connect = |uid| {
-            let (client, end) = UnixStream::pair().unwrap();
+            let (client, end) = Client::pair().unwrap();
             let peer = Peer {
                 uid,
                 gid: uid,
@@ -35,7 +35,7 @@ fn who_has_no_login_is_in_nobodys_way() {
                 inside: None,
             };
             gateway.admit(end, peer);
-            client
+            watched(client.into()).unwrap()
         };
         // They say nothing.
         let mut silent: Vec<_> = (0..PER_USER).map(|_| connect(300_000)).collect();
