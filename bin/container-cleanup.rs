@@ -27,7 +27,7 @@ use ds01_host::{
     example = "{command_name} --older-than=2d --dry-run",
     example = "{command_name} --all --force",
     note = "The columns are NAME STATUS SINCE SIZE GPU HELD: when it stopped or was made, what it fills of the disk beyond its image, the devices that are kept for it, and how long still. What is lost are files outside /workspace.",
-    note = "With --system, for root and cron: those of all users that were kept for container_hold_after_stop_h after they stopped, or created_container_timeout_m without a start, as resource-limits.yaml has it; none that still holds GPUs after a stop. Time before the last boot does not count: the clock may have been wrong. Their owners are told. One that fails does not keep the others. Two at once do no harm.",
+    note = "With --system, for root and cron: those of all users that were kept for container_hold_after_stop_h after they stopped, or created_container_timeout_m without a start, as resource-limits.yaml has it; none that still holds GPUs after a stop. Time for which the host was off does not count: its clock may have been wrong. Their owners are told. One that fails does not keep the others. Two at once do no harm.",
     error_code(1, "one could not be removed, or you thought better of it"),
     error_code(4, "one was used meanwhile, and stays"),
     error_code(7, "--system is for root")
@@ -59,6 +59,16 @@ impl Command for Args {
         &[concepts::CONTAINER, concepts::WORKSPACE, concepts::STATES];
     const SEE_ALSO: &'static [&'static str] =
         &["container-remove", "container-list", "check-limits"];
+    const FILES: &'static [(&'static str, &'static str)] = &[
+        (
+            "/etc/ds01/resource-limits.yaml",
+            "container_hold_after_stop_h and created_container_timeout_m",
+        ),
+        (
+            "/var/lib/ds01/at-rest.json",
+            "for how long --system has seen each at rest",
+        ),
+    ];
 }
 
 fn main() -> ExitCode {

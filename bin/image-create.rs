@@ -22,7 +22,7 @@ use ds01_core::{
     example = "{command_name} thesis",
     example = "{command_name} thesis --framework=pytorch --type=cv",
     example = "{command_name} thesis -f jax -p 'numpy>=1.26 einops' --no-build",
-    note = "A Dockerfile that is there is built as it is. What would make another (-f, --image, -t, -p, -s, -r) asks first, or needs --force; the one of now is kept as Dockerfile.old.",
+    note = "A Dockerfile that is there is built as it is, once it has what the project's files say by now: see image-update. What would make another (-f, --image, -t, -p, -s, -r) asks first, or needs --force; the one of now is kept as Dockerfile.old.",
     note = "A framework is looked up in the host's catalogue: the newest image, or the newest of the version that you name, which the GPUs and the driver of this host support. Without either the image is what pyproject.toml says in [tool.ds01]; else the host's default; else the newest with PyTorch.",
     note = "Packages of --type, --packages and --requirements are added to requirements.txt, which the new Dockerfile installs; those that pyproject.toml and environment.yml list are installed too.",
     note = "The image is ds01-<uid>/<project>:latest. If the build fails or is interrupted, the one of before stays; what the build printed is in ~/.cache/ds01/<project>.build.log.",

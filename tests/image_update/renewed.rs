@@ -94,8 +94,9 @@ fn a_rebuild_begins_from_the_image_that_the_project_names_by_now() {
     let rebuilt = host.run(UPDATE, &["thesis", "--rebuild"]);
     assert_eq!(
         told(&rebuilt),
-        "image-update: warning: the Dockerfile was edited, and begins from another image than \
-         pyproject.toml says, which has base-image = \"pytorch:7\": image-update thesis --edit\n"
+        "image-update: warning: the Dockerfile begins from another image than pyproject.toml says, \
+         which has base-image = \"pytorch:7\": name the same in both, here with image-update thesis \
+         --edit\n"
     );
     rebuilt.ok();
     assert_eq!(read(&host, "Dockerfile"), mine);

@@ -70,6 +70,19 @@ pub(crate) fn begin(
     }
 }
 
+/// The image that a project's files name by now.
+///
+/// # Errors
+///
+/// As [`begin`]; and if the engine does not answer: what is written into a Dockerfile then, no later
+/// build would look up again.
+pub(crate) fn now_named(host: &Host, ui: &mut Ui, settings: &Settings) -> Result<String, Failure> {
+    if let Some(image) = &settings.base_image {
+        host.find_image(image_name(image)?)?;
+    }
+    Ok(begin(host, ui, None, settings, false)?.image)
+}
+
 /// The image that is called so: one that this host has, or else the catalogue, or else whatever
 /// registry the engine asks.
 fn named(host: &Host, ui: &mut Ui, name: &str, settings: &Settings) -> Result<Begun, Failure> {

@@ -195,9 +195,10 @@ fn write(
     apt.extend(asked.apt.iter().cloned());
     let mut known = std::collections::BTreeSet::new();
     apt.retain(|package| known.insert(package.clone()));
+    let base = begin(host, ui, asked.base.as_ref(), &settings, asks)?.image;
     let recipe = Recipe {
-        base: begin(host, ui, asked.base.as_ref(), &settings, asks)?.image,
-        said: settings.base(),
+        choice: settings.choice(&base),
+        base,
         apt,
         sources: with_requirements(sources),
     };

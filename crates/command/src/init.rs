@@ -90,14 +90,14 @@ pub fn init(host: &Host, ui: &mut Ui, asked: Init) -> Result<ContainerName, Fail
     let git = git && (!asks || ui.offer("Keep its code in a git repository?")?);
     let recipe = base.as_ref().ok().map(|base| Recipe {
         base: base.clone(),
-        said: match has(PYPROJECT) {
-            true => settings.base(),
+        choice: match has(PYPROJECT) {
+            true => settings.choice(base),
             // It is made, and names the image.
             false => Settings {
                 base_image: Some(base.clone()),
                 ..Settings::default()
             }
-            .base(),
+            .choice(base),
         },
         apt: match settings == Settings::default() {
             true => topic.apt(),

@@ -51,7 +51,7 @@ pub fn launch(
     // Before anything is built: it may be wrong.
     let gpus = project.settings()?.gpus.unwrap_or(1);
     match host.image_of(&name)? {
-        Some(image) if !rebuild => tell_stale(host, ui, &project, &image),
+        Some(image) if !rebuild => tell_stale(ui, &project, &image),
         found if project.dockerfile()?.is_none() => {
             default_image = found.is_none() && !rebuild;
             if !default_image {
@@ -120,7 +120,7 @@ fn again(
             return shell(host, ui, name, &runs, open);
         }
     } else if let Some(image) = host.image_of(name)? {
-        tell_stale(host, ui, project, &image);
+        tell_stale(ui, project, &image);
     }
     ui.explain("the container exists: it is started, as docker start does, unless it runs");
     let short = ContainerArg {

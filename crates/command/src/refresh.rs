@@ -2,7 +2,7 @@
 
 use ds01_cli::Ui;
 use ds01_core::{
-    edit::{Files, Lack, Renewal, other_base, renew},
+    edit::{Files, Lack, Renewal, renew},
     failure::{Failure, Kind},
     name::ContainerName,
     project::DOCKERFILE,
@@ -15,7 +15,7 @@ use ds01_host::{
     text_file::{TextFile, replace_all},
 };
 
-use crate::base::begin;
+use crate::base::now_named;
 
 pub(crate) fn files(project: &Project) -> Result<Files, Failure> {
     Ok(Files {
@@ -51,11 +51,11 @@ pub(crate) fn renewed(
     project: &Project,
     files: &Files,
 ) -> Result<(Files, Renewal), Failure> {
-    let base = match other_base(files, &project.name)? {
-        Some(settings) => Some(begin(host, ui, None, &settings, false)?.image),
-        None => None,
-    };
-    let renewal = renew(files, &project.name, base.as_deref())?;
+    let mut renewal = renew(files, &project.name, None)?;
+    if let Some(settings) = &renewal.other_base {
+        let image = now_named(host, ui, settings)?;
+        renewal = renew(files, &project.name, Some(&image))?;
+    }
     let mut after = files.clone();
     if let Some(dockerfile) = &renewal.dockerfile {
         after.dockerfile.clone_from(dockerfile);
@@ -83,13 +83,13 @@ pub(crate) fn tell(ui: &mut Ui, renewal: &Renewal) {
 
 /// Says which files of a project its image does not know as they are now. The project's container,
 /// which is there or about to be, is in the way of another image.
-pub(crate) fn tell_stale(host: &Host, ui: &mut Ui, project: &Project, image: &Image) {
+pub(crate) fn tell_stale(ui: &mut Ui, project: &Project, image: &Image) {
     let newer = project.newer_than(image);
     if newer.is_empty() {
         return;
     }
     // What is wrong with a file, the build says.
-    let renewal = files(project).and_then(|files| Ok(renewed(host, ui, project, &files)?.1));
+    let renewal = files(project).and_then(|files| Ok(renew(&files, &project.name, None)?));
     let takes_in = |file: &&str| renewal.as_ref().is_ok_and(|renewal| renewal.takes_in(file));
     let name = &project.name;
     let taken: Vec<_> = newer.iter().copied().filter(takes_in).collect();
@@ -116,13 +116,13 @@ pub(crate) fn tell_stale(host: &Host, ui: &mut Ui, project: &Project, image: &Im
     }
 }
 
-/// What a Dockerfile that somebody edited lacks of other files, and the commands that take it in.
+/// What a Dockerfile that somebody edited lacks of other files, and what takes it in.
 fn lacking(name: &ContainerName, renewal: &Renewal, of: impl Fn(&str) -> bool) -> Vec<String> {
     let lacks = renewal.lacks.iter().filter(|lack| of(lack.file));
     let base = renewal.ignored_base.iter().filter(|_| of(PYPROJECT));
     let base = base.map(|said| {
         format!(
-            "the Dockerfile was edited, and begins from another image than {PYPROJECT} says, which has {said}: image-update {name} --edit"
+            "the Dockerfile begins from another image than {PYPROJECT} says, which has {said}: name the same in both, here with image-update {name} --edit"
         )
     });
     lacks

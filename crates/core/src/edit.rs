@@ -21,7 +21,7 @@ use crate::{
     recipe::Unfit,
     sources::{ENVIRONMENT, PYPROJECT, REQUIREMENTS, Texts, Wrong},
 };
-pub use anew::{Lack, Renewal, other_base, renew};
+pub use anew::{Lack, Renewal, renew};
 use draft::Draft;
 pub use wanted::{NoPackage, Wanted, apt, wanted};
 

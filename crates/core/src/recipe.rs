@@ -13,14 +13,46 @@ use crate::{
 pub struct Recipe {
     /// The image that it begins from.
     pub base: String,
-    /// What `pyproject.toml` says of that as it is chosen ([`Settings::base`]).
-    ///
-    /// [`Settings::base`]: crate::sources::Settings::base
-    pub said: Option<String>,
+    /// How that was chosen, where `pyproject.toml` says something of it.
+    pub choice: Option<Choice>,
     /// Packages of Debian's.
     pub apt: Vec<String>,
     /// Where Python's packages are listed, in the order in which they are installed.
     pub sources: Vec<Source>,
+}
+
+/// The image that was chosen to begin from while `pyproject.toml` said something of that. By then it
+/// may be another: people edit a Dockerfile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The image.
+    pub image: String,
+    /// What the file said: [`Settings::base`](crate::sources::Settings::base).
+    pub said: String,
+}
+
+/// What stands between and after the two in the Dockerfile.
+const CHOSEN: [&str; 2] = [
+    " was chosen while pyproject.toml has ",
+    "; a build takes in another, unless this Dockerfile was edited.",
+];
+
+impl Choice {
+    /// A comment.
+    fn line(&self) -> String {
+        let ([between, after], Self { image, said }) = (CHOSEN, self);
+        format!("# {image}{between}{said}{after}\n")
+    }
+
+    /// That of a line.
+    pub(crate) fn of(line: &str) -> Option<Self> {
+        let [between, after] = CHOSEN;
+        let (image, said) = line.strip_prefix("# ")?.split_once(between)?;
+        Some(Self {
+            image: image.into(),
+            said: said.strip_suffix(after)?.into(),
+        })
+    }
 }
 
 /// A file that lists Python packages.
@@ -70,10 +102,10 @@ impl Recipe {
     /// [`Unfit`] for a name that could be more than a name there.
     pub fn dockerfile(&self, project: &ContainerName) -> Result<String, Unfit> {
         let base = image_name(&self.base)?;
-        let said = self.said.as_deref().map(chosen_while).unwrap_or_default();
+        let choice = self.choice.as_ref().map(Choice::line).unwrap_or_default();
         let mut text = format!(
             "# The image of {project}. After a change: project-launch {project} --rebuild\n\
-             {said}FROM {base}\n\n\
+             {choice}FROM {base}\n\n\
              # Whoever its containers run as, what follows is for everybody.\n\
              USER root\n\n\
              # So that pip installs beside Debian's own packages too, in the container as well.\n\
@@ -152,23 +184,6 @@ impl Source {
         };
         (is_read || list.is_some() || !source.left_out.is_empty()).then_some(source)
     }
-}
-
-/// Before and after what `pyproject.toml` said when the image to begin from was chosen.
-const CHOSEN: [&str; 2] = [
-    "# Chosen while pyproject.toml has ",
-    "; a build takes in another.",
-];
-
-fn chosen_while(said: &str) -> String {
-    let [before, after] = CHOSEN;
-    format!("{before}{said}{after}\n")
-}
-
-/// What `pyproject.toml` said when the image to begin from was chosen, by a line above it.
-pub(crate) fn said_then(line: &str) -> Option<&str> {
-    let [before, after] = CHOSEN;
-    line.strip_prefix(before)?.strip_suffix(after)
 }
 
 /// Before what is for somebody else's tool.
@@ -270,7 +285,7 @@ mod tests {
     fn recipe(sources: Vec<Source>) -> Recipe {
         Recipe {
             base: "pytorch:2.8".into(),
-            said: None,
+            choice: None,
             apt: Vec::new(),
             sources,
         }

@@ -7,7 +7,7 @@ use serde_yaml::Value;
 
 use crate::{
     failure::{Kind, UserError},
-    recipe::Source,
+    recipe::{Choice, Source},
 };
 
 /// The file with `[tool.ds01]`.
@@ -56,6 +56,14 @@ impl Settings {
             (None, Some(framework)) => Some(format!("framework = {framework:?}")),
             (None, None) => None,
         }
+    }
+
+    /// That `image` is chosen now.
+    pub fn choice(&self, image: &str) -> Option<Choice> {
+        self.base().map(|said| Choice {
+            image: image.into(),
+            said,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     os::fd::{AsFd, OwnedFd},
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::Interest;
 
 use crate::parser::watched;
@@ -25,6 +26,10 @@ impl Hangup {
     /// Waits until the client has closed its end, or died: one that has only said all that it has
     /// to say still listens. Most are never waited for, so that it is watched from here on.
     pub(crate) async fn wait(&self) {
+        // What the event loop is told of afterwards, it tells at its next turn.
+        if self.is_gone() {
+            return;
+        }
         // Without a descriptor left for that, it is as good as gone.
         let Ok(client) = self.0.try_clone().and_then(watched) else {
             return;
@@ -38,15 +43,31 @@ impl Hangup {
             let _ = client.try_io(Interest::WRITABLE, || full);
         }
     }
+
+    fn is_gone(&self) -> bool {
+        let gone = PollFlags::POLLHUP | PollFlags::POLLERR;
+        let mut client = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
+        poll(&mut client, PollTimeout::ZERO).is_ok()
+            && client[0].revents().is_none_or(|seen| seen.intersects(gone))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{
+        future::poll_fn,
+        pin::{Pin, pin},
+        task::Poll,
+        time::Duration,
+    };
 
     use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
 
     use super::*;
+
+    async fn poll_once(mut what: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
+        poll_fn(|context| Poll::Ready(what.as_mut().poll(context))).await
+    }
 
     #[test]
     fn who_has_only_said_all_is_not_gone() {
@@ -57,9 +78,13 @@ mod tests {
             end.shutdown().await.unwrap();
             let gone = timeout(Duration::from_millis(20), hangup.wait()).await;
             assert!(gone.is_err(), "it still listens");
+            let mut waiting = pin!(hangup.wait());
+            assert!(poll_once(waiting.as_mut()).await.is_pending());
             drop(end);
-            let gone = timeout(Duration::from_secs(60), hangup.wait()).await;
+            let gone = timeout(Duration::from_secs(60), waiting).await;
             gone.expect("it is gone");
+            // Who asks only now is told at once.
+            assert!(poll_once(pin!(hangup.wait())).await.is_ready());
         });
     }
 }

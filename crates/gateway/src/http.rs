@@ -8,8 +8,8 @@ use std::{
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Request,
-    body::Bytes,
+    Request, Response,
+    body::{Bytes, Incoming},
     client::conn::http1::SendRequest,
     header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap},
 };
@@ -70,19 +70,31 @@ impl Connections {
         // What changes something is asked once: whether an engine that goes away has heard it,
         // nobody knows.
         if method != "GET" || json.is_some() {
-            return said(&mut self.connect().await?, method, path, json, false).await;
+            let request = request(method, path, json, false)?;
+            let answer = self.connect().await?.send_request(request).await;
+            return said(answer.map_err(odd)?).await;
         }
+        let question = request(method, path, None, true)?;
         while let Some(mut sender) = self.take() {
+            // It may have ended since, before the question or with it.
             if sender.ready().await.is_ok()
-                && let Ok(said) = said(&mut sender, method, path, None, true).await
+                && let Ok(answer) = sender.send_request(question.clone()).await
             {
-                self.keep(sender, &said);
-                return Ok(said);
+                return self.kept(sender, answer).await;
             }
         }
         let mut sender = self.connect().await?;
-        let said = said(&mut sender, method, path, None, true).await?;
-        self.keep(sender, &said);
+        let answer = sender.send_request(question).await.map_err(odd)?;
+        self.kept(sender, answer).await
+    }
+
+    /// Reads an answer, and keeps the connection.
+    async fn kept(&self, sender: Sender, answer: Response<Incoming>) -> io::Result<Said> {
+        let said = said(answer).await?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT && !said.headers.contains_key(CONNECTION) {
+            kept.push(sender);
+        }
         Ok(said)
     }
 
@@ -101,22 +113,15 @@ impl Connections {
             .unwrap_or_else(PoisonError::into_inner)
             .pop()
     }
-
-    fn keep(&self, sender: Sender, said: &Said) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < KEPT && !said.headers.contains_key(CONNECTION) {
-            kept.push(sender);
-        }
-    }
 }
 
-async fn said(
-    sender: &mut Sender,
+/// A request with a body of JSON, or none; `again` is whether there may be another after it.
+fn request(
     method: &str,
     path: &str,
     json: Option<String>,
     again: bool,
-) -> io::Result<Said> {
+) -> io::Result<Request<Full<Bytes>>> {
     let request = Request::builder().method(method).uri(path);
     let mut request = request.header(HOST, "docker");
     if !again {
@@ -126,8 +131,11 @@ async fn said(
         request = request.header(CONTENT_TYPE, "application/json");
     }
     let body = Full::new(Bytes::from(json.unwrap_or_default()));
-    let request = request.body(body).map_err(io::Error::other)?;
-    let answer = sender.send_request(request).await.map_err(odd)?;
+    request.body(body).map_err(io::Error::other)
+}
+
+/// Reads the whole of an answer.
+async fn said(answer: Response<Incoming>) -> io::Result<Said> {
     let (head, body) = answer.into_parts();
     let body = Limited::new(body, LONGEST).collect().await;
     Ok(Said {
@@ -143,60 +151,72 @@ fn odd(error: hyper::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::Arc;
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::UnixListener,
-        time::timeout,
     };
 
     use super::*;
 
-    /// An engine at `listener` that answers so many requests on each connection, and closes it as the
-    /// next one comes. How many it has accepted.
-    async fn engine(listener: UnixListener, requests: [usize; 4]) -> usize {
-        let long = Duration::from_millis(500);
-        for (at, answered) in requests.into_iter().enumerate() {
-            let Ok(Ok((mut client, _))) = timeout(long, listener.accept()).await else {
-                return at;
-            };
-            for _ in 0..answered {
-                client
-                    .read_buf(&mut Vec::with_capacity(4096))
-                    .await
-                    .unwrap();
-                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
-                client.write_all(answer).await.unwrap();
-            }
-            client
-                .read_buf(&mut Vec::with_capacity(4096))
-                .await
-                .unwrap();
+    /// The requests that came on each connection.
+    type Heard = Arc<Mutex<Vec<Vec<String>>>>;
+
+    /// An engine that answers two requests on each connection, and closes it as a third comes, or an
+    /// order.
+    async fn engine(listener: UnixListener, heard: Heard) {
+        for number in 0.. {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let heard = Arc::clone(&heard);
+            heard.lock().unwrap().push(Vec::new());
+            tokio::spawn(async move {
+                for left in (0..=2).rev() {
+                    let mut request = Vec::with_capacity(4096);
+                    if client.read_buf(&mut request).await.unwrap() == 0 {
+                        return;
+                    }
+                    let request = String::from_utf8(request).unwrap().to_lowercase();
+                    heard.lock().unwrap()[number].push(request.clone());
+                    if left == 0 || request.starts_with("post") {
+                        return;
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+                    client.write_all(answer).await.unwrap();
+                }
+            });
         }
-        requests.len()
     }
 
     #[test]
-    fn a_question_is_asked_again_where_a_kept_connection_has_ended_and_an_order_never() {
+    fn a_question_is_asked_again_where_a_kept_connection_ends_and_an_order_never() {
         let folder = std::env::temp_dir().join(format!("ds01-http-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let socket = folder.join("engine.sock");
+        let heard = Heard::default();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         runtime.enable_all().build().unwrap().block_on(async {
             let listener = UnixListener::bind(&socket).unwrap();
-            let accepted = tokio::spawn(engine(listener, [2, 1, 0, 0]));
+            tokio::spawn(engine(listener, Arc::clone(&heard)));
             let connections = Connections::to(socket.clone());
-            // The first connection has two of them, and ends with the third.
             for _ in 0..3 {
                 let said = connections.ask("GET", "/_ping", None).await.unwrap();
                 assert_eq!((said.status, &*said.body), (200, &b"OK"[..]));
             }
-            connections.take();
+            // One is kept, which has answered once.
             let order = connections.ask("POST", "/x", Some("{}".into())).await;
             assert!(order.is_err(), "nobody answered it");
-            assert_eq!(accepted.await.unwrap(), 3);
+            let said = connections.ask("GET", "/_ping", None).await.unwrap();
+            assert_eq!(said.status, 200);
         });
         std::fs::remove_dir_all(&folder).unwrap();
+        let heard = heard.lock().unwrap();
+        let counts: Vec<_> = heard.iter().map(Vec::len).collect();
+        assert_eq!(counts, [3, 2, 1], "{heard:?}");
+        let order = &heard[2][0];
+        assert!(
+            order.starts_with("post /x") && order.contains("connection: close"),
+            "{order}"
+        );
     }
 }

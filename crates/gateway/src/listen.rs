@@ -40,7 +40,7 @@ pub(crate) fn listeners(paths: &[PathBuf]) -> Result<Vec<UnixListener>, Failure>
     watched.collect()
 }
 
-/// Watches a socket. What it accepts is not watched, as tokio's own would have it.
+/// Watches a socket. What it accepts is left unwatched, other than by tokio's own.
 ///
 /// # Errors
 ///

@@ -17,7 +17,8 @@ use crate::context::LONGEST;
 /// Nobody and nogroup, who own nothing, on every Linux.
 const NOBODY: u32 = 65534;
 
-/// Sockets of a process: two for each connection of a user, and one to the engine.
+/// Descriptors of a process: for each connection of a user the client's, two more looks at it, the
+/// channel, one to the engine, and the folder of a build.
 const SOCKETS: u64 = 4096;
 
 /// Bytes of memory: what a user sends never takes the host's.

@@ -12,7 +12,7 @@ use crate::{clock, kernel_file};
 
 /// The networks of the host, by device and inode. A service may have one of its own, and may not be
 /// shown the first process's.
-static HOSTS: LazyLock<Vec<(u64, u64)>> = LazyLock::new(|| {
+static HOST_NETWORKS: LazyLock<Vec<(u64, u64)>> = LazyLock::new(|| {
     let all = ["/proc/1/ns/net", "/proc/self/ns/net"].into_iter();
     let all = all.filter_map(|path| stat(path).ok());
     all.map(|network| (network.st_dev, network.st_ino))
@@ -42,7 +42,7 @@ impl FirstProcess {
     /// traffic is anybody's.
     pub(crate) fn network_bytes(&self) -> Option<u64> {
         let own = fstatat(&self.0, "ns/net", AtFlags::empty()).ok()?;
-        match HOSTS.contains(&(own.st_dev, own.st_ino)) {
+        match HOST_NETWORKS.contains(&(own.st_dev, own.st_ino)) {
             true => None,
             false => traffic(&self.text("net/dev")?),
         }

@@ -9,10 +9,10 @@ use super::{
     place,
 };
 use crate::{
-    dockerfile::Stages,
+    dockerfile::{Said, Stages},
     name::ContainerName,
     project::DOCKERFILE,
-    recipe::{Recipe, Source, said_then},
+    recipe::{Choice, Recipe, Source},
     requirements::required,
     sources::{self, ENVIRONMENT, PYPROJECT, REQUIREMENTS, Settings, with_requirements},
 };
@@ -26,7 +26,10 @@ pub struct Renewal {
     pub renewed: Vec<(&'static str, Vec<String>)>,
     /// What a Dockerfile that people edited does not have.
     pub lacks: Vec<Lack>,
-    /// What [`PYPROJECT`] says of the image to begin from, and such a Dockerfile does not follow.
+    /// What the files say by now, if the Dockerfile is to begin from an image that follows from it:
+    /// the one of now was chosen when they said something else, and nobody has put another there.
+    pub other_base: Option<Settings>,
+    /// What [`PYPROJECT`] says of the image to begin from, where people chose another.
     pub ignored_base: Option<String>,
     /// Files that it copies: they are as they are then.
     copied: Vec<&'static str>,
@@ -50,35 +53,14 @@ impl Renewal {
     pub fn takes_in(&self, file: &str) -> bool {
         let is = |one: &&str| *one == file;
         file == DOCKERFILE
+            || file == PYPROJECT && self.other_base.is_some()
             || self.copied.iter().any(is)
             || self.renewed.iter().any(|(one, _)| is(one))
     }
 }
 
-/// What the project's files say by now, if a Dockerfile that nobody edited begins from an image that
-/// was chosen when they said something else of that, or nothing.
-///
-/// # Errors
-///
-/// [`Unedited`] if they cannot be read.
-pub fn other_base(files: &Files, name: &ContainerName) -> Result<Option<Settings>, Unedited> {
-    let text = &files.dockerfile;
-    let own = Own::of(text).ok();
-    let Some(begins) = own.and_then(|own| Begins::of_ours(text, &own, name)) else {
-        return Ok(None);
-    };
-    let (settings, _) = sources::read(&files.texts)?;
-    let differs = match (begins.said, &settings.base_image) {
-        (Some(then), _) => settings.base().is_some_and(|now| now != then),
-        (None, Some(image)) => image != begins.image,
-        // Which image a framework was, nobody wrote down.
-        (None, None) => false,
-    };
-    Ok(differs.then_some(settings))
-}
-
-/// What building a project takes in. `base` is the image to begin from, where [`other_base`] asks for
-/// one.
+/// What building a project takes in. `base` is the image to begin from, where
+/// [`Renewal::other_base`] asks for one.
 ///
 /// # Errors
 ///
@@ -115,13 +97,20 @@ pub fn renew(files: &Files, name: &ContainerName, base: Option<&str>) -> Result<
     match ours.filter(|_| !lacks.iter().any(alone)) {
         Some(begins) => {
             let apt = apt_of(&own, &settings);
-            let (image, said) = match base {
-                Some(image) => (image, settings.base()),
-                None => (begins.image, begins.said.map(String::from)),
+            let now = settings.base();
+            let (image, choice) = match (base, begins.kept()) {
+                (Some(image), _) => (image, settings.choice(image)),
+                (None, kept) => {
+                    match kept.is_some_and(|then| now.is_some_and(|now| now != then.said)) {
+                        true => renewal.other_base = Some(settings.clone()),
+                        false => renewal.ignored_base = ignored_base(&stages, text, &settings),
+                    }
+                    (begins.image, begins.choice.clone())
+                }
             };
             let recipe = Recipe {
                 base: image.into(),
-                said,
+                choice,
                 apt: apt.clone(),
                 sources: with_requirements(sources),
             };
@@ -198,24 +187,24 @@ fn apt_of(own: &Own, settings: &Settings) -> Vec<String> {
 /// What a Dockerfile begins from.
 struct Begins<'a> {
     image: &'a str,
-    /// What [`PYPROJECT`] said when it was chosen.
-    said: Option<&'a str>,
+    /// What was chosen, and while [`PYPROJECT`] said what.
+    choice: Option<Choice>,
 }
 
 impl<'a> Begins<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let mut lines = text.lines().skip(1);
         let mut line = lines.next()?;
-        let said = said_then(line);
-        if said.is_some() {
+        let choice = Choice::of(line);
+        if choice.is_some() {
             line = lines.next()?;
         }
         let image = line.strip_prefix("FROM ")?;
-        Some(Self { image, said })
+        Some(Self { image, choice })
     }
 
     /// That of one that nobody edited: it is what [`Recipe::dockerfile`] writes of what it has, but
-    /// for the block of Debian's packages.
+    /// for the block of Debian's packages, and for another image to begin from.
     fn of_ours(text: &'a str, own: &Own, name: &ContainerName) -> Option<Self> {
         if own.list(Which::BlockPip).is_some_and(|pip| !pip.is_empty()) {
             return None;
@@ -229,12 +218,17 @@ impl<'a> Begins<'a> {
         });
         let recipe = Recipe {
             base: begins.image.into(),
-            said: begins.said.map(String::from),
+            choice: begins.choice.clone(),
             apt: own.list(Which::Apt).unwrap_or_default().to_vec(),
             sources: sources.collect(),
         };
         let has_requirements = recipe.sources.last()?.file == REQUIREMENTS;
         (has_requirements && recipe.dockerfile(name).ok()? == text).then_some(begins)
+    }
+
+    /// The choice, if it begins from that image still.
+    fn kept(&self) -> Option<&Choice> {
+        self.choice.as_ref().filter(|then| then.image == self.image)
     }
 }
 
@@ -242,16 +236,18 @@ impl<'a> Begins<'a> {
 /// when they said the same.
 fn ignored_base(stages: &Stages, text: &str, settings: &Settings) -> Option<String> {
     let said = settings.base()?;
-    let names = |image: &String| {
-        let mut froms = stages.said.iter().filter(|one| one.word == "FROM");
-        froms.any(|from| from.rest.split_whitespace().any(|word| word == image))
+    if let Some(then) = text.lines().find_map(Choice::of) {
+        return (then.said != said).then_some(said);
+    }
+    // Which image a framework stands for, or a variable, is not known here.
+    let named = settings.base_image.as_deref()?;
+    let mut froms = stages.said.iter().filter(|one| one.word == "FROM");
+    let untagged = |image: &str| image.strip_suffix(":latest").unwrap_or(image).to_string();
+    let follows = |from: &Said| {
+        let mut words = from.rest.split_whitespace();
+        words.any(|word| word.contains('$') || untagged(word) == untagged(named))
     };
-    let ignores = match text.lines().find_map(said_then) {
-        Some(then) => then != said,
-        // Which image a framework was, nobody wrote down.
-        None => settings.base_image.is_some(),
-    };
-    (ignores && !settings.base_image.as_ref().is_some_and(names)).then_some(said)
+    (!froms.any(follows)).then_some(said)
 }
 
 #[cfg(test)]

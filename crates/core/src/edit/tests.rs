@@ -17,7 +17,7 @@ fn ours(texts: Texts, apt: &[&str]) -> Files {
     }
     let recipe = Recipe {
         base: "lab".into(),
-        said: None,
+        choice: None,
         apt: apt.iter().map(|name| name.to_string()).collect(),
         sources,
     };

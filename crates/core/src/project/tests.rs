@@ -7,7 +7,7 @@ use crate::{
 fn draft(topic: Topic) -> Draft {
     let recipe = Recipe {
         base: "pytorch:2.8".into(),
-        said: None,
+        choice: None,
         apt: topic.apt(),
         sources: Vec::new(),
     };

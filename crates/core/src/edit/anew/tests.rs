@@ -13,7 +13,7 @@ fn made(texts: Texts) -> Files {
     let (settings, sources) = sources::read(&texts).unwrap();
     let recipe = Recipe {
         base: "lab:1".into(),
-        said: settings.base(),
+        choice: settings.choice("lab:1"),
         apt: settings.apt,
         sources: with_requirements(sources),
     };
@@ -163,23 +163,23 @@ fn begins_from(image: &str) -> String {
 }
 
 #[test]
-fn another_image_to_begin_from_is_taken_in_where_the_one_of_now_was_chosen_for_what_changed() {
+fn another_image_to_begin_from_is_taken_in_where_the_files_alone_chose_the_one_of_now() {
     let mut files = made(texts(&begins_from("lab"), "", "timm\n"));
-    let asked = |files: &Files| other_base(files, &thesis()).unwrap();
-    assert_eq!(asked(&files), None);
-    // Whoever names another in the Dockerfile itself keeps it,
-    files.dockerfile = files.dockerfile.replace("FROM lab:1", "FROM own:3");
-    assert_eq!(asked(&files), None);
-    assert_eq!(renew(&files, &thesis(), None).unwrap().dockerfile, None);
-    // until the files say something else.
+    let asked = |files: &Files| {
+        let renewal = renew(files, &thesis(), None).unwrap();
+        assert_eq!(renewal.dockerfile, None);
+        assert_eq!(renewal.takes_in(PYPROJECT), renewal.other_base.is_some());
+        (renewal.other_base, renewal.ignored_base)
+    };
+    assert_eq!(asked(&files), (None, None));
     for now in [
         begins_from("lab:2"),
         "[tool.ds01]\nframework = 'jax'\n".into(),
     ] {
         files.texts.pyproject = Some(now);
-        let settings = asked(&files).unwrap();
+        let (settings, ignored) = asked(&files);
+        let said = settings.unwrap().base().unwrap();
         let renewal = renew(&files, &thesis(), Some("new:2")).unwrap();
-        let said = settings.base().unwrap();
         assert_eq!(renewal.renewed, [(PYPROJECT, vec![said])]);
         let renewed = Files {
             dockerfile: renewal.dockerfile.unwrap(),
@@ -187,49 +187,58 @@ fn another_image_to_begin_from_is_taken_in_where_the_one_of_now_was_chosen_for_w
         };
         let expected = made(renewed.texts.clone()).dockerfile;
         assert_eq!(renewed.dockerfile, expected.replace("lab:1", "new:2"));
-        assert_eq!(asked(&renewed), None);
+        assert_eq!(ignored, None);
+        assert_eq!(asked(&renewed), (None, None));
     }
-    // One for which nothing was said then follows what is said now.
-    let mut unsaid = made(texts("", "", ""));
-    assert_eq!(asked(&unsaid), None);
-    unsaid.texts.pyproject = Some(begins_from("lab:1"));
-    assert_eq!(asked(&unsaid), None);
-    unsaid.texts.pyproject = Some(begins_from("lab:2"));
-    assert!(asked(&unsaid).is_some());
     // To say nothing is to ask for nothing else.
     files.texts.pyproject = Some("[tool.ds01]\ngpus = 1\n".into());
-    assert_eq!(asked(&files), None);
+    assert_eq!(asked(&files), (None, None));
 }
 
 #[test]
-fn an_edited_dockerfile_keeps_its_image_and_its_user_is_told_of_another() {
+fn an_image_that_people_put_there_stays_and_they_are_told_of_another() {
     let ignored = |dockerfile: &str, pyproject: &str| {
         let files = Files {
             dockerfile: dockerfile.into(),
             texts: texts(pyproject, "", ""),
         };
-        assert_eq!(other_base(&files, &thesis()), Ok(None));
         let renewal = renew(&files, &thesis(), None).unwrap();
-        assert_eq!(renewal.dockerfile, None);
+        assert_eq!((renewal.dockerfile, renewal.other_base), (None, None));
         renewal.ignored_base
     };
-    let said = Some("base-image = \"lab\"".to_string());
+    let said = |image: &str| Some(format!("base-image = {image:?}"));
     let named = begins_from("lab");
-    assert_eq!(ignored("FROM x\n", &named), said);
-    assert_eq!(ignored("FROM lab\n", &named), None);
-    assert_eq!(
-        ignored("FROM --platform=x lab AS a\nFROM a\n", &named),
-        None
-    );
+    for (from, expected) in [
+        ("x", said("lab")),
+        ("lab", None),
+        ("lab:latest", None),
+        ("lab:2", said("lab")),
+        ("$BASE", None),
+        ("--platform=x lab AS a\nFROM a", None),
+    ] {
+        assert_eq!(
+            ignored(&format!("FROM {from}\n"), &named),
+            expected,
+            "{from}"
+        );
+    }
     assert_eq!(
         ignored("FROM x\n", "[tool.ds01]\nframework = 'jax'\n"),
         None
     );
-    let made = made(texts(&named, "", "")).dockerfile + "RUN id\n";
-    assert_eq!(ignored(&made, &named), None);
+
+    // Of one that is ours otherwise, whoever names another image keeps it, whatever is said then;
+    let of_ours = made(texts(&named, "", "")).dockerfile;
     let other = begins_from("other");
-    assert_eq!(
-        ignored(&made, &other),
-        Some("base-image = \"other\"".into())
-    );
+    for edited in [
+        of_ours.replace("FROM lab:1", "FROM own:3"),
+        of_ours + "RUN id\n",
+    ] {
+        assert_eq!(ignored(&edited, &named), None);
+        assert_eq!(ignored(&edited, &other), said("other"));
+    }
+    // and one for which nothing was said when it was made.
+    let unsaid = made(texts("", "", "")).dockerfile;
+    assert_eq!(ignored(&unsaid, &begins_from("lab:1")), None);
+    assert_eq!(ignored(&unsaid, &other), said("other"));
 }
