@@ -48,10 +48,15 @@ need_packages() {
 	fi
 	echo "installing$missing" >&2
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get update -qq
-	# Word splitting is meant: one argument per package.
-	# shellcheck disable=SC2086
-	apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null
+	# One at a time: apt gives up where another has its lock.
+	(
+		flock 9
+		# Services that it starts do not hold this one.
+		apt-get update -qq 9>&-
+		# Word splitting is meant: one argument per package.
+		# shellcheck disable=SC2086
+		apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null 9>&-
+	) 9>/run/lock/ds01-packages
 }
 
 # The commands that the project builds.

@@ -71,6 +71,11 @@ fn replayed(host: &TestHost, text: &str) -> Vec<Answered> {
             break (status, text);
         };
         assert_eq!(status, expected, "{line}: {body}");
+        // One that ends by itself had ended when it was looked at.
+        if call.ends_with("/start") && text.contains("/stop 304") {
+            let id = call.rsplit('/').nth(1).unwrap();
+            docker(host, &["wait", id]).ok();
+        }
         all.push(Answered { call, body });
     }
     for (call, mut answer) in open {
