@@ -56,7 +56,7 @@ need_packages() {
 		# Word splitting is meant: one argument per package.
 		# shellcheck disable=SC2086
 		apt-get install -qq -y --no-install-recommends $missing </dev/null >/dev/null 9>&-
-	) 9>/run/lock/ds01-packages
+	) 9<scripts/common.sh
 }
 
 # The commands that the project builds.
