@@ -1,4 +1,5 @@
-//! What a user waits for before anything is done: a page of help, and a name that a shell completes.
+//! What a user waits for before anything is done: a page of help, a name that a shell completes, and
+//! what a login is told.
 
 use ds01_host::config::Config;
 
@@ -50,5 +51,15 @@ pub(crate) fn measure(present: &str) -> Result<()> {
         format_args!("completion of a name, {present} there, ms"),
         complete,
         Goal::AtMost(50.0),
+    )?;
+    let mut greeting = || time(|| run("ds01-notices", &["--login"]));
+    let [greeting] = medians(
+        ROUNDS,
+        [("a greeting", &mut greeting as &mut dyn FnMut() -> _)],
+    )?;
+    figure(
+        format_args!("the greeting of a login, {present} there, ms"),
+        greeting,
+        Goal::AtMost(20.0),
     )
 }
