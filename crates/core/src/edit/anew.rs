@@ -236,18 +236,20 @@ impl<'a> Begins<'a> {
 /// when they said the same.
 fn ignored_base(stages: &Stages, text: &str, settings: &Settings) -> Option<String> {
     let said = settings.base()?;
-    if let Some(then) = text.lines().find_map(Choice::of) {
-        return (then.said != said).then_some(said);
-    }
-    // Which image a framework stands for, or a variable, is not known here.
-    let named = settings.base_image.as_deref()?;
-    let mut froms = stages.said.iter().filter(|one| one.word == "FROM");
     let untagged = |image: &str| image.strip_suffix(":latest").unwrap_or(image).to_string();
+    let named = settings.base_image.as_deref().map(untagged);
+    let mut froms = stages.said.iter().filter(|one| one.word == "FROM");
+    // What a variable stands for is not known here.
     let follows = |from: &Said| {
         let mut words = from.rest.split_whitespace();
-        words.any(|word| word.contains('$') || untagged(word) == untagged(named))
+        words.any(|word| word.contains('$') || named.as_ref() == Some(&untagged(word)))
     };
-    (!froms.any(follows)).then_some(said)
+    let differs = match text.lines().find_map(Choice::of) {
+        Some(then) => then.said != said,
+        // Nor which image a framework stands for.
+        None => named.is_some(),
+    };
+    (differs && !froms.any(follows)).then_some(said)
 }
 
 #[cfg(test)]
