@@ -112,7 +112,7 @@ fn as_user(uid: u32, socket: &Path, path: &str) -> Result<Duration> {
     write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    if !answer.starts_with(b"HTTP/1.0 200") {
+    if !answer.starts_with(b"HTTP/1.1 200") {
         return Err(String::from_utf8_lossy(&answer).into_owned().into());
     }
     Ok(begin.elapsed())

@@ -29,8 +29,10 @@ pub fn http(bytes: &[u8]) {
 async fn connection(bytes: &[u8]) {
     let (client, theirs) = UnixStream::pair().unwrap();
     let (keeper, channel) = UnixStream::pair().unwrap();
+    let [theirs, channel] = [theirs, channel].map(|end| end.into_std().unwrap().into());
     let parser = ds01_gateway::halves::parse(theirs, channel);
-    let (told, ..) = join!(talk(client, bytes), keep(keeper), parser);
+    let (told, _, parsed) = join!(talk(client, bytes), keep(keeper), parser);
+    parsed.unwrap();
     assert!(told.is_empty() || told.starts_with(b"HTTP/1."), "{told:?}");
 }
 

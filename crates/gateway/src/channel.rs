@@ -14,10 +14,9 @@ use nix::{
     sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
-    net::UnixStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::socket::Socket;
 
 /// The longest message: a body of JSON, which doubles where every character of it needs a
 /// backslash as text in JSON, and its head.
@@ -54,6 +53,8 @@ pub(crate) enum AskBody {
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
+    /// The keeper has told the client: there is nothing left to do.
+    Told,
     /// This; the body follows on the channel until it ends.
     Reply {
         status: u16,
@@ -118,22 +119,20 @@ fn receive_descriptors(from: RawFd) -> io::Result<Vec<OwnedFd>> {
     Ok(received)
 }
 
-/// Sends descriptors on a socket that the event loop watches.
-pub(crate) async fn send_on(to: &UnixStream, descriptors: &[RawFd]) -> io::Result<()> {
-    to.async_io(Interest::WRITABLE, || {
-        send_descriptors(to.as_raw_fd(), descriptors)
-    })
-    .await
-}
-
-/// Receives descriptors on a socket that the event loop watches; none at the end.
-pub(crate) async fn receive(from: &UnixStream) -> io::Result<Vec<OwnedFd>> {
-    from.async_io(Interest::READABLE, || receive_descriptors(from.as_raw_fd()))
+/// Sends descriptors.
+pub(crate) async fn send_on(to: &Socket, descriptors: &[RawFd]) -> io::Result<()> {
+    to.send(|to| send_descriptors(to.as_raw_fd(), descriptors))
         .await
 }
 
-/// Receives one descriptor on a socket that the event loop watches.
-pub(crate) async fn receive_one(from: &UnixStream) -> io::Result<OwnedFd> {
+/// Receives descriptors; none at the end.
+pub(crate) async fn receive(from: &Socket) -> io::Result<Vec<OwnedFd>> {
+    from.receive(|from| receive_descriptors(from.as_raw_fd()))
+        .await
+}
+
+/// Receives one descriptor.
+pub(crate) async fn receive_one(from: &Socket) -> io::Result<OwnedFd> {
     let mut received = receive(from).await?;
     received
         .pop()
@@ -141,13 +140,13 @@ pub(crate) async fn receive_one(from: &UnixStream) -> io::Result<OwnedFd> {
 }
 
 /// Writes a message: its length in four bytes, then JSON.
-pub(crate) async fn write<T: Serialize>(to: &mut UnixStream, message: &T) -> io::Result<()> {
+pub(crate) async fn write<T: Serialize>(to: &mut Socket, message: &T) -> io::Result<()> {
     write_with(to, message, &[]).await
 }
 
 /// Writes a message and what follows it, at once: each write wakes the reader.
 pub(crate) async fn write_with<T: Serialize>(
-    to: &mut UnixStream,
+    to: &mut Socket,
     message: &T,
     rest: &[u8],
 ) -> io::Result<()> {
@@ -158,7 +157,7 @@ pub(crate) async fn write_with<T: Serialize>(
 }
 
 /// Reads a message.
-pub(crate) async fn read<T: DeserializeOwned>(from: &mut UnixStream) -> io::Result<T> {
+pub(crate) async fn read<T: DeserializeOwned>(from: &mut Socket) -> io::Result<T> {
     let length = from.read_u32().await? as usize;
     if length > LONGEST {
         return Err(io::ErrorKind::FileTooLarge.into());

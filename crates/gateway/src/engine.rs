@@ -5,9 +5,12 @@ use std::{future::Future, io, time::Duration};
 use ds01_core::failure::{Failure, Kind};
 use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt, net::UnixStream, time::timeout};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
-use crate::http::{Connections, Said};
+use crate::{
+    http::{Connections, Said},
+    socket::Socket,
+};
 
 /// The engine.
 #[derive(Debug)]
@@ -73,9 +76,9 @@ impl Engine {
     /// # Errors
     ///
     /// If the engine cannot be reached.
-    pub(crate) async fn begin(&self, head: impl AsRef<[u8]>) -> Result<UnixStream, Failure> {
+    pub(crate) async fn begin(&self, head: impl AsRef<[u8]>) -> Result<Socket, Failure> {
         let call = async {
-            let mut stream = UnixStream::connect(self.connections.socket()).await?;
+            let mut stream = Socket::connect(self.connections.socket())?;
             stream.write_all(head.as_ref()).await?;
             Ok(stream)
         };

@@ -1,17 +1,24 @@
 //! The two halves of the gateway apart from each other and from any process, for fuzz targets:
 //! each has to bear whatever the other could say.
 
-use std::{io, path::Path, sync::Arc};
+use std::{io, os::fd::OwnedFd, path::Path, sync::Arc};
 
 use ds01_core::failure::Failure;
 use ds01_host::config::Config;
-use tokio::net::UnixStream;
 
-use crate::{decide, keeper::Gateway, operate::Operations, parser, peer::Peer, stream::Held};
+use crate::{
+    decide, keeper::Gateway, operate::Operations, parser, peer::Peer, socket::Socket, stream::Held,
+};
 
-/// The half that parses, on one connection.
-pub async fn parse(client: UnixStream, channel: UnixStream) {
-    parser::connection(client, Held::new(channel, &Arc::new(()))).await;
+/// The half that parses, on one connection: two sockets.
+///
+/// # Errors
+///
+/// If the event loop takes no more.
+pub async fn parse(client: OwnedFd, channel: OwnedFd) -> io::Result<()> {
+    let held = Held::new(Socket::new(channel)?, &Arc::new(()));
+    parser::connection(Socket::new(client)?, held).await;
+    Ok(())
 }
 
 /// The half that decides. It carries out no operation.
@@ -29,18 +36,24 @@ impl Keeper {
         Ok(Self(Gateway::new(config, Operations::none(), empty)))
     }
 
-    /// Answers one request of this user's.
+    /// Answers one request of this user's: on the channel, or to the client.
     ///
     /// # Errors
     ///
     /// If the channel breaks, or what comes on it is no request.
-    pub async fn serve(&self, uid: u32, gid: u32, channel: UnixStream) -> io::Result<()> {
+    pub async fn serve(
+        &self,
+        uid: u32,
+        gid: u32,
+        client: OwnedFd,
+        channel: OwnedFd,
+    ) -> io::Result<()> {
         let peer = Peer {
             uid,
             gid,
-            process: None,
+            connected: None,
             inside: None,
         };
-        decide::serve(&self.0, &peer, channel).await
+        decide::serve(&self.0, &peer, client.into(), Socket::new(channel)?).await
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::Interest;
 
-use crate::parser::watched;
+use crate::socket::watched;
 
 /// Another look at a client's socket, while something else reads and writes it.
 pub(crate) struct Hangup(OwnedFd);
@@ -31,16 +31,16 @@ impl Hangup {
             return;
         }
         // Without a descriptor left for that, it is as good as gone.
-        let Ok(client) = self.0.try_clone().and_then(watched) else {
+        let watch = |client| watched(client, Interest::PRIORITY);
+        let Ok(client) = self.0.try_clone().and_then(watch) else {
             return;
         };
-        while let Ok(ready) = client.ready(Interest::WRITABLE).await {
-            if ready.is_write_closed() {
+        while let Ok(mut told) = client.ready(Interest::PRIORITY).await {
+            // With this interest, it is told only of ends that are closed both ways.
+            if told.ready().is_read_closed() {
                 return;
             }
-            // Until the kernel tells something new: it is taken for full.
-            let full: io::Result<()> = Err(io::ErrorKind::WouldBlock.into());
-            let _ = client.try_io(Interest::WRITABLE, || full);
+            told.clear_ready();
         }
     }
 

@@ -14,7 +14,8 @@ use hyper::{
     header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
+
+use crate::socket::Socket;
 
 /// The longest answer that is read: a list of 10,000 containers has 40 MB.
 const LONGEST: usize = 256 << 20;
@@ -99,7 +100,7 @@ impl Connections {
     }
 
     async fn connect(&self) -> io::Result<Sender> {
-        let stream = TokioIo::new(UnixStream::connect(&self.socket).await?);
+        let stream = TokioIo::new(Socket::connect(&self.socket)?);
         let (sender, connection) = hyper::client::conn::http1::handshake(stream)
             .await
             .map_err(odd)?;

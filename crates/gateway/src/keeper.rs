@@ -30,8 +30,7 @@ use nix::{
     unistd::geteuid,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
-    net::UnixStream,
+    io::{AsyncReadExt, Interest},
     process::Command,
     signal::unix::{SignalKind, signal},
     sync::Notify,
@@ -39,7 +38,7 @@ use tokio::{
 };
 
 use crate::{
-    PARSER,
+    PARSER, answer,
     aside::Aside,
     channel, decide,
     engine::Engine,
@@ -47,10 +46,10 @@ use crate::{
     line::Line,
     listen,
     operate::Operations,
-    parser::watched,
     peer::{Peer, peer},
     places::Places,
     records::Records,
+    socket::{Socket, watched},
 };
 
 mod open;
@@ -91,10 +90,10 @@ const NOBODY: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json
     {\"message\":\"your uid has no login on this host: ask an admin\"}\n";
 
 /// A client's connection, or the channel for it: not watched by this process.
-type Client = std::os::unix::net::UnixStream;
+pub(crate) type Client = std::os::unix::net::UnixStream;
 
 /// The processes that parse.
-type Workers = HashMap<Who, Arc<UnixStream>>;
+type Workers = HashMap<Who, Arc<Socket>>;
 
 /// What every connection needs.
 pub(crate) struct Gateway {
@@ -220,7 +219,8 @@ impl Gateway {
     }
 
     async fn run(self: Arc<Self>, listeners: Vec<UnixListener>) -> io::Result<()> {
-        let listeners = listeners.into_iter().map(listen::watched);
+        let watch = |listener| watched(listener, Interest::READABLE);
+        let listeners = listeners.into_iter().map(watch);
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -278,7 +278,7 @@ impl Gateway {
         };
         let mut who = counts_with(known, &peer, STRANGERS);
         if !self.count(&who) {
-            tokio::spawn(tell(client, BUSY));
+            tokio::spawn(async move { answer::tell(&client, BUSY).await });
             return;
         }
         let gateway = Arc::clone(self);
@@ -286,13 +286,15 @@ impl Gateway {
             if known != Some(true) {
                 let known = counts_with(gateway.has_login(peer.uid).await, &peer, UNTOLD);
                 if !gateway.recount(&mut who, known) {
-                    let _ = tell(client, BUSY).await;
+                    let _ = answer::tell(&client, BUSY).await;
                     return;
                 }
             }
             if who == NO_LOGIN {
                 // Who finds it closed before they have asked does not read.
-                if let Ok(mut client) = tell(client, NOBODY).await {
+                if answer::tell(&client, NOBODY).await.is_ok()
+                    && let Ok(mut client) = Socket::new(client)
+                {
                     let _ = timeout(RETRY, client.read(&mut [0; 1])).await;
                 }
             } else {
@@ -307,8 +309,8 @@ impl Gateway {
     async fn connection(self: &Arc<Self>, client: Client, peer: Peer, who: &Who) -> io::Result<()> {
         let (ours, theirs) = Client::pair()?;
         self.hand_over(who.clone(), &client, &theirs).await?;
-        drop((client, theirs));
-        decide::serve(self, &peer, watched(ours.into())?).await
+        drop(theirs);
+        decide::serve(self, &peer, client, Socket::new(ours)?).await
     }
 
     async fn hand_over(
@@ -355,7 +357,7 @@ impl Gateway {
     }
 
     /// Starts a process that parses.
-    fn worker(&self) -> io::Result<UnixStream> {
+    fn worker(&self) -> io::Result<Socket> {
         let none = SockFlag::SOCK_CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, none)?;
         // Whoever has dropped it does not have to wait for it: the runtime does.
@@ -367,15 +369,8 @@ impl Gateway {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .spawn()?;
-        watched(ours)
+        Socket::new(ours)
     }
-}
-
-/// Tells a client something in place of an answer.
-async fn tell(client: Client, what: &[u8]) -> io::Result<UnixStream> {
-    let mut client = watched(client.into())?;
-    client.write_all(what).await?;
-    Ok(client)
 }
 
 #[cfg(test)]

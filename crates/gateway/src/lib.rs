@@ -5,6 +5,7 @@
 //! JSON, one process for each user, and nothing that it says about who is calling is believed.
 //! What changes the ledger is done by a process of its own, as in the commands.
 
+mod answer;
 mod archive;
 mod aside;
 mod asked;
@@ -26,6 +27,7 @@ mod peer;
 mod places;
 mod records;
 mod sandbox;
+mod socket;
 mod still;
 mod stream;
 mod written;

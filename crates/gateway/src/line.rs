@@ -2,9 +2,8 @@
 //! all of them, and none has a process.
 
 use std::{
-    io,
     ops::ControlFlow,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -21,10 +20,12 @@ use ds01_host::{
     line_watch::{Await, Awaited, LedgerWatch, Vigil, survey},
 };
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::Interest,
     sync::watch,
     time::{sleep, timeout},
 };
+
+use crate::socket::watched;
 
 /// While the ledger cannot be watched, it is taken for changed this often.
 const UNTOLD: Duration = Duration::from_millis(400);
@@ -56,7 +57,7 @@ impl Line {
     pub(crate) async fn watch(&self) {
         loop {
             if let Ok(watch) = LedgerWatch::new(&self.state)
-                && let Ok(told) = watched(&watch)
+                && let Ok(told) = watched(watch.as_fd(), Interest::READABLE)
             {
                 while let Ok(mut ready) = told.readable().await {
                     ready.clear_ready();
@@ -106,13 +107,4 @@ impl Line {
         *seen() = Some((count, now, read.clone()));
         Ok(read)
     }
-}
-
-/// What the event loop is told with, as long as it lives.
-fn watched(watch: &LedgerWatch) -> io::Result<AsyncFd<OwnedFd>> {
-    let descriptor = watch.as_fd().try_clone_to_owned()?;
-    // SAFETY: the descriptor is open and stays the same until this is dropped.
-    #[expect(unsafe_code, reason = "no other way watches a descriptor of ours")]
-    let told = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
-    told.map_err(|refused| refused.into_parts().1)
 }

@@ -11,7 +11,6 @@ use std::{
 
 use ds01_core::failure::{Failure, Kind};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use tokio::io::{Interest, unix::AsyncFd};
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST: i32 = 3;
@@ -38,18 +37,6 @@ pub(crate) fn listeners(paths: &[PathBuf]) -> Result<Vec<UnixListener>, Failure>
         Ok(listener)
     });
     watched.collect()
-}
-
-/// Watches a socket. What it accepts is left unwatched, other than by tokio's own.
-///
-/// # Errors
-///
-/// If the event loop takes no more.
-pub(crate) fn watched(listener: UnixListener) -> io::Result<AsyncFd<UnixListener>> {
-    // SAFETY: a listener has one descriptor, which is open as long as it is there.
-    #[expect(unsafe_code, reason = "the event loop has to be told that")]
-    let watched = unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) };
-    Ok(watched?)
 }
 
 /// Where clients find it.

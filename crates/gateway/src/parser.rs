@@ -4,7 +4,6 @@
 //! so there is nothing behind one that could be taken for another.
 
 use std::{
-    convert::Infallible,
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
@@ -29,7 +28,6 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncReadExt, copy_bidirectional_with_sizes},
-    net::UnixStream,
     time::timeout,
 };
 
@@ -39,6 +37,7 @@ use crate::{
     context, docker_error,
     hangup::Hangup,
     sandbox,
+    socket::Socket,
     still::{Motion, Moving},
     stream::{Channelled, Held},
     written::Written,
@@ -85,7 +84,7 @@ pub(crate) fn run(empty: &Path) -> ExitCode {
 
 /// Serves what the keeper hands over, until it ends or nothing comes for a while.
 async fn connections() -> io::Result<()> {
-    let control = watched(io::stdin().as_fd().try_clone_to_owned()?)?;
+    let control = Socket::new(io::stdin().as_fd().try_clone_to_owned()?)?;
     let busy = Arc::new(());
     loop {
         let received = match timeout(IDLE, channel::receive(&control)).await {
@@ -96,20 +95,13 @@ async fn connections() -> io::Result<()> {
         let Ok([client, channel]) = <[OwnedFd; 2]>::try_from(received) else {
             return Ok(());
         };
-        let held = Held::new(watched(channel)?, &busy);
-        tokio::spawn(connection(watched(client)?, held));
+        let held = Held::new(Socket::new(channel)?, &busy);
+        tokio::spawn(connection(Socket::new(client)?, held));
     }
 }
 
-/// A received socket, watched by the event loop.
-pub(crate) fn watched(socket: OwnedFd) -> io::Result<UnixStream> {
-    let socket = std::os::unix::net::UnixStream::from(socket);
-    socket.set_nonblocking(true)?;
-    UnixStream::from_std(socket)
-}
-
 /// Serves the one request of a connection. How it ends is between the client and the engine.
-pub(crate) async fn connection(client: UnixStream, held: Held) {
+pub(crate) async fn connection(client: Socket, held: Held) {
     let Ok(hangup) = Hangup::of(&client) else {
         return;
     };
@@ -127,7 +119,9 @@ pub(crate) async fn connection(client: UnixStream, held: Held) {
                 Some(held) => answer(request, held, &slot, (hangup, motion)).await,
                 None => Err(broken(io::ErrorKind::NotConnected.into())),
             };
-            Ok::<_, Infallible>(answer.unwrap_or_else(|failure| told(&failure)))
+            answer
+                .unwrap_or_else(|failure| Some(told(&failure)))
+                .ok_or(Answered)
         }
     });
     let connection = http1::Builder::new()
@@ -145,13 +139,20 @@ pub(crate) async fn connection(client: UnixStream, held: Held) {
     }
 }
 
+/// The client has been answered: the connection ends without a word of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("the keeper has answered")]
+struct Answered;
+
 /// What a request comes to.
 enum Next {
+    /// The keeper has answered it.
+    Answered,
     /// This answer.
     Told(Response<Out>),
     /// What the engine answers on this connection.
     Engine {
-        engine: UnixStream,
+        engine: Socket,
         held: Held,
         /// What was kept of the body, for the engine in its place.
         kept: Option<File>,
@@ -162,13 +163,15 @@ enum Next {
     },
 }
 
+/// The answer; `None` if the client has one already.
 async fn answer(
     mut request: Request<Incoming>,
     held: Held,
     slot: &Slot,
     (hangup, motion): (Arc<Hangup>, Arc<Motion>),
-) -> Result<Response<Out>, Failure> {
+) -> Result<Option<Response<Out>>, Failure> {
     match next(&mut request, held).await {
+        Ok(Next::Answered) => Ok(None),
         Ok(Next::Engine {
             engine,
             held,
@@ -190,11 +193,11 @@ async fn answer(
             if files {
                 motion.watch();
             }
-            Ok(answer)
+            Ok(Some(answer))
         }
         Ok(Next::Told(response)) => {
             discard(request);
-            Ok(response)
+            Ok(Some(response))
         }
         Err(failure) => {
             discard(request);
@@ -220,6 +223,7 @@ async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, F
         said = channel::read(channel).await.map_err(broken)?;
     }
     match said {
+        Answer::Told => Ok(Next::Answered),
         Answer::Reply {
             status,
             headers,
@@ -231,7 +235,7 @@ async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, F
         Answer::Engine => {
             let engine = channel::receive_one(channel).await.map_err(broken)?;
             Ok(Next::Engine {
-                engine: watched(engine).map_err(broken)?,
+                engine: Socket::new(engine).map_err(broken)?,
                 held,
                 kept,
                 streams,
@@ -289,7 +293,7 @@ async fn reply(
 async fn relay(
     mut request: Request<Incoming>,
     body: impl FnOnce(Request<Incoming>) -> Sent,
-    engine: UnixStream,
+    engine: Socket,
     held: Held,
     slot: &Slot,
     (hangup, motion): (Arc<Hangup>, Arc<Motion>),

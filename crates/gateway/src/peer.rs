@@ -19,12 +19,12 @@ use nix::{
 use crate::keeper::Who;
 
 /// The process that connected, as it was then.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// As others can recognise it.
-    pub(crate) process: Option<Process>,
+    /// `None` if nobody needs to recognise it.
+    pub(crate) connected: Option<Connected>,
     /// The container that it seems to be in: whatever uid it has there, it can only be that one's
     /// owner.
     pub(crate) inside: Option<Inside>,
@@ -37,6 +37,39 @@ impl Peer {
             // Root in there is whatever uid it likes.
             Some(inside) => (0, Some(inside.container.clone())),
             None => (self.uid, None),
+        }
+    }
+
+    /// The process, as others can recognise it; `None` if it has gone.
+    pub(crate) fn process(&self) -> Option<Process> {
+        let connected = self.connected.as_ref()?;
+        let found = clock::process(connected.pid.try_into().ok()?)?;
+        connected.is_there().ok()?;
+        Some(found)
+    }
+}
+
+/// Which process it was.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pid: i32,
+    /// A descriptor that stays its own; `None` on a kernel before 6.5.
+    descriptor: Option<OwnedFd>,
+}
+
+impl Connected {
+    /// Fails if the process has gone, so that its pid may be another's.
+    fn is_there(&self) -> io::Result<()> {
+        let Some(process) = &self.descriptor else {
+            return Ok(());
+        };
+        let (call, of) = (libc::SYS_pidfd_send_signal, process.as_raw_fd());
+        let none = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: signal 0 is none; nothing is written.
+        #[expect(unsafe_code, reason = "no library has this call yet")]
+        match unsafe { libc::syscall(call, of, 0, none, 0) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
         }
     }
 }
@@ -59,7 +92,10 @@ pub(crate) struct Inside {
 pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
     let credentials = getsockopt(client, PeerCredentials)?;
     let pid = credentials.pid();
-    let process = process(client)?;
+    let connected = Connected {
+        pid,
+        descriptor: descriptor(client)?,
+    };
     let theirs = namespace(&pid.to_string())?;
     let inside = match theirs == own_namespace()? {
         true => None,
@@ -68,15 +104,12 @@ pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
             namespace: theirs,
         }),
     };
-    let found = u32::try_from(pid).ok().and_then(clock::process);
     // Gone already, its pid could be anybody's by now.
-    if let Some(process) = process {
-        is_there(&process)?;
-    }
+    connected.is_there()?;
     Ok(Peer {
         uid: credentials.uid(),
         gid: credentials.gid(),
-        process: found,
+        connected: Some(connected),
         inside,
     })
 }
@@ -96,7 +129,7 @@ fn own_namespace() -> io::Result<u64> {
 }
 
 /// The process that connected, by a descriptor that stays its own; `None` on a kernel before 6.5.
-fn process(client: &UnixStream) -> io::Result<Option<OwnedFd>> {
+fn descriptor(client: &UnixStream) -> io::Result<Option<OwnedFd>> {
     const SO_PEERPIDFD: libc::c_int = 77;
     let mut descriptor: libc::c_int = -1;
     let mut size = size_of::<libc::c_int>() as libc::socklen_t;
@@ -114,18 +147,6 @@ fn process(client: &UnixStream) -> io::Result<Option<OwnedFd>> {
     // SAFETY: the kernel has just made it for this process.
     #[expect(unsafe_code, reason = "a descriptor arrives as a number")]
     Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) }))
-}
-
-/// Fails if the process has gone, so that its pid may be another's.
-fn is_there(process: &OwnedFd) -> io::Result<()> {
-    let (call, of) = (libc::SYS_pidfd_send_signal, process.as_raw_fd());
-    let none = std::ptr::null::<libc::siginfo_t>();
-    // SAFETY: signal 0 is none; nothing is written.
-    #[expect(unsafe_code, reason = "no library has this call yet")]
-    match unsafe { libc::syscall(call, of, 0, none, 0) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }
 
 /// The container whose cgroup a process is in.

@@ -8,19 +8,18 @@ use std::{
 };
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::UnixStream,
-};
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::socket::Socket;
 
 /// What a connection has as long as it lasts: the keeper counts it until the channel closes.
 pub(crate) struct Held {
-    pub(crate) channel: UnixStream,
+    pub(crate) channel: Socket,
     _busy: Arc<()>,
 }
 
 impl Held {
-    pub(crate) fn new(channel: UnixStream, busy: &Arc<()>) -> Self {
+    pub(crate) fn new(channel: Socket, busy: &Arc<()>) -> Self {
         let _busy = Arc::clone(busy);
         Self { channel, _busy }
     }

@@ -21,13 +21,14 @@ use ds01_core::{
 use ds01_host::ops::{Steps, steps_of};
 use nix::libc::O_TMPFILE;
 use serde_json::{Value, json};
-use tokio::{net::UnixStream, time::timeout};
+use tokio::time::timeout;
 
 use super::{Call, Outcome, platform::is_of};
 use crate::{
     aside::PATIENCE,
     channel::{self, Answer, Context},
     places::{Place, Places},
+    socket::Socket,
 };
 
 /// What would widen what the build may do, or is another way to name the folder.
@@ -49,7 +50,7 @@ const TURN: Duration = Duration::from_secs(10 * 60);
 const PERIOD: u64 = 100_000;
 
 impl Call<'_> {
-    pub(super) async fn build(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
+    pub(super) async fn build(&self, channel: &mut Socket) -> Result<Outcome, Failure> {
         let place = self.place(&self.gateway.building).await?;
         self.building.get_or_init(|| place);
         let query = self.build_query().await?;
@@ -138,7 +139,7 @@ impl Call<'_> {
     }
 
     /// Has the parser receive the folder.
-    async fn context(&self, channel: &mut UnixStream) -> Result<Context, Failure> {
+    async fn context(&self, channel: &mut Socket) -> Result<Context, Failure> {
         let broken = |error: std::io::Error| {
             Failure::new(
                 Kind::Failed,

@@ -14,19 +14,15 @@ use ds01_host::{
     ops::{DockerCreate, DockerFound, rules_of},
 };
 use serde_json::{Value, json};
-use tokio::net::UnixStream;
 
 use super::{Call, Outcome, reply, turn::InLine};
-use crate::{aside::PATIENCE, body, records::Owned};
+use crate::{aside::PATIENCE, body, records::Owned, socket::Socket};
 
 /// What the name of a container begins with that was given none.
 const NAMELESS: &str = "container";
 
 impl Call<'_> {
-    pub(super) async fn container_create(
-        &self,
-        channel: &mut UnixStream,
-    ) -> Result<Outcome, Failure> {
+    pub(super) async fn container_create(&self, channel: &mut Socket) -> Result<Outcome, Failure> {
         let asked: CreateBody = body::read(self.json()?)?;
         let name: ContainerName = match self.one("name").unwrap_or_default() {
             "" => Self::any_name()?,

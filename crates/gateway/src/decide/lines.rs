@@ -7,13 +7,13 @@ use ds01_core::{
     route::{Query, write_query},
 };
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::UnixStream,
-};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, split};
 
 use super::{Call, Outcome, events};
-use crate::channel::{self, Answer};
+use crate::{
+    channel::{self, Answer},
+    socket::Socket,
+};
 
 /// The longest line: an event has the labels of its container.
 const LONGEST: u64 = 1 << 20;
@@ -59,11 +59,7 @@ impl Call<'_> {
 }
 
 /// Passes on what is shown, until either end goes away.
-pub(super) async fn relay(
-    engine: UnixStream,
-    shown: Shown,
-    channel: &mut UnixStream,
-) -> io::Result<()> {
+pub(super) async fn relay(engine: Socket, shown: Shown, channel: &mut Socket) -> io::Result<()> {
     let mut lines = BufReader::new(engine);
     let mut line = Vec::new();
     let mut status = None;
@@ -92,7 +88,7 @@ pub(super) async fn relay(
         length: None,
     };
     channel::write(channel, &answer).await?;
-    let (mut gone, mut out) = channel.split();
+    let (mut gone, mut out) = split(channel);
     let mut byte = [0; 1];
     loop {
         line.clear();

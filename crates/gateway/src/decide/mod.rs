@@ -18,30 +18,32 @@ mod turn;
 mod volumes;
 mod who;
 
-use std::{io, sync::OnceLock, time::Duration};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use ds01_core::{
     failure::{Failure, Kind},
     label,
-    ledger::Process,
     route::{self, Action, NEWEST, Route, Version},
 };
 use ds01_host::{Caller, line_watch::Await, ops};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    body,
+    answer, body,
     channel::{self, Answer, Ask, AskBody},
     docker_error,
     hangup::Hangup,
-    keeper::Gateway,
+    keeper::{Client, Gateway},
     peer::Peer,
     places::Place,
     records::{self, All, Owned},
+    socket::Socket,
 };
 
 /// How long it is remembered who is an admin, and what the engine speaks.
@@ -59,17 +61,16 @@ enum Outcome {
     /// This status and body.
     Reply(u16, Vec<(String, String)>, Vec<u8>),
     /// The engine's answer, as it comes.
-    Engine(UnixStream),
+    Engine(Socket),
     /// The engine's lines of JSON as they come, in the caller's words.
-    Lines(UnixStream, lines::Shown),
+    Lines(Socket, lines::Shown),
 }
 
 /// One request, and who asks.
 struct Call<'a> {
     gateway: &'a Gateway,
     caller: Caller,
-    /// The process that calls.
-    process: Option<Process>,
+    peer: &'a Peer,
     ask: &'a Ask,
     /// The parser lets go of its channel when the client has gone.
     client: Hangup,
@@ -84,7 +85,8 @@ struct Call<'a> {
 pub(crate) async fn serve(
     gateway: &Gateway,
     peer: &Peer,
-    mut channel: UnixStream,
+    client: Client,
+    mut channel: Socket,
 ) -> io::Result<()> {
     let ask: Ask = channel::read(&mut channel).await?;
     let call = Call::of(gateway, peer, &ask, Hangup::of(&channel)?).await;
@@ -101,6 +103,16 @@ pub(crate) async fn serve(
             if !headers.iter().any(|(name, _)| name == "Content-Type") {
                 headers.push(("Content-Type".into(), "application/json".into()));
             }
+            // One that may still send is for the parser, which reads to the end of it.
+            if body.len() <= answer::SHORT && !matches!(ask.body, AskBody::Stream(_)) {
+                let text = answer::text(status, &headers, &body, ask.method == "HEAD");
+                // Nobody is left to be told that it has gone.
+                let _ = answer::tell(&client, &text).await;
+                drop(client);
+                channel::write(&mut channel, &Answer::Told).await?;
+                return ended(channel).await;
+            }
+            drop(client);
             let length = Some(body.len() as u64);
             let answer = Answer::Reply {
                 status,
@@ -110,17 +122,22 @@ pub(crate) async fn serve(
             channel::write_with(&mut channel, &answer, &body).await?;
         }
         Outcome::Engine(engine) => {
-            use std::os::fd::AsRawFd;
+            drop(client);
             channel::write(&mut channel, &Answer::Engine).await?;
-            channel::send_on(&channel, &[engine.as_raw_fd()]).await?;
+            channel::send_on(&channel, &[engine.as_fd().as_raw_fd()]).await?;
         }
         Outcome::Lines(engine, shown) => {
+            drop(client);
             lines::relay(engine, shown, &mut channel).await?;
             // So ends an answer whose length nobody knew.
             channel.shutdown().await?;
         }
     }
-    // The connection counts as its user's until the parser lets go of the channel.
+    ended(channel).await
+}
+
+/// Waits until the parser lets go of the channel: so long the connection counts as its user's.
+async fn ended(mut channel: Socket) -> io::Result<()> {
     let mut rest = [0; 1];
     while channel.read(&mut rest).await? > 0 {}
     Ok(())
@@ -129,7 +146,7 @@ pub(crate) async fn serve(
 impl<'a> Call<'a> {
     async fn of(
         gateway: &'a Gateway,
-        peer: &Peer,
+        peer: &'a Peer,
         ask: &'a Ask,
         client: Hangup,
     ) -> Result<Self, Failure> {
@@ -164,7 +181,7 @@ impl<'a> Call<'a> {
         Ok(Self {
             gateway,
             caller,
-            process: peer.process.clone(),
+            peer,
             ask,
             client,
             version: route.version.unwrap_or(advertised),
@@ -173,7 +190,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    async fn outcome(&self, channel: &mut UnixStream) -> Result<Outcome, Failure> {
+    async fn outcome(&self, channel: &mut Socket) -> Result<Outcome, Failure> {
         match self.route.action {
             Action::Shared => self.forward(&self.route.path).await,
             Action::Ping => self.ping().await,
@@ -254,7 +271,7 @@ impl<'a> Call<'a> {
         request: &str,
         left: impl Future<Output = ()>,
     ) -> Result<Value, Failure> {
-        let (operations, process) = (&self.gateway.operations, self.process.clone());
+        let (operations, process) = (&self.gateway.operations, self.peer.process());
         operations
             .run(self.caller, process, name, request, left)
             .await

@@ -14,10 +14,10 @@ use ds01_host::{
     line_watch::{Await, Awaited},
     ops::{Leave, WaitUntil},
 };
-use tokio::{io::AsyncReadExt, net::UnixStream};
+use tokio::io::AsyncReadExt;
 
 use super::Call;
-use crate::body;
+use crate::{body, socket::Socket};
 
 /// One request that may wait.
 pub(super) struct InLine {
@@ -73,7 +73,7 @@ impl Call<'_> {
         &self,
         line: &mut InLine,
         ticket: u64,
-        channel: &mut UnixStream,
+        channel: &mut Socket,
     ) -> Result<(), Failure> {
         line.ticket = Some(ticket);
         let mut known = None;

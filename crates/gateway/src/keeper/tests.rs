@@ -31,11 +31,11 @@ fn who_has_no_login_is_in_nobodys_way() {
             let peer = Peer {
                 uid,
                 gid: uid,
-                process: None,
+                connected: None,
                 inside: None,
             };
             gateway.admit(end, peer);
-            watched(client.into()).unwrap()
+            Socket::new(client).unwrap()
         };
         // They say nothing.
         let mut silent: Vec<_> = (0..PER_USER).map(|_| connect(300_000)).collect();
