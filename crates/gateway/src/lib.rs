@@ -23,6 +23,7 @@ mod line;
 mod listen;
 mod operate;
 mod parser;
+mod partly;
 mod peer;
 mod places;
 mod records;

@@ -5,15 +5,30 @@ use ds01_core::{
     failure::{Failure, Kind},
     image, label,
     name::{ContainerArg, EngineName},
+    record::{Bind, Record},
     route::{Query, write_query},
 };
 use serde_json::{Value, json};
+use tokio::{join, task::yield_now};
 
 use super::{Call, Outcome, done, lines::Shown, reply};
 use crate::{
+    body,
+    engine::{accepted, no_json},
     filters::{Filters, name_fits},
+    partly::{Partly, Parts},
     records::Owned,
 };
+
+/// What an inspection has of names that are the engine's.
+const SHOWN: &Parts = &[
+    ("Name", &[]),
+    ("Image", &[]),
+    ("Mounts", &[]),
+    ("Config", &["Image", "Labels"]),
+    ("HostConfig", &["NetworkMode", "Binds", "Mounts"]),
+    ("NetworkSettings", &["Networks"]),
+];
 
 impl Call<'_> {
     pub(super) async fn container_list(&self) -> Result<Outcome, Failure> {
@@ -162,26 +177,36 @@ impl Call<'_> {
             owned.id.0,
             write_query(&self.route.query)
         );
-        let mut seen = self.engine("GET", &path, None).await?;
+        let path = self.path(&path);
+        let ask = self.gateway.engine.ask("GET", &path, None);
+        // The record is read while the engine looks.
+        let record = async {
+            yield_now().await;
+            self.gateway.records.record(&owned)
+        };
+        let (said, record) = join!(ask, record);
+        let said = said?;
+        let mut inspected = Partly::read(accepted(&said)?, SHOWN).map_err(no_json)?;
+        let seen = &mut inspected.value;
         seen["Name"] = json!(format!("/{}", self.shown(&owned)));
         // Here the image is an id; its name is in the configuration.
         let image = seen["Image"].take();
-        self.show_shared(&mut seen);
+        self.show_shared(seen);
         seen["Image"] = image;
         if let Some(image) = seen["Config"]["Image"].as_str() {
             let named = seen["Config"]["Labels"][label::IMAGE].as_str();
             seen["Config"]["Image"] = json!(self.shown_image(named.unwrap_or(image)));
         }
-        self.show_binds(&owned, &mut seen);
-        reply(200, &seen)
+        self.show_binds(record, seen);
+        let text = body::write(&inspected)? + "\n";
+        Ok(Outcome::Reply(200, Vec::new(), text.into()))
     }
 
     /// The folders that the owner named, in place of root's mounts of them.
-    fn show_binds(&self, owned: &Owned, seen: &mut Value) {
-        let record = self.gateway.records.record(owned);
+    fn show_binds(&self, record: Option<Record>, seen: &mut Value) {
         let binds = record.map(|record| record.binds).unwrap_or_default();
         for mount in seen["Mounts"].as_array_mut().into_iter().flatten() {
-            let of = |bind: &&ds01_core::record::Bind| mount["Destination"] == bind.target.as_str();
+            let of = |bind: &&Bind| mount["Destination"] == bind.target.as_str();
             if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
                 mount["Source"] = json!(bind.source);
             }
@@ -200,7 +225,7 @@ impl Call<'_> {
             .into_iter()
             .flatten()
         {
-            let of = |bind: &&ds01_core::record::Bind| mount["Target"] == bind.target.as_str();
+            let of = |bind: &&Bind| mount["Target"] == bind.target.as_str();
             if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
                 mount["Source"] = json!(bind.source);
             }
