@@ -266,7 +266,12 @@ impl TestHost {
     /// Runs one of scripts/ to its good end.
     pub(crate) fn script(&self, name: &str, args: &[&str]) {
         let script = format!("{MOUNTED}/scripts/{name}");
-        self.as_user("root").run(&script, args).ok();
+        let mut root = self.as_user("root");
+        // How often Go's programs collect garbage: an engine of a few seconds need not.
+        if let Ok(often) = env::var("GOGC") {
+            root = root.env("GOGC", &often);
+        }
+        root.run(&script, args).ok();
     }
 
     fn default_config(&self, by_gateway: bool) -> String {
