@@ -267,9 +267,11 @@ impl TestHost {
     pub(crate) fn script(&self, name: &str, args: &[&str]) {
         let script = format!("{MOUNTED}/scripts/{name}");
         let mut root = self.as_user("root");
-        // How often Go's programs collect garbage: an engine of a few seconds need not.
-        if let Ok(often) = env::var("GOGC") {
-            root = root.env("GOGC", &often);
+        // When Go's programs collect garbage: an engine of a few seconds need not.
+        for key in ["GOGC", "GOMEMLIMIT"] {
+            if let Ok(value) = env::var(key) {
+                root = root.env(key, &value);
+            }
         }
         root.run(&script, args).ok();
     }
