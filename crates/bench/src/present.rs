@@ -43,7 +43,7 @@ pub(crate) fn fill(host: &TestHost, present: usize) -> Result<()> {
     let newest = ledger.allocations.last().and_then(|entry| entry.id.clone());
     let created = clock::now();
     ledger.marks = newest.into_iter().map(|id| Mark { id, created }).collect();
-    Ok(locked.save(&mut ledger)?)
+    Ok(locked.save(ledger)?)
 }
 
 fn add(

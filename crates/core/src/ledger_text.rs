@@ -9,7 +9,6 @@
 //! made good by the engine's list.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::ledger::Ledger;
 
@@ -18,6 +17,18 @@ const VERSION: u32 = 2;
 
 /// The oldest version that this build reads: one without a waiting line.
 const OLDEST: u32 = 1;
+
+/// What is around the parts of a stored ledger.
+const BEFORE_VERSION: &str = "{\"version\":";
+const BEFORE_SUM: &str = ",\"crc32\":\"";
+const BEFORE_LEDGER: &str = "\",\"ledger\":";
+const AFTER: &str = "}\n";
+
+/// Digits of a checksum.
+const SUM: usize = 8;
+
+/// Bytes that an allocation takes, about.
+const EACH: usize = 512;
 
 /// Why a stored ledger cannot be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,12 +58,25 @@ pub enum Damage {
     Foreign(String),
 }
 
-#[derive(Deserialize)]
+/// A stored ledger of this release's form.
 struct Envelope<'a> {
     version: u32,
-    crc32: String,
-    #[serde(borrow)]
-    ledger: &'a RawValue,
+    crc32: &'a str,
+    /// JSON.
+    ledger: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    /// As [`write`] writes it, to the letter.
+    fn of(text: &'a str) -> Option<Self> {
+        let (version, rest) = text.strip_prefix(BEFORE_VERSION)?.split_once(BEFORE_SUM)?;
+        let (crc32, rest) = rest.split_at_checked(SUM)?;
+        Some(Self {
+            version: version.parse().ok()?,
+            crc32,
+            ledger: rest.strip_prefix(BEFORE_LEDGER)?.strip_suffix(AFTER)?,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -69,27 +93,32 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Err(Damage::Empty);
     }
-    let torn = |error: serde_json::Error| Damage::Torn(error.to_string());
-    let envelope = serde_json::from_slice::<Envelope>(bytes).or_else(|error| {
+    let text = str::from_utf8(bytes).map_err(|error| Damage::Torn(error.to_string()))?;
+    let Some(envelope) = Envelope::of(text) else {
         // Another version may have another form.
-        let VersionOnly { version } = serde_json::from_slice(bytes).map_err(torn)?;
-        Err(match version {
-            OLDEST..=VERSION => torn(error),
-            other => Damage::Version(other),
-        })
-    })?;
-    if !(OLDEST..=VERSION).contains(&envelope.version) {
+        let only = serde_json::from_str::<VersionOnly>(text);
+        return Err(match only.map_err(|error| error.to_string()) {
+            Ok(VersionOnly { version }) if !is_read(version) => Damage::Version(version),
+            Ok(_) => Damage::Torn("it is not in the form of its version".into()),
+            Err(error) => Damage::Torn(error),
+        });
+    };
+    if !is_read(envelope.version) {
         return Err(Damage::Version(envelope.version));
     }
-    let found = checksum(envelope.ledger.get());
+    let found = checksum(envelope.ledger.as_bytes());
     if found != envelope.crc32 {
         return Err(Damage::Checksum {
             found,
-            written: envelope.crc32,
+            written: envelope.crc32.into(),
         });
     }
     // It is what was written: only who wrote it can know more.
-    serde_json::from_str(envelope.ledger.get()).map_err(|error| Damage::Foreign(error.to_string()))
+    serde_json::from_str(envelope.ledger).map_err(|error| Damage::Foreign(error.to_string()))
+}
+
+fn is_read(version: u32) -> bool {
+    (OLDEST..=VERSION).contains(&version)
 }
 
 /// The bytes to store for `ledger`.
@@ -98,14 +127,22 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
 ///
 /// Never for a ledger of ours: JSON has a form for each of its values.
 pub fn write(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
-    let ledger = serde_json::to_string(ledger)?;
-    let sum = checksum(&ledger);
-    let text = format!("{{\"version\":{VERSION},\"crc32\":\"{sum}\",\"ledger\":{ledger}}}\n");
-    Ok(text.into_bytes())
+    let mut bytes = Vec::with_capacity(EACH * (1 + ledger.allocations.len()));
+    let before_sum = format!("{BEFORE_VERSION}{VERSION}{BEFORE_SUM}");
+    let sum = before_sum.len()..before_sum.len() + SUM;
+    bytes.extend(before_sum.bytes().chain([b'0'; SUM]));
+    bytes.extend(BEFORE_LEDGER.bytes());
+    let begin = bytes.len();
+    serde_json::to_writer(&mut bytes, ledger)?;
+    let found = checksum(&bytes[begin..]);
+    bytes[sum].copy_from_slice(found.as_bytes());
+    bytes.extend(AFTER.bytes());
+    Ok(bytes)
 }
 
-fn checksum(text: &str) -> String {
-    format!("{:08x}", crc32fast::hash(text.as_bytes()))
+/// Of [`SUM`] digits.
+fn checksum(ledger: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(ledger))
 }
 
 #[cfg(test)]
@@ -128,7 +165,7 @@ mod tests {
     #[test]
     fn a_ledger_of_the_release_without_a_waiting_line_is_read() {
         let ledger = r#"{"generation":7,"grants_after":null,"allocations":[{"container":"a._.1","id":"x","devices":[],"holding":"live","hold":null,"changed":7}],"unmanaged":[],"marks":[],"recent":[]}"#;
-        let sum = checksum(ledger);
+        let sum = checksum(ledger.as_bytes());
         let text = format!("{{\"version\":1,\"crc32\":\"{sum}\",\"ledger\":{ledger}}}\n");
         let read = read(text.as_bytes()).unwrap();
         assert_eq!((read.generation, read.line), (7, Default::default()));
@@ -137,9 +174,9 @@ mod tests {
     #[test]
     fn a_ledger_of_a_release_that_knows_more_is_told_apart_from_a_torn_one() {
         let text = String::from_utf8(stored()).unwrap();
-        let ledger: Envelope = serde_json::from_str(&text).unwrap();
-        let more = ledger.ledger.get().replacen('{', r#"{"news":[],"#, 1);
-        let sum = checksum(&more);
+        let ledger = Envelope::of(&text).unwrap().ledger;
+        let more = ledger.replacen('{', r#"{"news":[],"#, 1);
+        let sum = checksum(more.as_bytes());
         let text = format!("{{\"version\":2,\"crc32\":\"{sum}\",\"ledger\":{more}}}\n");
         let why = read(text.as_bytes()).unwrap_err().to_string();
         let expected = "another release of DS01 wrote it: unknown field `news`, expected one of ";

@@ -55,17 +55,19 @@ async fn keep(mut channel: UnixStream) {
         return;
     };
     let (expected, upgrade) = (asked(&ask), ask["upgrade"] == true);
+    let path = ask["path"].as_str().unwrap_or_default();
+    if expected != Body::Stream && path.len() % 2 == 0 {
+        // As if the client had its answer.
+        channel::write(&mut channel, &json!("Given")).await;
+        return;
+    }
     if expected != Body::Stream {
         let reply = json!({ "Reply": { "status": 200, "headers": [["A", "b"]], "length": 2 } });
         channel::write(&mut channel, &reply).await;
         let _ = channel.write_all(b"{}").await;
         return;
     }
-    if ask["path"]
-        .as_str()
-        .is_some_and(|path| path.ends_with("/build"))
-        && !folder(&mut channel).await
-    {
+    if path.ends_with("/build") && !folder(&mut channel).await {
         return;
     }
     let (engine, theirs) = UnixStream::pair().unwrap();

@@ -75,7 +75,7 @@ impl Host {
                 .unwrap();
             known.allocations.push(allocation);
         }
-        ledger.lock().unwrap().save(&mut known).unwrap();
+        ledger.lock().unwrap().save(known).unwrap();
         let runtime = runtime();
         let engine = runtime.block_on(async { Engine::start(&socket) });
         let keeper = Keeper::new(&folder.join("ds01.toml")).unwrap();
@@ -186,7 +186,7 @@ async fn talk(mut channel: UnixStream, bytes: &[u8]) -> Vec<u8> {
             let _ = channel::watched(engine).read_to_end(&mut told).await;
             break;
         }
-        if answer == "Told" {
+        if answer == "Given" {
             break;
         }
         assert!(answer["Reply"].is_object(), "{answer}");

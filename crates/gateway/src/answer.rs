@@ -31,12 +31,13 @@ pub(crate) fn text(
     for (name, value) in headers.iter().filter(|(_, value)| is_value(value)) {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    if !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    let has_body = !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if has_body {
         text.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     text.push_str("\r\n");
     let mut text = text.into_bytes();
-    if !is_head {
+    if has_body && !is_head {
         text.extend(body);
     }
     text

@@ -53,8 +53,8 @@ pub(crate) enum AskBody {
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// The keeper has told the client: there is nothing left to do.
-    Told,
+    /// The keeper has given it to the client: there is nothing left to do.
+    Given,
     /// This; the body follows on the channel until it ends.
     Reply {
         status: u16,

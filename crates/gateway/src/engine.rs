@@ -25,29 +25,22 @@ pub(crate) struct Engine {
 ///
 /// The engine's own refusal; or if it is no JSON.
 pub(crate) fn json(said: &Said) -> Result<Value, Failure> {
-    serde_json::from_slice(accepted(said)?).map_err(no_json)
-}
-
-/// An answer's body.
-///
-/// # Errors
-///
-/// The engine's own refusal.
-pub(crate) fn accepted(said: &Said) -> Result<&[u8], Failure> {
-    if said.status < 400 {
-        return Ok(&said.body);
+    let value: Result<Value, _> = serde_json::from_slice(&said.body);
+    if said.status >= 400 {
+        let message = value
+            .as_ref()
+            .ok()
+            .and_then(|value| value["message"].as_str());
+        let text = String::from_utf8_lossy(&said.body);
+        let message = message.unwrap_or(&text).trim();
+        return Err(Failure::new(kind(said.status), message));
     }
-    let value: Option<Value> = serde_json::from_slice(&said.body).ok();
-    let message = value.as_ref().and_then(|value| value["message"].as_str());
-    let text = String::from_utf8_lossy(&said.body);
-    let message = message.unwrap_or(&text).trim();
-    Err(Failure::new(kind(said.status), message))
-}
-
-/// The engine has answered with something else.
-pub(crate) fn no_json(error: serde_json::Error) -> Failure {
-    let message = format!("the engine's answer is not JSON: {error}");
-    Failure::new(Kind::Unreachable, message)
+    value.map_err(|error| {
+        Failure::new(
+            Kind::Unreachable,
+            format!("the engine's answer is not JSON: {error}"),
+        )
+    })
 }
 
 /// What kind of failure a status of the engine stands for.

@@ -36,7 +36,7 @@ impl Hangup {
             return;
         };
         while let Ok(mut told) = client.ready(Interest::PRIORITY).await {
-            // With this interest, it is told only of ends that are closed both ways.
+            // Of ends, this interest is told only where both directions have ended.
             if told.ready().is_read_closed() {
                 return;
             }

@@ -69,8 +69,9 @@ const RECEIVING: usize = 2;
 /// Builds of one user at a time: each has what a container of theirs may use.
 const BUILDING: usize = 4;
 
-/// For each connection the channel and the engine's end, and for each user a parser.
-const DESCRIPTORS: u64 = 4 * IN_ALL as u64;
+/// For each connection the client, its process, the channel, two more looks at that, and the
+/// engine's end; for each user a parser.
+const DESCRIPTORS: u64 = 7 * IN_ALL as u64;
 
 /// What calls that are under way have to end when the gateway is told to.
 const DRAIN: Duration = Duration::from_secs(10);

@@ -23,7 +23,6 @@ mod line;
 mod listen;
 mod operate;
 mod parser;
-mod partly;
 mod peer;
 mod places;
 mod records;

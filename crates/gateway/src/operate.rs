@@ -18,8 +18,8 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
@@ -49,15 +49,15 @@ const OWN: Duration = Duration::from_secs(PENDING.as_secs() - LIMIT.as_secs() / 
 
 /// One operation, as that process reads it.
 #[derive(Serialize, Deserialize)]
-struct Task<'a> {
+struct Task {
     /// That of the gateway, whatever its file says by now.
     config: Config,
     caller: Caller,
     /// That of the client.
     process: Option<Process>,
     name: String,
-    #[serde(borrow)]
-    request: &'a RawValue,
+    /// JSON.
+    request: String,
 }
 
 /// Starts the processes.
@@ -155,14 +155,15 @@ impl Operations {
         request: &str,
         left: impl Future<Output = ()>,
     ) -> Result<Value, Failure> {
+        serde_json::from_str::<IgnoredAny>(request).map_err(|error| {
+            Failure::new(Kind::Usage, format!("the request is not JSON: {error}"))
+        })?;
         let task = Task {
             config: self.config.clone(),
             caller,
             process,
             name: name.into(),
-            request: serde_json::from_str(request).map_err(|error| {
-                Failure::new(Kind::Usage, format!("the request is not JSON: {error}"))
-            })?,
+            request: request.into(),
         };
         let task = serde_json::to_vec(&task).map_err(|error| failed(error.into()))?;
         let limit = self.limit.saturating_add(ops::takes(name, request));
@@ -263,10 +264,10 @@ pub(crate) fn run() -> ExitCode {
 }
 
 fn operate(text: &[u8]) -> Result<Value, Failure> {
-    let task: Task<'_> = serde_json::from_slice(text)
+    let task: Task = serde_json::from_slice(text)
         .map_err(|error| Failure::new(Kind::Usage, format!("no such operation: {error}")))?;
     let site = Site::new(task.config, "gateway")?.for_client(task.process);
-    ops::run(&site, task.caller, &task.name, task.request.get())
+    ops::run(&site, task.caller, &task.name, &task.request)
 }
 
 #[cfg(test)]

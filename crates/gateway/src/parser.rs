@@ -32,6 +32,7 @@ use tokio::{
 };
 
 use crate::{
+    answer::SHORT,
     asked::ask,
     channel::{self, Answer, AskBody},
     context, docker_error,
@@ -121,7 +122,7 @@ pub(crate) async fn connection(client: Socket, held: Held) {
             };
             answer
                 .unwrap_or_else(|failure| Some(told(&failure)))
-                .ok_or(Answered)
+                .ok_or(Given)
         }
     });
     let connection = http1::Builder::new()
@@ -139,15 +140,15 @@ pub(crate) async fn connection(client: Socket, held: Held) {
     }
 }
 
-/// The client has been answered: the connection ends without a word of ours.
+/// The client has its answer: the connection ends without a word of ours.
 #[derive(Debug, thiserror::Error)]
 #[error("the keeper has answered")]
-struct Answered;
+struct Given;
 
 /// What a request comes to.
 enum Next {
-    /// The keeper has answered it.
-    Answered,
+    /// Nothing: the client has its answer.
+    Given,
     /// This answer.
     Told(Response<Out>),
     /// What the engine answers on this connection.
@@ -171,7 +172,7 @@ async fn answer(
     (hangup, motion): (Arc<Hangup>, Arc<Motion>),
 ) -> Result<Option<Response<Out>>, Failure> {
     match next(&mut request, held).await {
-        Ok(Next::Answered) => Ok(None),
+        Ok(Next::Given) => Ok(None),
         Ok(Next::Engine {
             engine,
             held,
@@ -223,13 +224,13 @@ async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, F
         said = channel::read(channel).await.map_err(broken)?;
     }
     match said {
-        Answer::Told => Ok(Next::Answered),
+        Answer::Given => Ok(Next::Given),
         Answer::Reply {
             status,
             headers,
             length,
         } => {
-            let told = reply(status, headers, length, held, &ask.method).await?;
+            let told = reply(status, headers, length, held).await?;
             Ok(Next::Told(told))
         }
         Answer::Engine => {
@@ -264,12 +265,9 @@ async fn reply(
     headers: Vec<(String, String)>,
     length: Option<u64>,
     mut held: Held,
-    method: &str,
 ) -> Result<Response<Out>, Failure> {
-    /// Up to here it is read at once.
-    const SHORT: u64 = 64 << 10;
     let body = match length {
-        Some(length) if length <= SHORT => {
+        Some(length) if length <= SHORT as u64 => {
             let mut bytes = vec![0; length as usize];
             held.channel.read_exact(&mut bytes).await.map_err(broken)?;
             Either::Left(Full::new(bytes.into()))
@@ -282,9 +280,6 @@ async fn reply(
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
             response.headers_mut().insert(name, value);
         }
-    }
-    if method == "HEAD" {
-        *response.body_mut() = Either::Left(Either::Left(Full::default()));
     }
     Ok(response)
 }

@@ -42,35 +42,39 @@ impl Peer {
 
     /// The process, as others can recognise it; `None` if it has gone.
     pub(crate) fn process(&self) -> Option<Process> {
-        let connected = self.connected.as_ref()?;
-        let found = clock::process(connected.pid.try_into().ok()?)?;
-        connected.is_there().ok()?;
-        Some(found)
+        match self.connected.as_ref()? {
+            Connected::Held(pid, descriptor) => {
+                let found = recognised(*pid)?;
+                is_there(descriptor).ok()?;
+                Some(found)
+            }
+            Connected::Read(found) => found.clone(),
+        }
     }
 }
 
 /// Which process it was.
 #[derive(Debug)]
-pub(crate) struct Connected {
-    pid: i32,
-    /// A descriptor that stays its own; `None` on a kernel before 6.5.
-    descriptor: Option<OwnedFd>,
+pub(crate) enum Connected {
+    /// Its pid, and a descriptor that stays its own: it can be looked at when somebody asks.
+    Held(i32, OwnedFd),
+    /// On a kernel before 6.5, where its pid can be another's by then: what it was at once.
+    Read(Option<Process>),
 }
 
-impl Connected {
-    /// Fails if the process has gone, so that its pid may be another's.
-    fn is_there(&self) -> io::Result<()> {
-        let Some(process) = &self.descriptor else {
-            return Ok(());
-        };
-        let (call, of) = (libc::SYS_pidfd_send_signal, process.as_raw_fd());
-        let none = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: signal 0 is none; nothing is written.
-        #[expect(unsafe_code, reason = "no library has this call yet")]
-        match unsafe { libc::syscall(call, of, 0, none, 0) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+fn recognised(pid: i32) -> Option<Process> {
+    clock::process(pid.try_into().ok()?)
+}
+
+/// Fails if the process has gone, so that its pid may be another's.
+fn is_there(process: &OwnedFd) -> io::Result<()> {
+    let (call, of) = (libc::SYS_pidfd_send_signal, process.as_raw_fd());
+    let none = std::ptr::null::<libc::siginfo_t>();
+    // SAFETY: signal 0 is none; nothing is written.
+    #[expect(unsafe_code, reason = "no library has this call yet")]
+    match unsafe { libc::syscall(call, of, 0, none, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
 }
 
@@ -92,9 +96,9 @@ pub(crate) struct Inside {
 pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
     let credentials = getsockopt(client, PeerCredentials)?;
     let pid = credentials.pid();
-    let connected = Connected {
-        pid,
-        descriptor: descriptor(client)?,
+    let connected = match descriptor(client)? {
+        Some(descriptor) => Connected::Held(pid, descriptor),
+        None => Connected::Read(recognised(pid)),
     };
     let theirs = namespace(&pid.to_string())?;
     let inside = match theirs == own_namespace()? {
@@ -105,7 +109,9 @@ pub(crate) fn peer(client: &UnixStream) -> io::Result<Peer> {
         }),
     };
     // Gone already, its pid could be anybody's by now.
-    connected.is_there()?;
+    if let Connected::Held(_, process) = &connected {
+        is_there(process)?;
+    }
     Ok(Peer {
         uid: credentials.uid(),
         gid: credentials.gid(),

@@ -199,9 +199,10 @@ mod tests {
                     if let Stored::Whole(known) = &locked.stored {
                         ledger = Ledger::clone(known);
                     }
-                    locked.save(&mut ledger).unwrap();
+                    locked.save(ledger.clone()).unwrap();
+                    ledger.generation += 1;
                     ledger.put(entry(number));
-                    locked.save(&mut ledger).unwrap();
+                    locked.save(ledger).unwrap();
                     records.all().unwrap().len() == number as usize
                 })
             });

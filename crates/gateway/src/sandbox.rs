@@ -17,9 +17,9 @@ use crate::context::LONGEST;
 /// Nobody and nogroup, who own nothing, on every Linux.
 const NOBODY: u32 = 65534;
 
-/// Descriptors of a process: for each connection of a user the client's, two more looks at it, the
-/// channel, one to the engine, and the folder of a build.
-const SOCKETS: u64 = 4096;
+/// Descriptors of a process: for each connection of a user the client's, three more looks at it, the
+/// channel, two to the engine, and the folder of a build.
+const SOCKETS: u64 = 8192;
 
 /// Bytes of memory: what a user sends never takes the host's.
 const MEMORY: u64 = 1 << 30;

@@ -66,35 +66,56 @@ impl Socket {
         self.socket.async_io(Interest::READABLE, receive).await
     }
 
-    /// Waits for room, and uses it by `send`.
+    /// Waits for room, and uses it by `send`. Many may wait.
     pub(crate) async fn send<T>(
         &self,
         mut send: impl FnMut(&UnixStream) -> io::Result<T>,
     ) -> io::Result<T> {
-        std::future::poll_fn(|context| self.poll_send(context, &mut send)).await
+        if let Some(done) = self.at_once(&mut send)? {
+            return Ok(done);
+        }
+        self.room()?.async_io(Interest::WRITABLE, send).await
     }
 
+    /// The same for the one task that writes.
     fn poll_send<T>(
         &self,
         context: &mut Context<'_>,
         mut send: impl FnMut(&UnixStream) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
+        if let Some(done) = self.at_once(&mut send)? {
+            return Poll::Ready(Ok(done));
+        }
+        let room = self.room()?;
         loop {
-            let Some(room) = self.room.get() else {
-                match send(self.socket.get_ref()) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        let again = self.socket.get_ref().try_clone()?;
-                        let _ = self.room.set(watched(again, Interest::WRITABLE)?);
-                        continue;
-                    }
-                    done => return Poll::Ready(done),
-                }
-            };
             let mut guard = ready!(room.poll_write_ready(context))?;
             if let Ok(done) = guard.try_io(|room| send(room.get_ref())) {
                 return Poll::Ready(done);
             }
         }
+    }
+
+    /// Sends unless there was no room before, or is none.
+    fn at_once<T>(
+        &self,
+        send: &mut impl FnMut(&UnixStream) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        if self.room.get().is_some() {
+            return Ok(None);
+        }
+        match send(self.socket.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            done => done.map(Some),
+        }
+    }
+
+    fn room(&self) -> io::Result<&AsyncFd<UnixStream>> {
+        if let Some(room) = self.room.get() {
+            return Ok(room);
+        }
+        let again = self.socket.get_ref().try_clone()?;
+        let room = watched(again, Interest::WRITABLE)?;
+        Ok(self.room.get_or_init(|| room))
     }
 }
 
@@ -164,9 +185,55 @@ impl AsyncWrite for Socket {
 ///
 /// If the event loop takes no more.
 pub(crate) fn watched<T: AsRawFd>(inner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
-    // SAFETY: what is watched here are types of the standard library that own one descriptor, which
-    // is open and stays the same until they are dropped.
+    // SAFETY: what is watched here are types of the standard library that own one descriptor, or
+    // borrow it, which is open and stays the same until they are dropped.
     #[expect(unsafe_code, reason = "the event loop has to be told that")]
     let watched = unsafe { AsyncFd::register_with_interest(inner, interest) };
     watched.map_err(|refused| refused.into_parts().1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::IoSlice, time::Duration};
+
+    use nix::sys::socket::{MsgFlags, sendmsg, socketpair};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn all_that_wait_for_room_get_it() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_all().build().unwrap().block_on(async {
+            let kind = SockType::SeqPacket;
+            let (ours, theirs) =
+                socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).unwrap();
+            let (ours, theirs) = (Socket::new(ours).unwrap(), Socket::new(theirs).unwrap());
+            let ours = std::sync::Arc::new(ours);
+            let message = [b'x'; 1 << 10];
+            let send = move |to: &UnixStream| {
+                let parts = [IoSlice::new(&message)];
+                let flags = MsgFlags::MSG_NOSIGNAL;
+                Ok(sendmsg::<()>(to.as_raw_fd(), &parts, &[], flags, None)?)
+            };
+            let mut sent = 0;
+            while ours.at_once(&mut send.clone()).unwrap().is_some() {
+                sent += 1;
+            }
+            let waiting: Vec<_> = (0..sent)
+                .map(|_| {
+                    let ours = std::sync::Arc::clone(&ours);
+                    tokio::spawn(async move { ours.send(send).await })
+                })
+                .collect();
+            for _ in 0..2 * sent {
+                let take = |mut from: &UnixStream| from.read(&mut [0; 2 << 10]);
+                let taken = timeout(Duration::from_secs(60), theirs.receive(take)).await;
+                assert_eq!(taken.expect("one waits for ever").unwrap(), message.len());
+            }
+            for one in waiting {
+                one.await.unwrap().unwrap();
+            }
+        });
+    }
 }

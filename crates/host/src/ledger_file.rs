@@ -106,7 +106,7 @@ pub enum Stored {
 #[derive(Debug)]
 pub struct LedgerFile {
     dir: PathBuf,
-    /// What was read last, and its bytes: under the lock it is nearly always the same again.
+    /// What was read or saved last, and its bytes: under the lock it is nearly always the same again.
     last: Mutex<Option<(Vec<u8>, Arc<Ledger>)>>,
 }
 
@@ -245,17 +245,27 @@ impl Locked<'_> {
     /// # Errors
     ///
     /// [`StateError::Unwritable`]: the old one is still there.
-    pub fn save(&self, ledger: &mut Ledger) -> Result<(), StateError> {
+    pub fn save(&self, mut ledger: Ledger) -> Result<(), StateError> {
         ledger.generation += 1;
         let (spare, path) = (self.file.dir.join(SPARE), self.file.dir.join(LEDGER));
-        let bytes = ledger_text::write(ledger).map_err(io::Error::other);
-        let written = bytes.and_then(|bytes| write_spare(&spare, &bytes));
-        written
-            .and_then(|()| exchange(&spare, &path))
-            .map_err(|source| {
-                let _ = fs::remove_file(&spare);
-                StateError::Unwritable { path, source }
-            })
+        let written = ledger_text::write(&ledger).map_err(io::Error::other);
+        let written = written.and_then(|bytes| {
+            write_spare(&spare, &bytes)?;
+            exchange(&spare, &path)?;
+            Ok(bytes)
+        });
+        let bytes = written.map_err(|source| {
+            let _ = fs::remove_file(&spare);
+            StateError::Unwritable { path, source }
+        })?;
+        debug_assert_eq!(ledger_text::read(&bytes).as_ref(), Ok(&ledger));
+        let mut last = self
+            .file
+            .last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *last = Some((bytes, Arc::new(ledger)));
+        Ok(())
     }
 
     /// Puts the damaged ledger out of the way. Its new name, if there was one.

@@ -265,7 +265,7 @@ impl Site {
                     ledger.note_use(old, now);
                 }
                 self.tell(&changes, now);
-                locked.save(&mut ledger)?;
+                locked.save(ledger)?;
             }
         }
         drop(locked);

@@ -13,22 +13,9 @@ use tokio::{join, task::yield_now};
 
 use super::{Call, Outcome, done, lines::Shown, reply};
 use crate::{
-    body,
-    engine::{accepted, no_json},
     filters::{Filters, name_fits},
-    partly::{Partly, Parts},
     records::Owned,
 };
-
-/// What an inspection has of names that are the engine's.
-const SHOWN: &Parts = &[
-    ("Name", &[]),
-    ("Image", &[]),
-    ("Mounts", &[]),
-    ("Config", &["Image", "Labels"]),
-    ("HostConfig", &["NetworkMode", "Binds", "Mounts"]),
-    ("NetworkSettings", &["Networks"]),
-];
 
 impl Call<'_> {
     pub(super) async fn container_list(&self) -> Result<Outcome, Failure> {
@@ -185,21 +172,18 @@ impl Call<'_> {
             self.gateway.records.record(&owned)
         };
         let (said, record) = join!(ask, record);
-        let said = said?;
-        let mut inspected = Partly::read(accepted(&said)?, SHOWN).map_err(no_json)?;
-        let seen = &mut inspected.value;
+        let mut seen = crate::engine::json(&said?)?;
         seen["Name"] = json!(format!("/{}", self.shown(&owned)));
         // Here the image is an id; its name is in the configuration.
         let image = seen["Image"].take();
-        self.show_shared(seen);
+        self.show_shared(&mut seen);
         seen["Image"] = image;
         if let Some(image) = seen["Config"]["Image"].as_str() {
             let named = seen["Config"]["Labels"][label::IMAGE].as_str();
             seen["Config"]["Image"] = json!(self.shown_image(named.unwrap_or(image)));
         }
-        self.show_binds(record, seen);
-        let text = body::write(&inspected)? + "\n";
-        Ok(Outcome::Reply(200, Vec::new(), text.into()))
+        self.show_binds(record, &mut seen);
+        reply(200, &seen)
     }
 
     /// The folders that the owner named, in place of root's mounts of them.

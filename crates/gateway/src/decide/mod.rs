@@ -109,7 +109,7 @@ pub(crate) async fn serve(
                 // Nobody is left to be told that it has gone.
                 let _ = answer::tell(&client, &text).await;
                 drop(client);
-                channel::write(&mut channel, &Answer::Told).await?;
+                channel::write(&mut channel, &Answer::Given).await?;
                 return ended(channel).await;
             }
             drop(client);
