@@ -64,7 +64,7 @@ impl Recent {
     fn until(&self, ledger: &Ledger, now: Timestamp) -> Self {
         let seconds = now.since(self.at).as_secs_f64();
         let half_life = self.half_life.as_secs_f64().max(1.0);
-        let left = (-seconds / half_life).exp2();
+        let left = libm::exp2(-seconds / half_life);
         // A use of 1 for all this time, of which the earlier part has decayed.
         let of_one = half_life / std::f64::consts::LN_2 * (1.0 - left);
         let mut uses: BTreeMap<u32, f64> = BTreeMap::new();

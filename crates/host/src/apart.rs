@@ -7,7 +7,10 @@ use std::{
     io::{self, Read, Write},
     marker::PhantomData,
     os::fd::AsFd,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,7 +21,7 @@ use nix::{
     sys::{
         prctl::set_pdeathsig,
         signal::{Signal, killpg},
-        wait::waitpid,
+        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setpgid},
 };
@@ -26,6 +29,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 /// This process is to end with the one that started it.
 static ENDS_WITH_PARENT: AtomicBool = AtomicBool::new(false);
+
+/// Those that have answered, and may not have gone yet.
+static GOING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// After an answer, in which it never is: what the process itself has started may keep the pipe
 /// open, and hang.
@@ -53,6 +59,7 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     ///
     /// If there can be no process for it.
     pub(crate) fn begin(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
+        let_go();
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let child = forked(move || {
             let mut answer = serde_json::to_vec(&work()).unwrap_or_default();
@@ -127,17 +134,27 @@ pub(crate) fn wait<T>(all: &[&Apart<T>]) {
 }
 
 /// A process that hangs in the kernel may not even die: it is killed, and waited for only if it
-/// has gone already.
+/// has gone already. One that has answered takes as long to go as to answer, and nobody waits.
 impl<T> Drop for Apart<T> {
     fn drop(&mut self) {
-        if !self.ended {
-            let _ = killpg(self.child, Signal::SIGKILL);
+        if self.ended {
+            let mut going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
+            going.push(self.child);
+            return;
         }
+        let _ = killpg(self.child, Signal::SIGKILL);
         let answer = PollFd::new(self.answer.as_fd(), PollFlags::empty());
-        if self.ended || poll(&mut [answer], KILLED).is_ok_and(|count| count > 0) {
+        if poll(&mut [answer], KILLED).is_ok_and(|count| count > 0) {
             let _ = waitpid(self.child, None);
         }
     }
+}
+
+/// Lets go of those that have gone by now. With this process all others go.
+fn let_go() {
+    let mut going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
+    let still = Ok(WaitStatus::StillAlive);
+    going.retain(|child| waitpid(*child, Some(WaitPidFlag::WNOHANG)) == still);
 }
 
 /// Makes a process in a group of its own that does this `work`, and then ends, as this one does at the
@@ -221,6 +238,27 @@ mod tests {
         let mute = Apart::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
         let kind = mute.unwrap().finish().unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn what_has_answered_is_let_go_of_by_the_next() {
+        let answered = Apart::begin(Duration::from_secs(60), || 1).unwrap();
+        let pid = answered.child;
+        answered.finish().unwrap();
+        // SAFETY: asks whether it has ended, and leaves it as it is.
+        let mut seen = unsafe { std::mem::zeroed() };
+        let (by_pid, ended) = (nix::libc::P_PID, nix::libc::WEXITED | nix::libc::WNOWAIT);
+        let id = pid.as_raw().unsigned_abs();
+        unsafe { nix::libc::waitid(by_pid, id, &raw mut seen, ended) };
+        Apart::begin(Duration::from_secs(60), || 2)
+            .unwrap()
+            .finish()
+            .unwrap();
+        assert_eq!(
+            waitpid(pid, None),
+            Err(Errno::ECHILD),
+            "it is a zombie still"
+        );
     }
 
     #[test]
