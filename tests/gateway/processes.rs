@@ -367,3 +367,23 @@ fn a_name_service_that_hangs_keeps_nobody_waiting_for_ever() {
         201
     );
 }
+
+#[test]
+fn all_that_wait_for_a_parser_that_dies_have_one_in_its_place() {
+    let host = TestHost::behind_gateway(1);
+    call(&host, "alice", "GET /_ping", "");
+    let [stuck] = parsers(&host)[..] else {
+        panic!("alice has not one parser");
+    };
+    as_root(&host, &format!("kill -STOP {stuck}"));
+    // More than fit on their way to it.
+    let clients: Vec<_> = (0..400).map(|_| host.connect("alice")).collect();
+    assert_eq!(call(&host, "bob", "GET /_ping", "").body, "OK");
+    as_root(&host, &format!("kill -KILL {stuck}"));
+    until("alice is not served again", || {
+        call(&host, "alice", "GET /_ping", "").body == "OK"
+    });
+    let there = parsers(&host).len();
+    assert!(there <= 3, "{there} parsers for two users");
+    drop(clients);
+}

@@ -141,27 +141,32 @@ pub(crate) async fn receive_one(from: &Socket) -> io::Result<OwnedFd> {
 
 /// Writes a message: its length in four bytes, then JSON.
 pub(crate) async fn write<T: Serialize>(to: &mut Socket, message: &T) -> io::Result<()> {
-    write_with(to, message, &[]).await
-}
-
-/// Writes a message and what follows it, at once: each write wakes the reader.
-pub(crate) async fn write_with<T: Serialize>(
-    to: &mut Socket,
-    message: &T,
-    rest: &[u8],
-) -> io::Result<()> {
     let text = serde_json::to_vec(message)?;
     let length = u32::try_from(text.len()).map_err(io::Error::other)?;
-    to.write_all(&[&length.to_be_bytes(), &*text, rest].concat())
+    to.write_all(&[&length.to_be_bytes(), &*text].concat())
         .await
 }
 
 /// Reads a message.
 pub(crate) async fn read<T: DeserializeOwned>(from: &mut Socket) -> io::Result<T> {
+    let length = length(from).await?;
+    read_of(from, length).await
+}
+
+/// Reads how many bytes a message has.
+pub(crate) async fn length(from: &mut Socket) -> io::Result<usize> {
     let length = from.read_u32().await? as usize;
-    if length > LONGEST {
-        return Err(io::ErrorKind::FileTooLarge.into());
+    match length > LONGEST {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(length),
     }
+}
+
+/// Reads the rest of a message of `length` bytes.
+pub(crate) async fn read_of<T: DeserializeOwned>(
+    from: &mut Socket,
+    length: usize,
+) -> io::Result<T> {
     let mut text = vec![0; length];
     from.read_exact(&mut text).await?;
     Ok(serde_json::from_slice(&text)?)

@@ -3,16 +3,12 @@
 use std::{
     collections::HashMap,
     fs, io,
-    os::{
-        fd::AsRawFd,
-        unix::{
-            fs::{DirBuilderExt, PermissionsExt},
-            net::UnixListener,
-        },
+    os::unix::{
+        fs::{DirBuilderExt, PermissionsExt},
+        net::UnixListener,
     },
     path::{Path, PathBuf},
-    process::Stdio,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -23,24 +19,20 @@ use ds01_core::{
 };
 use ds01_host::{Site, config::Config, ops, owners_file, service};
 use nix::{
-    sys::{
-        resource::{Resource, getrlimit, setrlimit},
-        socket::{AddressFamily, SockFlag, SockType, socketpair},
-    },
+    sys::resource::{Resource, getrlimit, setrlimit},
     unistd::geteuid,
 };
 use tokio::{
     io::{AsyncReadExt, Interest},
-    process::Command,
     signal::unix::{SignalKind, signal},
     sync::Notify,
     time::timeout,
 };
 
 use crate::{
-    PARSER, answer,
+    answer,
     aside::Aside,
-    channel, decide,
+    decide,
     engine::Engine,
     http::Connections,
     line::Line,
@@ -53,6 +45,7 @@ use crate::{
 };
 
 mod open;
+mod workers;
 
 pub(crate) use open::Who;
 use open::{NO_LOGIN, STRANGERS, UNTOLD};
@@ -68,6 +61,12 @@ const RECEIVING: usize = 2;
 
 /// Builds of one user at a time: each has what a container of theirs may use.
 const BUILDING: usize = 4;
+
+/// Kibibytes of one user's requests that are looked at at a time: in types they take ten times as much.
+const ASKED: usize = 16 << 10;
+
+/// Questions of one user at a time whose answers are read whole, and may be long.
+const WHOLE: usize = 8;
 
 /// For each connection the client, its process, the channel, two more looks at that, and the
 /// engine's end; for each user a parser.
@@ -106,6 +105,10 @@ pub(crate) struct Gateway {
     pub(crate) receiving: Places,
     /// Builds, from their folder's first byte to the answer's last.
     pub(crate) building: Places,
+    /// Requests, by kibibytes.
+    pub(crate) asked: Places<Who>,
+    /// Answers that are read whole, until they have been handed over.
+    pub(crate) whole: Places<Who>,
     pub(crate) line: Line,
     pub(crate) aside: Aside,
     /// The same for what is noted of admins' calls: they may be many, and nobody waits for them.
@@ -204,6 +207,8 @@ impl Gateway {
             operations,
             receiving: Places::new(RECEIVING),
             building: Places::new(BUILDING),
+            asked: Places::new(ASKED),
+            whole: Places::new(WHOLE),
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
             notes: Aside::default(),
@@ -314,63 +319,12 @@ impl Gateway {
         decide::serve(self, &peer, client, Socket::new(ours)?).await
     }
 
-    async fn hand_over(
-        self: &Arc<Self>,
-        who: Who,
-        client: &Client,
-        channel: &Client,
-    ) -> io::Result<()> {
-        let both = [client.as_raw_fd(), channel.as_raw_fd()];
-        // Never locked while one is waited for: the others belong to others.
-        let known = self.workers()?.get(&who).cloned();
-        if let Some(worker) = known
-            && channel::send_on(&worker, &both).await.is_ok()
-        {
-            return Ok(());
-        }
-        // None yet, or it has ended for want of work.
-        let worker = Arc::new(self.worker()?);
-        self.workers()?.insert(who.clone(), Arc::clone(&worker));
-        let (gateway, ends) = (Arc::clone(self), Arc::clone(&worker));
-        tokio::spawn(async move {
-            // It says nothing until it ends.
-            let _ = ends.readable().await;
-            if let Ok(mut workers) = gateway.workers()
-                && workers.get(&who).is_some_and(|now| Arc::ptr_eq(now, &ends))
-            {
-                workers.remove(&who);
-            }
-        });
-        channel::send_on(&worker, &both).await
-    }
-
     /// What a user's creates wait for, each for the one before.
     pub(crate) fn creates_of(&self, uid: u32) -> Arc<tokio::sync::Mutex<()>> {
         let mut creates = self.creates.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that nobody has or waits for are as new ones.
         creates.retain(|_, turn| Arc::strong_count(turn) > 1);
         Arc::clone(creates.entry(uid).or_default())
-    }
-
-    fn workers(&self) -> io::Result<MutexGuard<'_, Workers>> {
-        let workers = self.workers.lock();
-        workers.map_err(|_| io::Error::other("the list of parsers was left locked"))
-    }
-
-    /// Starts a process that parses.
-    fn worker(&self) -> io::Result<Socket> {
-        let none = SockFlag::SOCK_CLOEXEC;
-        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, none)?;
-        // Whoever has dropped it does not have to wait for it: the runtime does.
-        Command::new("/proc/self/exe")
-            .arg(PARSER)
-            .arg(&self.empty)
-            .env_clear()
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()?;
-        Socket::new(ours)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -11,30 +12,39 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// One that is taken, until it is dropped.
 pub(crate) type Place = OwnedSemaphorePermit;
 
-/// Places for each user, who get them in the order in which they asked.
+/// Places for each user, by uid or [`crate::keeper::Who`], who get them in the order in which they
+/// asked.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Places<K = u32> {
     /// Of each user.
     most: usize,
-    of: Mutex<HashMap<u32, Arc<Semaphore>>>,
+    of: Mutex<HashMap<K, Arc<Semaphore>>>,
 }
 
-impl Places {
+impl<K: Eq + Hash> Places<K> {
     pub(crate) fn new(most: usize) -> Self {
         let of = Mutex::default();
         Self { most, of }
     }
 
     /// Waits for a place, which lasts while what is returned lives.
-    pub(crate) async fn take(&self, uid: u32) -> io::Result<Place> {
+    pub(crate) async fn take(&self, who: K) -> io::Result<Place> {
+        self.take_many(who, 1).await
+    }
+
+    /// Waits for so many at once, or for all that there are.
+    pub(crate) async fn take_many(&self, who: K, count: usize) -> io::Result<Place> {
         let mine = {
             let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
             // Those that nobody has or waits for are as new ones.
             of.retain(|_, places| Arc::strong_count(places) > 1);
             let new = || Arc::new(Semaphore::new(self.most));
-            Arc::clone(of.entry(uid).or_insert_with(new))
+            Arc::clone(of.entry(who).or_insert_with(new))
         };
-        mine.acquire_owned().await.map_err(io::Error::other)
+        let count = count.min(self.most).try_into().map_err(io::Error::other)?;
+        mine.acquire_many_owned(count)
+            .await
+            .map_err(io::Error::other)
     }
 }
 
@@ -63,5 +73,11 @@ mod tests {
         assert!(at_once(1).is_none(), "a third of two");
         drop(first);
         assert!(at_once(1).is_some(), "it is still taken");
+        let mut context = Context::from_waker(Waker::noop());
+        let too_many = pin!(places.take_many(3, 7)).poll(&mut context);
+        assert!(
+            matches!(too_many, Poll::Ready(Ok(_))),
+            "they are never there"
+        );
     }
 }

@@ -12,18 +12,14 @@ mod images;
 mod lines;
 mod networks;
 mod platform;
+mod serve;
 mod system;
 mod to_engine;
 mod turn;
 mod volumes;
 mod who;
 
-use std::{
-    io,
-    os::fd::{AsFd, AsRawFd},
-    sync::OnceLock,
-    time::Duration,
-};
+use std::{sync::OnceLock, time::Duration};
 
 use ds01_core::{
     failure::{Failure, Kind},
@@ -32,14 +28,14 @@ use ds01_core::{
 };
 use ds01_host::{Caller, line_watch::Await, ops};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+pub(crate) use serve::serve;
 
 use crate::{
-    answer, body,
-    channel::{self, Answer, Ask, AskBody},
-    docker_error,
+    body,
+    channel::{Ask, AskBody},
     hangup::Hangup,
-    keeper::{Client, Gateway},
+    keeper::Gateway,
     peer::Peer,
     places::Place,
     records::{self, All, Owned},
@@ -79,68 +75,6 @@ struct Call<'a> {
     version: Version,
     /// Its place among its user's builds, if it is one: until the engine's answer has ended.
     building: OnceLock<Place>,
-}
-
-/// Reads the request that comes on a channel, and answers it.
-pub(crate) async fn serve(
-    gateway: &Gateway,
-    peer: &Peer,
-    client: Client,
-    mut channel: Socket,
-) -> io::Result<()> {
-    let ask: Ask = channel::read(&mut channel).await?;
-    let call = Call::of(gateway, peer, &ask, Hangup::of(&channel)?).await;
-    let outcome = match &call {
-        Ok(call) => call.outcome(&mut channel).await,
-        Err(failure) => Err(failure.clone()),
-    };
-    let outcome = outcome.unwrap_or_else(|failure| {
-        let (status, text) = docker_error(&failure);
-        Outcome::Reply(status, Vec::new(), text.into())
-    });
-    match outcome {
-        Outcome::Reply(status, mut headers, body) => {
-            if !headers.iter().any(|(name, _)| name == "Content-Type") {
-                headers.push(("Content-Type".into(), "application/json".into()));
-            }
-            // One that may still send is for the parser, which reads to the end of it.
-            if body.len() <= answer::SHORT && !matches!(ask.body, AskBody::Stream(_)) {
-                let text = answer::text(status, &headers, &body, ask.method == "HEAD");
-                // Nobody is left to be told that it has gone.
-                let _ = answer::tell(&client, &text).await;
-                drop(client);
-                channel::write(&mut channel, &Answer::Given).await?;
-                return ended(channel).await;
-            }
-            drop(client);
-            let length = Some(body.len() as u64);
-            let answer = Answer::Reply {
-                status,
-                headers,
-                length,
-            };
-            channel::write_with(&mut channel, &answer, &body).await?;
-        }
-        Outcome::Engine(engine) => {
-            drop(client);
-            channel::write(&mut channel, &Answer::Engine).await?;
-            channel::send_on(&channel, &[engine.as_fd().as_raw_fd()]).await?;
-        }
-        Outcome::Lines(engine, shown) => {
-            drop(client);
-            lines::relay(engine, shown, &mut channel).await?;
-            // So ends an answer whose length nobody knew.
-            channel.shutdown().await?;
-        }
-    }
-    ended(channel).await
-}
-
-/// Waits until the parser lets go of the channel: so long the connection counts as its user's.
-async fn ended(mut channel: Socket) -> io::Result<()> {
-    let mut rest = [0; 1];
-    while channel.read(&mut rest).await? > 0 {}
-    Ok(())
 }
 
 impl<'a> Call<'a> {

@@ -26,25 +26,25 @@ impl Call<'_> {
 
     /// The caller's volumes, in the caller's names. Those without a name belong to the containers
     /// that they were made with, and go with them.
-    pub(super) async fn volumes(&self, query: &str) -> Result<Vec<Value>, Failure> {
-        let listed = self
-            .engine("GET", &format!("/volumes{query}"), None)
-            .await?;
-        let volumes = listed["Volumes"].as_array().cloned().unwrap_or_default();
+    pub(super) fn shown_volumes(&self, mut listed: Value) -> Vec<Value> {
+        let Value::Array(volumes) = listed["Volumes"].take() else {
+            return Vec::new();
+        };
         let seen = volumes.into_iter().filter_map(|mut volume| {
             let own = to_user(volume["Name"].as_str()?, self.caller.uid)?.to_string();
             volume["Name"] = json!(own);
             hide_managed(&mut volume["Labels"]);
             Some(volume)
         });
-        Ok(seen.collect())
+        seen.collect()
     }
 
     pub(super) async fn volume_list(&self) -> Result<Outcome, Failure> {
         let mut filters = Filters::read(self.one("filters"))?;
         let names = filters.take_names()?;
         let query = Query::from([("filters".into(), vec![filters.write()])]);
-        let mut seen = self.volumes(&write_query(&query)).await?;
+        let path = format!("/volumes{}", write_query(&query));
+        let mut seen = self.shown_volumes(self.engine("GET", &path, None).await?);
         seen.retain(|volume| {
             let name = volume["Name"].as_str().unwrap_or_default();
             names.is_empty() || names.iter().any(|pattern| name_fits(pattern, name))
@@ -100,7 +100,8 @@ impl Call<'_> {
 
     pub(super) async fn volume_prune(&self) -> Result<Outcome, Failure> {
         let mut removed = Vec::new();
-        for volume in self.volumes("").await? {
+        let listed = self.engine("GET", "/volumes", None).await?;
+        for volume in self.shown_volumes(listed) {
             let own = volume["Name"].as_str().unwrap_or_default();
             let path = self.path(&format!("/volumes/{}", self.volume_name(own)?));
             // One that a container uses is refused, and stays.
