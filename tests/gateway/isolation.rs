@@ -197,13 +197,13 @@ fn lists_have_only_ones_own() {
     ]);
     assert_eq!(info, "1 1 2");
     let used = list(&["system", "df", "-v", "--format", "{{json .}}"]);
-    // As the client sums up what volumes take.
-    let kinds = list(&["system", "df"]);
-    assert!(kinds.contains("Local Volumes"), "{kinds}");
     assert!(
         !used.contains("theirs") && !used.contains("secret"),
         "{used}"
     );
+    // As the client sums up what volumes take.
+    let summed = list(&["system", "df"]);
+    assert!(summed.contains("Local Volumes"), "{summed}");
     let until = (std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH))
         .unwrap()
         .as_secs()

@@ -368,3 +368,21 @@ fn a_path_is_a_plain_one_that_the_table_has() {
     assert!(said.status == 200 && said.body.contains(&mine), "{said:?}");
     assert_eq!(get("/_ping").body, "OK");
 }
+
+#[test]
+fn who_asks_in_a_newer_version_than_the_engine_had_is_told_that_it_has_gone() {
+    let host = TestHost::behind_gateway(1);
+    assert_eq!(call(&host, "alice", "GET /_ping", "").body, "OK");
+    let newer = "GET /v1.99/containers/json";
+    assert_eq!(call(&host, "alice", newer, "").status, 400);
+    host.engine().kill();
+    // Docker's client asks for the version first, and goes on with its own.
+    assert_eq!(call(&host, "alice", "GET /_ping", "").status, 503);
+    let told = call(&host, "alice", newer, "");
+    assert_eq!(told.status, 503);
+    assert!(
+        told.body.contains("the engine cannot be reached"),
+        "{}",
+        told.body
+    );
+}

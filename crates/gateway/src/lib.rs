@@ -1,8 +1,9 @@
 //! The gateway: a Docker Engine API endpoint on a unix socket that knows its caller.
 //!
 //! Two halves. The keeper is root: it accepts connections, reads from the kernel who calls,
-//! decides, and holds the engine's socket. The parser has no privileges: it reads HTTP and
-//! JSON, one process for each user, and nothing that it says about who is calling is believed.
+//! decides, holds the engine's socket, and gives short answers. The parser has no privileges: it
+//! reads HTTP and JSON, one process for each user, and nothing that it says about who is calling is
+//! believed.
 //! What changes the ledger is done by a process of its own, as in the commands.
 
 mod answer;

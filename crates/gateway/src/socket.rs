@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd};
 /// A connected unix socket.
 pub(crate) struct Socket {
     socket: AsyncFd<UnixStream>,
-    /// The same, watched for room, since there was none.
+    /// The same, watched for room once there was none.
     room: OnceLock<AsyncFd<UnixStream>>,
 }
 

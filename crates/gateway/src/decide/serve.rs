@@ -23,7 +23,7 @@ use crate::{
     socket::Socket,
 };
 
-/// What a client has to take a long answer.
+/// What a client has to take an answer: until then it is in the keeper's memory.
 const TAKEN: Duration = Duration::from_secs(600);
 
 /// Reads the request that comes on a channel, and answers it.
@@ -65,7 +65,7 @@ pub(crate) async fn serve(
     {
         let text = answer::text(*status, headers, body, ask.method == "HEAD");
         // Nobody is left to be told that it has gone.
-        let _ = answer::tell(&client, &text).await;
+        let _ = timeout(TAKEN, answer::tell(&client, &text)).await;
         drop((client, whole, asked));
         channel::write(&mut channel, &Answer::Given).await?;
         return ended(channel).await;

@@ -7,7 +7,9 @@ use super::{Call, Outcome, reply};
 
 impl Call<'_> {
     pub(super) async fn ping(&self) -> Result<Outcome, Failure> {
-        let said = self.gateway.engine.ask("GET", "/_ping", None).await?;
+        let said = self.gateway.engine.ask("GET", "/_ping", None).await;
+        // A client that could not ask what is spoken would be told that its version is too new.
+        let said = said.inspect_err(|_| self.gateway.forget_version())?;
         let advertised = self.gateway.version().await?;
         let headers = [
             ("Api-Version", advertised.to_string()),

@@ -129,6 +129,13 @@ impl Call<'_> {
 }
 
 impl Gateway {
+    /// The engine may be another when it answers again.
+    pub(super) fn forget_version(&self) {
+        if let Ok(mut known) = self.version.lock() {
+            *known = None;
+        }
+    }
+
     /// The version that is advertised: the lower of the engine's and the newest of the table.
     pub(super) async fn version(&self) -> Result<Version, Failure> {
         let known = |known: &Option<(Instant, Version)>| {
