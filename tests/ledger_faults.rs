@@ -64,10 +64,10 @@ fn a_damaged_ledger_is_rebuilt_from_the_engine_and_nothing_granted_meanwhile() {
         |bytes| bytes.truncate(11),
         "it is not whole: EOF while parsing a value at line 1 column 11",
     );
-    let end = host.ledger().bytes().len() - 2;
+    let last = host.ledger_text().lines().count();
     damaged(
         |bytes| bytes.truncate(bytes.len() - 2),
-        &format!("it is not whole: EOF while parsing an object at line 1 column {end}"),
+        &format!("it is not whole: EOF while parsing an object at line {last} column 2"),
     );
     damaged(
         |bytes| *bytes = br#"{"version":3,"devices":[]}"#.into(),

@@ -62,7 +62,7 @@ fn a_read_only_disk_grants_nothing_and_can_be_listed_from() {
         "mount --bind state state; mount -o remount,ro,bind state",
     );
     let why = "Read-only file system";
-    let refusal = out_of_reach(&host, "use", "ledger.json.turn", why, "tell an admin");
+    let refusal = out_of_reach(&host, "use", "ledger.json.lock", why, "tell an admin");
     assert_eq!(create(&host, "bob", "y"), refusal);
     let list = host.run("container-list", &["--format=simple"]);
     assert_eq!((list.status, &*list.stderr), (Some(0), ""));

@@ -129,13 +129,10 @@ pub(crate) fn told(failure: Failure) -> Box<dyn std::error::Error> {
     failure.message.into()
 }
 
-/// What the ledger's protocol asks of the disk: the locks, a read, a write, and the exchange.
+/// What the ledger's protocol asks of the disk: the lock, a read, a write, and the exchange.
 fn replace(dir: &Path, bytes: &[u8]) -> Result<()> {
-    let turn = File::open(dir.join("ledger.json.turn"))?;
-    turn.lock()?;
     let lock = File::open(dir.join("ledger.json.lock"))?;
     lock.lock()?;
-    drop(turn);
     let (path, spare) = (dir.join("ledger.json"), dir.join("ledger.json.new"));
     fs::read(&path)?;
     let file = OpenOptions::new().write(true).open(&spare)?;

@@ -103,7 +103,6 @@ pub(crate) fn copy_of_state(host: &TestHost) -> Result<String> {
         ("ledger.json", "ledger.json"),
         ("ledger.json.new", "ledger.json"),
         ("ledger.json.lock", "ledger.json.lock"),
-        ("ledger.json.turn", "ledger.json.turn"),
     ] {
         let to = host.root().join("copy").join(file);
         fs::copy(host.state_dir().join(from), &to)?;

@@ -5,6 +5,7 @@ mod marks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -189,8 +190,11 @@ pub struct Ledger {
     pub generation: u64,
     /// Nothing is granted before: the ledger was lost, and intents with it.
     pub grants_after: Option<Timestamp>,
-    /// One entry per container of ours.
-    pub allocations: Vec<Allocation>,
+    /// One entry per container of ours. Copies of the ledger share those that do not differ.
+    ///
+    /// Not written with the rest: [`ledger_text`](crate::ledger_text) writes each on a line.
+    #[serde(default, skip_serializing)]
+    pub allocations: Vec<Arc<Allocation>>,
     /// Containers of others that hold devices.
     pub unmanaged: Vec<Unmanaged>,
     /// The newest containers that have [settled](SETTLED), newest first: each of them, and all
@@ -222,17 +226,25 @@ impl Ledger {
         device: &Device,
         now: Timestamp,
     ) -> impl Iterator<Item = Holder<'a>> {
-        let holders: Vec<_> = self.holders_of_held(&device.into(), now).collect();
+        let (device, ours) = (Held::from(device), self.holding(now));
+        let holders: Vec<_> = self.holders_among(ours, &device, now).collect();
         holders.into_iter()
     }
 
-    /// As [`Ledger::holders_of`], of a device as the ledger knows it.
-    pub(crate) fn holders_of_held<'a>(
+    /// The containers of ours that keep devices from others at `now`.
+    pub(crate) fn holding(&self, now: Timestamp) -> impl Iterator<Item = &Allocation> {
+        self.entries()
+            .filter(move |a| !a.devices.is_empty() && a.holds(now))
+    }
+
+    /// As [`Ledger::holders_of`], of a device as the ledger knows it. `ours` are those that are
+    /// [holding](Self::holding) some.
+    pub(crate) fn holders_among<'a>(
         &'a self,
+        ours: impl Iterator<Item = &'a Allocation>,
         device: &Held,
         now: Timestamp,
     ) -> impl Iterator<Item = Holder<'a>> {
-        let ours = self.allocations.iter().filter(move |a| a.holds(now));
         let ours = ours.filter(|a| a.devices.iter().any(|held| device.overlaps(held)));
         let others = self
             .unmanaged
@@ -242,6 +254,11 @@ impl Ledger {
         ours.map(Holder::Allocation)
             .chain(others.map(Holder::Unmanaged))
             .chain(turns.map(Holder::Turn))
+    }
+
+    /// The entries of all containers of ours.
+    pub fn entries(&self) -> impl Iterator<Item = &Allocation> {
+        self.allocations.iter().map(Arc::as_ref)
     }
 
     /// The compute that `uid` holds at `now`.
@@ -254,9 +271,7 @@ impl Ledger {
 
     /// The containers of `uid`, stopped and coming ones too.
     pub fn of(&self, uid: u32) -> impl Iterator<Item = &Allocation> {
-        self.allocations
-            .iter()
-            .filter(move |a| a.container.uid == uid)
+        self.entries().filter(move |a| a.container.uid == uid)
     }
 
     /// How many containers `uid` has, stopped and coming ones too.
@@ -267,7 +282,7 @@ impl Ledger {
 
     /// The entry of a container by the engine's name.
     pub fn entry(&self, container: &EngineName) -> Option<&Allocation> {
-        self.allocations.iter().find(|a| a.container == *container)
+        self.entries().find(|a| a.container == *container)
     }
 
     /// Whether a container of this name is there or coming: an orphan is none.
@@ -281,7 +296,7 @@ impl Ledger {
     /// An entry that has no id yet is found by the name that its container will have.
     pub fn finder<'a>(&'a self) -> impl Fn(&Sighting) -> Option<&'a Allocation> {
         let (mut by_id, mut by_name) = (BTreeMap::new(), BTreeMap::new());
-        for entry in &self.allocations {
+        for entry in self.entries() {
             match &entry.id {
                 Some(id) => drop(by_id.insert(id, entry)),
                 None => drop(by_name.insert(entry.container.to_string(), entry)),
@@ -303,6 +318,7 @@ impl Ledger {
             .iter_mut()
             .find(|a| a.container == *container);
         found.is_some_and(|entry| {
+            let entry = Arc::make_mut(entry);
             with(entry);
             entry.changed = changed;
             true
@@ -313,7 +329,7 @@ impl Ledger {
     pub fn put(&mut self, mut entry: Allocation) {
         entry.changed = self.generation + 1;
         self.remove(&entry.container);
-        self.allocations.push(entry);
+        self.allocations.push(Arc::new(entry));
     }
 
     /// Makes the container of an entry somebody else's, whom DS01 does not know: it keeps its devices
@@ -340,7 +356,7 @@ impl Ledger {
             .allocations
             .iter()
             .position(|a| a.container == *container)?;
-        let entry = self.allocations.remove(at);
+        let entry = Arc::unwrap_or_clone(self.allocations.remove(at));
         self.marks
             .retain(|mark| Some(&mark.id) != entry.id.as_ref());
         Some(entry)
@@ -348,14 +364,14 @@ impl Ledger {
 
     /// The ids to ask the engine for, when the whole list is not needed.
     pub fn ids(&self) -> BTreeSet<ContainerId> {
-        let ours = self.allocations.iter().filter_map(|a| a.id.clone());
+        let ours = self.entries().filter_map(|a| a.id.clone());
         ours.chain(self.unmanaged.iter().map(|u| u.id.clone()))
             .collect()
     }
 
     /// Whether it is known what devices the container has, and whose it is.
     pub fn accounts_for(&self, id: &ContainerId) -> bool {
-        self.allocations.iter().any(|a| a.id.as_ref() == Some(id))
+        self.entries().any(|a| a.id.as_ref() == Some(id))
             || self.unmanaged.iter().any(|u| u.id == *id)
             || self.recent.contains(id)
             || self.marks.iter().any(|mark| mark.id == *id)

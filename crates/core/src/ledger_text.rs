@@ -1,16 +1,24 @@
 //! The ledger as it is stored: JSON that tells whether it is whole.
 //!
 //! ```json
-//! {"version":2,"crc32":"1c291ca3","ledger":{"generation":7,…}}
+//! {"version":2,"crc32":"1c291ca3","ledger":{"generation":7,…,"allocations":[
+//! {"container":"thesis._.1001",…},
+//! {"container":"work._.1002",…}
+//! ]}}
 //! ```
+//!
+//! An allocation has a line of its own: whoever knows the ledger of a moment ago reads and writes
+//! the lines that changed since. Others may be in one line, as earlier builds wrote them.
 //!
 //! The checksum is over the bytes of the `ledger` value. No sync is asked of the disk: after a
 //! power cut the file may be old or torn, and this is how a torn one is known. An old one is
 //! made good by the engine's list.
 
+use std::{ops::Range, sync::Arc};
+
 use serde::Deserialize;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Allocation, Ledger};
 
 /// The version of the format that this build writes.
 const VERSION: u32 = 2;
@@ -23,6 +31,10 @@ const BEFORE_VERSION: &str = "{\"version\":";
 const BEFORE_SUM: &str = ",\"crc32\":\"";
 const BEFORE_LEDGER: &str = "\",\"ledger\":";
 const AFTER: &str = "}\n";
+
+/// What is around the lines of the allocations: no text within JSON breaks a line.
+const BEFORE_LINES: &str = ",\"allocations\":[";
+const AFTER_LINES: &str = "]}";
 
 /// Digits of a checksum.
 const SUM: usize = 8;
@@ -79,17 +91,54 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// A ledger that was read or is to be written, and its text.
+#[derive(Debug)]
+pub struct Known {
+    text: String,
+    ledger: Arc<Ledger>,
+    /// Where in the text each allocation is; of none, if they have no lines.
+    lines: Vec<Range<usize>>,
+}
+
+/// An allocation and its line.
+type Line<'a> = (&'a str, &'a Arc<Allocation>);
+
+impl Known {
+    /// What is stored.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it says.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    fn lines(&self) -> Vec<Line<'_>> {
+        let lines = self.lines.iter().map(|line| &self.text[line.clone()]);
+        lines.zip(&self.ledger.allocations).collect()
+    }
+}
+
+/// The first of the `known` that is this one. Those before it are done with: what stays, stays in order.
+fn next<'a>(known: &mut &[Line<'a>], is_it: impl Fn(&Line<'_>) -> bool) -> Option<Line<'a>> {
+    let at = known.iter().position(is_it)?;
+    let (line, rest) = known[at..].split_first()?;
+    *known = rest;
+    Some(*line)
+}
+
 #[derive(Deserialize)]
 struct VersionOnly {
     version: u32,
 }
 
-/// Reads a stored ledger.
+/// Reads a stored ledger. What did not change since it was `known` is shared with that.
 ///
 /// # Errors
 ///
 /// [`Damage`] if anything about it is not as it was written.
-pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
+pub fn read(bytes: &[u8], known: Option<&Known>) -> Result<Known, Damage> {
     if bytes.iter().all(|byte| *byte == 0) {
         return Err(Damage::Empty);
     }
@@ -114,30 +163,87 @@ pub fn read(bytes: &[u8]) -> Result<Ledger, Damage> {
         });
     }
     // It is what was written: only who wrote it can know more.
-    serde_json::from_str(envelope.ledger).map_err(|error| Damage::Foreign(error.to_string()))
+    parse(text, envelope.ledger, known).map_err(|error| Damage::Foreign(error.to_string()))
 }
 
 fn is_read(version: u32) -> bool {
     (OLDEST..=VERSION).contains(&version)
 }
 
-/// The bytes to store for `ledger`.
+/// Reads the `json` of a ledger, which is in `text`.
+fn parse(text: &str, json: &str, known: Option<&Known>) -> Result<Known, serde_json::Error> {
+    let Some((rest, all)) = in_lines(json) else {
+        return Ok(Known {
+            text: text.into(),
+            ledger: serde_json::from_str(json)?,
+            lines: Vec::new(),
+        });
+    };
+    let mut ledger: Ledger = serde_json::from_str(&format!("{rest}}}"))?;
+    let known = known.map(Known::lines).unwrap_or_default();
+    let (mut known, mut lines) = (&*known, Vec::new());
+    for line in all {
+        let allocation = match next(&mut known, |(same, _)| *same == line) {
+            Some((_, allocation)) => Arc::clone(allocation),
+            None => serde_json::from_str(line)?,
+        };
+        ledger.allocations.push(allocation);
+        let begin = line.as_ptr().addr() - text.as_ptr().addr();
+        lines.push(begin..begin + line.len());
+    }
+    Ok(Known {
+        text: text.into(),
+        ledger: Arc::new(ledger),
+        lines,
+    })
+}
+
+/// The JSON of a ledger without its end and the allocations, and those.
+fn in_lines(json: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
+    let (rest, lines) = json.split_once('\n')?;
+    let lines = lines.strip_suffix(AFTER_LINES)?.split_terminator('\n');
+    let lines = lines.map(|line| line.strip_suffix(',').unwrap_or(line));
+    Some((rest.strip_suffix(BEFORE_LINES)?, lines))
+}
+
+/// The text to store for `ledger`, which shares with the `known` what did not change since.
 ///
 /// # Errors
 ///
 /// Never for a ledger of ours: JSON has a form for each of its values.
-pub fn write(ledger: &Ledger) -> Result<Vec<u8>, serde_json::Error> {
-    let mut bytes = Vec::with_capacity(EACH * (1 + ledger.allocations.len()));
-    let before_sum = format!("{BEFORE_VERSION}{VERSION}{BEFORE_SUM}");
-    let sum = before_sum.len()..before_sum.len() + SUM;
-    bytes.extend(before_sum.bytes().chain([b'0'; SUM]));
-    bytes.extend(BEFORE_LEDGER.bytes());
-    let begin = bytes.len();
-    serde_json::to_writer(&mut bytes, ledger)?;
-    let found = checksum(&bytes[begin..]);
-    bytes[sum].copy_from_slice(found.as_bytes());
-    bytes.extend(AFTER.bytes());
-    Ok(bytes)
+pub fn write(ledger: Ledger, known: Option<&Known>) -> Result<Known, serde_json::Error> {
+    let known = known.map(Known::lines).unwrap_or_default();
+    let mut known = &*known;
+    let mut text = String::with_capacity(EACH * (1 + ledger.allocations.len()));
+    text += &format!("{BEFORE_VERSION}{VERSION}{BEFORE_SUM}");
+    let sum = text.len()..text.len() + SUM;
+    text.extend(['0'; SUM]);
+    text += BEFORE_LEDGER;
+    let begin = text.len();
+    text += &serde_json::to_string(&ledger)?;
+    text.pop();
+    text += BEFORE_LINES;
+    let mut lines = Vec::with_capacity(ledger.allocations.len());
+    for (number, allocation) in ledger.allocations.iter().enumerate() {
+        text += if number > 0 { ",\n" } else { "\n" };
+        let begin = text.len();
+        match next(&mut known, |(_, same)| Arc::ptr_eq(same, allocation)) {
+            Some((line, _)) => text += line,
+            None => text += &serde_json::to_string(allocation)?,
+        }
+        lines.push(begin..text.len());
+    }
+    text.push('\n');
+    text += AFTER_LINES;
+    let found = checksum(&text.as_bytes()[begin..]);
+    text.replace_range(sum, &found);
+    text += AFTER;
+    let ledger = Arc::new(ledger);
+    Ok(Known {
+        text,
+        ledger,
+        lines,
+    })
 }
 
 /// Of [`SUM`] digits.
@@ -148,18 +254,59 @@ fn checksum(ledger: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        device::tests::whole,
+        ledger::{
+            Holding,
+            tests::{entry, ledger},
+        },
+    };
 
     fn stored() -> Vec<u8> {
-        write(&Ledger {
-            generation: 7,
-            ..Ledger::default()
-        })
-        .unwrap()
+        let ledger = ledger(&[
+            entry("a._.1", &[], Holding::Live),
+            entry("b._.1", &[whole(0)], Holding::Released),
+        ]);
+        write(ledger, None).unwrap().text.into_bytes()
     }
 
     #[test]
     fn what_was_written_is_read() {
-        assert_eq!(read(&stored()).unwrap().generation, 7);
+        let stored = stored();
+        let ledger = Ledger::clone(&read(&stored, None).unwrap().ledger);
+        assert_eq!((ledger.generation, ledger.allocations.len()), (10, 2));
+        assert_eq!(write(ledger, None).unwrap().text.into_bytes(), stored);
+    }
+
+    #[test]
+    fn what_stays_is_shared_and_the_text_is_the_same_as_anew() {
+        let names = ["a._.1", "b._.1", "c._.1", "d._.1", "e._.1"];
+        let holding = |name: &&str| entry(name, &[whole(0)], Holding::Live);
+        let known = write(ledger(&names.each_ref().map(holding)), None).unwrap();
+        let mut ledger = Ledger::clone(&known.ledger);
+        ledger.remove(&"a._.1".parse().unwrap());
+        ledger.change(&"c._.1".parse().unwrap(), |c| c.holding = Holding::Released);
+        ledger.put(entry("d._.1", &[], Holding::Live));
+        ledger.put(entry("new._.2", &[whole(1)], Holding::Live));
+        let anew = write(ledger.clone(), None).unwrap();
+        let written = write(ledger, Some(&known)).unwrap();
+        let bytes = anew.text.as_bytes();
+        let shared = |known: &Known, other: &Known| -> Vec<_> {
+            let other = &other.ledger.allocations;
+            let is_there = |a: &&Arc<_>| other.iter().any(|b| Arc::ptr_eq(a, b));
+            let shared = known.ledger.allocations.iter().filter(is_there);
+            shared.map(|a| a.container.to_string()).collect()
+        };
+        for again in [read(bytes, None), read(bytes, Some(&known)), Ok(written)] {
+            let again = again.unwrap();
+            assert_eq!(again.text, anew.text);
+            assert_eq!(again.lines, anew.lines);
+            assert_eq!(again.ledger, anew.ledger);
+        }
+        assert_eq!(
+            shared(&known, &read(bytes, Some(&known)).unwrap()),
+            ["b._.1", "e._.1"]
+        );
     }
 
     #[test]
@@ -167,8 +314,9 @@ mod tests {
         let ledger = r#"{"generation":7,"grants_after":null,"allocations":[{"container":"a._.1","id":"x","devices":[],"holding":"live","hold":null,"changed":7}],"unmanaged":[],"marks":[],"recent":[]}"#;
         let sum = checksum(ledger.as_bytes());
         let text = format!("{{\"version\":1,\"crc32\":\"{sum}\",\"ledger\":{ledger}}}\n");
-        let read = read(text.as_bytes()).unwrap();
-        assert_eq!((read.generation, read.line), (7, Default::default()));
+        let read = read(text.as_bytes(), None).unwrap().ledger;
+        assert_eq!((read.generation, &read.line), (7, &Default::default()));
+        assert_eq!(read.allocations.len(), 1);
     }
 
     #[test]
@@ -178,7 +326,7 @@ mod tests {
         let more = ledger.replacen('{', r#"{"news":[],"#, 1);
         let sum = checksum(more.as_bytes());
         let text = format!("{{\"version\":2,\"crc32\":\"{sum}\",\"ledger\":{more}}}\n");
-        let why = read(text.as_bytes()).unwrap_err().to_string();
+        let why = read(text.as_bytes(), None).unwrap_err().to_string();
         let expected = "another release of DS01 wrote it: unknown field `news`, expected one of ";
         assert!(why.starts_with(expected), "{why}");
     }
@@ -187,22 +335,23 @@ mod tests {
     fn every_flipped_bit_and_every_cut_is_noticed() {
         let whole = stored();
         for at in 0..whole.len() - 1 {
-            assert!(read(&whole[..at]).is_err(), "cut at {at}");
+            assert!(read(&whole[..at], None).is_err(), "cut at {at}");
             for bit in 0..8 {
                 let mut flipped = whole.clone();
                 flipped[at] ^= 1 << bit;
-                assert!(read(&flipped).is_err(), "bit {bit} of byte {at}");
+                assert!(read(&flipped, None).is_err(), "bit {bit} of byte {at}");
             }
         }
     }
 
     #[test]
     fn empty_zeroed_and_future_files_are_told_apart() {
-        assert_eq!(read(b""), Err(Damage::Empty));
-        assert_eq!(read(&[0; 4096]), Err(Damage::Empty));
+        let damage = |bytes: &[u8]| read(bytes, None).err();
+        assert_eq!(damage(b""), Some(Damage::Empty));
+        assert_eq!(damage(&[0; 4096]), Some(Damage::Empty));
         assert_eq!(
-            read(br#"{"version":3,"anything":[]}"#),
-            Err(Damage::Version(3))
+            damage(br#"{"version":3,"anything":[]}"#),
+            Some(Damage::Version(3))
         );
     }
 }

@@ -51,7 +51,7 @@ impl Default for Recent {
 /// What everybody holds at `now`, by uid.
 fn holdings(ledger: &Ledger, now: Timestamp) -> BTreeMap<u32, Share> {
     let mut held = BTreeMap::new();
-    for entry in ledger.allocations.iter().filter(|entry| entry.holds(now)) {
+    for entry in ledger.entries().filter(|entry| entry.holds(now)) {
         let share: &mut Share = held.entry(entry.container.uid).or_default();
         *share = *share + entry.share();
     }

@@ -2,7 +2,10 @@
 
 mod orphans;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     container::{ContainerId, Sighting, State},
@@ -89,7 +92,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
             ledger.allocations.push(entry);
             continue;
         }
-        let before = entry.clone();
+        let before = Arc::clone(&entry);
         let keep = match &entry.id {
             Some(id) => match by_id.get(id) {
                 Some(sighting) => {
@@ -99,7 +102,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
                 None => !seen.is_gone(id),
             },
             None if seen.news.is_none() => true,
-            None => match seen.containers.iter().find(|c| entry.awaits(c)) {
+            None => match seen.containers.iter().find(|c| before.awaits(c)) {
                 Some(sighting) => {
                     adopt(&mut entry, sighting, seen);
                     true
@@ -108,10 +111,10 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
             },
         };
         if keep && entry != before {
-            entry.changed = next;
+            Arc::make_mut(&mut entry).changed = next;
         }
         changes.extend(match (keep, &entry.id) {
-            (false, Some(_)) => Some(Change::Gone(entry.clone())),
+            (false, Some(_)) => Some(Change::Gone(Allocation::clone(&entry))),
             (true, Some(_)) if before.id.is_none() => {
                 Some(Change::Confirmed(entry.container.clone()))
             }
@@ -121,7 +124,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
                     && !(keep && entry.holds(now))
                     && !before.devices.is_empty() =>
             {
-                Some(Change::Lapsed(before))
+                Some(Change::Lapsed(Allocation::clone(&before)))
             }
             _ => None,
         });
@@ -156,15 +159,22 @@ fn not_later_than(ledger: &mut Ledger, now: Timestamp) {
     let next = ledger.generation + 1;
     ledger.grants_after = ledger.grants_after.map(|until| until.min(now + PENDING));
     for entry in &mut ledger.allocations {
-        let (time, latest) = match &mut entry.holding {
+        let (time, latest) = match entry.holding {
             Holding::Pending { lapses, .. } => (lapses, now + PENDING),
             Holding::Orphaned { lapses } => (lapses, now + ORPHANED),
             Holding::Stopped { since } => (since, now),
             Holding::Live | Holding::Intruding | Holding::Released => continue,
         };
-        if *time > latest {
+        if time <= latest {
+            continue;
+        }
+        let entry = Arc::make_mut(entry);
+        entry.changed = next;
+        if let Holding::Pending { lapses: time, .. }
+        | Holding::Orphaned { lapses: time }
+        | Holding::Stopped { since: time } = &mut entry.holding
+        {
             *time = latest;
-            entry.changed = next;
         }
     }
 }
@@ -181,12 +191,12 @@ impl Seen {
 }
 
 /// Takes over the state of a container that exists.
-fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timestamp) {
+fn follow(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen, now: Timestamp) {
     let stopped = sighting.state.is_stopped();
     let stop = || Holding::Stopped {
         since: seen.stopped.get(&sighting.id).copied().unwrap_or(now),
     };
-    entry.holding = match &entry.holding {
+    let holding = match &entry.holding {
         Holding::Live if stopped => stop(),
         Holding::Intruding if stopped => Holding::Released,
         // Whoever asked for the start may be no more: the engine carries it out all the same.
@@ -198,20 +208,21 @@ fn follow(entry: &mut Allocation, sighting: &Sighting, seen: &Seen, now: Timesta
         }
         Holding::Stopped { .. } if !stopped && entry.holds(now) => {
             // Nobody noted when it was started.
-            entry.ends = None;
+            Arc::make_mut(entry).ends = None;
             Holding::Live
         }
         _ => return,
     };
+    Arc::make_mut(entry).holding = holding;
 }
 
 /// Takes over a container whose maker did not note its id, unless it still may.
-fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
+fn adopt(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen) {
     let late = entry
         .meant(sighting)
         .filter(|meant| *meant != entry.devices);
     let late = late.map(<[Held]>::to_vec);
-    entry.holding = match &entry.holding {
+    let holding = match &entry.holding {
         // Whoever makes another one now will find its name taken.
         _ if late.is_some() => Holding::Released,
         Holding::Pending {
@@ -224,6 +235,8 @@ fn adopt(entry: &mut Allocation, sighting: &Sighting, seen: &Seen) {
         // An orphan holds nothing: it gets its devices when it starts, if they are free.
         _ => Holding::Released,
     };
+    let entry = Arc::make_mut(entry);
+    entry.holding = holding;
     if let Some(devices) = late {
         entry.devices = devices;
     }
@@ -247,7 +260,7 @@ pub(crate) fn add_recorded(
     let (up, down): (Vec<_>, Vec<_>) = seen.containers.iter().partition(|c| is_up(c));
     for sighting in up.into_iter().chain(down) {
         let (record, claim) = (records.get(&sighting.id), seen.claims.get(&sighting.id));
-        let Some(mut entry) = record
+        let Some(entry) = record
             .zip(claim)
             .and_then(|(r, c)| r.proves(sighting, c.as_ref()))
         else {
@@ -256,10 +269,12 @@ pub(crate) fn add_recorded(
         if ledger.entry(&entry.container).is_some() {
             continue;
         }
+        let mut entry = Arc::new(entry);
         follow(&mut entry, sighting, seen, now);
+        let mut entry = Arc::unwrap_or_clone(entry);
         let overlaps = |other: &Held| entry.devices.iter().any(|held| held.overlaps(other));
-        let mut holders = ledger.allocations.iter().filter(|other| other.holds(now));
-        if entry.holds(now) && holders.any(|other| other.devices.iter().any(overlaps)) {
+        let taken = |other: &Allocation| other.holds(now) && other.devices.iter().any(overlaps);
+        if entry.holds(now) && ledger.entries().any(taken) {
             entry.holding = if is_up(sighting) {
                 Holding::Intruding
             } else {
@@ -276,6 +291,7 @@ fn release(ledger: &mut Ledger, now: Timestamp, changes: &mut Vec<Change>) {
     let next = ledger.generation + 1;
     for entry in &mut ledger.allocations {
         if matches!(entry.holding, Holding::Stopped { .. }) && !entry.holds(now) {
+            let entry = Arc::make_mut(entry);
             entry.holding = Holding::Released;
             entry.changed = next;
             if !entry.devices.is_empty() {
@@ -286,11 +302,7 @@ fn release(ledger: &mut Ledger, now: Timestamp, changes: &mut Vec<Change>) {
 }
 
 fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
-    let ours: BTreeSet<_> = ledger
-        .allocations
-        .iter()
-        .filter_map(|a| a.id.clone())
-        .collect();
+    let ours: BTreeSet<_> = ledger.entries().filter_map(|a| a.id.clone()).collect();
     let next = ledger.generation + 1;
     let listed: BTreeSet<_> = seen.containers.iter().map(|c| &c.id).collect();
     let gone = |u: &Unmanaged| {
@@ -303,7 +315,7 @@ fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
         // One that an intent awaits is accounted for once it is confirmed.
         let known = ours.contains(&sighting.id)
             || ledger.unmanaged.iter().any(|u| u.id == sighting.id)
-            || ledger.allocations.iter().any(|a| a.awaits(sighting));
+            || ledger.entries().any(|a| a.awaits(sighting));
         if let Some(Some(claim)) = seen.claims.get(&sighting.id).filter(|_| !known) {
             let found = Unmanaged {
                 id: sighting.id.clone(),
@@ -330,9 +342,10 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
             Some(_) => Holding::Intruding,
         };
         if entry.holding != holding {
-            ledger.allocations[at].holding = holding;
-            ledger.allocations[at].ends = None;
-            ledger.allocations[at].changed = ledger.generation + 1;
+            let entry = Arc::make_mut(&mut ledger.allocations[at]);
+            entry.holding = holding;
+            entry.ends = None;
+            entry.changed = ledger.generation + 1;
         }
     }
 }
@@ -342,7 +355,7 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
 /// whose turn in the waiting line has come.
 pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
     let entry = &ledger.allocations[at];
-    let others = ledger.allocations.iter().enumerate();
+    let others = ledger.entries().enumerate();
     let others = others.filter(|(n, other)| *n != at && other.holds(now));
     let mut taken = others.flat_map(|(_, other)| &other.devices);
     let its_own = entry.holds(now) && entry.holding != Holding::Intruding;
@@ -366,7 +379,7 @@ fn note_marks(ledger: &mut Ledger, seen: &Seen, now: Timestamp) {
     };
     let free = |c: &Sighting| seen.claims.get(&c.id) == Some(&None);
     // By a look from before its intent it is free, and nobody would list it again to confirm it.
-    let awaited = |c: &Sighting| ledger.allocations.iter().any(|entry| entry.awaits(c));
+    let awaited = |c: &Sighting| ledger.entries().any(|entry| entry.awaits(c));
     let told = |c: &Sighting| !awaited(c) && (free(c) || ledger.accounts_for(&c.id));
     if news.iter().all(told) {
         // The clock may have been set back since. What is newer than one of which nothing can be told

@@ -73,7 +73,7 @@ impl Host {
             records
                 .write(&allocation.container, &record(&allocation))
                 .unwrap();
-            known.allocations.push(allocation);
+            known.allocations.push(allocation.into());
         }
         ledger.lock().unwrap().save(known).unwrap();
         let runtime = runtime();

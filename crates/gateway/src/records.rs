@@ -98,7 +98,7 @@ impl Records {
         let all: Vec<Owned> = match self.ledger.read()? {
             Stored::Whole(ledger) => {
                 stamp = stamp.filter(|stamp| stamp.is_of(&ledger));
-                let entries = ledger.allocations.iter();
+                let entries = ledger.entries();
                 let owned = entries.filter_map(|entry| {
                     Some(Owned {
                         id: entry.id.clone()?,

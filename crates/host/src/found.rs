@@ -72,7 +72,7 @@ impl Site {
                 let mut all = look.seen.containers.iter();
                 all.find(|c| Some(&c.id) == entry.id.as_ref())
             };
-            let all = ledger.allocations.iter();
+            let all = ledger.entries();
             let all: Vec<_> = all
                 .filter_map(|entry| Some((entry, seen(entry)?)))
                 .collect();

@@ -1,10 +1,11 @@
 //! The ledger on disk: one file, replaced whole by whoever holds its lock.
 //!
-//! Two lock files, so that those who wait are served in turn: a process waits for
-//! `ledger.json.turn`, and holding that for `ledger.json.lock`; once it has the lock it passes
-//! the turn on. The kernel serves waiters of one file in order, but lets whoever comes as it
-//! is freed go first; here that one only becomes the next. Neither is ever removed: a lock on
-//! a file that was replaced holds nobody.
+//! Whoever finds `ledger.json.lock` free takes it: to wake somebody who sleeps would take as long as
+//! what a holder does. Others wait for `ledger.json.turn`, which the kernel gives in order, and holding
+//! that for the lock: first asleep, then insisting on it ([`lock_as_next`]). So everybody gets it,
+//! and each who waits makes the others wait by a millisecond or two. (Locks of threads are
+//! made so: "eventual fairness" in WebKit's and Rust's `parking_lot`.) Neither file is ever
+//! removed: a lock on a file that was replaced holds nobody.
 //!
 //! The new ledger is written to a spare file, and the two exchange their names: at once for every
 //! process, whatever dies. Nothing is synced, and no file is made or dropped: a rename over a
@@ -23,7 +24,7 @@ use std::{
 use ds01_core::{
     failure::{Kind, UserError},
     ledger::Ledger,
-    ledger_text::{self, Damage},
+    ledger_text::{self, Damage, Known},
 };
 use nix::{
     errno::Errno,
@@ -32,7 +33,7 @@ use nix::{
 };
 
 use crate::{
-    lock::{lock, lock_as_next},
+    lock::{lock, lock_as_next, lock_if_free},
     users::in_group,
 };
 
@@ -106,8 +107,8 @@ pub enum Stored {
 #[derive(Debug)]
 pub struct LedgerFile {
     dir: PathBuf,
-    /// What was read or saved last, and its bytes: under the lock it is nearly always the same again.
-    last: Mutex<Option<(Vec<u8>, Arc<Ledger>)>>,
+    /// What was read or saved last: under the lock it is nearly always the same again.
+    last: Mutex<Option<Known>>,
 }
 
 impl LedgerFile {
@@ -175,15 +176,14 @@ impl LedgerFile {
                 Err(_) => return Ok(Stored::Whole(Arc::default())),
             };
             let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((known, ledger)) = &*last
-                && *known == bytes
-            {
-                return Ok(Stored::Whole(Arc::clone(ledger)));
+            let is_same = |known: &&Known| known.text().as_bytes() == bytes;
+            if let Some(known) = last.as_ref().filter(is_same) {
+                return Ok(Stored::Whole(Arc::clone(known.ledger())));
             }
-            match ledger_text::read(&bytes) {
-                Ok(ledger) => {
-                    let ledger = Arc::new(ledger);
-                    *last = Some((bytes, Arc::clone(&ledger)));
+            match ledger_text::read(&bytes, last.as_ref()) {
+                Ok(known) => {
+                    let ledger = Arc::clone(known.ledger());
+                    *last = Some(known);
                     return Ok(Stored::Whole(ledger));
                 }
                 // Two saves while we read have made it the spare, and written to it: what is
@@ -201,14 +201,21 @@ impl LedgerFile {
     /// [`StateError`]; the lock is never skipped.
     pub fn lock(&self) -> Result<Locked<'_>, StateError> {
         let deadline = Instant::now() + PATIENCE;
-        let turn = lock(&self.dir.join(TURN), deadline)?;
-        let lock = lock_as_next(&self.dir.join(LOCK), deadline)?;
-        drop(turn);
+        let path = self.dir.join(LOCK);
+        let locks = match lock_if_free(&path)? {
+            Some(lock) => (lock, None),
+            None => {
+                let turn = lock(&self.dir.join(TURN), deadline)?;
+                // What the one before changes is little beside the rest, which is known by then.
+                let lock = lock_as_next(&path, deadline, || drop(self.read()))?;
+                (lock, Some(turn))
+            }
+        };
         let stored = self.read()?;
         Ok(Locked {
             file: self,
             stored,
-            _lock: lock,
+            _locks: locks,
         })
     }
 
@@ -236,7 +243,9 @@ pub struct Locked<'a> {
     file: &'a LedgerFile,
     /// What it was when it was locked.
     pub stored: Stored,
-    _lock: File,
+    /// With the turn, if it had to wait: whom it has just made wait would find that free before who sleeps
+    /// for it wakes up.
+    _locks: (File, Option<File>),
 }
 
 impl Locked<'_> {
@@ -248,23 +257,26 @@ impl Locked<'_> {
     pub fn save(&self, mut ledger: Ledger) -> Result<(), StateError> {
         ledger.generation += 1;
         let (spare, path) = (self.file.dir.join(SPARE), self.file.dir.join(LEDGER));
-        let written = ledger_text::write(&ledger).map_err(io::Error::other);
-        let written = written.and_then(|bytes| {
-            write_spare(&spare, &bytes)?;
-            exchange(&spare, &path)?;
-            Ok(bytes)
-        });
-        let bytes = written.map_err(|source| {
-            let _ = fs::remove_file(&spare);
-            StateError::Unwritable { path, source }
-        })?;
-        debug_assert_eq!(ledger_text::read(&bytes).as_ref(), Ok(&ledger));
         let mut last = self
             .file
             .last
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *last = Some((bytes, Arc::new(ledger)));
+        let written = ledger_text::write(ledger, last.as_ref()).map_err(io::Error::other);
+        let written = written.and_then(|known| {
+            write_spare(&spare, known.text().as_bytes())?;
+            exchange(&spare, &path)?;
+            Ok(known)
+        });
+        let known = written.map_err(|source| {
+            let _ = fs::remove_file(&spare);
+            StateError::Unwritable { path, source }
+        })?;
+        debug_assert!(
+            ledger_text::read(known.text().as_bytes(), None)
+                .is_ok_and(|read| read.ledger() == known.ledger())
+        );
+        *last = Some(known);
         Ok(())
     }
 
@@ -347,8 +359,9 @@ fn make_state_dir(dir: &Path, group: Option<u32>) -> io::Result<()> {
         }
         fs::set_permissions(&path, Permissions::from_mode(mode))?;
     }
-    let ledger = ledger_text::write(&Ledger::default()).map_err(io::Error::other)?;
-    for (name, bytes) in [(LOCK, &[][..]), (TURN, &[]), (LEDGER, &ledger)] {
+    let ledger = ledger_text::write(Ledger::default(), None).map_err(io::Error::other)?;
+    let ledger = ledger.text().as_bytes();
+    for (name, bytes) in [(LOCK, &[][..]), (TURN, &[]), (LEDGER, ledger)] {
         write_new(&dir.join(name), bytes)?;
     }
     Ok(())

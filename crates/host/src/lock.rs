@@ -26,8 +26,11 @@ use crate::ledger_file::StateError;
 /// Between two signals to a wait that is over.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// How long the next in line looks again and again before it sleeps: longer than a holder needs.
-const AWAKE: Duration = Duration::from_millis(1);
+/// How long the next in line sleeps before it insists: ten times as long as a holder needs.
+const YIELDS: Duration = Duration::from_millis(1);
+
+/// How long it then looks again and again, before it sleeps for good.
+const INSISTS: Duration = Duration::from_millis(1);
 
 /// Locks a file within the deadline. It is made if need be, and never removed.
 ///
@@ -35,20 +38,54 @@ const AWAKE: Duration = Duration::from_millis(1);
 ///
 /// [`StateError::Locked`] if somebody else keeps it.
 pub(crate) fn lock(path: &Path, deadline: Instant) -> Result<File, StateError> {
-    lock_after(path, deadline, Duration::ZERO)
+    lock_or(path, |file| wait_for(file, deadline))?.ok_or_else(|| kept(path))
 }
 
-/// The same for a file that only one process at a time waits for: it stays awake for a moment, since
-/// to be woken takes about as long as what a holder does.
+/// The same, if nobody has it. Those who wait are not asked.
+///
+/// # Errors
+///
+/// As [`lock`], but never [`StateError::Locked`].
+pub(crate) fn lock_if_free(path: &Path) -> Result<Option<File>, StateError> {
+    lock_or(path, |_| Ok(false))
+}
+
+/// The same for a file that only one process at a time waits for, while others take it if it is free:
+/// who runs already goes on without a switch of processes, but not for long. Before it insists, it
+/// does something `meanwhile`.
 ///
 /// # Errors
 ///
 /// As [`lock`].
-pub(crate) fn lock_as_next(path: &Path, deadline: Instant) -> Result<File, StateError> {
-    lock_after(path, deadline, AWAKE)
+pub(crate) fn lock_as_next(
+    path: &Path,
+    deadline: Instant,
+    meanwhile: impl Fn(),
+) -> Result<File, StateError> {
+    let wait = |file: &File| {
+        thread::sleep(YIELDS);
+        meanwhile();
+        let asleep = Instant::now() + INSISTS;
+        while Instant::now() < asleep {
+            if try_lock(file)? {
+                return Ok(true);
+            }
+            thread::yield_now();
+        }
+        wait_for(file, deadline)
+    };
+    lock_or(path, wait)?.ok_or_else(|| kept(path))
 }
 
-fn lock_after(path: &Path, deadline: Instant, awake: Duration) -> Result<File, StateError> {
+fn kept(path: &Path) -> StateError {
+    StateError::Locked { path: path.into() }
+}
+
+/// Locks a file. If somebody has it, `wait` says whether it is ours in the end.
+fn lock_or(
+    path: &Path,
+    wait: impl Fn(&File) -> io::Result<bool>,
+) -> Result<Option<File>, StateError> {
     let unusable = |source| StateError::Unusable {
         path: path.into(),
         source,
@@ -71,34 +108,29 @@ fn lock_after(path: &Path, deadline: Instant, awake: Duration) -> Result<File, S
             let open_to_all = Permissions::from_mode(0o660);
             file.set_permissions(open_to_all).map_err(unusable)?;
         }
-        let asleep = Instant::now() + awake;
-        let tried = loop {
-            match fs2::FileExt::try_lock_exclusive(&file) {
-                Err(error) if is_held(&error) && Instant::now() < asleep => thread::yield_now(),
-                other => break other,
-            }
-        };
-        let file = match tried {
-            Ok(()) => file,
-            Err(error) if is_held(&error) => wait_for(file, deadline)
-                .map_err(unusable)?
-                .ok_or_else(|| StateError::Locked { path: path.into() })?,
-            Err(error) => return Err(unusable(error)),
-        };
+        if !(try_lock(&file).map_err(unusable)? || wait(&file).map_err(unusable)?) {
+            return Ok(None);
+        }
         // Somebody may have replaced the file while we waited: that lock holds nobody.
         match fs::metadata(path) {
-            Ok(there) if there.ino() == here.ino() && there.dev() == here.dev() => return Ok(file),
+            Ok(there) if there.ino() == here.ino() && there.dev() == here.dev() => {
+                return Ok(Some(file));
+            }
             _ => {}
         }
     }
 }
 
-fn is_held(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
+fn try_lock(file: &File) -> io::Result<bool> {
+    match fs2::FileExt::try_lock_exclusive(file) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Waits in the kernel's line. Only a signal ends that in time: a timer's, to this thread alone.
-fn wait_for(file: File, deadline: Instant) -> io::Result<Option<File>> {
+fn wait_for(file: &File, deadline: Instant) -> io::Result<bool> {
     extern "C" fn nothing(_: libc::c_int) {}
     let handled = SigAction::new(
         SigHandler::Handler(nothing),
@@ -124,15 +156,15 @@ fn wait_for(file: File, deadline: Instant) -> io::Result<Option<File>> {
     // Again and again: one signal could come before the wait has begun.
     let left = deadline
         .saturating_duration_since(Instant::now())
-        .max(AGAIN);
+        .max(Duration::from_micros(1));
     let rings = Expiration::IntervalDelayed(left.into(), AGAIN.into());
     timer.set(rings, TimerSetTimeFlags::empty())?;
     loop {
-        match fs2::FileExt::lock_exclusive(&file) {
-            Ok(()) => return Ok(Some(file)),
+        match fs2::FileExt::lock_exclusive(file) {
+            Ok(()) => return Ok(true),
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             Err(_) if Instant::now() < deadline => {}
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(false),
         }
     }
 }

@@ -137,13 +137,10 @@ impl Site {
 
 /// The processes of pending entries, and of those who wait, that have ended.
 pub(crate) fn dead_processes(ledger: &Ledger) -> Vec<Process> {
-    let creators = ledger
-        .allocations
-        .iter()
-        .filter_map(|entry| match &entry.holding {
-            Holding::Pending { creator, .. } => creator.as_ref(),
-            _ => None,
-        });
+    let creators = ledger.entries().filter_map(|entry| match &entry.holding {
+        Holding::Pending { creator, .. } => creator.as_ref(),
+        _ => None,
+    });
     let waiting = ledger.line.waiters.iter().filter_map(Waiter::process);
     creators
         .chain(waiting)
@@ -159,7 +156,7 @@ fn partial(
     uid: u32,
     seen: &mut Seen,
 ) -> Result<bool, EngineError> {
-    let ours = ledger.allocations.iter();
+    let ours = ledger.entries();
     let ours = ours.filter(|entry| entry.container.uid == uid || !entry.devices.is_empty());
     let ids = ours.filter_map(|entry| entry.id.clone());
     let asked: BTreeSet<_> = ids
@@ -203,7 +200,7 @@ fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Eng
 fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
     // One that an intent awaits is looked at too: listed, it may not be whole yet.
     let unknown = |c: &Sighting| !ledger.accounts_for(&c.id);
-    let awaited = |c: &Sighting| ledger.allocations.iter().any(|a| a.awaits(c));
+    let awaited = |c: &Sighting| ledger.entries().any(|a| a.awaits(c));
     let news = seen.news.unwrap_or_default();
     let new: BTreeSet<_> = seen
         .containers

@@ -75,7 +75,7 @@ pub(crate) fn entry(container: &str, devices: &[Device], holding: Holding) -> Al
 pub(crate) fn ledger(allocations: &[Allocation]) -> Ledger {
     Ledger {
         generation: 10,
-        allocations: allocations.to_vec(),
+        allocations: allocations.iter().cloned().map(Arc::new).collect(),
         ..Ledger::default()
     }
 }
@@ -221,7 +221,7 @@ fn a_change_is_dated_after_every_look_before_it() {
     ledger.put(intent("b._.1", &[], pending(1)));
     ledger.put(intent("b._.1", &[], pending(2)));
     let changed = |entry: &Allocation| (entry.container.to_string(), entry.changed);
-    let changed: Vec<_> = ledger.allocations.iter().map(changed).collect();
+    let changed: Vec<_> = ledger.entries().map(changed).collect();
     assert_eq!(changed, [("a._.1".into(), 11), ("b._.1".into(), 11)]);
     assert_eq!(ledger.allocations[1].holding, pending(2));
 }

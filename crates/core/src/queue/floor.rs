@@ -4,6 +4,8 @@
 mod ahead;
 mod reserved;
 
+use std::collections::BTreeMap;
+
 use super::Asks;
 use crate::{
     admit::Denied,
@@ -54,17 +56,14 @@ impl<'a> Floor<'a> {
         asks: Option<Asks<'a>>,
         now: Timestamp,
     ) -> Self {
-        let free_at: Vec<_> = devices
-            .iter()
-            .map(|known| free_at(ledger, known, now))
-            .collect();
-        let kept_for = |known: &Known| {
-            let mut holders = ledger.holders_of_held(&known.device, now);
-            match (holders.next(), holders.next()) {
-                (Some(Holder::Turn(turn)), None) if !known.busy => Some(turn),
-                _ => None,
-            }
+        let holding: Vec<_> = ledger.holding(now).collect();
+        let holders = |known: &Known| {
+            let ours = holding.iter().copied();
+            let holders = ledger.holders_among(ours, &known.device, now);
+            let holders: Vec<_> = holders.collect();
+            (free_at(known, &holders, now), kept_for(known, &holders))
         };
+        let (free_at, kept_for): (Vec<_>, _) = devices.iter().map(holders).unzip();
         Self {
             ledger,
             asks,
@@ -72,7 +71,7 @@ impl<'a> Floor<'a> {
             devices,
             later: free_at.clone(),
             free_at,
-            kept_for: devices.iter().map(kept_for).collect(),
+            kept_for,
             given: vec![None; devices.len()],
         }
     }
@@ -190,17 +189,16 @@ impl<'a> Floor<'a> {
             return Err(Why::Free(there));
         }
         let free: Vec<_> = usable().filter(|at| self.is_free(*at, waiter)).collect();
-        let on_gpu = |gpu: &Uuid| {
-            free.iter()
-                .filter(|at| self.device(**at).gpu == *gpu)
-                .count()
-        };
+        let mut on_gpu: BTreeMap<&Uuid, usize> = BTreeMap::new();
+        for at in &free {
+            *on_gpu.entry(&self.device(*at).gpu).or_default() += 1;
+        }
         let mut order = free.clone();
         order.sort_by_cached_key(|&at| {
             let device = self.device(at);
             let mine = self.is_kept_for(at, waiter) || self.is_reserved_for(at, waiter);
             let whole = device.slot.mig.is_none();
-            (!mine, device.share, whole, on_gpu(&device.gpu), device.slot)
+            (!mine, device.share, whole, on_gpu[&device.gpu], device.slot)
         });
         let allowed = self.those(&order, count, |so_far| self.is_allowed(so_far, waiter));
         if allowed.len() < count && free.len() >= count {
@@ -293,12 +291,11 @@ impl Why {
 }
 
 /// From when on a device is free, at the latest; `None` if nobody knows.
-fn free_at(ledger: &Ledger, known: &Known, now: Timestamp) -> Option<Timestamp> {
-    let mut holders = ledger.holders_of_held(&known.device, now).peekable();
-    if known.busy && holders.peek().is_none() {
+fn free_at(known: &Known, holders: &[Holder<'_>], now: Timestamp) -> Option<Timestamp> {
+    if known.busy && holders.is_empty() {
         return None;
     }
-    holders.try_fold(now, |latest, holder| {
+    holders.iter().try_fold(now, |latest, holder| {
         let free = match holder {
             Holder::Allocation(entry) => entry.free_at(now)?,
             Holder::Turn(turn) => turn.until,
@@ -306,4 +303,12 @@ fn free_at(ledger: &Ledger, known: &Known, now: Timestamp) -> Option<Timestamp> 
         };
         Some(latest.max(free))
     })
+}
+
+/// For whose turn a device is kept, if nothing else keeps it from others.
+fn kept_for<'a>(known: &Known, holders: &[Holder<'a>]) -> Option<&'a Turn> {
+    match holders {
+        [Holder::Turn(turn)] if !known.busy => Some(turn),
+        _ => None,
+    }
 }

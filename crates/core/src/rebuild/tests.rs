@@ -97,10 +97,7 @@ fn what_records_prove_is_ours_again_and_the_rest_keeps_its_devices() {
         ("b._.1".to_string(), stopped(100)),
         ("c._.1".to_string(), Holding::Live),
     ];
-    assert_eq!(
-        ledger.allocations.iter().map(summary).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(ledger.entries().map(summary).collect::<Vec<_>>(), expected);
     assert_eq!(ledger.allocations[0].id, Some(id("a._.1")));
     let unmanaged: Vec<_> = ledger
         .unmanaged
@@ -153,9 +150,8 @@ fn of_two_that_have_a_device_the_one_that_runs_keeps_it() {
             .allocations
             .sort_by_key(|entry| entry.container.clone());
         ledger
-            .allocations
-            .into_iter()
-            .map(|entry| entry.holding)
+            .entries()
+            .map(|entry| entry.holding.clone())
             .collect::<Vec<_>>()
     };
     let (live, released) = (Holding::Live, Holding::Released);
@@ -191,10 +187,7 @@ fn an_old_copy_of_the_ledger_learns_of_ours_by_their_records() {
         ("b._.1".to_string(), Holding::Intruding),
         ("c._.1".to_string(), Holding::Released),
     ];
-    assert_eq!(
-        old.allocations.iter().map(summary).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(old.entries().map(summary).collect::<Vec<_>>(), expected);
     assert_eq!(old.unmanaged, []);
 }
 
@@ -209,5 +202,5 @@ fn a_record_takes_nobodys_place() {
     };
     let mut ledger = crate::ledger::tests::ledger(std::slice::from_ref(&next));
     reconcile(&mut ledger, &seen, NOW);
-    assert_eq!(ledger.allocations, [next]);
+    assert_eq!(ledger.allocations, [next.into()]);
 }

@@ -41,7 +41,8 @@ fn complete(containers: &[Sighting]) -> Seen {
 fn becomes(entry: &Allocation, seen: &Seen, now: Timestamp) -> (Option<Holding>, Vec<Change>) {
     let mut ledger = ledger(std::slice::from_ref(entry));
     let changes = reconcile(&mut ledger, seen, now);
-    (ledger.allocations.pop().map(|entry| entry.holding), changes)
+    let after = ledger.entries().last();
+    (after.map(|entry| entry.holding.clone()), changes)
 }
 
 /// What becomes of one entry without any change worth an event.
@@ -99,7 +100,7 @@ fn a_confirmed_entry_has_the_id_and_is_dated() {
         changed: 11,
         ..entry(A, &[whole(0)], Holding::Live)
     };
-    assert_eq!(ledger.allocations, [expected]);
+    assert_eq!(ledger.allocations, [expected.into()]);
 }
 
 #[test]
@@ -235,7 +236,10 @@ fn a_partial_look_drops_what_it_asked_for_only() {
     ]);
     both.unmanaged = vec![unmanaged("x", named("1"))];
     reconcile(&mut both, &partial, NOW);
-    assert_eq!(both.allocations, [entry("b._.2", &[], Holding::Live)]);
+    assert_eq!(
+        both.allocations,
+        [entry("b._.2", &[], Holding::Live).into()]
+    );
     assert_eq!(both.unmanaged, [unmanaged("x", named("1"))]);
 }
 
@@ -369,9 +373,8 @@ fn after_the_clock_was_set_back_nothing_lasts_longer_than_from_now() {
     };
     assert_eq!(reconcile(&mut ledger, &seen, then), []);
     let holdings: Vec<_> = ledger
-        .allocations
-        .into_iter()
-        .map(|entry| entry.holding)
+        .entries()
+        .map(|entry| entry.holding.clone())
         .collect();
     let expected = [
         Holding::Pending { creator, lapses },

@@ -256,8 +256,8 @@ impl Proc {
                 let limits = world.limits(name.uid);
                 world.change(look, |ledger, now| {
                     let ours = |e: &Allocation| e.container == *name && e.id.as_ref() == Some(id);
-                    let at = ledger.allocations.iter().position(ours)?;
-                    let before = ledger.allocations[at].clone();
+                    let at = ledger.entries().position(ours)?;
+                    let before = Allocation::clone(&ledger.allocations[at]);
                     let new = match before.holds(now) || before.devices.is_empty() {
                         true => Vec::new(),
                         false => {

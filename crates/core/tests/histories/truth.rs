@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use ds01_core::{
     container::{ContainerId, State},
     device::Held,
-    ledger::{Allocation, Holding, ORPHANED, PENDING},
+    ledger::{Allocation, Holding, Ledger, ORPHANED, PENDING},
     name::EngineName,
 };
 
@@ -54,7 +54,7 @@ impl World {
     }
 
     pub(crate) fn check(&self) {
-        let holders = self.ledger.iter().flat_map(|ledger| &ledger.allocations);
+        let holders = self.ledger.iter().flat_map(Ledger::entries);
         let rightful = |entry: &&_| -> bool {
             let entry: &Allocation = entry;
             entry.holds(self.now) && entry.holding != Holding::Intruding
@@ -123,7 +123,7 @@ impl World {
         let ledger = self.ledger.as_ref().unwrap();
         let grants = ledger.grants_after.is_none_or(|until| until <= self.now);
         let is_orphan = |entry: &Allocation| matches!(entry.holding, Holding::Orphaned { .. });
-        self.must(grants && ledger.allocations.iter().all(is_orphan), || {
+        self.must(grants && ledger.entries().all(is_orphan), || {
             format!("names or devices are blocked by {ledger:#?}")
         });
         self.pass(ORPHANED.as_secs());

@@ -89,7 +89,7 @@ pub(crate) fn may_be_given(
 
 pub(crate) fn give(ledger: &mut Ledger, world: &World, uid: u32, devices: &[Held]) {
     let number = ledger.allocations.len();
-    ledger.allocations.push(Allocation {
+    ledger.put(Allocation {
         container: format!("given{number}._.{uid}").parse().unwrap(),
         id: None,
         devices: devices.into(),

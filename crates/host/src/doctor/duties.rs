@@ -24,7 +24,7 @@ pub(super) fn check(facts: &Facts<'_>, state: &Path) -> Option<Finding> {
 /// Since when there is a container that has GPUs.
 fn needed_since(facts: &Facts<'_>) -> Option<Timestamp> {
     let has = |entry: &&Allocation| !entry.devices.is_empty() && entry.holds(facts.now);
-    let ours = facts.ledger.allocations.iter().filter(has);
+    let ours = facts.ledger.entries().filter(has);
     let ours = ours.filter_map(|entry| entry.id.as_ref());
     let others = facts.ledger.unmanaged.iter().map(|other| &other.id);
     let containers = ours.chain(others).filter_map(|id| facts.container(id));

@@ -84,7 +84,7 @@ fn other_than_recorded(facts: &Facts<'_>) -> Vec<Finding> {
         let claim = entry.id.as_ref().and_then(|id| facts.claims.get(id));
         claim.is_some_and(|claim| !is_of(claim.as_ref(), &entry.devices))
     };
-    let entries = facts.ledger.allocations.iter().filter(differs);
+    let entries = facts.ledger.entries().filter(differs);
     entries
         .map(|entry| {
             let what = format!("{} has other GPUs than the ledger says", entry.container);
@@ -142,8 +142,7 @@ fn vanished(facts: &Facts<'_>) -> Vec<Finding> {
     };
     let holding = facts
         .ledger
-        .allocations
-        .iter()
+        .entries()
         .filter(|entry| entry.holds(facts.now));
     let held = holding.flat_map(|entry| entry.devices.iter().map(move |held| (entry, held)));
     let gone = held.filter(|(_, held)| !inventory.devices.iter().any(|d| d.uuid == held.uuid));

@@ -168,7 +168,7 @@ fn add_hidden(
             entry.id.as_ref() == Some(&container.id) || entry.awaits(container)
         };
         let is_it = |other: &Unmanaged| other.id == container.id;
-        if ledger.allocations.iter().any(is_ours) || ledger.unmanaged.iter().any(is_it) {
+        if ledger.entries().any(is_ours) || ledger.unmanaged.iter().any(is_it) {
             continue;
         }
         if let Some(Some(claim)) = claims.get(&container.id) {

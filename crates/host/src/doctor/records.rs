@@ -119,7 +119,7 @@ fn unproved(facts: &Facts<'_>, container: &Sighting) -> Option<Finding> {
     let mut records = facts.records.iter().flat_map(|(_, record)| record);
     let recorded = records.any(|record| record.id == *id);
     let ledger = facts.ledger;
-    let awaited = ledger.allocations.iter().any(|a| a.awaits(container));
+    let awaited = ledger.entries().any(|a| a.awaits(container));
     let holder = ledger.unmanaged.iter().any(|other| other.id == *id);
     (labelled && !recorded && !awaited && !holder).then(|| {
         let what = format!("{name} is labelled as DS01's, and has no record");

@@ -182,7 +182,7 @@ impl Intent {
     }
 
     fn entry<'a>(&self, ledger: &'a Ledger) -> Option<&'a Allocation> {
-        let all = &mut ledger.allocations.iter();
+        let all = &mut ledger.entries();
         all.find(|entry| entry.id.is_some() && entry.id == self.before.id)
     }
 

@@ -142,8 +142,7 @@ fn unlabelled(ledger: &Ledger, query: &Query, listed: &[Sighting]) -> Vec<Contai
     };
     let listed: BTreeSet<_> = listed.iter().map(|sighting| &sighting.id).collect();
     let meant = ledger
-        .allocations
-        .iter()
+        .entries()
         .filter(|entry| *key == label::MANAGED || entry.container.uid.to_string() == *value);
     let ids = meant.filter_map(|entry| entry.id.as_ref());
     ids.filter(|id| !listed.contains(id)).cloned().collect()

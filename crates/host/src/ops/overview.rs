@@ -205,7 +205,7 @@ fn users(
     admin: bool,
     now: Timestamp,
 ) -> Vec<UserUse> {
-    let mut uids: Vec<u32> = ledger.allocations.iter().map(|a| a.container.uid).collect();
+    let mut uids: Vec<u32> = ledger.entries().map(|a| a.container.uid).collect();
     uids.push(caller);
     uids.sort_unstable();
     uids.dedup();
@@ -260,10 +260,7 @@ fn stranded(
                 .any(|device| device.uuid == held.uuid)
         })
     };
-    let shown = ledger
-        .allocations
-        .iter()
-        .filter(|entry| sees(entry.container.uid));
+    let shown = ledger.entries().filter(|entry| sees(entry.container.uid));
     let gone = shown.filter(|entry| entry.holds(now) && !exists(entry));
     gone.map(|entry| entry.container.name.to_string()).collect()
 }

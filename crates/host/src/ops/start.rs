@@ -248,7 +248,7 @@ fn take(
     let name = &container.name;
     let ours =
         |entry: &Allocation| entry.container == *container && entry.id.as_ref() == Some(&target.id);
-    let Some(at) = ledger.allocations.iter().position(ours) else {
+    let Some(at) = ledger.entries().position(ours) else {
         let (state, hint) = match ledger.entry(container) {
             Some(_) => ("being created", "try again when it is there".to_string()),
             None => (
@@ -262,7 +262,7 @@ fn take(
             hint,
         ));
     };
-    let before = ledger.allocations[at].clone();
+    let before = Allocation::clone(&ledger.allocations[at]);
     if !is_free(ledger, at, now) {
         let slots = slots(&before);
         return Err(fail(

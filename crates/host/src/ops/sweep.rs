@@ -81,7 +81,7 @@ impl Operation for Sweep {
         let mut at_rest = file.at_rest();
         let mut swept = Swept::default();
         let mut notices = Vec::new();
-        for entry in &ledger.allocations {
+        for entry in ledger.entries() {
             let seen = look.seen.containers.iter();
             let mut seen = seen.filter(|seen| Some(&seen.id) == entry.id.as_ref());
             // By id: what only has the name of one of ours is nobody's.

@@ -109,7 +109,7 @@ impl Operation for Track {
 /// Finds out whose those are that are not known yet.
 fn containers(site: &Site, tracked: &mut Tracked, ledger: &Ledger, look: &Look) -> Vec<News> {
     let is_ours = |seen: &Sighting| {
-        let mut entries = ledger.allocations.iter();
+        let mut entries = ledger.entries();
         entries.any(|entry| entry.id.as_ref() == Some(&seen.id) || entry.awaits(seen))
     };
     let all = look.seen.containers.iter();

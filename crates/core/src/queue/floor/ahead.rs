@@ -2,7 +2,7 @@
 
 use super::Floor;
 use crate::{
-    ledger::Holder,
+    ledger::Allocation,
     line::{Passed, Waiter},
     share::Share,
     time::Timestamp,
@@ -84,12 +84,12 @@ impl Floor<'_> {
 
     /// Whether the user has it, or is about to.
     fn is_with(&self, at: usize, uid: u32) -> bool {
-        let mut holders = self.ledger.holders_of_held(self.device(at), self.now);
-        let of = |holder| match holder {
-            Holder::Allocation(entry) => entry.container.uid == uid,
-            _ => false,
+        let device = self.device(at);
+        let theirs = |entry: &Allocation| {
+            entry.container.uid == uid && entry.devices.iter().any(|held| held.overlaps(device))
         };
-        self.given[at].is_some_and(|given| given.uid == uid) || holders.any(of)
+        self.given[at].is_some_and(|given| given.uid == uid)
+            || self.ledger.holding(self.now).any(theirs)
     }
 
     /// When somebody is served at the latest, after all who were asked about before; from then on

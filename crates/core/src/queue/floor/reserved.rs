@@ -188,7 +188,7 @@ impl<'a> Floor<'a> {
 
     /// What those hold for whom something is reserved.
     fn held_under(&self, reserved: &Reservation) -> BTreeMap<&Uuid, Share> {
-        let held = self.ledger.allocations.iter();
+        let held = self.ledger.entries();
         let held = held.filter(|entry| entry.holds(self.now));
         let held = held.filter(|entry| reserved.is_for(entry.container.uid, &entry.group));
         let kept = self.ledger.line.turns.iter();

@@ -52,7 +52,7 @@ fn what_is_free_is_left_to_one_amount_alone() {
     assert_eq!(asked(1, 2, &two, &devices).unwrap(), "0 1");
     // What one of them holds already is lacking no more.
     let mut one = two.clone();
-    one.allocations = vec![entry("a._.1", &[whole(2)], Holding::Live)];
+    one.allocations = vec![entry("a._.1", &[whole(2)], Holding::Live).into()];
     assert_eq!(asked(3, 1, &one, &devices).unwrap(), "0");
     assert!(asked(3, 2, &one, &devices).is_err());
     // Of one party they add up as well.

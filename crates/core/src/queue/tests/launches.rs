@@ -30,7 +30,9 @@ fn taken(devices: &[Device], holding: Holding) -> (Ledger, Turn) {
     let used = ledger.line.take(&OWN.parse().unwrap(), held);
     assert_eq!(used, std::slice::from_ref(&before));
     assert!(ledger.line.turns[0].is_used());
-    ledger.allocations.push(intent(OWN, devices, holding));
+    ledger
+        .allocations
+        .push(intent(OWN, devices, holding).into());
     (ledger, before)
 }
 

@@ -10,7 +10,7 @@ use crate::{allocate::run_longer, lifecycle::NotExtended, line::Passed};
 /// has GPU 0; GPU 1 is free.
 fn longer(ledger: &Ledger, own: &Allocation, later: Timestamp) -> Result<(), NotExtended> {
     let mut ledger = ledger.clone();
-    ledger.allocations.push(own.clone());
+    ledger.allocations.push(own.clone().into());
     let devices = known(&[whole(0), whole(1)]);
     let times = (NOW + HOUR, later);
     run_longer(own, &limits(), times, &devices, &ledger, NOW)

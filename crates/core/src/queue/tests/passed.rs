@@ -1,5 +1,7 @@
 //! Who passes somebody in line, and what of that holds for their next run.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[test]
@@ -41,13 +43,13 @@ fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
         passed,
         ..entry("a._.9", &[whole(0)], stopped(0))
     };
-    ledger.allocations.push(own.clone());
+    ledger.allocations.push(own.clone().into());
     let devices = known(&[whole(0), whole(1)]);
     // Each time it stopped a moment ago.
     let again = |ledger: &Ledger, now: Timestamp| {
         let holding = Holding::Stopped { since: now };
         let mut ledger = ledger.clone();
-        let own = ledger.allocations.last_mut().unwrap();
+        let own = Arc::make_mut(ledger.allocations.last_mut().unwrap());
         own.holding = holding;
         let own = own.clone();
         crate::allocate::run_again(&own, &small, Some(HOUR), &devices, &ledger, now)
@@ -79,7 +81,7 @@ fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
         }];
     };
     assert_eq!(changed(&reserved), Ok(()), "it waits for a reservation");
-    let for_ever = |ledger: &mut Ledger| ledger.allocations[1].hold = None;
+    let for_ever = |ledger: &mut Ledger| Arc::make_mut(&mut ledger.allocations[1]).hold = None;
     assert_eq!(changed(&for_ever), Ok(()), "it is kept, run or not");
     let nobody = |ledger: &mut Ledger| ledger.line.waiters.clear();
     assert_eq!(changed(&nobody), Ok(()), "nobody waits any more");

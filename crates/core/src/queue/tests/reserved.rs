@@ -1,5 +1,7 @@
 //! What admins have reserved.
 
+use std::sync::Arc;
+
 use super::*;
 
 pub(super) fn reservation(what: What, whom: Whom) -> Reservation {
@@ -118,7 +120,7 @@ fn who_waits_for_a_reservation_to_end_keeps_nobody_waiting() {
     let entries = plan(&held, &known(&devices), None, NOW);
     assert_eq!(entries[0].expected, Some(NOW + HOUR));
     // Of what is with others they count on their own all the same.
-    held.allocations = vec![entry("a._.9", &[whole(2)], Holding::Live)];
+    held.allocations = vec![entry("a._.9", &[whole(2)], Holding::Live).into()];
     let devices = [whole(0), whole(1), whole(2)];
     assert_eq!(planned(&held, &devices), shown(&[(1, "-"), (2, "-")]));
 }
@@ -312,7 +314,7 @@ fn what_two_have_reserved_and_is_short_is_for_who_comes_first() {
     assert!(asked(2, 1, &both, &devices).is_err(), "it is of the other");
     // What they have of it already is not theirs again.
     let mut used = short(amount(1, 1), amount(1, 2));
-    used.allocations[0].container = "a._.1".parse().unwrap();
+    Arc::make_mut(&mut used.allocations[0]).container = "a._.1".parse().unwrap();
     assert!(asked(1, 1, &used, &devices).is_err());
     assert_eq!(asked(2, 1, &used, &devices).unwrap(), "0");
     // Nor is it as long as they like: theirs is over when that of the other begins.
@@ -343,6 +345,6 @@ fn what_somebody_has_by_their_own_reservation_runs_again() {
     ledger.line.reservations.push(amount(1, 2));
     assert!(again(&ledger, &own));
     own.devices.push((&whole(1)).into());
-    ledger.allocations = vec![own.clone()];
+    ledger.allocations = vec![own.clone().into()];
     assert!(!again(&ledger, &own), "of two one is theirs");
 }

@@ -189,7 +189,7 @@ fn the_container_of_an_earlier_intent_takes_the_place_of_a_later_one() {
         changed: 11,
         ..entry(A, &[whole(0)], Holding::Released)
     };
-    assert_eq!(ledger.allocations, [expected]);
+    assert_eq!(ledger.allocations, [expected.into()]);
     let third = intent(A, &[whole(1)], orphaned());
     let third = Allocation {
         late: second.candidates(),

@@ -7,7 +7,7 @@ fn what_was_started_past_ds01_has_its_devices_only_if_they_are_free() {
     let released = entry(A, &[mig(0, 0, 1), mig(0, 1, 1)], Holding::Released);
     let becomes = |others: &[Allocation], strangers: &[Unmanaged], state| {
         let mut ledger = ledger(others);
-        ledger.allocations.push(released.clone());
+        ledger.allocations.push(released.clone().into());
         ledger.unmanaged = strangers.to_vec();
         let mut sightings = vec![sighting(A, &[], state)];
         sightings.extend(
@@ -17,7 +17,7 @@ fn what_was_started_past_ds01_has_its_devices_only_if_they_are_free() {
         );
         sightings.extend(strangers.iter().map(|o| foreign(&o.name, State::Running)));
         reconcile(&mut ledger, &complete(&sightings), NOW);
-        ledger.allocations.pop().unwrap().holding
+        ledger.allocations.pop().unwrap().holding.clone()
     };
     let live = |device: Device| [entry("b._.2", &[device], Holding::Live)];
     let up = State::Running;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap as Map;
+use std::{collections::BTreeMap as Map, sync::Arc};
 
 use ds01_core::{
     device::{Activity, Device, Held, Slot, Uuid},
@@ -86,7 +86,7 @@ impl Host {
     fn sound() -> Self {
         Self {
             ledger: Ledger {
-                allocations: vec![entry("one", 0, Holding::Live)],
+                allocations: vec![entry("one", 0, Holding::Live).into()],
                 ..Ledger::default()
             },
             containers: vec![sighting("one", "one._.1001", State::Running, true)],
@@ -184,7 +184,7 @@ fn a_label_is_no_record() {
     );
     (coming.id, coming.devices) = (None, vec![]);
     coming.container = "two._.1002".parse().unwrap();
-    host.ledger.allocations.push(coming);
+    host.ledger.allocations.push(coming.into());
     assert_eq!(host.findings(), []);
 }
 
@@ -232,11 +232,11 @@ fn a_device_of_two_is_told_unless_one_has_given_it_back() {
     host.records.push(record("two"));
     host.ledger
         .allocations
-        .push(entry("two", 0, Holding::Intruding));
+        .push(entry("two", 0, Holding::Intruding).into());
     let what = "GPU 0 is held by one._.1001 and two._.1001";
     let fix = "docker stop the one that is not to have it";
     assert_eq!(host.only(), told(Verdict::Wrong, what, fix));
-    host.ledger.allocations[1].holding = Holding::Released;
+    Arc::make_mut(&mut host.ledger.allocations[1]).holding = Holding::Released;
     assert_eq!(host.findings(), []);
 }
 

@@ -108,7 +108,7 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
     };
     let up = |seen: &&Sighting| matches!(seen.state, State::Running | State::Paused);
     let subject = |seen: &Sighting| {
-        let mut ours = ledger.allocations.iter();
+        let mut ours = ledger.entries();
         let ours = ours.find(|entry| entry.id.as_ref() == Some(&seen.id));
         let mut others = ledger.unmanaged.iter();
         let (devices, container) = match (ours, others.find(|other| other.id == seen.id)) {
