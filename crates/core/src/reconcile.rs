@@ -302,7 +302,11 @@ fn release(ledger: &mut Ledger, now: Timestamp, changes: &mut Vec<Change>) {
 }
 
 fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
-    let ours: BTreeSet<_> = ledger.entries().filter_map(|a| a.id.clone()).collect();
+    if ledger.unmanaged.is_empty() && seen.claims.is_empty() {
+        return;
+    }
+    let ours = ledger.allocations.iter();
+    let ours: BTreeSet<_> = ours.filter_map(|a| a.id.as_ref()).collect();
     let next = ledger.generation + 1;
     let listed: BTreeSet<_> = seen.containers.iter().map(|c| &c.id).collect();
     let gone = |u: &Unmanaged| {

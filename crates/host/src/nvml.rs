@@ -201,7 +201,7 @@ fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>)
             gpu: index,
             mig: None,
         };
-        let whole = device(gpu, uuid.clone(), slot, Share::WHOLE, None)?;
+        let whole = device(gpu, uuid.clone(), slot, Share::WHOLE)?;
         return Ok((vec![whole], None));
     }
     // As many as the GPU has compute slices: 7 on A100 and H100, 4 on A30.
@@ -222,17 +222,7 @@ fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>)
             gpu: index,
             mig: Some(at),
         };
-        let profile = mig
-            .name()?
-            .rsplit_once("MIG ")
-            .map(|(_, profile)| profile.to_string());
-        found.push(device(
-            &mig,
-            uuid.clone(),
-            slot,
-            share,
-            Some(profile.unwrap_or_default()),
-        )?);
+        found.push(device(&mig, uuid.clone(), slot, share)?);
     }
     let problem = found
         .is_empty()
@@ -240,24 +230,23 @@ fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>)
     Ok((found, problem))
 }
 
-fn device(
-    handle: &Handle<'_>,
-    gpu: Uuid,
-    slot: Slot,
-    share: Share,
-    profile: Option<String>,
-) -> Result<Device, Error> {
+fn device(handle: &Handle<'_>, gpu: Uuid, slot: Slot, share: Share) -> Result<Device, Error> {
     let memory = handle.memory_info()?;
-    let utilisation = readable(handle.utilization_rates())?.map(|rates| rates.gpu);
+    // NVML has none for a GPU in MIG mode, nor for its parts: it would cost a call each.
+    let utilisation = match slot.mig {
+        None => readable(handle.utilization_rates())?.map(|rates| rates.gpu),
+        Some(_) => None,
+    };
     let processes = readable(handle.running_compute_processes())?;
     let name = handle.name()?;
+    let profile = name.rsplit_once("MIG ").map_or("", |(_, profile)| profile);
     Ok(Device {
         uuid: Uuid(handle.uuid()?),
         gpu,
         slot,
         share,
         model: name.split(" MIG ").next().unwrap_or(&name).to_string(),
-        profile,
+        profile: slot.mig.map(|_| profile.to_string()),
         memory_bytes: memory.total,
         activity: Activity {
             memory_used_bytes: Some(memory.used),
