@@ -29,7 +29,7 @@ pub enum Origin {
 impl Origin {
     /// As its labels say; `None` for a container of neither.
     pub fn of(container: &Sighting) -> Option<Self> {
-        let has = |key| container.labels.contains_key(key);
+        let has = |key| container.labels.get(key).is_some();
         match (has(label::MANAGED), has(label::AIME)) {
             (true, _) => Some(Self::Original),
             (false, true) => Some(Self::Mlc),
@@ -142,7 +142,7 @@ pub fn candidate(
         if let Some(other) = says.filter(|says| !says.is_empty() && *says != login) {
             return Err(Unfit::Label {
                 key,
-                login: other.clone(),
+                login: other.into(),
                 owner: login.into(),
             });
         }
@@ -212,9 +212,8 @@ mod tests {
     };
 
     fn labelled(name: &str, labels: &[(&str, &str)]) -> Sighting {
-        let pair = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
         Sighting {
-            labels: labels.iter().map(pair).collect(),
+            labels: labels.iter().copied().collect(),
             ..foreign(name, State::Running)
         }
     }

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Timestamp;
+use crate::{labels::Labels, time::Timestamp};
 
 /// The engine's id of a container: 64 hexadecimal digits, never given twice.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub struct Sighting {
     /// The engine's words on its state, such as `Up 2 hours`.
     pub status: String,
     /// Its labels: a copy for people, never proof of who owns it.
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: Labels,
     /// The folders and files of the host that it has.
     pub binds: Vec<String>,
 }

@@ -143,7 +143,7 @@ impl Allocation {
         if self.id.is_some() || self.container.to_string() != sighting.name {
             return None;
         }
-        let label = |key| sighting.labels.get(key).map_or("", String::as_str);
+        let label = |key| sighting.labels.get(key).unwrap_or_default();
         let given: BTreeSet<_> = label(label::GPU_UUIDS)
             .split([' ', ','])
             .filter(|uuid| !uuid.is_empty())

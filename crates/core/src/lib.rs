@@ -19,6 +19,7 @@ pub mod event;
 pub mod failure;
 pub mod image;
 pub mod label;
+pub mod labels;
 pub mod ledger;
 pub mod ledger_text;
 pub mod lifecycle;

@@ -136,9 +136,8 @@ mod tests {
     }
 
     fn found(name: &str, labels: &[(&str, &str)], binds: &[&str]) -> Option<(u32, Way)> {
-        let pair = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
         let container = Sighting {
-            labels: labels.iter().map(pair).collect(),
+            labels: labels.iter().copied().collect(),
             binds: binds.iter().map(|bind| bind.to_string()).collect(),
             ..foreign(name, State::Running)
         };

@@ -79,7 +79,7 @@ pub const VERSION: u32 = 1;
 impl Record {
     /// The record of a container that turned up after the one who made it had died.
     pub fn of_found(entry: &Allocation, sighting: &Sighting, node: &str) -> Self {
-        let label = |key| sighting.labels.get(key).cloned().unwrap_or_default();
+        let label = |key| sighting.labels.get(key).unwrap_or_default().to_string();
         Self {
             version: VERSION,
             container: entry.container.to_string(),

@@ -127,7 +127,7 @@ impl Site {
             seen.labels
                 .get(key)
                 .filter(|text| !text.is_empty())
-                .cloned()
+                .map(str::to_string)
         };
         let home = || {
             person(entry.container.uid)

@@ -31,12 +31,12 @@ impl Interface {
     /// What the labels of a request say; `docker` if the client is the docker command.
     pub(super) fn of(labels: &Option<Texts>, docker: bool) -> Self {
         let otherwise = if docker { Self::Docker } else { Self::Unknown };
-        Self::told_by(labels.iter().flat_map(Texts::keys)).unwrap_or(otherwise)
+        Self::told_by(labels.iter().flat_map(Texts::keys).map(String::as_str)).unwrap_or(otherwise)
     }
 
     /// The client that sets labels of these names, if it is one that does.
-    pub(crate) fn told_by<'a>(keys: impl Iterator<Item = &'a String> + Clone) -> Option<Self> {
-        let editor = |key: &String| {
+    pub(crate) fn told_by<'a>(keys: impl Iterator<Item = &'a str> + Clone) -> Option<Self> {
+        let editor = |key: &str| {
             ["devcontainer.", "vsch.", "com.microsoft.devcontainer"]
                 .iter()
                 .any(|start| key.starts_with(start))

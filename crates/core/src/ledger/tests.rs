@@ -1,9 +1,8 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::{
     container::State,
     device::tests::{mig, whole},
+    labels::Labels,
 };
 
 pub(crate) const NOW: Timestamp = Timestamp(1_000_000);
@@ -104,7 +103,7 @@ pub(crate) fn sighting(name: &str, devices: &[Device], state: State) -> Sighting
         (label::GPU_UUIDS, &uuids.join(" ")),
     ];
     Sighting {
-        labels: labels.map(|(key, value)| (key.into(), value.into())).into(),
+        labels: labels.into_iter().collect(),
         ..foreign(name, state)
     }
 }
@@ -118,7 +117,7 @@ pub(crate) fn foreign(name: &str, state: State) -> Sighting {
         image: "image".into(),
         created: NOW - seconds(3600),
         status: String::new(),
-        labels: BTreeMap::new(),
+        labels: Labels::default(),
         binds: Vec::new(),
     }
 }
@@ -192,9 +191,7 @@ fn an_intent_awaits_the_container_of_its_name_that_has_its_devices() {
     let awaits = |sighting| intent("a._.1", &devices, pending(1)).awaits(&sighting);
     let labels = |uuids: &str| {
         let mut sighting = sighting("a._.1", &[], State::Created);
-        sighting
-            .labels
-            .insert(label::GPU_UUIDS.into(), uuids.into());
+        sighting.labels.extend([(label::GPU_UUIDS, uuids)]);
         sighting
     };
     assert!(awaits(labels("MIG-0-1 MIG-0-0")));

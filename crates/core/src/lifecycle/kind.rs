@@ -1,12 +1,11 @@
 //! How long a container may idle and run, by how it was made.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     docker::Interface,
     label,
+    labels::Labels,
     limits::{ContainerType, ContainerTypes, Limits},
 };
 
@@ -34,9 +33,9 @@ impl Kind {
     /// Of one that is `ours` by the ledger without that (an older release made it, or its record was
     /// lost), DS01 wrote the label `ds01.container_type` itself. Of others anybody may have: then
     /// it is what compose and editors set, or nothing.
-    pub fn of(recorded: Option<Self>, labels: &BTreeMap<String, String>, ours: bool) -> Self {
+    pub fn of(recorded: Option<Self>, labels: &Labels, ours: bool) -> Self {
         let noted = labels.get(label::CONTAINER_TYPE).filter(|_| ours);
-        match (recorded, noted.map_or("", String::as_str)) {
+        match (recorded, noted.unwrap_or_default()) {
             (Some(kind), _) => kind,
             // The last two are the original's words.
             (None, "ds01" | "atomic" | "orchestration") => Self::Ds01,
@@ -55,7 +54,7 @@ impl Kind {
     /// That of a container which turned up after its maker had died: its labels are all there is.
     /// With the docker group somebody else can have made it in that name, so that nothing counts
     /// by which it may stay longer than one of our commands' or of those tools'.
-    pub fn of_found(labels: &BTreeMap<String, String>) -> Self {
+    pub fn of_found(labels: &Labels) -> Self {
         match Self::of(None, labels, true) {
             Self::Ds01 => Self::Ds01,
             _ => Self::of(None, labels, false),
@@ -108,9 +107,8 @@ mod tests {
 
     use super::*;
 
-    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let own = |(key, value): &(&str, &str)| (key.to_string(), value.to_string());
-        pairs.iter().map(own).collect()
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().copied().collect()
     }
 
     #[test]

@@ -7,16 +7,14 @@ use crate::{
 
 fn found() -> Sighting {
     let mut found = sighting("a._.1", &[whole(0)], State::Created);
-    for (key, value) in [
+    found.labels.extend([
         ("ds01.user", "alice"),
         ("ds01.group", "student"),
         ("ds01.slice", "ds01-student-alice.slice"),
         ("ds01.project", "thesis"),
         ("ds01.image", "pytorch:2.8"),
         ("ds01.work_mount", "/home/alice/workspace/thesis"),
-    ] {
-        found.labels.insert(key.into(), value.into());
-    }
+    ]);
     found
 }
 
@@ -53,8 +51,7 @@ fn of_one_that_turned_up_nobody_knows_what_it_may() {
     let entry = intent("a._.1", &[whole(0)], unanswered());
     let mut shown = found();
     for (kind, may_start) in [("ds01", true), ("docker", false), ("compose", false)] {
-        let label = ("ds01.container_type".to_string(), kind.to_string());
-        shown.labels.extend([label]);
+        shown.labels.extend([("ds01.container_type", kind)]);
         let turned_up = Record::of_found(&entry, &shown, "host");
         assert!(!turned_up.is_known(), "{kind}");
         assert_eq!(turned_up.may_start(), may_start, "{kind}");

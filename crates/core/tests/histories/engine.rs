@@ -165,7 +165,7 @@ impl Engine {
                         image: String::new(),
                         created: ask.at,
                         status: String::new(),
-                        labels: labels.unwrap_or_default(),
+                        labels: labels.into_iter().flatten().collect(),
                         binds: Vec::new(),
                     },
                     asked: ask.number,

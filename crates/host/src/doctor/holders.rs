@@ -62,7 +62,7 @@ fn of_nobody(facts: &Facts<'_>, other: &Unmanaged, container: &Sighting) -> Find
             .mend(facts.removal(container));
     }
     let held = held.join(" ");
-    let labelled = container.labels.contains_key(label::MANAGED);
+    let labelled = container.labels.get(label::MANAGED).is_some();
     let what = if labelled {
         format!(
             "{name} ({state}) holds GPU {held}, labelled as DS01's without a record of whose it is"

@@ -3,10 +3,11 @@
 //! Nearly every command begins with one, so these calls are our own, not bollard's: they need no
 //! event loop, and of what the engine says they read the part that counts.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use ds01_core::{
     container::{ContainerId, Sighting, State},
+    labels::Labels,
     time::Timestamp,
 };
 use serde::Deserialize;
@@ -117,7 +118,7 @@ struct Listed<'a> {
     names: Option<Vec<Cow<'a, str>>>,
     image: Option<String>,
     created: i64,
-    labels: Option<BTreeMap<String, String>>,
+    labels: Option<Labels>,
     /// One that Docker does not have fails the whole list: what it means for devices nobody knows.
     state: State,
     status: Option<String>,

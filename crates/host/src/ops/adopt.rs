@@ -304,7 +304,7 @@ fn record(
 ) -> Result<(EngineName, Record), Failure> {
     let person = person(one.container.uid)?;
     let limits = policy.limits_for(&person.login);
-    let text = |key| container.labels.get(key).cloned().unwrap_or_default();
+    let text = |key| container.labels.get(key).unwrap_or_default().to_string();
     let or = |first: String, second: &str| {
         if first.is_empty() {
             second.into()

@@ -100,7 +100,7 @@ pub(super) struct Ours {
 impl Ours {
     /// What one of its labels says.
     pub(super) fn label(&self, key: &str) -> String {
-        self.seen.labels.get(key).cloned().unwrap_or_default()
+        self.seen.labels.get(key).unwrap_or_default().to_string()
     }
 
     /// Its image as the user named it.

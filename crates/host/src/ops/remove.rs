@@ -111,7 +111,8 @@ impl Remove {
         if !slots.is_empty() {
             site.log(event("gpu.release").with("gpus", &slots));
         }
-        let image = sighting.and_then(|sighting| sighting.labels.get(label::IMAGE).cloned());
+        let image =
+            sighting.and_then(|sighting| Some(sighting.labels.get(label::IMAGE)?.to_string()));
         let image = image.filter(|image| {
             self.image && image.starts_with(&format!("ds01-{}/", target.container.uid))
         });

@@ -186,7 +186,7 @@ impl Operation for Describe {
         let running = matches!(sighting.state, State::Running | State::Paused);
         let engine = site.engine();
         let inspected = engine.inspect_one(&target.id)?;
-        let label = |key| sighting.labels.get(key).cloned();
+        let label = |key| sighting.labels.get(key).map(str::to_string);
         let record = site.metadata.read(&target.container);
         let record = record.filter(|record| record.id == target.id);
         let folder = |inside: &str| {

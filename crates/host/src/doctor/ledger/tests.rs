@@ -3,6 +3,7 @@ use std::{collections::BTreeMap as Map, sync::Arc};
 use ds01_core::{
     device::{Activity, Device, Held, Slot, Uuid},
     label,
+    labels::Labels,
     ledger::Holding,
     ledger_text::Damage,
     share::Share,
@@ -39,9 +40,9 @@ fn sighting(id: &str, name: &str, state: State, managed: bool) -> Sighting {
         created: NOW,
         status: String::new(),
         labels: if managed {
-            Map::from([label])
+            Labels::from_iter([label])
         } else {
-            Map::new()
+            Labels::default()
         },
         binds: Vec::new(),
     }

@@ -144,7 +144,7 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
             kind,
             rules: kind.rules(&owner.limits, policy.container_types()),
             owner,
-            slice: seen.labels.get(SLICE).cloned().unwrap_or_default(),
+            slice: seen.labels.get(SLICE).unwrap_or_default().to_string(),
             ours: container,
             made_elsewhere,
         })
