@@ -1,7 +1,11 @@
 //! A ledger out of reach, on a disk that is full, read-only or broken, or under a lock that is
 //! kept: it is said, and nothing is granted.
 
-use std::fs::{self, File};
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt,
+    thread,
+};
 
 use ds01_testkit::OUTSIDER;
 
@@ -168,9 +172,26 @@ fn a_lock_that_another_keeps_ends_in_an_error_and_is_not_skipped() {
 #[test]
 fn lock_files_that_were_removed_are_made_again_for_everybody() {
     let host = host();
-    for file in ["ledger.json.lock", "ledger.json.turn"] {
-        fs::remove_file(host.state_dir().join(file)).unwrap();
+    let [lock, turn] = ["lock", "turn"].map(|file| {
+        let path = host.state_dir().join(format!("ledger.json.{file}"));
+        fs::remove_file(&path).unwrap();
+        path
+    });
+    assert_one_device_is_free(&host);
+    // The turn is made by the first who has to wait.
+    let held = File::open(&lock).unwrap();
+    held.lock().unwrap();
+    let waiting = host
+        .as_user("bob")
+        .spawn(CREATE, &["y", "ds01-base", "--cpu-only"]);
+    while !turn.exists() {
+        thread::yield_now();
     }
+    drop(held);
+    waiting.wait().ok();
+    let modes = [lock, turn].map(|path| fs::metadata(path).unwrap().mode() & 0o777);
+    assert_eq!(modes, [0o660; 2]);
+    host.as_user("bob").run("container-remove", &["y"]).ok();
     assert_one_device_is_free(&host);
     assert_x_is_alices(&host);
 }

@@ -49,7 +49,7 @@ fn what_does_not_belong_in_the_state_directory_is_told() {
     // Whoever reads it without care waits for ever.
     let pipe = records.join("pipe.json").to_string_lossy().into_owned();
     host.as_user("root").run("mkfifo", &[&pipe]).ok();
-    fs::remove_file(state.join("ledger.json.turn")).unwrap();
+    fs::remove_file(state.join("ledger.json.lock")).unwrap();
     let ls = |path: &str| format!("look at it with ls -l {path}, then rm {path}");
     let find = |path: &str| {
         format!("find / -xdev -samefile {path} shows them: rm those that are not DS01's")
@@ -83,7 +83,7 @@ fn what_does_not_belong_in_the_state_directory_is_told() {
         ["warning", &unfinished, &rm],
         [
             "warning",
-            "there is no ROOT/state/ledger.json.turn",
+            "there is no ROOT/state/ledger.json.lock",
             "the next command makes it anew; find out who did it",
         ],
     ];

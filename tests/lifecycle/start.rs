@@ -101,8 +101,8 @@ fn one_whose_container_was_removed_meanwhile_says_so() {
 #[test]
 fn one_that_its_owner_stopped_meanwhile_did_start() {
     let host = host();
-    let turn = host.state_dir().join("ledger.json.turn");
-    let filter = ["-e", "trace=openat", "-P", &turn.to_string_lossy()];
+    let lock = host.state_dir().join("ledger.json.lock");
+    let filter = ["-e", "trace=openat", "-P", &lock.to_string_lossy()];
     let stopped = stopped_at_the_last(&host, "openat", &filter);
     assert_eq!(state(&host, "thesis"), "running");
     host.run("container-stop", &["thesis"]).ok();

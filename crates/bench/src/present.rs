@@ -96,7 +96,7 @@ fn add(
     Ok(())
 }
 
-/// A directory with the ledger and its locks, for everybody to write to.
+/// A directory with the ledger and its lock, for everybody to write to.
 pub(crate) fn copy_of_state(host: &TestHost) -> Result<String> {
     let copy = shared(&host.root().join("copy"))?;
     for (file, from) in [

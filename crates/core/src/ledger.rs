@@ -193,7 +193,7 @@ pub struct Ledger {
     /// One entry per container of ours. Copies of the ledger share those that do not differ.
     ///
     /// Not written with the rest: [`ledger_text`](crate::ledger_text) writes each on a line.
-    #[serde(default, skip_serializing)]
+    #[serde(skip_serializing)]
     pub allocations: Vec<Arc<Allocation>>,
     /// Containers of others that hold devices.
     pub unmanaged: Vec<Unmanaged>,

@@ -179,7 +179,7 @@ fn parse(text: &str, json: &str, known: Option<&Known>) -> Result<Known, serde_j
             lines: Vec::new(),
         });
     };
-    let mut ledger: Ledger = serde_json::from_str(&format!("{rest}}}"))?;
+    let mut ledger: Ledger = serde_json::from_str(&format!("{rest}{AFTER_LINES}"))?;
     let known = known.map(Known::lines).unwrap_or_default();
     let (mut known, mut lines) = (&*known, Vec::new());
     for line in all {
@@ -198,12 +198,16 @@ fn parse(text: &str, json: &str, known: Option<&Known>) -> Result<Known, serde_j
     })
 }
 
-/// The JSON of a ledger without its end and the allocations, and those.
-fn in_lines(json: &str) -> Option<(&str, impl Iterator<Item = &str>)> {
+/// The JSON of a ledger up to the allocations, and their lines, if it is as [`write`] writes it.
+fn in_lines(json: &str) -> Option<(&str, Vec<&str>)> {
     let (rest, lines) = json.split_once('\n')?;
-    let lines = lines.strip_suffix(AFTER_LINES)?.split_terminator('\n');
-    let lines = lines.map(|line| line.strip_suffix(',').unwrap_or(line));
-    Some((rest.strip_suffix(BEFORE_LINES)?, lines))
+    let lines = lines.strip_suffix(AFTER_LINES)?;
+    let lines = lines.strip_suffix('\n').unwrap_or(lines);
+    let lines = lines.split_inclusive('\n').map(|line| {
+        let before_another = line.strip_suffix('\n');
+        before_another.map_or(Some(line), |line| line.strip_suffix(','))
+    });
+    Some((rest, lines.collect::<Option<_>>()?)).filter(|(rest, _)| rest.ends_with(BEFORE_LINES))
 }
 
 /// The text to store for `ledger`, which shares with the `known` what did not change since.
@@ -307,6 +311,46 @@ mod tests {
             shared(&known, &read(bytes, Some(&known)).unwrap()),
             ["b._.1", "e._.1"]
         );
+    }
+
+    #[test]
+    fn a_line_is_written_as_it_was_known() {
+        let mut known = write(
+            ledger(&[
+                entry("a._.1", &[], Holding::Live),
+                entry("b._.1", &[], Holding::Live),
+            ]),
+            None,
+        )
+        .unwrap();
+        known.text = known.text.replace(r#""id":"b._.1""#, r#""id":"known""#);
+        let mut ledger = Ledger::clone(&known.ledger);
+        ledger.change(&"a._.1".parse().unwrap(), |a| a.id = None);
+        let text = write(ledger, Some(&known)).unwrap().text;
+        assert!(text.contains(r#""id":null"#) && text.contains(r#""id":"known""#));
+    }
+
+    #[test]
+    fn lines_that_are_no_json_or_come_beside_others_are_refused() {
+        let text = String::from_utf8(stored()).unwrap();
+        let json = Envelope::of(&text).unwrap().ledger;
+        let a = json.lines().nth(1).unwrap().trim_end_matches(',');
+        for (from, to) in [
+            ("\"allocations\":[\n", "\"more\":[\n"),
+            (",\n", "\n"),
+            ("}\n]", "},\n]"),
+            (
+                "\"allocations\":[",
+                &format!("\"allocations\":[{a}],\"allocations\":["),
+            ),
+        ] {
+            let other = json.replacen(from, to, 1);
+            assert_ne!(other, json);
+            let sum = checksum(other.as_bytes());
+            let text = format!("{{\"version\":2,\"crc32\":\"{sum}\",\"ledger\":{other}}}\n");
+            let read = read(text.as_bytes(), None);
+            assert!(matches!(read, Err(Damage::Foreign(_))), "{other}: {read:?}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::ledger_file::StateError;
 /// Between two signals to a wait that is over.
 const AGAIN: Duration = Duration::from_millis(10);
 
-/// How long the next in line sleeps before it insists: ten times as long as a holder needs.
+/// How long the next in line sleeps before it insists: as long as ten holders of a short ledger need.
 const YIELDS: Duration = Duration::from_millis(1);
 
 /// How long it then looks again and again, before it sleeps for good.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Finding, quoted};
 use crate::{
-    ledger_file::{LOCKS, METADATA},
+    ledger_file::{LOCK, METADATA},
     tell::login::DIR as NOTICES,
     users,
 };
@@ -81,13 +81,12 @@ fn look(state: &Path, gid: Option<u32>) -> io::Result<Vec<Finding>> {
         findings.extend(fault(&path, entry, gid.is_some(), ours.contains(&path)));
         findings.extend(left_over(&path));
     }
-    for lock in LOCKS.map(|name| state.join(name)) {
-        if !lock.exists() {
-            let what = format!("there is no {}", lock.display());
-            let why = "somebody took it away while others may have held it";
-            let fix = "the next command makes it anew; find out who did it";
-            findings.push(Finding::warning(CHECK, what).because(why).mend(fix));
-        }
+    let lock = state.join(LOCK);
+    if !lock.exists() {
+        let what = format!("there is no {}", lock.display());
+        let why = "somebody took it away while others may have held it";
+        let fix = "the next command makes it anew; find out who did it";
+        findings.push(Finding::warning(CHECK, what).because(why).mend(fix));
     }
     if findings.is_empty() {
         let what = format!("{} is as it was made", state.display());

@@ -1,4 +1,7 @@
-use std::thread;
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
 
 use nix::{sys::stat::Mode, unistd::mkfifo};
 
@@ -86,6 +89,38 @@ fn a_link_planted_as_the_spare_leads_nothing_astray() {
     }
 }
 
+/// Whether somebody sleeps until this lock is free.
+fn is_awaited(lock: &File) -> bool {
+    let end = format!(":{} 0 EOF", lock.metadata().unwrap().ino());
+    let locks = fs::read_to_string("/proc/locks").unwrap();
+    let mut waits = locks.lines().filter(|line| line.contains("-> FLOCK"));
+    waits.any(|line| line.ends_with(&end))
+}
+
+#[test]
+fn who_waits_has_the_lock_before_the_deadline_though_another_takes_it_again_and_again() {
+    let dir = Dir::new("again");
+    let (over, turns) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = dir.ledger();
+            while !over.load(Ordering::Relaxed) {
+                let locked = file.lock().unwrap();
+                locked.save(ledger_of(&locked.stored)).unwrap();
+                turns.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for number in 1..=20 {
+            while turns.load(Ordering::Relaxed) < number * 10 {
+                thread::yield_now();
+            }
+            let waited = dir.ledger().lock().map(drop);
+            over.store(waited.is_err() || number == 20, Ordering::Relaxed);
+            waited.unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_lock_file_that_was_replaced_lets_nobody_in_beside_the_holder() {
     let dir = Dir::new("replaced");
@@ -94,6 +129,9 @@ fn a_lock_file_that_was_replaced_lets_nobody_in_beside_the_holder() {
     fs2::FileExt::lock_exclusive(&old).unwrap();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| file.lock().map(drop));
+        while !is_awaited(&old) {
+            thread::yield_now();
+        }
         fs::remove_file(dir.0.join(LOCK)).unwrap();
         drop(old);
         waiter.join().unwrap().unwrap();
