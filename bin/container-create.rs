@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{create, gpus, open, own, patience, project, with_gpu};
+use ds01_command::{create_or_undo, gpus, open, own, patience, project, with_gpu};
 use ds01_core::{
     failure::{Failure, Kind},
     label::Interface,
@@ -135,7 +135,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
     );
-    let made = create(
+    let made = create_or_undo(
         &host,
         ui,
         &Create {

@@ -29,6 +29,9 @@ fn a_full_disk_at_any_write_grants_nothing_and_keeps_nothing() {
         let why = "No space left on device";
         out_of_reach(&host, "write", path, why, "tell an admin: the disk is full")
     };
+    let mounts = host.root().join("run/mounts");
+    let staged = || fs::read_dir(&mounts).map_or(0, Iterator::count);
+    let before = staged();
     let mut refusals = Vec::new();
     let room = (0..9).find(|free| {
         // Without the spare file, the ledger itself needs room as well.
@@ -53,6 +56,7 @@ fn a_full_disk_at_any_write_grants_nothing_and_keeps_nothing() {
     assert_eq!(refusals, [full("ledger.json"), record]);
     assert_eq!(room, Some(2));
     host.as_user("bob").run("container-remove", &["y"]).ok();
+    assert_eq!(staged(), before);
     assert_one_device_is_free(&host);
     assert_x_is_alices(&host);
 }

@@ -1,12 +1,15 @@
 //! `container-create`: an engine or a driver that does not answer.
 
-use std::os::unix::net::UnixStream;
+use std::{fs::File, os::unix::net::UnixStream, thread};
 
 use ds01_testkit::{Signal, TestHost};
 use serde_json::json;
 
 use super::CREATE;
-use crate::support::expect::{created, done, failed};
+use crate::support::{
+    awaited::is_awaited,
+    expect::{created, done, failed},
+};
 
 const ARGS: [&str; 2] = ["thesis", "ds01-base"];
 
@@ -38,6 +41,31 @@ fn an_engine_that_is_absent_or_forbidden_is_said_to_be() {
     host.engine().kill();
     assert_eq!(host.run(CREATE, &ARGS), failed(8, &absent), "no socket");
     host.engine().start();
+    assert_eq!(host.run(CREATE, &ARGS), done("thesis with GPU 0\n", ""));
+}
+
+#[test]
+fn interrupted_it_takes_back_what_it_makes_meanwhile() {
+    let host = TestHost::with_gpus(1);
+    host.run("container-list", &[]).ok();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        // It has looked, and waits for the ledger.
+        let ledger = File::open(host.state_dir().join("ledger.json.lock")).unwrap();
+        ledger.lock().unwrap();
+        let create = host.as_user("alice").spawn(CREATE, &ARGS);
+        while !is_awaited(&host, "ledger.json.lock") {
+            thread::yield_now();
+        }
+        create.signal(signal);
+        drop(ledger);
+        let said = "thesis was removed again\ncontainer-create: interrupted\n";
+        assert_eq!(create.wait(), failed(130, said));
+        assert_eq!(
+            host.run("container-list", &["--all", "--format=simple"])
+                .ok(),
+            ""
+        );
+    }
     assert_eq!(host.run(CREATE, &ARGS), done("thesis with GPU 0\n", ""));
 }
 

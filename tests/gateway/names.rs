@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::MetadataExt,
     thread,
     time::{Duration, Instant},
 };
@@ -11,7 +10,7 @@ use ds01_testkit::TestHost;
 use serde_json::{Value, json};
 
 use super::{client, done, refused, sleeper};
-use crate::support::expect::inspect;
+use crate::support::{awaited::is_awaited, expect::inspect};
 
 #[test]
 fn two_users_may_use_one_name_and_a_conflict_is_with_oneself() {
@@ -93,16 +92,6 @@ fn a_name_that_equals_an_id_of_anothers_is_ones_own() {
         done(&host, "bob", &["exec", "theirs", "echo", "here"]),
         "here"
     );
-}
-
-/// Whether a process waits for the lock on this file of the state directory, by proc(5)'s locks.
-fn is_awaited(host: &TestHost, lock: &str) -> bool {
-    let number = fs::metadata(host.state_dir().join(lock)).unwrap().ino();
-    let end = format!(":{number} 0 EOF");
-    let locks = fs::read_to_string("/proc/locks").unwrap();
-    locks
-        .lines()
-        .any(|line| line.contains("-> FLOCK") && line.ends_with(&end))
 }
 
 #[test]

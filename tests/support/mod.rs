@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub(crate) mod awaited;
 pub(crate) mod duties;
 pub(crate) mod engine_view;
 pub(crate) mod expect;

@@ -65,6 +65,28 @@ pub fn deploy(
     }
 }
 
+/// Makes a container, and removes it again if the user interrupts that.
+///
+/// # Errors
+///
+/// Those of [`create`](crate::create()); [`Kind::Interrupted`].
+pub fn create_or_undo(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
+    let interruptions = Interruptions::held()?;
+    let made = crate::create(host, ui, create, patience)?;
+    match interruptions.check() {
+        Err(failure) if made.id.is_some() => {
+            let (name, uid) = (made.name.clone(), None);
+            Err(undo(host, ui, &made, ContainerArg { name, uid }, failure))
+        }
+        checked => checked.map(|()| made),
+    }
+}
+
 /// Looks whether a container that was started stays up.
 ///
 /// # Errors

@@ -75,7 +75,7 @@ pub fn image_create(host: &Host, ui: &mut Ui, asked: &ImageCreate) -> Result<(),
     let (project, is_new) = match host.project(&name)? {
         Some(project) => (project, false),
         None if asked.describes() => (host.new_project(&name)?, true),
-        None => return Err(no_project(host, ui, &name)?),
+        None => return Err(no_project(host, &format!("{} ", ui.name()), &name)?),
     };
     let exists = project.dockerfile()?.is_some();
     let writes = !exists || asked.describes();

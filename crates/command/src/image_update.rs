@@ -68,7 +68,7 @@ pub fn image_update(host: &Host, ui: &mut Ui, asked: &ImageUpdate) -> Result<(),
         None => choose(host, ui, "Update the image of which project?")?,
     };
     let Some(project) = host.project(&name)? else {
-        return Err(no_project(host, ui, &name)?);
+        return Err(no_project(host, &format!("{} ", ui.name()), &name)?);
     };
     if project.dockerfile()?.is_none() {
         let message = format!("project {name} has no Dockerfile to change");

@@ -42,7 +42,7 @@ pub fn launch(
         None => menu::to_launch(host, ui)?,
     };
     let Some(project) = host.project(&name)? else {
-        return Err(no_project(host, ui, &name)?);
+        return Err(no_project(host, &format!("{} ", ui.name()), &name)?);
     };
     if let Some(found) = existing(host, ui, &name)? {
         return again(host, ui, &project, &found, open, rebuild);
@@ -191,12 +191,16 @@ fn no_dockerfile(name: &ContainerName, image: bool) -> Failure {
     Failure::new(Kind::NotFound, message).with_hint(hint)
 }
 
-/// Status 3, with the project that may be meant.
-pub(crate) fn no_project(host: &Host, ui: &Ui, name: &ContainerName) -> Result<Failure, Failure> {
+/// Status 3, with the project that may be meant, to be typed after `command`.
+pub(crate) fn no_project(
+    host: &Host,
+    command: &str,
+    name: &ContainerName,
+) -> Result<Failure, Failure> {
     let projects = host.projects()?;
     let meant = nearest(name.as_ref(), projects.iter().map(AsRef::as_ref));
     let hint = match meant {
-        Some(meant) => format!("did you mean {meant}? {} {meant}", ui.name()),
+        Some(meant) => format!("did you mean {meant}? {command}{meant}"),
         None => format!(
             "make it first: project-init {name}; or do without: container-deploy {name} --image=<image>"
         ),

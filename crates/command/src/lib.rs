@@ -47,7 +47,7 @@ use ds01_host::{
 pub use base::Base;
 pub use build::{How, build};
 pub use create::{create, create_of};
-pub use deploy::{deploy, shell, with_gpu};
+pub use deploy::{create_or_undo, deploy, shell, with_gpu};
 pub use image_create::{ImageCreate, image_create};
 pub use image_update::{ImageUpdate, image_update};
 pub use init::{Init, init};

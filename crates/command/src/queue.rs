@@ -60,7 +60,7 @@ pub fn gpus_to_launch(
     gpus: Option<u32>,
 ) -> Result<u32, Failure> {
     let Some(project) = host.project(name)? else {
-        return Err(no_project(host, ui, name)?);
+        return Err(no_project(host, "gpu-queue join --launch=", name)?);
     };
     if let Some(found) = existing(host, ui, name)? {
         let message = format!("container {name} exists already: it is {}", found.state);

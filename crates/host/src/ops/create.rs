@@ -248,6 +248,8 @@ fn confirm(
         let removed = site.engine().remove(id, true);
         site.forget(container, id);
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
+            // No record tells of them.
+            made.mounts.iter().for_each(|place| site.unstage(place));
             give_back(site, container, false, None, used)?;
         }
         return Err(failure);

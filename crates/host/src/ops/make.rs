@@ -102,6 +102,9 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         target: target.into(),
     });
     let binds: Vec<Bind> = binds.collect();
+    let abilities = site.abilities()?;
+    let image = name_image(site, &order.container, &draft.base.id)?;
+    // From here on, what fails takes the mounts away again.
     let (sources, place) = folders::sources(site, &binds, &order.person)?;
     let mounts = sources.iter().zip(&binds).map(|(source, bind)| Mount {
         source: text(source),
@@ -121,9 +124,7 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
             "limited to the {host_cpus} CPUs that this host has"
         ));
     }
-    let abilities = site.abilities()?;
     let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
-    let image = name_image(site, &order.container, &draft.base.id)?;
     let spec = spec(&Plan {
         container: &order.container,
         account: &draft.account,
