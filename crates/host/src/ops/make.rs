@@ -103,8 +103,6 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
     });
     let binds: Vec<Bind> = binds.collect();
     let abilities = site.abilities()?;
-    let image = name_image(site, &order.container, &draft.base.id)?;
-    // From here on, what fails takes the mounts away again.
     let (sources, place) = folders::sources(site, &binds, &order.person)?;
     let mounts = sources.iter().zip(&binds).map(|(source, bind)| Mount {
         source: text(source),
@@ -124,6 +122,9 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
             "limited to the {host_cpus} CPUs that this host has"
         ));
     }
+    // What fails from here on takes the mounts away again.
+    let unstage = |_: &Failure| place.iter().for_each(|place| site.unstage(place));
+    let image = name_image(site, &order.container, &draft.base.id).inspect_err(unstage)?;
     let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
     let spec = spec(&Plan {
         container: &order.container,
@@ -137,9 +138,7 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    granted
-        .renew(site, &order.container)
-        .inspect_err(|_| place.iter().for_each(|place| site.unstage(place)))?;
+    granted.renew(site, &order.container).inspect_err(unstage)?;
     match site.engine().create(&spec) {
         Ok(id) => Ok(Made {
             id,
