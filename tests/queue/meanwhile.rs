@@ -1,7 +1,7 @@
 //! Who joins the line after another's command has looked, and before it decides.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     thread,
     time::{Duration, Instant},
 };
@@ -11,25 +11,14 @@ use serde_json::json;
 
 use super::{DUTY, QUEUE, bob};
 use crate::support::{
+    awaited::is_awaited,
     duties::pass,
     expect::{created, done, project, running, state, with_limit},
-    hung::hung,
+    hung::{hung, taken_away},
 };
 
-/// What may pass until a command wants the lock, on a busy machine.
+/// What may pass until what is waited for shows, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// Waits until a command has looked, and wants the lock of the ledger.
-#[track_caller]
-fn wants_the_lock(host: &TestHost) {
-    let next = File::open(host.state_dir().join("ledger.json.turn")).unwrap();
-    let deadline = Instant::now() + LIMIT;
-    while !matches!(next.try_lock(), Err(TryLockError::WouldBlock)) {
-        next.unlock().unwrap();
-        assert!(Instant::now() < deadline, "nobody wants it");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
 
 #[test]
 fn a_start_does_not_pass_who_joined_while_it_looked() {
@@ -51,7 +40,7 @@ fn a_start_does_not_pass_who_joined_while_it_looked() {
     let lock = File::open(host.state_dir().join("ledger.json.lock")).unwrap();
     lock.lock().unwrap();
     let start = host.as_user("alice").spawn("container-start", &["thesis"]);
-    wants_the_lock(&host);
+    while !is_awaited(&host, "ledger.json.lock") {}
     host.ledger().edit(|ledger| ledger["line"] = line);
     drop(lock);
     let refused = start.wait();
@@ -146,8 +135,7 @@ fn a_pass_that_is_killed_leaves_its_turns_to_the_next() {
     duty.signal(Signal::SIGKILL);
     assert_eq!(duty.wait().status, None);
     drop(serving);
-    let unmount = ["/home/alice/workspace/own"];
-    host.as_user("root").run("umount", &unmount).ok();
+    taken_away(&host, "/home/alice/workspace/own");
     let runs = format!("ticket {alice}: own of alice runs with GPU 0\n");
     let next = pass(&host, DUTY, &[]).ok();
     assert!(next.contains(&runs), "{next}");

@@ -27,3 +27,18 @@ pub(crate) fn hung(host: &TestHost, folder: &str) -> Running {
         thread::yield_now();
     }
 }
+
+/// Takes away what [`hung`] put there and has ended, as soon as the last of those who waited for it
+/// has left.
+#[track_caller]
+pub(crate) fn taken_away(host: &TestHost, folder: &str) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let unmounted = host.as_user("root").run("umount", &[folder]);
+        if unmounted.status == Some(0) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{unmounted:?}");
+        thread::yield_now();
+    }
+}
