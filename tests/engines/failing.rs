@@ -50,16 +50,22 @@ fn faults() -> Vec<(&'static str, Answer)> {
     silences().into_iter().chain(more).collect()
 }
 
-/// Status 8, and a line that begins so with the hint below.
+/// Status 8, and a line that begins so: what became of it can be seen.
 #[track_caller]
 fn unreachable(outcome: &Outcome, fault: &str, start: &str) {
+    let hint = "hint: see what became of it with container-list --all";
+    unreachable_with(outcome, fault, start, hint);
+}
+
+/// The same with this hint below.
+#[track_caller]
+fn unreachable_with(outcome: &Outcome, fault: &str, start: &str, hint: &str) {
     assert_eq!(
         (outcome.status, outcome.stdout.as_str()),
         (Some(8), ""),
         "{fault}: {outcome:?}"
     );
     let lines: Vec<_> = outcome.stderr.lines().collect();
-    let hint = "hint: see what became of it with container-list --all";
     assert_eq!(lines.len(), 2, "{fault}: {outcome:?}");
     assert!(
         lines[0].starts_with(start) && lines[1] == hint,
@@ -100,13 +106,45 @@ fn a_call_that_only_asks_fails_alone() {
             ("gpu-status", &[]),
         ] {
             let start = format!("{command}: the Docker Engine did not list containers");
-            unreachable(&host.run(command, args), fault, &start);
+            let hint = "hint: try again; if that fails too, tell an admin: systemctl status docker";
+            unreachable_with(&host.run(command, args), fault, &start, hint);
         }
         assert!(
             host.ledger().bytes() == ledger,
             "{fault}: the ledger was changed"
         );
     }
+}
+
+#[test]
+fn whoever_waits_at_a_terminal_is_told_what_for() {
+    let host = TestHost::with_gpus(1);
+    let engine = scripted(&host);
+    host.config(
+        &host
+            .config_text()
+            .replace("[engine]\n", "[engine]\ntimeout_s = 60\n"),
+    );
+    let late = answer(200, &json!([])).after(Duration::from_secs(4));
+    engine.on("GET", "/containers/json", [late]);
+    let alice = || host.as_user("alice");
+    assert_eq!(
+        alice().run("container-list", &["--format=simple"]),
+        done("", "")
+    );
+    let mut list = alice().pty("container-list", &["--format=simple"]);
+    list.expect(
+        "the Docker Engine takes long to list containers: it is waited for, up to 60 s\r\n",
+    );
+    assert_eq!(list.wait(), Some(0), "{}", list.output());
+
+    // The same of a call that goes another way.
+    engine.on("GET", "/containers/json", [answer(200, &json!([]))]);
+    let none = Answer::error(404, "No such image").after(Duration::from_secs(4));
+    engine.on("GET", "/images/*", [none]);
+    let mut create = alice().pty("container-create", &["thesis", "pytorch:2.8"]);
+    create.expect("the Docker Engine takes long to look up the image: ");
+    assert_eq!(create.wait(), Some(3), "{}", create.output());
 }
 
 #[test]

@@ -68,6 +68,7 @@ pub use crate::{
     interrupt::Interruptions,
     live::Interval,
     nearest::nearest,
+    progress::meanwhile,
     section::Section,
     ui::Ui,
 };

@@ -1,6 +1,6 @@
 //! A line on the terminal that says what goes on, until something else is said.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use console::Term;
 
@@ -12,6 +12,13 @@ use crate::{
 
 /// Back to the start of the line, which is cleared. Source: ECMA-48, CR and EL.
 const CLEAR: &str = "\r\x1b[K";
+
+/// Tells whoever waits at the terminal of stderr something in the middle of a step: in place of what
+/// [`Ui::progress`] has shown.
+pub fn meanwhile(text: &str) {
+    // If that fails there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "{CLEAR}{}", printable(text));
+}
 
 impl Ui {
     /// Whether a line of what goes on can be shown, and written over.

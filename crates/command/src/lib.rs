@@ -69,7 +69,11 @@ pub fn main<C: Command, O: Outcome>(run: fn(C, &mut Ui) -> Result<O, Failure>) -
 ///
 /// If they have no access, or the host is not set up.
 pub fn open(ui: &Ui) -> Result<Host, Failure> {
-    Host::open(ui.name())
+    let host = Host::open(ui.name())?;
+    if ui.shows_progress() {
+        host.tell_if_slow(ds01_cli::meanwhile);
+    }
+    Ok(host)
 }
 
 /// Asks the host, and tells the user what it notes beside its answer.

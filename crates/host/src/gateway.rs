@@ -21,6 +21,7 @@ use crate::{
     engine::Engine,
     http::{self, Asked, Said},
     line_watch::{Await, Awaited},
+    patience::{Patience, Slow, USUAL},
 };
 
 /// How long a gateway is asked again that ended before it heard what was asked, as when it is
@@ -34,6 +35,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Gateway {
     socket: PathBuf,
     engine: Engine,
+    patience: Patience,
 }
 
 /// What the body of a refusal holds for us.
@@ -47,7 +49,11 @@ impl Gateway {
     pub(crate) fn new(config: &Config) -> Self {
         let socket = config.paths.run.join("docker.sock");
         let engine = Engine::new(&socket, config.engine.timeout());
-        Self { socket, engine }
+        Self {
+            socket,
+            engine,
+            patience: Patience::default(),
+        }
     }
 
     /// Whether this host has one, be it running or not.
@@ -58,6 +64,12 @@ impl Gateway {
     /// It answers Docker's own calls as well.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Has `told` know, once, if an answer is long in coming.
+    pub(crate) fn is_told_if_slow(&self, told: fn(&str)) {
+        self.patience.is_told(told);
+        self.engine.patience.is_told(told);
     }
 
     /// Has an operation done by the gateway.
@@ -71,7 +83,13 @@ impl Gateway {
         let mut ended = None;
         loop {
             let said = self.begin(O::NAME, operation, limit)?;
-            match said.and_then(Asked::finish) {
+            let slow = Slow {
+                patience: &self.patience,
+                who: "DS01's gateway",
+                what: "answer",
+                at: Instant::now() + operation.takes() + USUAL,
+            };
+            match said.and_then(|asked| asked.with(slow).finish()) {
                 Err(error)
                     if is_unheard(&error, ended.is_some())
                         && ended.get_or_insert_with(Instant::now).elapsed() < RESTART =>
@@ -107,7 +125,7 @@ impl Gateway {
         name: &str,
         request: &impl Serialize,
         limit: Duration,
-    ) -> Result<io::Result<Asked>, Failure> {
+    ) -> Result<io::Result<Asked<'static>>, Failure> {
         let request = serde_json::to_string(request).map_err(|error| failed(error.to_string()))?;
         let path = format!("/ds01/v1/{name}");
         Ok(http::begin(&self.socket, "POST", &path, &request, limit))

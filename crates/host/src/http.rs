@@ -22,6 +22,8 @@ use nix::{
     },
 };
 
+use crate::patience::Slow;
+
 /// The longest answer that is read: a list of 10,000 containers has 40 MB.
 const LONGEST: usize = 256 << 20;
 
@@ -41,24 +43,12 @@ pub(crate) struct Said {
 }
 
 /// A request that was sent. Several can be under way at once.
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     stream: UnixStream,
-    deadline: Instant,
-}
-
-/// Asks, and reads the whole answer, within `limit`.
-///
-/// # Errors
-///
-/// As [`begin`] and [`Asked::finish`].
-pub(crate) fn ask(
-    socket: &Path,
-    method: &str,
-    path: &str,
-    json: &str,
     limit: Duration,
-) -> io::Result<Said> {
-    begin(socket, method, path, json, limit)?.finish()
+    deadline: Instant,
+    /// What is still to be said about it.
+    slow: Option<Slow<'a>>,
 }
 
 /// Asks; the answer has `limit` from now.
@@ -72,7 +62,7 @@ pub(crate) fn begin(
     path: &str,
     json: &str,
     limit: Duration,
-) -> io::Result<Asked> {
+) -> io::Result<Asked<'static>> {
     let deadline = Instant::now() + limit;
     let mut stream = connected(socket, limit)?;
     // Version 1.0: the answer ends with the connection, and does not come in chunks.
@@ -83,7 +73,12 @@ pub(crate) fn begin(
     stream
         .write_all(&[head.as_bytes(), json.as_bytes()].concat())
         .map_err(late)?;
-    Ok(Asked { stream, deadline })
+    Ok(Asked {
+        stream,
+        limit,
+        deadline,
+        slow: None,
+    })
 }
 
 /// A connection on which no write waits longer than `limit`; nor does this.
@@ -96,7 +91,15 @@ fn connected(path: &Path, limit: Duration) -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-impl Asked {
+impl<'a> Asked<'a> {
+    /// Has it told if the answer is long in coming.
+    pub(crate) fn with(self, slow: Slow<'a>) -> Self {
+        Self {
+            slow: Some(slow),
+            ..self
+        }
+    }
+
     /// Waits until the answer begins to come, or its time is over; `false` if `stop` can be read
     /// first.
     ///
@@ -176,15 +179,28 @@ impl Asked {
         }
     }
 
+    fn is_slow(&mut self) {
+        if let Some(slow) = self.slow.take() {
+            slow.patience.ends(slow.who, slow.what, self.limit);
+        }
+    }
+
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            self.stream.set_read_timeout(Some(left))?;
+            let slow = self.slow.as_ref().map(|slow| slow.at);
+            let slow = slow.map_or(left, |at| at.saturating_duration_since(Instant::now()));
+            if slow.is_zero() {
+                self.is_slow();
+                continue;
+            }
+            self.stream.set_read_timeout(Some(slow.min(left)))?;
             match self.stream.read(into) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && slow < left => {}
                 other => return other.map_err(late),
             }
         }

@@ -37,6 +37,7 @@ pub mod original;
 mod own_file;
 mod owner;
 pub mod owners_file;
+mod patience;
 pub mod projects;
 pub mod service;
 pub mod site;
@@ -182,6 +183,14 @@ impl Host {
     /// Who asks.
     pub fn caller(&self) -> Caller {
         self.caller
+    }
+
+    /// Has `told` know, once, if an answer is long in coming.
+    pub fn tell_if_slow(&self, told: fn(&str)) {
+        match &self.way {
+            Way::Direct(site) => site.engine().patience.is_told(told),
+            Way::Gateway(gateway) => gateway.is_told_if_slow(told),
+        }
     }
 
     /// Whether the gateway does what is asked.

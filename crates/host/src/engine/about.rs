@@ -3,7 +3,7 @@
 use bollard::models::SystemVersionComponents;
 use futures_util::future::try_join;
 
-use super::{Engine, EngineError, read::CDI_GPU};
+use super::{Call, Engine, EngineError, read::CDI_GPU};
 
 /// A program of the engine, with its own version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn about(&self) -> Result<About, EngineError> {
-        let (version, info) = self.wait("describe itself", |docker| {
+        let (version, info) = self.wait(Call::Read("describe itself"), |docker| {
             try_join(docker.version(), docker.info())
         })?;
         let devices = info.discovered_devices.unwrap_or_default();

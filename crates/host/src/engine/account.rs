@@ -14,7 +14,7 @@ use bollard::{
 use ds01_core::container::ContainerId;
 use futures_util::{Stream, TryStreamExt};
 
-use super::{Engine, EngineError, read::is_404};
+use super::{Call, Engine, EngineError, read::is_404};
 
 /// Bytes of an archive that are read. The accounts of a whole university take less.
 const MOST: usize = 1 << 20;
@@ -55,7 +55,7 @@ impl Engine {
             };
             made.map(|made| ContainerId(made.id))
         };
-        self.wait("make an account in the image", call)
+        self.wait(Call::Change("make an account in the image"), call)
     }
 
     /// A file or folder of a container, as a tar archive; `None` if there is none.
@@ -80,7 +80,7 @@ impl Engine {
                 }
             }
         };
-        let read = self.wait("read a file of the image", call)?;
+        let read = self.wait(Call::Read("read a file of the image"), call)?;
         match read {
             Some(all) if all.len() > MOST => Err(EngineError::TooLarge { path: path.into() }),
             read => Ok(read),
@@ -94,7 +94,7 @@ impl Engine {
     /// As every call: [`EngineError`].
     pub fn has(&self, id: &ContainerId, path: &str) -> Result<bool, EngineError> {
         self.wait(
-            "look for a file of the image",
+            Call::Read("look for a file of the image"),
             async |docker: &Docker| match pin!(archive(docker, id, path)).try_next().await {
                 Ok(_) => Ok(true),
                 Err(error) if is_404(&error) => Ok(false),
@@ -114,7 +114,7 @@ impl Engine {
             ..Default::default()
         };
         let tar = bollard::body_full(tar.into());
-        self.wait("write a file of the image", |docker| {
+        self.wait(Call::Change("write a file of the image"), |docker| {
             docker.upload_to_container(&id.0, Some(options), tar)
         })
     }
@@ -138,7 +138,7 @@ impl Engine {
             author: Some(author),
             ..CommitContainerOptions::default()
         };
-        let made = self.wait("save the account's image", |docker| {
+        let made = self.wait(Call::Change("save the account's image"), |docker| {
             docker.commit_container(options, ContainerConfig::default())
         })?;
         Ok(made.id)

@@ -8,10 +8,10 @@ use futures_util::stream;
 use hyper::body::Bytes;
 use tokio::{io::AsyncReadExt, net::UnixStream};
 
-use super::{Engine, EngineError, long::Unmade};
+use super::{Call, Engine, EngineError, long::Unmade};
 use crate::context::Context;
 
-const WHAT: &str = "build the image";
+const WHAT: Call = Call::Change("build the image");
 
 /// Bytes of the folder at a time.
 const AT_A_TIME: usize = 256 << 10;

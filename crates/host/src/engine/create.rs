@@ -1,7 +1,5 @@
 //! Making a container.
 
-use std::io;
-
 use bollard::{
     models::{
         ContainerCreateBody, ContainerCreateResponse, ContainerUpdateBody, DeviceRequest,
@@ -11,10 +9,9 @@ use bollard::{
 };
 use ds01_core::{container::ContainerId, docker::CreateBody, name::EngineName, spec::Spec};
 
-use super::{Engine, EngineError, read::CDI_GPU};
-use crate::http;
+use super::{Call, Engine, EngineError, read::CDI_GPU};
 
-const WHAT: &str = "create the container";
+const WHAT: Call = Call::Change("create the container");
 
 impl Engine {
     /// Creates a container, without starting it.
@@ -43,12 +40,9 @@ impl Engine {
         container: &EngineName,
         body: &CreateBody,
     ) -> Result<ContainerId, EngineError> {
-        let made = serde_json::to_string(body).map_err(io::Error::from);
-        let made = made.and_then(|body| {
-            let path = format!("/containers/create?name={container}");
-            http::ask(&self.socket, "POST", &path, &body, self.limit)
-        });
-        let said = made.map_err(|error| self.failed(WHAT, error))?;
+        let path = format!("/containers/create?name={container}");
+        let body = serde_json::to_string(body).map_err(|error| self.failed(WHAT, error.into()))?;
+        let said = self.ask(WHAT, "POST", &path, &body)?;
         let made: ContainerCreateResponse = self.read(WHAT, &said, 201)?;
         Ok(ContainerId(made.id))
     }
@@ -63,7 +57,7 @@ impl Engine {
             restart_policy: Some(no_restart()),
             ..ContainerUpdateBody::default()
         };
-        self.wait("take its restart policy away", |docker| {
+        self.wait(Call::Change("take its restart policy away"), |docker| {
             docker.update_container(&id.0, config)
         })
     }

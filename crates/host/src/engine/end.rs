@@ -13,7 +13,7 @@ use ds01_core::{container::ContainerId, lifecycle::Run};
 use futures_util::{StreamExt, future::join_all};
 use tokio::time::timeout;
 
-use super::{Client, Engine, EngineError, inspect::look_at};
+use super::{Call, Client, Engine, EngineError, inspect::look_at};
 
 /// The owner's own command before a stop. As git names its hooks, and Kubernetes the moment.
 const HOOK: &str = "/workspace/.ds01-hooks/pre-stop";
@@ -24,7 +24,7 @@ const HOOK_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes that it may print: one that prints without end is not waited for.
 const MOST_SAID: usize = 1 << 20;
 
-const WHAT: &str = "stop it";
+const WHAT: Call = Call::Change("stop it");
 
 /// A container to be ended.
 #[derive(Debug, Clone)]

@@ -1,12 +1,41 @@
 //! What the engine answers when it does not do what it was asked.
 
-use std::{error::Error, io, path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    fmt::{self, Display, Formatter},
+    io,
+    path::PathBuf,
+    time::Duration,
+};
 
 use bollard::errors::Error as Bollard;
 use ds01_core::failure::{Kind, UserError};
 use serde::Deserialize;
 
 use crate::http::Said;
+
+/// What the engine is asked to do, in words that can follow "did not".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// It changes nothing.
+    Read(&'static str),
+    /// Without an answer nobody knows what came of it.
+    Change(&'static str),
+}
+
+impl Call {
+    /// The words.
+    pub(super) fn words(self) -> &'static str {
+        let (Self::Read(words) | Self::Change(words)) = self;
+        words
+    }
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
+    }
+}
 
 /// Why a call to the engine has no result.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +62,7 @@ pub enum EngineError {
     #[error("the Docker Engine did not {what} within {} s", limit.as_secs())]
     TimedOut {
         /// What it was asked.
-        what: &'static str,
+        what: Call,
         /// The time it had.
         limit: Duration,
     },
@@ -41,7 +70,7 @@ pub enum EngineError {
     #[error("the Docker Engine did not {what}")]
     Broken {
         /// What it was asked.
-        what: &'static str,
+        what: Call,
         /// How the connection ended.
         source: Box<dyn Error + Send + Sync>,
     },
@@ -55,7 +84,7 @@ pub enum EngineError {
     #[error("the Docker Engine did not {what}: {message}")]
     Refused {
         /// What it was asked.
-        what: &'static str,
+        what: Call,
         /// The HTTP status.
         status: u16,
         /// Its own words.
@@ -78,7 +107,7 @@ impl EngineError {
     }
 
     /// A refusal, in the engine's own words.
-    pub(super) fn refused(what: &'static str, said: &Said) -> Self {
+    pub(super) fn refused(what: Call, said: &Said) -> Self {
         #[derive(Deserialize)]
         struct Refusal {
             message: String,
@@ -93,12 +122,7 @@ impl EngineError {
     }
 
     /// What became of a call that had `limit`.
-    pub(super) fn from_io(
-        what: &'static str,
-        error: io::Error,
-        socket: PathBuf,
-        limit: Duration,
-    ) -> Self {
+    pub(super) fn from_io(what: Call, error: io::Error, socket: PathBuf, limit: Duration) -> Self {
         match error.kind() {
             io::ErrorKind::PermissionDenied => Self::Forbidden { socket },
             io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Self::Absent { socket },
@@ -110,7 +134,7 @@ impl EngineError {
         }
     }
 
-    pub(super) fn from_bollard(what: &'static str, error: Bollard, socket: PathBuf) -> Self {
+    pub(super) fn from_bollard(what: Call, error: Bollard, socket: PathBuf) -> Self {
         if let Bollard::DockerResponseServerError {
             status_code,
             message,
@@ -187,6 +211,16 @@ impl UserError for EngineError {
                 Some("ask an admin to start it: systemctl start docker".to_string())
             }
             Self::Forbidden { .. } => Some("ask an admin for access to DS01".to_string()),
+            Self::TimedOut {
+                what: Call::Read(_),
+                ..
+            }
+            | Self::Broken {
+                what: Call::Read(_),
+                ..
+            } => {
+                Some("try again; if that fails too, tell an admin: systemctl status docker".into())
+            }
             Self::TimedOut { .. } | Self::Broken { .. } => {
                 Some("see what became of it with container-list --all".to_string())
             }

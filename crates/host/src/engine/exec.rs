@@ -13,7 +13,7 @@ use bollard::{models::ExecConfig, query_parameters::ResizeExecOptions};
 use ds01_core::container::ContainerId;
 use serde_json::json;
 
-use super::{Engine, EngineError};
+use super::{Call, Engine, EngineError};
 
 /// The largest head of an answer: the engine's have some 200 bytes.
 const LONGEST_HEAD: usize = 16 * 1024;
@@ -53,7 +53,7 @@ impl Engine {
         command: Vec<String>,
         terminal: Option<&Terminal>,
     ) -> Result<Exec, EngineError> {
-        const WHAT: &str = "open a shell";
+        const WHAT: Call = Call::Change("open a shell");
         let config = ExecConfig {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
@@ -108,7 +108,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`]; also if it runs on, with its stream closed.
     pub fn exec_status(&self, exec: &Exec) -> Result<u8, EngineError> {
-        const WHAT: &str = "tell the shell's exit status";
+        const WHAT: Call = Call::Read("tell the shell's exit status");
         let deadline = Instant::now() + self.limit;
         let mut pause = Duration::from_millis(1);
         loop {
@@ -146,7 +146,7 @@ impl Engine {
             h: rows.into(),
             w: columns.into(),
         };
-        self.wait("resize the terminal", |docker| {
+        self.wait(Call::Change("resize the terminal"), |docker| {
             docker.resize_exec(exec, options)
         })
     }

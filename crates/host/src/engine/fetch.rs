@@ -3,7 +3,7 @@
 use bollard::query_parameters::CreateImageOptions;
 use ds01_core::failure::Failure;
 
-use super::{Engine, long::Unmade};
+use super::{Call, Engine, long::Unmade};
 
 impl Engine {
     /// Fetches an image that has a tag or digest in its name. `heard` is told what goes on, and its
@@ -23,7 +23,7 @@ impl Engine {
         };
         let patient = self.patient()?;
         let said = patient.create_image(Some(options), None, None);
-        self.listen("fetch the image", said, &mut |info| {
+        self.listen(Call::Change("fetch the image"), said, &mut |info| {
             heard(info.and_then(|info| {
                 let part = info.id.map_or(String::new(), |id| format!("{id}: "));
                 Some(part + &info.status?)

@@ -13,10 +13,10 @@ use nix::{
 };
 use serde_json::json;
 
-use super::{Engine, EngineError, list::with_filters};
-use crate::{clock, http};
+use super::{Call, Engine, EngineError, list::with_filters};
+use crate::clock;
 
-const WHAT: &str = "tell what happens";
+const WHAT: Call = Call::Read("tell what happens");
 
 /// What of containers is worth a look: whatever makes one, ends it, or names it.
 const OF_CONTAINERS: [&str; 5] = ["create", "start", "die", "destroy", "rename"];
@@ -72,8 +72,7 @@ impl Engine {
     fn told(&self, filters: &serde_json::Value) -> Result<Happenings, EngineError> {
         let Timestamp(since) = clock::now() - BEFORE;
         let path = with_filters(&format!("/events?since={since}&"), filters);
-        let asked = http::begin(&self.socket, "GET", &path, "", self.limit);
-        let begun = asked.and_then(http::Asked::begun);
+        let begun = self.begin(WHAT, "GET", &path, "")?.begun();
         match begun.map_err(|error| self.failed(WHAT, error))? {
             Ok(stream) => Ok(Happenings(stream)),
             Err(said) => Err(EngineError::refused(WHAT, &said)),

@@ -4,10 +4,9 @@ use ds01_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Engine, EngineError, list::with_filters};
-use crate::http;
+use super::{Call, Engine, EngineError, list::with_filters};
 
-const WHAT: &str = "list images";
+const WHAT: Call = Call::Read("list images");
 
 /// An image as the engine lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +43,7 @@ impl Engine {
             Some(pattern) => with_filters("/images/json?", &json!({ "reference": [pattern] })),
             None => "/images/json".into(),
         };
-        let said = http::ask(&self.socket, "GET", &path, "", self.limit);
-        let said = said.map_err(|error| self.failed(WHAT, error))?;
+        let said = self.ask(WHAT, "GET", &path, "")?;
         let images: Vec<Listed> = self.read(WHAT, &said, 200)?;
         let number = |number: i64| u64::try_from(number).unwrap_or(0);
         let named = |name: &String| name != "<none>:<none>";
@@ -70,11 +68,10 @@ impl Engine {
     ///
     /// As every call: [`EngineError`]; status 404 without the image.
     pub fn tag(&self, image: &str, name: &str) -> Result<(), EngineError> {
-        const WHAT: &str = "name the image";
+        const WHAT: Call = Call::Change("name the image");
         let (repo, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
         let path = format!("/images/{image}/tag?repo={repo}&tag={tag}");
-        let said = http::ask(&self.socket, "POST", &path, "", self.limit);
-        let said = said.map_err(|error| self.failed(WHAT, error))?;
+        let said = self.ask(WHAT, "POST", &path, "")?;
         match said.status {
             201 => Ok(()),
             _ => Err(EngineError::refused(WHAT, &said)),

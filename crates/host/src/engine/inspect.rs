@@ -15,7 +15,7 @@ use ds01_core::{
 use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
-use super::{Engine, EngineError, claim::claim, read::is_404};
+use super::{Call, Engine, EngineError, claim::claim, read::is_404};
 
 /// What the engine has to tell of one container among others: it tells nothing of one while somebody
 /// reads files of it, for as long as they like.
@@ -74,7 +74,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn inspect_one(&self, id: &ContainerId) -> Result<Option<Inspected>, EngineError> {
-        self.wait("inspect containers", |docker| look_at(docker, id))
+        self.wait(Call::Read("inspect containers"), |docker| {
+            look_at(docker, id)
+        })
     }
 
     /// Looks closely at several containers at once; those that have gone meanwhile are left out, and
@@ -102,7 +104,7 @@ impl Engine {
         let each = EACH.min(self.limit / 2);
         let (mut all, mut silent) = (Vec::with_capacity(ids.len()), BTreeSet::new());
         for ids in ids.chunks(AT_ONCE) {
-            let found = self.wait("inspect containers", |docker| {
+            let found = self.wait(Call::Read("inspect containers"), |docker| {
                 try_join_all(ids.iter().map(async |id| {
                     let looked = timeout(each, look_at(docker, id)).await;
                     looked.map_or(Ok(Err(id.clone())), |found| found.map(Ok))

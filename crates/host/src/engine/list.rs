@@ -13,10 +13,10 @@ use ds01_core::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Engine, EngineError};
-use crate::http::{self, Asked};
+use super::{Call, Engine, EngineError};
+use crate::http::Asked;
 
-const WHAT: &str = "list containers";
+const WHAT: Call = Call::Read("list containers");
 
 /// Which containers to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,20 +83,17 @@ impl Engine {
         Ok([found(first, asked.0)?, found(second, asked.1)?])
     }
 
-    fn ask_list(&self, query: &Query) -> Result<Option<Asked>, EngineError> {
-        let begin = |path: String| http::begin(&self.socket, "GET", &path, "", self.limit);
-        query
-            .path()
-            .map(begin)
+    fn ask_list(&self, query: &Query) -> Result<Option<Asked<'_>>, EngineError> {
+        let path = query.path();
+        path.map(|path| self.begin(WHAT, "GET", &path, ""))
             .transpose()
-            .map_err(|error| self.failed(WHAT, error))
     }
 
-    fn listed(&self, asked: Option<Asked>) -> Result<Vec<Sighting>, EngineError> {
+    fn listed(&self, asked: Option<Asked<'_>>) -> Result<Vec<Sighting>, EngineError> {
         let Some(asked) = asked else {
             return Ok(Vec::new());
         };
-        let said = asked.finish().map_err(|error| self.failed(WHAT, error))?;
+        let said = self.finish(WHAT, asked)?;
         let list: Vec<Listed<'_>> = self.read(WHAT, &said, 200)?;
         Ok(list.into_iter().map(Sighting::from).collect())
     }

@@ -7,7 +7,7 @@ use ds01_core::failure::Failure;
 use futures_util::{Stream, StreamExt};
 use tokio::time::timeout;
 
-use super::{Client, Engine, EngineError};
+use super::{Call, Client, Engine, EngineError};
 
 /// Within this, whoever listens is told that nothing was heard.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -43,7 +43,7 @@ impl Engine {
     /// [`Unmade`].
     pub(super) fn listen<T>(
         &self,
-        what: &'static str,
+        what: Call,
         said: impl Stream<Item = Result<T, Bollard>>,
         heard: &mut dyn FnMut(Option<T>) -> Result<(), Failure>,
     ) -> Result<(), Unmade> {
@@ -77,12 +77,12 @@ impl Engine {
         })
     }
 
-    async fn still_answers(&self, what: &'static str, docker: &Docker) -> Result<(), EngineError> {
+    async fn still_answers(&self, what: Call, docker: &Docker) -> Result<(), EngineError> {
         match timeout(self.limit, docker.ping()).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(EngineError::from_bollard(what, error, self.socket.clone())),
             Err(_) => Err(EngineError::TimedOut {
-                what: "answer meanwhile",
+                what: Call::Read("answer meanwhile"),
                 limit: self.limit,
             }),
         }

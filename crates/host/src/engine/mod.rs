@@ -28,7 +28,8 @@ use std::{
     io,
     mem::ManuallyDrop,
     path::{Path, PathBuf},
-    time::Duration,
+    pin::pin,
+    time::{Duration, Instant},
 };
 
 use bollard::{
@@ -42,11 +43,14 @@ use ds01_core::{container::ContainerId, name::EngineName};
 use serde::Deserialize;
 use tokio::{runtime::Runtime, time::timeout};
 
-use crate::http::Said;
+use crate::{
+    http::{self, Asked, Said},
+    patience::{Patience, Slow, USUAL},
+};
 pub use about::{About, Part};
 pub(crate) use build::{Heard, Order};
 pub use end::{Ended, Ending, HookEnd};
-pub use error::EngineError;
+pub use error::{Call, EngineError};
 pub use exec::{Exec, Terminal};
 pub use happenings::{Happened, Happenings};
 pub use images::ImageSummary;
@@ -56,6 +60,9 @@ pub use list::Query;
 pub(crate) use long::Unmade;
 pub use read::{Abilities, Image};
 
+/// Who answers, as users know it.
+const WHO: &str = "the Docker Engine";
+
 /// The engine at a socket. Making one asks it nothing.
 pub struct Engine {
     socket: PathBuf,
@@ -64,6 +71,8 @@ pub struct Engine {
     /// Never dropped: a process ends with its engine, and commands that only list do without the
     /// code for it.
     client: OnceCell<ManuallyDrop<Client>>,
+    /// Who is told that an answer is long in coming.
+    pub(crate) patience: Patience,
 }
 
 /// bollard, and the event loop that it needs.
@@ -79,6 +88,7 @@ impl Engine {
             socket: socket.into(),
             limit,
             client: OnceCell::new(),
+            patience: Patience::default(),
         }
     }
 
@@ -97,7 +107,9 @@ impl Engine {
             2 * self.limit.as_secs(),
             API_DEFAULT_VERSION,
         )
-        .map_err(|error| EngineError::from_bollard("answer", error, self.socket.clone()))?;
+        .map_err(|error| {
+            EngineError::from_bollard(Call::Read("answer"), error, self.socket.clone())
+        })?;
         let client = ManuallyDrop::new(Client { docker, runtime });
         Ok(self.client.get_or_init(|| client))
     }
@@ -105,7 +117,7 @@ impl Engine {
     /// Waits for a call, or several, within the usual limit.
     fn wait<'a, T, C>(
         &'a self,
-        what: &'static str,
+        what: Call,
         call: impl FnOnce(&'a Docker) -> C,
     ) -> Result<T, EngineError>
     where
@@ -116,7 +128,7 @@ impl Engine {
 
     fn wait_for<'a, T, C>(
         &'a self,
-        what: &'static str,
+        what: Call,
         limit: Duration,
         call: impl FnOnce(&'a Docker) -> C,
     ) -> Result<T, EngineError>
@@ -124,17 +136,55 @@ impl Engine {
         C: Future<Output = Result<T, Bollard>>,
     {
         let Client { docker, runtime } = self.client()?;
-        match runtime.block_on(async { timeout(limit, call(docker)).await }) {
+        let usual = limit.saturating_sub(self.limit) + USUAL;
+        let answered = runtime.block_on(async {
+            let mut call = pin!(timeout(limit, call(docker)));
+            if let Ok(answered) = timeout(usual, call.as_mut()).await {
+                return answered;
+            }
+            self.patience.ends(WHO, what.words(), limit);
+            call.await
+        });
+        match answered {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(EngineError::from_bollard(what, error, self.socket.clone())),
             Err(_) => Err(EngineError::TimedOut { what, limit }),
         }
     }
 
+    /// Asks, without the event loop; the answer is to be read.
+    fn begin(
+        &self,
+        what: Call,
+        method: &str,
+        path: &str,
+        json: &str,
+    ) -> Result<Asked<'_>, EngineError> {
+        let slow = Slow {
+            patience: &self.patience,
+            who: WHO,
+            what: what.words(),
+            at: Instant::now() + USUAL,
+        };
+        let begun = http::begin(&self.socket, method, path, json, self.limit);
+        let begun = begun.map(|asked| asked.with(slow));
+        begun.map_err(|error| self.failed(what, error))
+    }
+
+    /// The whole answer.
+    fn finish(&self, what: Call, asked: Asked<'_>) -> Result<Said, EngineError> {
+        asked.finish().map_err(|error| self.failed(what, error))
+    }
+
+    /// Asks, and reads the whole answer.
+    fn ask(&self, what: Call, method: &str, path: &str, json: &str) -> Result<Said, EngineError> {
+        self.finish(what, self.begin(what, method, path, json)?)
+    }
+
     /// Reads an answer that should have `status`.
     fn read<'s, T: Deserialize<'s>>(
         &self,
-        what: &'static str,
+        what: Call,
         said: &'s Said,
         status: u16,
     ) -> Result<T, EngineError> {
@@ -146,7 +196,7 @@ impl Engine {
     }
 
     /// Why there is no answer, or none that can be read.
-    fn failed(&self, what: &'static str, error: io::Error) -> EngineError {
+    fn failed(&self, what: Call, error: io::Error) -> EngineError {
         EngineError::from_io(what, error, self.socket.clone(), self.limit)
     }
 
@@ -156,7 +206,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn start(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.wait("start it", |docker| docker.start_container(&id.0, None))
+        self.wait(Call::Change("start it"), |docker| {
+            docker.start_container(&id.0, None)
+        })
     }
 
     /// Ends a container's processes: SIGTERM, and SIGKILL after `grace`.
@@ -170,7 +222,7 @@ impl Engine {
             t: Some(seconds),
             ..StopContainerOptions::default()
         };
-        self.wait_for("stop it", self.limit + grace, |docker| {
+        self.wait_for(Call::Change("stop it"), self.limit + grace, |docker| {
             docker.stop_container(&id.0, Some(options))
         })
     }
@@ -184,7 +236,7 @@ impl Engine {
         let options = KillContainerOptions {
             signal: "KILL".into(),
         };
-        self.wait("kill it", |docker| {
+        self.wait(Call::Change("kill it"), |docker| {
             docker.kill_container(&id.0, Some(options))
         })
     }
@@ -200,7 +252,7 @@ impl Engine {
             force: false,
             link: false,
         };
-        self.wait("remove it", |docker| {
+        self.wait(Call::Change("remove it"), |docker| {
             docker.remove_container(&id.0, Some(options))
         })
     }
@@ -214,7 +266,7 @@ impl Engine {
         let options = RenameContainerOptions {
             name: to.to_string(),
         };
-        self.wait("rename it", |docker| {
+        self.wait(Call::Change("rename it"), |docker| {
             docker.rename_container(&id.0, options)
         })
     }
@@ -225,7 +277,9 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn pause(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.wait("pause it", |docker| docker.pause_container(&id.0))
+        self.wait(Call::Change("pause it"), |docker| {
+            docker.pause_container(&id.0)
+        })
     }
 
     /// Lets a container's processes go on.
@@ -234,6 +288,8 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn unpause(&self, id: &ContainerId) -> Result<(), EngineError> {
-        self.wait("resume it", |docker| docker.unpause_container(&id.0))
+        self.wait(Call::Change("resume it"), |docker| {
+            docker.unpause_container(&id.0)
+        })
     }
 }

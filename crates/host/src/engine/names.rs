@@ -2,8 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Engine, EngineError};
-use crate::http;
+use super::{Call, Engine, EngineError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -24,9 +23,8 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub(crate) fn volumes(&self) -> Result<Vec<String>, EngineError> {
-        const WHAT: &str = "list volumes";
-        let said = http::ask(&self.socket, "GET", "/volumes", "", self.limit);
-        let said = said.map_err(|error| self.failed(WHAT, error))?;
+        const WHAT: Call = Call::Read("list volumes");
+        let said = self.ask(WHAT, "GET", "/volumes", "")?;
         let Volumes { volumes } = self.read(WHAT, &said, 200)?;
         Ok(names(volumes.unwrap_or_default()))
     }
@@ -37,9 +35,8 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub(crate) fn networks(&self) -> Result<Vec<String>, EngineError> {
-        const WHAT: &str = "list networks";
-        let said = http::ask(&self.socket, "GET", "/networks", "", self.limit);
-        let said = said.map_err(|error| self.failed(WHAT, error))?;
+        const WHAT: Call = Call::Read("list networks");
+        let said = self.ask(WHAT, "GET", "/networks", "")?;
         Ok(names(self.read(WHAT, &said, 200)?))
     }
 }

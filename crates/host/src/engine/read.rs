@@ -14,7 +14,7 @@ use bollard::{
 use ds01_core::{container::ContainerId, time::Timestamp};
 use futures_util::TryStreamExt;
 
-use super::{Engine, EngineError};
+use super::{Call, Engine, EngineError};
 
 /// Before the name of a GPU in NVIDIA's CDI specification.
 pub(super) const CDI_GPU: &str = "nvidia.com/gpu=";
@@ -91,7 +91,7 @@ impl Engine {
                 Err(error) => Err(error),
             }
         };
-        self.wait("look up the image", call)
+        self.wait(Call::Read("look up the image"), call)
     }
 
     /// Removes an image's name, and the image if that was its last.
@@ -100,7 +100,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`]; status 409 while a container uses it.
     pub fn remove_image(&self, name: &str) -> Result<(), EngineError> {
-        self.wait("remove the image", |docker| {
+        self.wait(Call::Change("remove the image"), |docker| {
             docker.remove_image(name, None::<RemoveImageOptions>, None)
         })
         .map(drop)
@@ -112,7 +112,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn added(&self, id: &ContainerId) -> Result<Vec<String>, EngineError> {
-        let changes = self.wait("tell what changed in the container", |docker| {
+        let changes = self.wait(Call::Read("tell what changed in the container"), |docker| {
             docker.container_changes(&id.0)
         })?;
         let changes = changes.unwrap_or_default().into_iter();
@@ -129,7 +129,7 @@ impl Engine {
         let options = TopOptions {
             ps_args: "-o pid".into(),
         };
-        let top = self.wait("list processes", |docker| {
+        let top = self.wait(Call::Read("list processes"), |docker| {
             docker.top_processes(&id.0, Some(options))
         })?;
         Ok(top.processes.map_or(0, |rows| rows.len()))
@@ -145,7 +145,7 @@ impl Engine {
         let options = TopOptions {
             ps_args: "-o pid,args".into(),
         };
-        let top = self.wait("list processes", |docker| {
+        let top = self.wait(Call::Read("list processes"), |docker| {
             docker.top_processes(&id.0, Some(options))
         })?;
         let rows = top.processes.into_iter().flatten();
@@ -164,7 +164,7 @@ impl Engine {
             tail: count.to_string(),
             ..LogsOptions::default()
         };
-        let text = self.wait("read its log", async |docker| {
+        let text = self.wait(Call::Read("read its log"), async |docker| {
             let mut log = docker.logs(&id.0, Some(options));
             let mut text = String::new();
             while let Some(printed) = log.try_next().await? {
@@ -184,7 +184,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn abilities(&self) -> Result<Abilities, EngineError> {
-        let info = self.wait("describe itself", Docker::info)?;
+        let info = self.wait(Call::Read("describe itself"), Docker::info)?;
         let slices = info
             .cgroup_driver
             .is_some_and(|driver| driver.to_string() == "systemd");

@@ -14,7 +14,7 @@ use bollard::{Docker, models::HostConfig};
 use ds01_core::{container::ContainerId, device::Claim};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Engine, EngineError, claim::claim};
+use super::{Call, Engine, EngineError, claim::claim};
 
 /// A container's file with all that is not the host's.
 #[derive(Deserialize)]
@@ -40,7 +40,7 @@ impl Engine {
         &self,
         ids: &[ContainerId],
     ) -> Result<BTreeMap<ContainerId, Option<Claim>>, EngineError> {
-        let info = self.wait("describe itself", Docker::info)?;
+        let info = self.wait(Call::Read("describe itself"), Docker::info)?;
         let Some(root) = info.docker_root_dir.map(PathBuf::from) else {
             return Ok(BTreeMap::new());
         };

@@ -14,7 +14,7 @@ use futures_util::{
     future::{try_join, try_join_all},
 };
 
-use super::{Engine, EngineError, read::is_404};
+use super::{Call, Engine, EngineError, read::is_404};
 use crate::clock;
 
 impl Engine {
@@ -24,7 +24,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn counters(&self, ids: &[ContainerId]) -> Result<Vec<Option<Counters>>, EngineError> {
-        self.wait("tell what containers use", |docker| {
+        self.wait(Call::Read("tell what containers use"), |docker| {
             try_join_all(ids.iter().map(async |id| {
                 let inspected = docker.inspect_container(&id.0, None);
                 match try_join(stats(docker, id), inspected).await {
@@ -53,7 +53,7 @@ impl Engine {
             filters: Some(HashMap::from([("id".to_string(), ids)])),
             ..ListContainersOptions::default()
         };
-        let list = self.wait("tell the sizes of containers", |docker| {
+        let list = self.wait(Call::Read("tell the sizes of containers"), |docker| {
             docker.list_containers(Some(options))
         })?;
         // Nothing was written: the engine leaves the figure out.
@@ -70,7 +70,7 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn root_dir(&self) -> Result<Option<PathBuf>, EngineError> {
-        let info = self.wait("describe itself", Docker::info)?;
+        let info = self.wait(Call::Read("describe itself"), Docker::info)?;
         Ok(info.docker_root_dir.map(PathBuf::from))
     }
 }

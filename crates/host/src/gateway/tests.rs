@@ -49,6 +49,7 @@ fn asks(socket: &Path) -> thread::JoinHandle<Result<Answered<u32>, Failure>> {
     let gateway = Gateway {
         socket: socket.into(),
         engine: Engine::new(socket, Duration::from_secs(1)),
+        patience: Patience::default(),
     };
     thread::spawn(move || gateway.ask(&Number))
 }

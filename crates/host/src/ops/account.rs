@@ -20,7 +20,7 @@ use ds01_core::{
 
 use crate::{
     Site,
-    engine::{Engine, EngineError, Image, Query},
+    engine::{Call, Engine, EngineError, Image, Query},
     lock::lock,
     site::fail,
     users::image_with_uid,
@@ -235,7 +235,7 @@ fn make(
             ("usr/bin/container-exit", EXIT.to_string(), 0o755),
         ];
         let tar = archive(account, &files).map_err(|source| EngineError::Broken {
-            what: "make an account in the image",
+            what: Call::Change("make an account in the image"),
             source: Box::new(source),
         })?;
         engine.upload(&draft, tar)?;
