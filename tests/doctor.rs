@@ -6,7 +6,10 @@ mod holders;
 
 use std::{
     fs::{self, Permissions},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::UnixListener,
+    },
     path::Path,
 };
 
@@ -110,6 +113,7 @@ ok       driver: NVIDIA's driver 550.54.15 shows 1 device
 ok       policy: the limits in ROOT/etc can be read
 ok       paths: nobody but root can replace the configuration, the state or a socket
 ok       state: ROOT/state is as it was made
+ok       room: there is room for the state and the log
 ok       engine: Docker Engine {engine} answers at ROOT/engine/docker.sock
 ok       runtime: the engine gives GPUs with ROOT/engine/hook/nvidia-container-runtime-hook
 ok       default-runtime: containers that name no runtime are runc's
@@ -374,4 +378,11 @@ fn an_engine_that_does_not_run_is_told() {
     assert_told(&host, "engine", &[["wrong", what, fix]]);
     assert_told(&host, "ledger", &[["ok", "it is whole", "-"]]);
     assert_eq!(told(&host, "holders")[0][0], "unknown");
+    // A gateway that is not reached either comes after it.
+    fs::create_dir_all(host.root().join("run")).unwrap();
+    drop(UnixListener::bind(host.root().join("run/docker.sock")).unwrap());
+    let all = doctor(&host, &["--format=simple"]).stdout;
+    let wrong = all.lines().filter_map(|line| line.strip_prefix("wrong\t"));
+    let wrong: Vec<_> = wrong.map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(wrong, ["engine", "gateway"], "{all}");
 }

@@ -91,6 +91,24 @@ fn what_does_not_belong_in_the_state_directory_is_told() {
 }
 
 #[test]
+fn a_disk_that_is_full_is_told() {
+    let host = TestHost::new();
+    let typed = format!(
+        "mount -t tmpfs -o size=64k,mode=700 none {0} && cp -a {0}.copy/. {0}; \
+         cat /dev/zero >{0}/fill 2>/dev/null || true",
+        host.state_dir().display()
+    );
+    let copy = format!("cp -a {0} {0}.copy && {typed}", host.state_dir().display());
+    host.as_user("root").run("sh", &["-c", &copy]).ok();
+    let full = [
+        "wrong",
+        "the disk of ROOT/state has 0 KiB left",
+        "make room: df -h ROOT/state shows the disk",
+    ];
+    assert_told(&host, "room", &[full]);
+}
+
+#[test]
 fn a_state_directory_that_does_not_exist_is_not_made() {
     let host = TestHost::new();
     fs::remove_dir_all(host.state_dir()).unwrap();

@@ -13,6 +13,7 @@ mod holders;
 mod ledger;
 mod policy;
 mod records;
+mod room;
 mod socket;
 mod trust;
 
@@ -187,15 +188,18 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     findings.extend(socket::check(&config.engine.socket, group.as_deref()));
     findings.extend(activation::check(&config.engine.socket));
     findings.extend(files::check(&config.paths.state, group.as_deref()));
-    findings.push(gateway::check(&config.paths.run));
+    findings.extend(room::check(&config.paths.state, &config.paths.log));
+    let gateway = gateway::check(&config.paths.run);
     let site = Site::as_is(config, "ds01-doctor");
     match site.engine().about() {
         Ok(about) => {
+            findings.push(gateway);
             findings.extend(engine(site.config(), &about, inventory.as_ref()));
             findings.extend(ledger::check(&site, inventory.as_ref()));
         }
         Err(error) => {
-            findings.push(silent(error.into()));
+            // First: without an engine the gateway is of no use either.
+            findings.extend([silent(error.into()), gateway]);
             findings.push(ledger::alone(&site));
             let unknown = "what the engine is made of, and who holds which GPU";
             findings.push(
