@@ -48,6 +48,8 @@ fn a_full_disk_at_any_write_grants_nothing_and_keeps_nothing() {
             return true;
         }
         assert_eq!(names, ["x._.20001"], "{outcome:#?}");
+        let images = host.docker(&["images", "--format={{.Tag}}"]).ok();
+        assert!(!images.contains("y._.20002"), "{images}");
         refusals.push(outcome);
         false
     });

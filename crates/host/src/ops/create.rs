@@ -7,6 +7,7 @@ use ds01_core::{
     device::Held,
     event::Event,
     failure::{Failure, Kind, UserError},
+    image,
     label::Interface,
     ledger::{Allocation, Holding},
     line::{PATIENCE, Turn},
@@ -91,8 +92,9 @@ impl Operation for Create {
         // Before what needs memory: the probe is a copy of this process, which is small now.
         let library = site.config().gpu.library.as_deref();
         let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
+        let looking = site.begin_look(&Scope::Of(caller.uid))?;
         let draft = Draft::of(self, site, caller)?;
-        let look = site.look(&Scope::Of(caller.uid))?;
+        let look = looking.finish()?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
         let ask = Ask {
@@ -248,8 +250,11 @@ fn confirm(
         let removed = site.engine().remove(id, true);
         site.forget(container, id);
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
-            // No record tells of them.
+            // No record tells of these.
             made.mounts.iter().for_each(|place| site.unstage(place));
+            let _ = site
+                .engine()
+                .remove_image(&image::of_container(container));
             give_back(site, container, false, None, used)?;
         }
         return Err(failure);
