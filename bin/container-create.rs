@@ -19,7 +19,7 @@ use ds01_host::ops::Create;
 /// Create a container with GPUs from your quota. It is not started: container-start or container-run does that.
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
-    example = "{command_name} thesis --image=pytorch:2.8",
+    example = "{command_name} thesis --image=pytorch",
     example = "{command_name} training --gpu=2",
     example = "{command_name} editing --cpu-only",
     note = "The devices are yours from now on, whether the container runs or not: remove it when you are done.",

@@ -21,7 +21,7 @@ use ds01_host::ops::Create;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} thesis",
-    example = "{command_name} thesis --image=pytorch:2.8 --background",
+    example = "{command_name} thesis --image=pytorch --background",
     example = "{command_name} --image=ds01-alice/thesis:experiment-42",
     note = "If it does not start, or ends at once, it is removed again, and its devices are free.",
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",

@@ -76,7 +76,8 @@ fn a_framework_stands_for_the_newest_image_that_works_here() {
     let none = "container-create: no image of tensorflow works here: of the newest, \
                 lab/tensorflow:2.16.1-cuda12.3, it is made for GPUs older than this host's, of \
                 compute capability 12.0\n\
-                hint: name an image with --image=<image>, if you know better\n";
+                hint: no other version works either; name an image with --image=<image>, if you \
+                know better\n";
     assert_eq!(host.run(CREATE, &["thesis", "tensorflow"]), failed(3, none));
     host.gpus().remove_driver();
     let args = ["pytorch", "--cpu-only"];
@@ -111,6 +112,20 @@ fn what_is_no_framework_is_an_image_that_is_not_there() {
     assert_eq!(
         host.run(CREATE, &["thesis", "pytorch:2.7"]),
         failed(3, known)
+    );
+}
+
+#[test]
+fn a_version_that_does_not_work_here_is_told_with_one_that_does() {
+    let host = host();
+    let said = "container-create: no image of pytorch:2.9 works here: of the newest, \
+                lab/pytorch:2.9.1-cuda12.6, it needs CUDA 12.6, and the driver knows 12.4 at most\n\
+                hint: ask for version 2.8.0, the newest of pytorch that works here\n";
+    let refused = host.run(CREATE, &["thesis", "--image=pytorch:2.9"]);
+    assert_eq!(refused, failed(3, said));
+    assert_eq!(
+        made_from(&host, &["--image=pytorch:2.8.0"]),
+        "lab/pytorch:2.8.0-cuda12.4"
     );
 }
 

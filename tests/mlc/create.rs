@@ -146,7 +146,7 @@ fn what_cannot_be_makes_nothing() {
         (&["thesis", "Pytorch", "2.8.0", "x"], 2, "unexpected argument \"x\"\nhint: a name, a framework and a version are all there is: see mlc-create --help\n".into()),
         (&["thesis", "Pytorch", "2.7"], 3, format!("this host's catalogue of images has no pytorch:2.7\nhint: it has 2.9.1, 2.8.0-aime, 2.5.1; or {elsewhere}\n")),
         (&["thesis", "caffe", "1"], 3, format!("this host's catalogue of images has no caffe\nhint: it has pytorch, tensorflow; or {elsewhere}\n")),
-        (&["thesis", "Pytorch", "2.9"], 3, format!("no image of pytorch:2.9 works here: of the newest, lab/newest-cuda12.8, it needs CUDA 12.8, and the driver knows 12.4 at most\nhint: {elsewhere}, if you know better\n")),
+        (&["thesis", "Pytorch", "2.9"], 3, "no image of pytorch:2.9 works here: of the newest, lab/newest-cuda12.8, it needs CUDA 12.8, and the driver knows 12.4 at most\nhint: ask for version 2.8.0-aime, the newest of pytorch that works here\n".into()),
         (&["thesis", "Pytorch", "-g=most"], 2, "invalid value 'most' for --gpus: expected a number of GPUs, or all\nTry 'mlc-create --help' for more information.\n".into()),
         (&["thesis", "Pytorch", "-g=2"], 5, "more devices asked for (2) than one container may have (1)\nhint: ask for fewer, with -g=1\n".into()),
         (&["thesis._.20002", "Pytorch"], 7, "a container is made for its owner by its owner\nhint: make one of your own: mlc-create thesis\n".into()),

@@ -144,6 +144,8 @@ pub enum NoImage {
         image: String,
         /// What keeps that from working.
         why: String,
+        /// The newest version of the framework that would.
+        works: Option<Box<str>>,
     },
 }
 
@@ -163,8 +165,18 @@ impl UserError for NoImage {
             Self::Framework { .. } | Self::Version { .. } => {
                 "name an image with --image=<image>, of those that image-list --all shows".into()
             }
-            Self::Hardware { .. } => {
-                "name an image with --image=<image>, if you know better".into()
+            Self::Hardware {
+                wish,
+                works: Some(version),
+                ..
+            } => format!(
+                "ask for version {version}, the newest of {} that works here",
+                wish.framework
+            ),
+            Self::Hardware { works: None, .. } => {
+                "no other version works either; name an image with --image=<image>, if you know \
+                 better"
+                    .into()
             }
         })
     }
@@ -214,18 +226,18 @@ pub fn choose<'a>(
     if no_gpu {
         return Ok(newest);
     }
-    let fitting: Vec<_> = found
-        .iter()
-        .filter(|entry| entry.unfit(hardware).is_none())
-        .copied()
-        .collect();
-    self::newest(&fitting).ok_or_else(|| NoImage::Hardware {
+    let fitting = |among: &[&'a Entry]| {
+        let fits = among.iter().filter(|entry| entry.unfit(hardware).is_none());
+        self::newest(&fits.copied().collect::<Vec<_>>())
+    };
+    fitting(&found).ok_or_else(|| NoImage::Hardware {
         wish: wish.clone(),
         image: newest.image.clone(),
         why: newest
             .unfit(hardware)
             .map(|why| why.to_string())
             .unwrap_or_default(),
+        works: fitting(&meant).map(|entry| entry.version.as_str().into()),
     })
 }
 

@@ -130,14 +130,23 @@ fn what_there_is_not_is_said_with_what_there_is() {
             "jax",
             &a100,
             "no image of jax works here: of the newest, nvcr.io/nvidia/jax:25.04-py3, it needs CUDA \
-             12.9, and the driver knows 12.4 at most; name an image with --image=<image>, if you know better",
+             12.9, and the driver knows 12.4 at most; no other version works either; name an image with \
+             --image=<image>, if you know better",
         ),
         (
             "tensorflow:2.10",
             &hardware((12, 4), &[(8, 0), (9, 0)]),
             "no image of tensorflow:2.10 works here: of the newest, tf:2.10.0-cuda11.2, it is made for \
-             GPUs older than this host's, of compute capability 9.0; name an image with --image=<image>, if \
-             you know better",
+             GPUs older than this host's, of compute capability 9.0; ask for version 2.16.1, the newest of \
+             tensorflow that works here",
+        ),
+        // Not 2.10, which this driver is too old for as well.
+        (
+            "torch:2.9",
+            &a100,
+            "no image of pytorch:2.9 works here: of the newest, torch:2.9-cuda12.6, it needs CUDA 12.6, \
+             and the driver knows 12.4 at most; ask for version 2.5.1, the newest of pytorch \
+             that works here",
         ),
     ] {
         assert_eq!(said(wish, hardware), expected);
@@ -223,6 +232,10 @@ fn the_shipped_catalogue_has_an_image_for_each_framework_everywhere() {
     let blackwell = hardware((13, 0), &[(12, 0)]);
     let found = choose(&entries, &"pytorch".parse().unwrap(), &blackwell).unwrap();
     assert_eq!(found.arch, Arch::Blackwell);
+    // The simulated driver, on which README.md's examples are tried.
+    let simulated = hardware((12, 4), &[(9, 0)]);
+    let found = choose(&entries, &"pytorch".parse().unwrap(), &simulated);
+    assert_eq!(found.unwrap().version, "2.5.1");
 }
 
 #[test]
