@@ -76,6 +76,10 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let mut samples = Samples::default();
     let mut gather = |ui: &mut Ui| {
         let status = ask(&host, ui, &Overview {})?;
+        // Of no other part: the first look takes two samples, a moment apart.
+        if !Part::Containers.is_shown(part) {
+            return Ok(Screen::new(status, Vec::new(), part));
+        }
         let again = Sample {
             name: None,
             all_users: status.admin,

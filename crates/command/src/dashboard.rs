@@ -37,6 +37,13 @@ pub enum Part {
     Reserved,
 }
 
+impl Part {
+    /// Whether a screen of `only` one part, or of all, has this one.
+    pub fn is_shown(self, only: Option<Self>) -> bool {
+        only.is_none_or(|only| only == self)
+    }
+}
+
 impl FromStr for Part {
     type Err = &'static str;
 
@@ -94,7 +101,7 @@ struct Container {
 impl Screen {
     /// The whole of it, or one part.
     pub fn new(status: HostStatus, used: Vec<Usage>, part: Option<Part>) -> Self {
-        let shows = |one: Part| part.is_none_or(|part| part == one);
+        let shows = |one: Part| one.is_shown(part);
         let containers = status.containers.into_iter().map(|one| Container {
             usage: used.iter().find(|used| used.id == one.id).cloned(),
             name: one.name,
