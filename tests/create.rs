@@ -230,10 +230,20 @@ fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
         &*shared,
     ];
     host.run(CREATE, &mounted).ok();
+    // As a shell gives it on: it knows no folder after `=`.
+    let of_home = ["two", "ds01-base", "--cpu-only", "--workspace=~/work"];
+    let alice = host.as_user("alice").env("HOME", "/tmp");
+    alice
+        .run(CREATE, &[&of_home[..], &["--data=~"]].concat())
+        .ok();
     let mounts = "{{range .HostConfig.Mounts}}{{.Source}} {{.Target}};{{end}}";
     assert_eq!(
         inspect(&host, &engine_name("one"), mounts),
         format!("/home/alice/work /workspace;{shared} /data;")
+    );
+    assert_eq!(
+        inspect(&host, &engine_name("two"), mounts),
+        "/home/alice/work /workspace;/home/alice /data;"
     );
 
     symlink("/etc", host.home("alice").join("etc")).unwrap();
@@ -257,6 +267,13 @@ fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
                 .into(),
         ),
         (
+            "~/missing/too",
+            2,
+            "container-create: cannot mount /home/alice/missing/too: there is no such folder\n\
+             hint: make it first: mkdir -p /home/alice/missing/too\n"
+                .into(),
+        ),
+        (
             "file",
             2,
             "container-create: cannot mount /home/alice/file: it is not a folder\n\
@@ -265,7 +282,7 @@ fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
         ),
     ] {
         for option in ["--workspace", "--data"] {
-            let refused = host.run(CREATE, &["two", "ds01-base", "--cpu-only", option, path]);
+            let refused = host.run(CREATE, &["three", "ds01-base", "--cpu-only", option, path]);
             assert_eq!(refused, failed(status, &message), "{option}");
         }
     }

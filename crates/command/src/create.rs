@@ -67,7 +67,11 @@ pub fn create_of(
 
 /// With folders as they are named from here: whoever makes it is elsewhere.
 fn with_folders(create: &Create) -> Create {
-    let from_here = |folder: &PathBuf| path::absolute(folder).unwrap_or(folder.clone());
+    // One's home is known there.
+    let from_here = |folder: &PathBuf| match folder.starts_with("~") {
+        true => folder.clone(),
+        false => path::absolute(folder).unwrap_or(folder.clone()),
+    };
     Create {
         workspace: create.workspace.as_ref().map(from_here),
         data: create.data.as_ref().map(from_here),
