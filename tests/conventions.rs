@@ -133,7 +133,7 @@ fn on_a_terminal_one_chooses_from_what_fits() {
     assert_eq!(start.wait(), Some(0));
     assert_eq!(state(&host, "beta"), "running");
 
-    for (keys, status) in [("\x1b", 1), ("\x03", 130)] {
+    for (keys, status) in [("\x1b", 1), ("\x04", 1), ("\x03", 130)] {
         let mut stop = menu("container-stop");
         stop.expect("Stop which container?");
         stop.expect("gamma");

@@ -1,6 +1,7 @@
 //! Questions to a person at a terminal.
 
 use std::{
+    cell::Cell,
     io::{self, BufRead, ErrorKind},
     os::fd::AsFd,
 };
@@ -25,6 +26,9 @@ use crate::{
 /// A menu that is moved through with the arrow keys needs this many lines: the question, an item,
 /// the help, and one to spare.
 const LINES: u16 = 4;
+
+/// Ctrl-D, as a menu reads it; the latter where it was typed before the menu took the terminal.
+const END: [char; 2] = ['\x04', '\0'];
 
 impl Ui {
     /// Refuses to go on without `argument` (as in the usage) where it cannot be asked for.
@@ -170,7 +174,15 @@ impl Ui {
             return self.choose_by_number(&prompt, &items);
         }
         self.show("");
-        let _guard = Insistent::new()?;
+        let reading = Insistent::new()?;
+        // The menu takes Ctrl-D for text: where that is looked at, the next read is ended.
+        let ended = Cell::new(false);
+        let scorer = |typed: &str, _: &String, item: &str, _| {
+            if typed.contains(END) && !ended.replace(true) {
+                reading.end();
+            }
+            score(typed.trim_matches(END), item)
+        };
         let modes = termios::tcgetattr(io::stdin()).map_err(|errno| failed(&errno.into()))?;
         // What was chosen stays on the line of the question, which has no room for all of it.
         let name =
@@ -183,7 +195,7 @@ impl Ui {
                 true => RenderConfig::default_colored(),
                 false => RenderConfig::empty(),
             })
-            .with_scorer(&|typed, _, item, _| score(typed, item));
+            .with_scorer(&scorer);
         menu.raw_prompt()
             .map(|chosen| chosen.index)
             .map_err(|error| {
@@ -192,6 +204,7 @@ impl Ui {
                 let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &modes);
                 match error {
                     InquireError::OperationCanceled => nothing_chosen(),
+                    InquireError::IO(_) if ended.get() => nothing_chosen(),
                     InquireError::OperationInterrupted => {
                         Failure::new(Kind::Interrupted, "interrupted")
                     }

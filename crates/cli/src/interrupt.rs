@@ -137,6 +137,11 @@ impl Insistent {
             .and_then(|alarm| Ok([alarm, set(Signal::SIGINT, ring_on)?]));
         both.map(Self).map_err(|errno| failed(&errno.into()))
     }
+
+    /// Ends the next read, as Ctrl-C does.
+    pub(crate) fn end(&self) {
+        ring_on(0);
+    }
 }
 
 impl Drop for Insistent {
