@@ -189,13 +189,28 @@ fn the_image_is_the_named_one_else_the_projects_else_the_hosts() {
 fn the_workspace_is_made_for_its_owner_and_that_of_a_project_is_shared() {
     let host = TestHost::new();
     assert!(!host.home("alice").join("workspace").exists());
-    for args in [
-        ["one", "--project=thesis"],
-        ["two", "--project=thesis"],
-        ["thesis", "--cpu-only"],
+    // Whoever mistypes a project is told; a folder for one's own name is expected.
+    let told = "there was no project thesis: its workspace /home/alice/workspace/thesis";
+    for (args, verb, told) in [
+        (
+            &["one", "--project=thesis", "--dry-run"][..],
+            " would be made",
+            format!("{told} would be made\n"),
+        ),
+        (
+            &["one", "--project=thesis"],
+            "",
+            format!("{told} was made\n"),
+        ),
+        (&["two", "--project=thesis"], "", String::new()),
+        (&["thesis"], "", String::new()),
     ] {
-        let args = [&args[..], &["--image=ds01-base", "--cpu-only"]].concat();
-        host.run(CREATE, &args).ok();
+        let made = host.run(
+            CREATE,
+            &[args, &["--image=ds01-base", "--cpu-only"]].concat(),
+        );
+        let line = format!("{}{verb} without GPU\n", args[0]);
+        assert_eq!(made, done(&line, &told), "{args:?}");
     }
     for folder in ["workspace", "workspace/thesis"] {
         let folder = fs::metadata(host.home("alice").join(folder)).unwrap();

@@ -31,7 +31,30 @@ pub fn create(
     create: &Create,
     patience: Option<Duration>,
 ) -> Result<Created, Failure> {
-    let create = &with_folders(create);
+    let made = of_name(host, ui, &with_folders(create), patience)?;
+    // Whoever names a project means one that is there.
+    if made.is_new
+        && let Some(project) = &create.project
+    {
+        let done = match create.dry_run {
+            true => "would be made",
+            false => "was made",
+        };
+        ui.note(format_args!(
+            "there was no project {project}: its workspace {} {done}",
+            made.workspace.display()
+        ));
+    }
+    Ok(made)
+}
+
+/// The same from what the image's name stands for.
+fn of_name(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
     // First as it is named: nearly always that is an image, and nothing else need be asked.
     let failure = match create_in_line(host, ui, create, patience) {
         Err(failure) if failure.kind == Kind::NotFound => failure,

@@ -81,6 +81,8 @@ pub struct Created {
     pub image: String,
     /// The folder on the host that is its `/workspace`.
     pub workspace: PathBuf,
+    /// That folder was not there before.
+    pub is_new: bool,
 }
 
 impl Operation for Create {
@@ -113,6 +115,7 @@ impl Operation for Create {
             devices: devices.clone(),
             image: draft.order.image.clone(),
             workspace: draft.order.workspace.clone(),
+            is_new: draft.is_new,
         };
         if self.dry_run {
             return Ok(Creation::Made(created(None)));

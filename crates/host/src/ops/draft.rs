@@ -82,6 +82,8 @@ pub(super) struct Draft {
     pub(super) account: Account,
     /// What it is made from; in a dry run, what that would be made from.
     pub(super) base: Image,
+    /// Its workspace is not there yet.
+    pub(super) is_new: bool,
     pub(super) data: Option<PathBuf>,
     pub(super) interface: Interface,
 }
@@ -107,14 +109,15 @@ impl Draft {
             .unwrap_or_else(|| create.name.clone());
         let folder = |path: &Path| folders::allowed(site, path, &person);
         let data = create.data.as_deref().map(folder).transpose()?;
-        let workspace = match &create.workspace {
-            Some(path) => folder(path)?,
+        let (workspace, is_new) = match &create.workspace {
+            Some(path) => (folder(path)?, false),
             None => {
                 let path = person.home.join("workspace").join(project.as_ref());
                 // It is made later: what is there of it already may be a link to anywhere.
                 let there = folders::there(site, &path, &person)?;
                 there.as_deref().map(folder).transpose()?;
-                path
+                let is_new = there.as_ref() != Some(&path);
+                (path, is_new)
             }
         };
         let home = match person.uid {
@@ -152,6 +155,7 @@ impl Draft {
             order,
             account,
             base,
+            is_new,
             data,
             interface: create.interface,
         })
