@@ -1,6 +1,6 @@
 //! `container-cleanup`: its documentation is that of `Args`, which `container-cleanup --info` and its manual page print.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
@@ -16,7 +16,7 @@ use ds01_core::{
     time::Age,
 };
 use ds01_host::{
-    Host, clock,
+    Caller, Host, clock,
     ops::{Discard, Leftover, Leftovers, Sweep},
 };
 
@@ -30,7 +30,8 @@ use ds01_host::{
     note = "With --system, for root and cron: those of all users that were kept for container_hold_after_stop_h after they stopped, or created_container_timeout_m without a start, as resource-limits.yaml has it; none that still holds GPUs after a stop. Time for which the host was off does not count: its clock may have been wrong. Their owners are told. One that fails does not keep the others. Two at once do no harm.",
     error_code(1, "one could not be removed, or you thought better of it"),
     error_code(4, "one was used meanwhile, and stays"),
-    error_code(7, "--system is for root")
+    error_code(7, "--system is for root"),
+    error_code(8, "the engine, the policy or the ledger cannot be reached")
 )]
 struct Args {
     /// those that were never started too
@@ -52,6 +53,10 @@ struct Args {
     /// those of all users whose time is over by the policy, unasked, for root
     #[argh(switch)]
     system: bool,
+
+    /// with --system, the configuration of this host (default: /etc/ds01/ds01.toml)
+    #[argh(option, arg_name = "path")]
+    config: Option<PathBuf>,
 }
 
 impl Command for Args {
@@ -78,6 +83,10 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     if args.system {
         return sweep(&args, ui);
+    }
+    if args.config.is_some() {
+        let hint = format!("see {} --help", ui.name());
+        return Err(Failure::new(Kind::Usage, "--config is for --system").with_hint(hint));
     }
     let ask_first = !args.force && !args.dry_run;
     let host = open(ui)?;
@@ -165,12 +174,12 @@ fn sweep(args: &Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         let hint = format!("see {} --help", ui.name());
         return Err(Failure::new(Kind::Usage, message).with_hint(hint));
     }
-    let host = open(ui)?;
-    if host.caller().uid != 0 {
+    if Caller::of_this_process().uid != 0 {
         return Err(Failure::new(Kind::Forbidden, "--system is for root")
             .with_hint(format!("clean up your own with {}", ui.name())));
     }
     let dry_run = args.dry_run;
+    let host = Host::of_service(args.config.as_deref(), ui.name(), dry_run)?;
     let swept = ask(&host, ui, &Sweep { dry_run })?;
     let verb = if dry_run {
         "would be removed"

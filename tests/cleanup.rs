@@ -4,8 +4,11 @@ use std::fs;
 
 use ds01_testkit::{Outcome, TestHost};
 
-use crate::support::expect::{
-    created, done, engine_name, failed, inside, outcome, running, state, with_limit,
+use crate::support::{
+    duties::{config, pass},
+    expect::{
+        created, done, engine_name, failed, inside, inspect, outcome, running, state, with_limit,
+    },
 };
 
 mod told;
@@ -183,8 +186,7 @@ fn impatient(host: &TestHost) {
 }
 
 fn sweep(host: &TestHost, args: &[&str]) -> Outcome {
-    let args = [&["--system"], args].concat();
-    host.as_user("root").run(CLEANUP, &args)
+    pass(host, CLEANUP, &[&["--system"], args].concat())
 }
 
 /// Whose folders the gateway has mounted for the engine; `None` where the engine mounts them itself.
@@ -328,8 +330,9 @@ fn two_sweeps_at_once_do_no_harm_and_log_each_removal_once() {
         without_gpu(&host, "bob", name);
     }
     impatient(&host);
+    let args = ["--system", &config(&host)];
     let sweeps: Vec<_> = (0..3)
-        .map(|_| host.as_user("root").spawn(CLEANUP, &["--system"]))
+        .map(|_| host.as_user("root").spawn(CLEANUP, &args))
         .collect();
     let all: Vec<_> = sweeps.into_iter().map(|sweep| sweep.wait()).collect();
     for one in &all {
@@ -348,24 +351,16 @@ fn one_that_cannot_be_removed_does_not_keep_the_others() {
     }
     impatient(&host);
     // One of its files cannot be deleted, by root either.
-    let id = crate::support::expect::inspect(&host, &engine_name("stuck"), "{{.Id}}");
-    let file = host
-        .root()
-        .join("engine/data/containers")
-        .join(id)
-        .join("hostname");
-    let file = file.to_string_lossy().into_owned();
+    let id = inspect(&host, &engine_name("stuck"), "{{.Id}}");
+    let root = host.root().display();
+    let file = format!("{root}/engine/data/containers/{id}/hostname");
     host.as_user("root").run("chattr", &["+i", &file]).ok();
     let swept = sweep(&host, &[]);
     host.as_user("root").run("chattr", &["-i", &file]).ok();
     assert_eq!(swept.status, Some(1), "{swept:?}");
     assert_eq!(swept.stdout.lines().count(), 2, "{swept:?}");
-    assert!(
-        swept
-            .stderr
-            .starts_with("container-cleanup: stuck._.20001: "),
-        "{swept:?}"
-    );
+    let why = "container-cleanup: stuck._.20001: ";
+    assert!(swept.stderr.starts_with(why), "{swept:?}");
     assert_eq!(containers(&host), ["stuck._.20001"]);
 }
 
@@ -382,6 +377,8 @@ fn the_sweep_is_roots() {
     let both = "container-cleanup: --system goes by the policy: --all and --older-than are for your \
                 own\nhint: see container-cleanup --help\n";
     assert_eq!(sweep(&host, &["--all"]), failed(2, both));
+    let own = "container-cleanup: --config is for --system\nhint: see container-cleanup --help\n";
+    assert_eq!(pass(&host, CLEANUP, &[]), failed(2, own));
     let ledger = host.ledger().bytes();
     host.ledger().set(b"{}");
     let damaged = sweep(&host, &[]);

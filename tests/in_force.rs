@@ -5,7 +5,10 @@ use std::fs;
 
 use ds01_testkit::TestHost;
 
-use crate::support::expect::{created, done, failed, with_limit};
+use crate::support::{
+    duties::pass,
+    expect::{created, done, failed, with_limit},
+};
 
 /// What a host of tests, which does not run systemd, says of slices.
 const NO_SLICES: &str =
@@ -84,6 +87,32 @@ fn the_gateway_goes_on_with_the_configuration_that_it_began_with() {
     };
     assert_eq!(docker(&["start", "thesis"]).ok(), "thesis\n");
     assert_eq!(docker(&["rm", "-f", "thesis"]).ok(), "thesis\n");
+}
+
+#[test]
+fn a_duty_of_a_host_without_limits_says_so_and_makes_nothing() {
+    let host = TestHost::with_direct_access(1);
+    fs::remove_file(host.root().join("etc/resource-limits.yaml")).unwrap();
+    fs::remove_dir_all(host.state_dir()).unwrap();
+    let said = format!(
+        "this host has no limits: there is no {}/etc/resource-limits.yaml\n\
+         hint: write it, as man resource-limits.yaml shows; or name another ds01.toml with \
+         --config=<path>\n",
+        host.root().display()
+    );
+    for (duty, args) in [
+        ("ds01-idle", &[][..]),
+        ("ds01-runtime", &[]),
+        ("ds01-holds", &[]),
+        ("ds01-queue", &[]),
+        ("ds01-slices", &[]),
+        ("container-cleanup", &["--system"]),
+        ("container-owner-tracker", &[]),
+    ] {
+        let refused = failed(8, &format!("{duty}: {said}"));
+        assert_eq!(pass(&host, duty, args), refused);
+        assert!(!host.state_dir().exists(), "{duty}");
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::time::Duration;
 use ds01_testkit::Outcome;
 
 use super::*;
-use crate::support::expect::{done, failed};
+use crate::support::{
+    duties::pass,
+    expect::{done, failed},
+};
 
 /// An engine with a second to answer, and alice's container thesis, which holds GPU 0.
 fn impatient(host: &TestHost) -> ScriptedEngine {
@@ -82,7 +85,7 @@ fn a_sweep_gives_up_with_the_first_name_that_an_engine_does_not_take_away() {
         json!([{"Id": "sha256:0123456789abcdef", "RepoTags": names, "Created": 0, "Size": 0}]);
     engine.on("GET", "/images/json", [answer(200, &unused)]);
     engine.on("DELETE", "/images/*", [silences()[0].1.clone()]);
-    let swept = host.as_user("root").run("container-cleanup", &["--system"]);
+    let swept = pass(&host, "container-cleanup", &["--system"]);
     let asked = engine.requests();
     let asked = asked
         .iter()

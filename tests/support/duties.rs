@@ -28,9 +28,14 @@ pub(crate) fn policy(host: &TestHost, defaults: &str, more: &str) {
     ));
 }
 
+/// What tells a duty of the host's configuration.
+pub(crate) fn config(host: &TestHost) -> String {
+    format!("--config={}/etc/ds01.toml", host.root().display())
+}
+
 /// A pass of a duty of root's.
 pub(crate) fn pass(host: &TestHost, duty: &str, args: &[&str]) -> Outcome {
-    let config = format!("--config={}/etc/ds01.toml", host.root().display());
+    let config = config(host);
     let args = [&[&*config], args].concat();
     host.as_user("root").run(duty, &args)
 }

@@ -156,7 +156,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// If this is not root; if the configuration is wrong.
+    /// If this is not root; if the configuration is wrong, or the host has no limits.
     pub fn of_service(config: Option<&Path>, source: &str, looks: bool) -> Result<Self, Failure> {
         let caller = Caller::of_this_process();
         if caller.uid != 0 || !geteuid().is_root() {
@@ -167,6 +167,7 @@ impl Host {
             );
         }
         let config = config::Config::of_service(config)?;
+        limits_files::exist(&config.paths)?;
         let stale = config.stale.clone();
         let site = match looks {
             true => Site::as_is(config, source),

@@ -122,6 +122,22 @@ pub fn in_force(paths: &Paths) -> Result<InForce, Failure> {
     }
 }
 
+/// Refuses a host without limits, now or kept: a duty that finds nothing to do there would seem to do it.
+///
+/// # Errors
+///
+/// Status 8 if there are none.
+pub(crate) fn exist(paths: &Paths) -> Result<(), Failure> {
+    let limits = paths.config.join(LIMITS);
+    if limits.exists() || paths.state.join(KEPT).exists() {
+        return Ok(());
+    }
+    let message = format!("this host has no limits: there is no {}", limits.display());
+    Err(Failure::new(Kind::Unreachable, message).with_hint(
+        "write it, as man resource-limits.yaml shows; or name another ds01.toml with --config=<path>",
+    ))
+}
+
 /// Keeps the files of a policy that can be read, for when they cannot be. Whether they are others
 /// than those that were kept.
 ///
