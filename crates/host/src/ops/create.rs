@@ -82,6 +82,7 @@ pub struct Created {
     /// The folder on the host that is its `/workspace`.
     pub workspace: PathBuf,
     /// That folder was not there before.
+    #[serde(default)]
     pub is_new: bool,
 }
 
@@ -255,9 +256,7 @@ fn confirm(
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
             // No record tells of these.
             made.mounts.iter().for_each(|place| site.unstage(place));
-            let _ = site
-                .engine()
-                .remove_image(&image::of_container(container));
+            let _ = site.engine().remove_image(&image::of_container(container));
             give_back(site, container, false, None, used)?;
         }
         return Err(failure);
