@@ -77,10 +77,9 @@ pub(crate) fn once(name: &str) -> Result<()> {
     let probe = Probe::begin(config.gpu.library.as_deref())?;
     let site = Site::new(config, "bench").map_err(told)?;
     let container = of_caller(name)?;
-    let looking = site.begin_look(&Scope::Of(container.uid)).map_err(told)?;
     let person = users::person(container.uid)?;
     let limits = site.policy().map_err(told)?.limits_for(&person.login);
-    let look = looking.finish().map_err(told)?;
+    let look = site.look(&Scope::Of(container.uid)).map_err(told)?;
     let inventory = probe.finish()?;
     let request = Request {
         container,

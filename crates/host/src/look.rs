@@ -7,7 +7,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use ds01_core::{
@@ -22,17 +21,13 @@ use ds01_core::{
 
 use crate::{
     clock,
-    engine::{Engine, EngineError, Listing, Query},
+    engine::{Engine, EngineError, Query},
     ledger_file::Stored,
     site::Site,
 };
 
 /// Above this many ids, the whole list is the shorter question.
 const MOST_IDS: usize = 100;
-
-/// A look that is older is taken anew: nobody is to wait long between what was seen and what is
-/// decided by it.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// How much of the engine to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,32 +76,6 @@ impl Look {
     }
 }
 
-/// A look that has begun: the engine was asked, and what it answers is to be read.
-pub struct Looking<'s> {
-    site: &'s Site,
-    scope: Scope,
-    begun: Instant,
-    before: Stored,
-    seen: Seen,
-    lists: Lists<'s>,
-}
-
-/// What the engine was asked first.
-enum Lists<'s> {
-    Everything(Listing<'s>),
-    Only(ContainerId, Listing<'s>),
-    Partial(Partial<'s>),
-    Nothing,
-}
-
-/// The short list: what is newer than a mark of the ledger, and what is known.
-struct Partial<'s> {
-    mark: ContainerId,
-    newer: Listing<'s>,
-    ids: BTreeSet<ContainerId>,
-    known: Listing<'s>,
-}
-
 impl Site {
     /// Reads the ledger, then looks at the engine.
     ///
@@ -114,32 +83,15 @@ impl Site {
     ///
     /// If either cannot be reached.
     pub fn look(&self, scope: &Scope) -> Result<Look, Failure> {
-        self.begin_look(scope)?.finish()
-    }
-
-    /// Begins a look, for whoever has something else to do meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// As [`Site::look`].
-    pub fn begin_look(&self, scope: &Scope) -> Result<Looking<'_>, Failure> {
-        let begun = Instant::now();
-        let looking = |before, seen, lists| Looking {
-            site: self,
-            scope: scope.clone(),
-            begun,
-            before,
-            seen,
-            lists,
-        };
         if *scope == Scope::Nothing {
-            let seen = Seen {
-                asked: Some(BTreeSet::new()),
-                ..Seen::default()
-            };
-            // Nothing is asked, so it does not matter how the ledger was before.
-            let before = Stored::Whole(Arc::default());
-            return Ok(looking(before, seen, Lists::Nothing));
+            // Nothing was asked, so it does not matter how the ledger was before.
+            return Ok(Look {
+                before: Stored::Whole(Arc::default()),
+                seen: Seen {
+                    asked: Some(BTreeSet::new()),
+                    ..Seen::default()
+                },
+            });
         }
         let before = self.ledger.read()?;
         let lost = Ledger::default();
@@ -147,7 +99,7 @@ impl Site {
             Stored::Whole(ledger) => ledger,
             Stored::Damaged(_) => &lost,
         };
-        let seen = Seen {
+        let mut seen = Seen {
             generation: ledger.generation,
             asked_at: clock::now(),
             // A process seen dead now asked the engine before now: its container is listed, if any.
@@ -155,17 +107,21 @@ impl Site {
             ..Seen::default()
         };
         let engine = self.engine();
-        let lists = match (scope, &before) {
-            (Scope::Of(uid), Stored::Whole(ledger)) => {
-                Lists::of_ids(engine, ledger, ids_for(ledger, *uid), &seen)?
-            }
+        let short = match (scope, &before) {
+            (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
             (Scope::Only(id), Stored::Whole(_)) => {
-                let ids = Query::Ids(vec![id.clone()]);
-                Lists::Only(id.clone(), engine.begin_list(&ids)?)
+                seen.containers = engine.list(&Query::Ids(vec![id.clone()]))?;
+                seen.asked = Some(BTreeSet::from([id.clone()]));
+                true
             }
-            _ => Lists::of_everything(engine)?,
+            _ => false,
         };
-        Ok(looking(before, seen, lists))
+        if !short {
+            complete(engine, ledger, &mut seen)?;
+        }
+        inspect(engine, ledger, &mut seen)?;
+        seen.records = self.records_of(&seen);
+        Ok(Look { before, seen })
     }
 
     /// Our records of the containers that the ledger does not know.
@@ -193,96 +149,28 @@ pub(crate) fn dead_processes(ledger: &Ledger) -> Vec<Process> {
         .collect()
 }
 
-impl Looking<'_> {
-    /// What is seen.
-    ///
-    /// # Errors
-    ///
-    /// As [`Site::look`].
-    pub fn finish(self) -> Result<Look, Failure> {
-        if self.begun.elapsed() > FRESH {
-            return self.site.look(&self.scope);
-        }
-        let Self {
-            site,
-            before,
-            mut seen,
-            mut lists,
-            ..
-        } = self;
-        let lost = Ledger::default();
-        let ledger = match &before {
-            Stored::Whole(ledger) => ledger,
-            Stored::Damaged(_) => &lost,
-        };
-        let engine = site.engine();
-        loop {
-            lists = match lists {
-                Lists::Nothing => break,
-                Lists::Everything(list) => complete(list, ledger, &mut seen)?,
-                Lists::Only(id, list) => {
-                    seen.containers = list.finish()?;
-                    seen.asked = Some(BTreeSet::from([id]));
-                    Lists::Nothing
-                }
-                Lists::Partial(lists) => match lists.finish(&mut seen)? {
-                    None => Lists::Nothing,
-                    Some(ids) => Lists::of_ids(engine, ledger, ids, &seen)?,
-                },
-            }
-        }
-        inspect(engine, ledger, &mut seen)?;
-        seen.records = site.records_of(&seen);
-        Ok(Look { before, seen })
-    }
-}
-
-/// The containers that are looked at for this user, new ones apart: theirs, and all that hold devices.
-fn ids_for(ledger: &Ledger, uid: u32) -> BTreeSet<ContainerId> {
+/// The short list. `false` if nothing that was accounted for is left to begin from.
+fn partial(
+    engine: &Engine,
+    ledger: &Ledger,
+    uid: u32,
+    seen: &mut Seen,
+) -> Result<bool, EngineError> {
     let ours = ledger.entries();
     let ours = ours.filter(|entry| entry.container.uid == uid || !entry.devices.is_empty());
     let ids = ours.filter_map(|entry| entry.id.clone());
-    ids.chain(ledger.unmanaged.iter().map(|u| u.id.clone()))
-        .collect()
-}
-
-impl<'s> Lists<'s> {
-    fn of_everything(engine: &'s Engine) -> Result<Self, EngineError> {
-        Ok(Self::Everything(engine.begin_list(&Query::All)?))
+    let asked: BTreeSet<_> = ids
+        .chain(ledger.unmanaged.iter().map(|u| u.id.clone()))
+        .collect();
+    if asked.len() > MOST_IDS {
+        return Ok(false);
     }
-
-    /// The short list from the first mark that has not vanished; everything, if nothing that was
-    /// accounted for is left to begin from.
-    fn of_ids(
-        engine: &'s Engine,
-        ledger: &Ledger,
-        ids: BTreeSet<ContainerId>,
-        seen: &Seen,
-    ) -> Result<Self, EngineError> {
-        let marks = ledger.marks_at(seen.asked_at);
-        let Some(mark) = marks.get(seen.vanished.len()) else {
-            return Self::of_everything(engine);
-        };
-        if ids.len() > MOST_IDS {
-            return Self::of_everything(engine);
-        }
-        Ok(Self::Partial(Partial {
-            newer: engine.begin_list(&Query::NewerThan(mark.id.clone()))?,
-            known: engine.begin_list(&Query::Ids(ids.iter().cloned().collect()))?,
-            mark: mark.id.clone(),
-            ids,
-        }))
-    }
-}
-
-impl Partial<'_> {
-    /// The ids again, if the mark has vanished.
-    fn finish(self, seen: &mut Seen) -> Result<Option<BTreeSet<ContainerId>>, EngineError> {
-        let newer = self.newer.finish_if_there()?;
-        let known = self.known.finish()?;
-        let Some(newer) = newer else {
-            seen.vanished.push(self.mark);
-            return Ok(Some(self.ids));
+    let known = Query::Ids(asked.iter().cloned().collect());
+    for mark in ledger.marks_at(seen.asked_at) {
+        let queries = [Query::NewerThan(mark.id.clone()), known.clone()];
+        let [Some(newer), Some(known)] = engine.list_both(&queries)? else {
+            seen.vanished.push(mark.id.clone());
+            continue;
         };
         let new: BTreeSet<_> = newer.iter().map(|sighting| sighting.id.clone()).collect();
         seen.news = Some(newer.len());
@@ -291,23 +179,20 @@ impl Partial<'_> {
             .into_iter()
             .filter(|sighting| !new.contains(&sighting.id));
         seen.containers.extend(known);
-        seen.asked = Some(self.ids);
-        Ok(None)
+        seen.asked = Some(asked);
+        return Ok(true);
     }
+    Ok(false)
 }
 
 /// Everything; what is older than a mark is accounted for.
-fn complete<'s>(
-    list: Listing<'_>,
-    ledger: &Ledger,
-    seen: &mut Seen,
-) -> Result<Lists<'s>, EngineError> {
-    seen.containers = list.finish()?;
+fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
+    seen.containers = engine.list(&Query::All)?;
     let marks = ledger.marks_at(seen.asked_at);
     let is_mark = |c: &Sighting| marks.iter().any(|mark| mark.id == c.id);
     let mark = seen.containers.iter().position(is_mark);
     seen.news = Some(mark.unwrap_or(seen.containers.len()));
-    Ok(Lists::Nothing)
+    Ok(())
 }
 
 /// Looks closely at what the list does not tell: the devices of containers that are not ours,

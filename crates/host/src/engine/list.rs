@@ -60,62 +60,42 @@ impl Engine {
     ///
     /// As every call: [`EngineError`]; for [`Query::NewerThan`] also if that one is gone.
     pub fn list(&self, query: &Query) -> Result<Vec<Sighting>, EngineError> {
-        self.begin_list(query)?.finish()
+        self.listed(self.ask_list(query)?)
     }
 
-    /// Asks for a list, which is to be read while nothing else is waited for: several can be under way
-    /// at once.
+    /// Asks two lists at once. One whose [`Query::NewerThan`] names a container that is gone is `None`.
     ///
     /// # Errors
     ///
     /// As every call: [`EngineError`].
-    pub(crate) fn begin_list(&self, query: &Query) -> Result<Listing<'_>, EngineError> {
-        let asked = query
-            .path()
-            .map(|path| self.begin(WHAT, "GET", &path, ""))
-            .transpose()?;
-        Ok(Listing {
-            engine: self,
-            asked,
-        })
+    pub fn list_both(
+        &self,
+        queries: &[Query; 2],
+    ) -> Result<[Option<Vec<Sighting>>; 2], EngineError> {
+        let [first, second] = queries;
+        let asked = (self.ask_list(first)?, self.ask_list(second)?);
+        // "No such container" is a 500 of release 20.10's list, and a 404 of others.
+        let found = |query: &Query, asked| match self.listed(asked) {
+            Ok(list) => Ok(Some(list)),
+            Err(EngineError::Refused { .. }) if matches!(query, Query::NewerThan(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok([found(first, asked.0)?, found(second, asked.1)?])
     }
-}
 
-/// A list that was asked for.
-pub(crate) struct Listing<'e> {
-    engine: &'e Engine,
-    /// `None` if there is nothing to list.
-    asked: Option<Asked<'e>>,
-}
+    fn ask_list(&self, query: &Query) -> Result<Option<Asked<'_>>, EngineError> {
+        let path = query.path();
+        path.map(|path| self.begin(WHAT, "GET", &path, ""))
+            .transpose()
+    }
 
-impl Listing<'_> {
-    /// The list.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::list`].
-    pub(crate) fn finish(self) -> Result<Vec<Sighting>, EngineError> {
-        let Self { engine, asked } = self;
+    fn listed(&self, asked: Option<Asked<'_>>) -> Result<Vec<Sighting>, EngineError> {
         let Some(asked) = asked else {
             return Ok(Vec::new());
         };
-        let said = engine.finish(WHAT, asked)?;
-        let list: Vec<Listed<'_>> = engine.read(WHAT, &said, 200)?;
+        let said = self.finish(WHAT, asked)?;
+        let list: Vec<Listed<'_>> = self.read(WHAT, &said, 200)?;
         Ok(list.into_iter().map(Sighting::from).collect())
-    }
-
-    /// The list; `None` if it was to be of those after a container that is gone.
-    ///
-    /// # Errors
-    ///
-    /// As every call: [`EngineError`].
-    pub(crate) fn finish_if_there(self) -> Result<Option<Vec<Sighting>>, EngineError> {
-        match self.finish() {
-            Ok(list) => Ok(Some(list)),
-            // "No such container" is a 500 of release 20.10's list, and a 404 of others.
-            Err(EngineError::Refused { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -56,7 +56,6 @@ pub use happenings::{Happened, Happenings};
 pub use images::ImageSummary;
 pub use inspect::Inspected;
 pub(crate) use inspect::{is_nvidias, is_plain};
-pub(crate) use list::Listing;
 pub use list::Query;
 pub(crate) use long::Unmade;
 pub use read::{Abilities, Image};

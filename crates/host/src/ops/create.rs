@@ -95,9 +95,8 @@ impl Operation for Create {
         // Before what needs memory: the probe is a copy of this process, which is small now.
         let library = site.config().gpu.library.as_deref();
         let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
-        let looking = site.begin_look(&Scope::Of(caller.uid))?;
         let draft = Draft::of(self, site, caller)?;
-        let look = looking.finish()?;
+        let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
         let ask = Ask {
