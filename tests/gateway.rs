@@ -21,6 +21,7 @@ mod hanging;
 mod identity;
 mod images;
 mod isolation;
+mod labels;
 mod line;
 mod names;
 mod networks;

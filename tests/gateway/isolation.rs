@@ -360,23 +360,3 @@ fn volumes_and_networks_of_anothers_are_none() {
     }
     host.docker(&["network", "rm", id]).ok();
 }
-
-#[test]
-fn no_label_has_a_meaning_in_others_lists() {
-    let host = TestHost::behind_gateway(1);
-    // A name that a library of ours gives one, in some of its builds.
-    let label = "$serde_json::private::RawValue";
-    sleeper(&host, "alice", "odd", &["--label", &format!("{label}=[")]);
-    let format = format!("{{{{ index .Config.Labels \"{label}\" }}}}");
-    let shown = done(&host, "alice", &["inspect", "--format", &format, "odd"]);
-    assert_eq!(shown, "[");
-    let names = |user: &str| done(&host, user, &["ps", "--format", "{{.Names}}"]);
-    assert_eq!(names("alice"), "odd");
-    sleeper(&host, "bob", "plain", &[]);
-    assert_eq!(names("bob"), "plain");
-    let count = done(&host, "bob", &["info", "--format", "{{.Containers}}"]);
-    assert_eq!(count, "1");
-    let simple = ["--format=simple"];
-    let listed = host.as_user("alice").run("container-list", &simple).ok();
-    assert!(listed.starts_with("odd\t"), "{listed}");
-}

@@ -136,6 +136,18 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
     .into()
 }
 
+/// Bytes of the labels of one container, names included, that its owner may choose in all: every list
+/// of containers carries them, for everybody. Those of a dev container have some 10 KiB.
+const MOST: usize = 64 << 10;
+
+/// Whether labels are more than that, in all.
+pub fn are_too_long<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>) -> bool {
+    let lengths = labels
+        .into_iter()
+        .map(|(key, value)| key.len() + value.len());
+    lengths.sum::<usize>() > MOST
+}
+
 /// What must be set beside `ours` so that an image's own labels on the container mislead nobody:
 /// managed ones that are not set are emptied, and those with a comma are written without.
 pub fn overriding(

@@ -1,6 +1,6 @@
 //! Labels that users set, and what they tell of the client.
 
-use crate::label::{MANAGED, UID};
+use crate::label::{MANAGED, UID, are_too_long};
 
 use super::{body::Texts, refused::Refused};
 
@@ -51,12 +51,16 @@ impl Interface {
     }
 }
 
-/// Refuses labels that only DS01 may set.
+/// Refuses labels that only DS01 may set, and more than a list of containers can carry.
 pub(super) fn check(labels: &Option<Texts>) -> Result<(), Refused> {
     let managed = |key: &&String| {
         let key = key.to_ascii_lowercase();
         key.starts_with("ds01.") || key == "aime.mlc" || key.starts_with("aime.mlc.")
     };
+    if are_too_long(labels.iter().flatten()) {
+        let why = "more than 64 KiB in all, which every list would carry";
+        return Err(Refused::value("Labels", "…", why));
+    }
     match labels.iter().flat_map(Texts::keys).find(managed) {
         Some(key) => Err(Refused::forbidden(
             "Labels",

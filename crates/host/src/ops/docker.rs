@@ -349,12 +349,12 @@ fn labels(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let image = site.engine().image(&found.image)?;
     let of_image = image.map(|image| image.labels).unwrap_or_default();
-    Ok(order.labels(
+    order.labels(
         devices,
         (&order.workspace, None),
         (interface, interface),
         of_image,
-    ))
+    )
 }
 
 /// Notes that an admin has used somebody else's container.

@@ -50,13 +50,27 @@ pub(super) struct Order {
 impl Order {
     /// Its labels: all managed ones, and what keeps the image's own from misleading anybody.
     /// `folders` are those at `/workspace` and `/data`, `interface` is as in [`label::Facts`].
+    ///
+    /// # Errors
+    ///
+    /// Status 2 if the image has more than lists of containers can carry.
     pub(super) fn labels(
         &self,
         devices: &[Held],
         folders: (&Path, Option<&Path>),
         interface: (&str, &str),
         of_image: HashMap<String, String>,
-    ) -> BTreeMap<String, String> {
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        if label::are_too_long(&of_image) {
+            return Err(fail(
+                Kind::Usage,
+                format!(
+                    "the labels of {} have more than 64 KiB: every list would carry them",
+                    self.image
+                ),
+                "choose another image, or build it with fewer".into(),
+            ));
+        }
         let mut labels = label::labels(&label::Facts {
             container: &self.container,
             login: &self.person.login,
@@ -72,7 +86,7 @@ impl Order {
             created: clock::now(),
         });
         labels.extend(label::overriding(of_image, &labels));
-        labels
+        Ok(labels)
     }
 }
 

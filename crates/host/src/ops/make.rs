@@ -102,6 +102,9 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         target: target.into(),
     });
     let binds: Vec<Bind> = binds.collect();
+    let (data, of_image) = (draft.data.as_deref(), draft.base.labels.clone());
+    let interface = (draft.interface.as_str(), "ds01");
+    let labels = order.labels(devices, (&workspace, data), interface, of_image)?;
     let abilities = site.abilities()?;
     let (sources, place) = folders::sources(site, &binds, &order.person)?;
     let mounts = sources.iter().zip(&binds).map(|(source, bind)| Mount {
@@ -109,9 +112,6 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         target: bind.target.clone(),
     });
     let mounts: Vec<_> = mounts.collect();
-    let (data, of_image) = (draft.data.as_deref(), draft.base.labels.clone());
-    let interface = (draft.interface.as_str(), "ds01");
-    let labels = order.labels(devices, (&workspace, data), interface, of_image);
     let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
     if order
         .limits

@@ -233,6 +233,17 @@ fn labels_of_ours_are_refused_in_any_case() {
 }
 
 #[test]
+fn labels_have_a_length_that_lists_can_carry() {
+    let of = |length: usize| {
+        field(planned(
+            json!({"Labels": {"a": "x".repeat(length - 2), "b": ""}}),
+        ))
+    };
+    assert_eq!(of(64 << 10), "allowed");
+    assert_eq!(of((64 << 10) + 1), "Labels");
+}
+
+#[test]
 fn a_refusal_is_one_line_with_the_value_and_a_way_out() {
     let refused = host(json!({"Devices": [{"PathOnHost": "/dev/sda"}]})).unwrap_err();
     assert_eq!(
