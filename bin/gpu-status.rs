@@ -64,7 +64,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         } in &status.reserved
         {
             ui.line(format_args!(
-                "{what} is reserved for {whom} from {from} until {until}"
+                "reserved for {whom} from {from} until {until}: {what}"
             ))?;
         }
     }

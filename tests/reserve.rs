@@ -280,7 +280,7 @@ fn what_is_reserved_is_shown_with_the_devices() {
     let cells: Vec<_> = list.split('\t').collect();
     let (from, until) = (cells[3], cells[4]);
     let status = host.as_user("bob").run("gpu-status", &[]).ok();
-    let line = format!("GPU 0 is reserved for alice from {from} until {until}");
+    let line = format!("reserved for alice from {from} until {until}: GPU 0");
     assert_eq!(status.lines().last(), Some(&*line));
     let part = ["reserved", "--format=simple"];
     let part = host.as_user("bob").run("dashboard", &part).ok();
