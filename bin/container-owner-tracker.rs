@@ -20,7 +20,10 @@ use ds01_host::{Host, ops::Track};
     note = "The owner is found, first match wins, by a folder of a user's home that the container has and that is theirs (mount); by labels of an editor (devcontainer) or compose that name one; by the labels ds01.user (label) or aime.mlc.USER (aime_label); by a name that ends in a uid (name). All but the first are only what somebody wrote there, and shown as \"perhaps\" theirs. It gives nobody a right: it is for gpu-status, the dashboard's alerts, and for warnings before a stop.",
     note = "What is new is a line here and an event: detection.container_discovered, detection.host_gpu_process_discovered and ..._exited. Each is told once, whatever ends the tracker. Two at once do no harm.",
     error_code(7, "you are not root"),
-    error_code(8, "with --once: the engine or the state cannot be reached")
+    error_code(
+        8,
+        "the host has no limits; with --once: the engine or the state cannot be reached"
+    )
 )]
 struct Args {
     /// the configuration of this host (default: /etc/ds01/ds01.toml)

@@ -23,7 +23,10 @@ use ds01_host::{
     note = "A stopped container keeps its GPUs for gpu_hold_after_stop_h, by the policy of its owner: 0 gives them back at once, null never. Then they are free; the container stays, and a later start takes the same ones if they are free still.",
     note = "A hold ends by the clock, whoever looks: this makes it an event (gpu.release) in time, and wakes who waits for a GPU. It also drops what is gone, gives up intents that nobody carries out, and finds containers that were made behind DS01's back. Two at once do no harm.",
     error_code(7, "you are not root"),
-    error_code(8, "the engine or the state cannot be reached")
+    error_code(
+        8,
+        "the engine or the state cannot be reached, or the host has no limits"
+    )
 )]
 struct Args {
     /// the configuration of this host (default: /etc/ds01/ds01.toml)

@@ -24,7 +24,7 @@ use ds01_host::{Host, ops::IdleCheck};
     error_code(7, "you are not root"),
     error_code(
         8,
-        "the engine, the driver or the ledger does not answer: nothing was done"
+        "the engine, the driver or the ledger does not answer, or the host has no limits: nothing was done"
     )
 )]
 struct Args {

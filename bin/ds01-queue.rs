@@ -22,7 +22,10 @@ use ds01_host::{
     note = "Who waits at a terminal takes what is free at once, by themselves. For who joined with gpu-queue, this keeps it for 15 minutes and tells them, or makes and starts the container of their project (gpu-queue join --launch), as they would. If that does not start they are told why, and the GPU is kept for them all the same. A turn that is not used in time is over.",
     note = "Nobody is passed in the meantime: what is for who waits is given to nobody else, whether this runs or not. Nearly always nobody waits, and neither the engine nor the driver is asked. Each turn is an event: queue.served, queue.notified. Two at once do no harm.",
     error_code(7, "you are not root"),
-    error_code(8, "the engine, the driver or the ledger cannot be reached")
+    error_code(
+        8,
+        "the engine, the driver or the ledger cannot be reached, or the host has no limits"
+    )
 )]
 struct Args {
     /// the configuration of this host (default: /etc/ds01/ds01.toml)

@@ -21,7 +21,10 @@ use ds01_host::{Host, ops::LongestRun};
     note = "Each step is a line here and an event with its figures: maintenance.runtime_warning, .runtime_kill, .runtime_exempt. Durations are by a clock that nobody sets. Two at once do no harm.",
     error_code(1, "one could not be stopped"),
     error_code(7, "you are not root"),
-    error_code(8, "the engine or the ledger does not answer: nothing was done")
+    error_code(
+        8,
+        "the engine or the ledger does not answer, or the host has no limits: nothing was done"
+    )
 )]
 struct Args {
     /// the configuration of this host (default: /etc/ds01/ds01.toml)

@@ -19,7 +19,7 @@ use ds01_host::{Host, ops::LimitSlices};
     note = "A line is a slice that has other limits now, as systemd names them. The older cgroups refuse less memory than is used, fewer CPUs than a running container may use alone, and MemoryHigh: what they refused is tried again each time. Two at once do no harm.",
     error_code(1, "systemd refused the limits of a slice"),
     error_code(7, "you are not root"),
-    error_code(8, "the state cannot be read")
+    error_code(8, "the state cannot be read, or the host has no limits")
 )]
 struct Args {
     /// the configuration of this host (default: /etc/ds01/ds01.toml)

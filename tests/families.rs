@@ -112,8 +112,9 @@ fn alone_on_a_terminal_it_is_a_menu_of_what_there_is() {
     assert_eq!(container.wait(), Some(0), "{}", container.output());
     assert_eq!(state(&host, "thesis"), "running");
 
-    // Ctrl-D is the end of input, whether it comes before the menu reads, first, or after a letter.
-    for keys in ["\x1b", "\x04", "l\x04"] {
+    // Ctrl-D is the end of input, whether it comes before the menu reads, first, after a letter, or
+    // with Enter behind it.
+    for keys in ["\x1b", "\x04", "l\x04", "\x04\r"] {
         let mut left = menu("image");
         left.expect("What shall be done?");
         left.send(keys);

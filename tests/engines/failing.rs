@@ -126,7 +126,7 @@ fn whoever_waits_at_a_terminal_is_told_what_for() {
     host.config(
         &host
             .config_text()
-            .replace("[engine]\n", "[engine]\ntimeout_s = 60\n"),
+            .replace("[engine]\n", "[engine]\ntimeout_s = 8\n"),
     );
     let late = answer(200, &json!([])).after(Duration::from_secs(4));
     engine.on("GET", "/containers/json", [late]);
@@ -136,9 +136,7 @@ fn whoever_waits_at_a_terminal_is_told_what_for() {
         done("", "")
     );
     let mut list = alice().pty("container-list", &["--format=simple"]);
-    list.expect(
-        "the Docker Engine takes long to list containers: it is waited for, up to 60 s\r\n",
-    );
+    list.expect("the Docker Engine takes long to list containers: it is waited for, up to 8 s\r\n");
     assert_eq!(list.wait(), Some(0), "{}", list.output());
 
     // The same of a call that goes another way.

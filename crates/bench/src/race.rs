@@ -148,7 +148,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
             Ok(devices)
         };
         for held in site.change(&look, grant).map_err(told)? {
-            let mark = Path::new(marks).join(&held.uuid.0);
+            let mark = Path::new(marks).join(&*held.uuid.0);
             match OpenOptions::new().write(true).create_new(true).open(&mark) {
                 Ok(_) => fs::remove_file(mark)?,
                 Err(_) => doubled += 1,
@@ -162,7 +162,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
 }
 
 fn whole(gpu: u32) -> Device {
-    let uuid = Uuid(format!("GPU-{gpu}"));
+    let uuid = Uuid(format!("GPU-{gpu}").into());
     Device {
         gpu: uuid.clone(),
         uuid,

@@ -196,22 +196,25 @@ impl Ui {
                 false => RenderConfig::empty(),
             })
             .with_scorer(&scorer);
-        menu.raw_prompt()
-            .map(|chosen| chosen.index)
-            .map_err(|error| {
-                // The menu gives back the cursor and the modes only if it ends well.
-                let _ = terminal.show_cursor();
-                let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &modes);
-                match error {
-                    InquireError::OperationCanceled => nothing_chosen(),
-                    InquireError::IO(_) if ended.get() => nothing_chosen(),
-                    InquireError::OperationInterrupted => {
-                        Failure::new(Kind::Interrupted, "interrupted")
-                    }
-                    InquireError::IO(error) => failed(&error),
-                    other => failed(&io::Error::other(other)),
+        let chosen = menu.raw_prompt();
+        // Enter may be there already when the end is seen.
+        if chosen.is_ok() && ended.get() {
+            return Err(nothing_chosen());
+        }
+        chosen.map(|chosen| chosen.index).map_err(|error| {
+            // The menu gives back the cursor and the modes only if it ends well.
+            let _ = terminal.show_cursor();
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &modes);
+            match error {
+                InquireError::OperationCanceled => nothing_chosen(),
+                InquireError::IO(_) if ended.get() => nothing_chosen(),
+                InquireError::OperationInterrupted => {
+                    Failure::new(Kind::Interrupted, "interrupted")
                 }
-            })
+                InquireError::IO(error) => failed(&error),
+                other => failed(&io::Error::other(other)),
+            }
+        })
     }
 
     /// The same on a terminal that cannot move its cursor.

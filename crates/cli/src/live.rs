@@ -67,6 +67,11 @@ impl FromStr for Interval {
     }
 }
 
+/// Whether a view has, or had, the terminal.
+pub(crate) fn is_drawn() -> bool {
+    BEFORE.get().is_some()
+}
+
 /// Why a wait was over.
 enum Waited {
     Enough,

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use console::Term;
 
 use crate::{
+    live::is_drawn,
     printable,
     table::cut,
     ui::{Ui, width},
@@ -14,8 +15,11 @@ use crate::{
 const CLEAR: &str = "\r\x1b[K";
 
 /// Tells whoever waits at the terminal of stderr something in the middle of a step: in place of what
-/// [`Ui::progress`] has shown.
+/// [`Ui::progress`] has shown. A view says itself that nothing comes.
 pub fn meanwhile(text: &str) {
+    if is_drawn() {
+        return;
+    }
     // If that fails there is nobody left to tell.
     let _ = writeln!(io::stderr(), "{CLEAR}{}", printable(text));
 }

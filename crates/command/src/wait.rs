@@ -187,7 +187,9 @@ impl InLine<'_> {
     }
 
     fn ask(&mut self, create: &Create) -> Result<Creation<Created>, Failure> {
-        let answered = self.host.ask(create)?;
+        // It may have told why it takes long, in the place of what was shown.
+        let answered = self.host.ask(create).inspect_err(|_| self.shown.clear())?;
+        self.shown.clear();
         for notice in &answered.notices {
             self.ui.progress_ends();
             self.ui.warn(notice);

@@ -195,7 +195,7 @@ fn device(name: &str, inventory: &Inventory) -> Result<Held, Unfit> {
         return Err(Unfit::Number(name.into()));
     }
     let mut devices = inventory.devices.iter();
-    let is_it = |device: &&Device| device.uuid.0 == name;
+    let is_it = |device: &&Device| *device.uuid.0 == *name;
     let device = devices.find(is_it);
     device
         .map(Held::from)

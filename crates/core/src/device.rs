@@ -1,6 +1,6 @@
 //! What a container can be given: whole GPUs and MIG devices, and which exist.
 
-use std::{fmt, num::ParseIntError, str::FromStr};
+use std::{fmt, num::ParseIntError, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{catalogue::Hardware, share::Share};
 /// NVIDIA's name of a GPU or MIG device, `GPU-…` or `MIG-…`: the only one that does not move.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Uuid(pub String);
+pub struct Uuid(pub Arc<str>);
 
 impl Uuid {
     /// Whether NVIDIA's tools take `name` for this uuid: its beginning is enough, in any case.
@@ -205,8 +205,8 @@ pub(crate) mod tests {
     /// GPU `gpu` whole.
     pub(crate) fn whole(gpu: u32) -> Device {
         Device {
-            uuid: Uuid(format!("GPU-{gpu}")),
-            gpu: Uuid(format!("GPU-{gpu}")),
+            uuid: Uuid(format!("GPU-{gpu}").into()),
+            gpu: Uuid(format!("GPU-{gpu}").into()),
             slot: Slot { gpu, mig: None },
             share: Share::WHOLE,
             model: "NVIDIA A100-SXM4-40GB".into(),
@@ -222,7 +222,7 @@ pub(crate) mod tests {
     /// MIG device `mig` of GPU `gpu` with `slices` of 7.
     pub(crate) fn mig(gpu: u32, mig: u32, slices: u32) -> Device {
         Device {
-            uuid: Uuid(format!("MIG-{gpu}-{mig}")),
+            uuid: Uuid(format!("MIG-{gpu}-{mig}").into()),
             slot: Slot {
                 gpu,
                 mig: Some(mig),

@@ -6,7 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{device::Held, name::EngineName, time::Timestamp};
+use crate::{
+    device::Held,
+    failure::{Failure, Kind},
+    name::EngineName,
+    time::Timestamp,
+};
 
 /// `true` on every container that DS01 made.
 pub const MANAGED: &str = "ds01.managed";
@@ -136,8 +141,8 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
     .into()
 }
 
-/// Bytes of the labels of one container, names included, that its owner may choose in all: every list
-/// of containers carries them, for everybody. Those of a dev container have some 10 KiB.
+/// Bytes of the labels of a request, or of an image, names included: every list of containers carries
+/// them, for everybody. Those of a dev container have some 10 KiB.
 const MOST: usize = 64 << 10;
 
 /// Whether labels are more than that, in all.
@@ -146,6 +151,24 @@ pub fn are_too_long<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String
         .into_iter()
         .map(|(key, value)| key.len() + value.len());
     lengths.sum::<usize>() > MOST
+}
+
+/// Refuses an image whose labels are too long for the containers made from it.
+///
+/// # Errors
+///
+/// Status 2.
+pub fn check_image<'a>(
+    image: &str,
+    labels: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), Failure> {
+    if !are_too_long(labels) {
+        return Ok(());
+    }
+    let message =
+        format!("the labels of {image} have more than 64 KiB: every list would carry them");
+    let hint = "choose another image, or build it with fewer";
+    Err(Failure::new(Kind::Usage, message).with_hint(hint))
 }
 
 /// What must be set beside `ours` so that an image's own labels on the container mislead nobody:

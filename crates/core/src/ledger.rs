@@ -149,7 +149,7 @@ impl Allocation {
             .filter(|uuid| !uuid.is_empty())
             .collect();
         let is_given = |devices: &&Vec<Held>| {
-            let uuids = devices.iter().map(|held| held.uuid.0.as_str());
+            let uuids = devices.iter().map(|held| &*held.uuid.0);
             given == uuids.collect()
         };
         let mut all = std::iter::once(&self.devices).chain(&self.late);
@@ -226,9 +226,12 @@ impl Ledger {
         device: &Device,
         now: Timestamp,
     ) -> impl Iterator<Item = Holder<'a>> {
-        let (device, ours) = (Held::from(device), self.holding(now));
-        let holders: Vec<_> = self.holders_among(ours, &device, now).collect();
-        holders.into_iter()
+        let device = Held::from(device);
+        let ours = self.holding(now);
+        let ours = ours.filter(|a| a.devices.iter().any(|held| device.overlaps(held)));
+        let others = self.others_on(&device, now);
+        let all: Vec<_> = ours.map(Holder::Allocation).chain(others).collect();
+        all.into_iter()
     }
 
     /// The containers of ours that keep devices from others at `now`.
@@ -237,23 +240,17 @@ impl Ledger {
             .filter(move |a| !a.devices.is_empty() && a.holds(now))
     }
 
-    /// As [`Ledger::holders_of`], of a device as the ledger knows it. `ours` are those that are
-    /// [holding](Self::holding) some.
-    pub(crate) fn holders_among<'a>(
-        &'a self,
-        ours: impl Iterator<Item = &'a Allocation>,
+    /// Those of [`Ledger::holders_of`] that are no containers of ours, of a device as the ledger
+    /// knows it.
+    pub(crate) fn others_on(
+        &self,
         device: &Held,
         now: Timestamp,
-    ) -> impl Iterator<Item = Holder<'a>> {
-        let ours = ours.filter(|a| a.devices.iter().any(|held| device.overlaps(held)));
-        let others = self
-            .unmanaged
-            .iter()
-            .filter(|u| u.claim.covers_held(device));
+    ) -> impl Iterator<Item = Holder<'_>> {
+        let others = self.unmanaged.iter();
+        let others = others.filter(|other| other.claim.covers_held(device));
         let turns = self.line.keeps(device, None, now);
-        ours.map(Holder::Allocation)
-            .chain(others.map(Holder::Unmanaged))
-            .chain(turns.map(Holder::Turn))
+        others.map(Holder::Unmanaged).chain(turns.map(Holder::Turn))
     }
 
     /// The entries of all containers of ours.
@@ -340,7 +337,7 @@ impl Ledger {
             return;
         };
         if let Some(id) = entry.id.filter(|_| !entry.devices.is_empty()) {
-            let uuids = entry.devices.into_iter().map(|held| held.uuid.0);
+            let uuids = entry.devices.into_iter().map(|held| held.uuid.to_string());
             self.unmanaged.push(Unmanaged {
                 id,
                 name: container.to_string(),

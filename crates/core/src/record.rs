@@ -134,11 +134,11 @@ impl Record {
     /// devices, the engine is right and the owner is in doubt.
     pub fn proves(&self, sighting: &Sighting, claim: Option<&Claim>) -> Option<Allocation> {
         let claimed: BTreeSet<_> = match claim {
-            Some(Claim::Named(names)) => names.iter().collect(),
+            Some(Claim::Named(names)) => names.iter().map(String::as_str).collect(),
             Some(Claim::All) => return None,
             None => BTreeSet::new(),
         };
-        let recorded: BTreeSet<_> = self.devices.iter().map(|held| &held.uuid.0).collect();
+        let recorded: BTreeSet<_> = self.devices.iter().map(|held| &*held.uuid.0).collect();
         let same = self.id == sighting.id && self.container == sighting.name;
         (same && recorded == claimed).then(|| self.allocation())?
     }

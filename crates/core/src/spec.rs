@@ -100,7 +100,7 @@ pub fn spec(plan: &Plan<'_>) -> Spec {
     let devices: Vec<Uuid> = plan.devices.iter().map(|held| held.uuid.clone()).collect();
     let visible = match devices
         .iter()
-        .map(|uuid| uuid.0.as_str())
+        .map(|uuid| &*uuid.0)
         .collect::<Vec<_>>()
         .join(",")
     {

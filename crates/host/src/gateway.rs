@@ -21,7 +21,7 @@ use crate::{
     engine::Engine,
     http::{self, Asked, Said},
     line_watch::{Await, Awaited},
-    patience::{Patience, Slow, USUAL},
+    patience::{Patience, Slow, USUAL_OPERATION},
 };
 
 /// How long a gateway is asked again that ended before it heard what was asked, as when it is
@@ -87,7 +87,7 @@ impl Gateway {
                 patience: &self.patience,
                 who: "DS01's gateway",
                 what: "answer",
-                at: Instant::now() + operation.takes() + USUAL,
+                at: Instant::now() + operation.takes() + USUAL_OPERATION,
             };
             match said.and_then(|asked| asked.with(slow).finish()) {
                 Err(error)

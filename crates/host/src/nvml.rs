@@ -190,7 +190,7 @@ fn capability(gpu: &Handle<'_>) -> Result<Option<Capability>, Error> {
 ///
 /// One that cannot be read whole is an error: nothing of it is given.
 fn devices(gpu: &Handle<'_>, index: u32) -> Result<(Vec<Device>, Option<String>), Error> {
-    let uuid = Uuid(gpu.uuid()?);
+    let uuid = Uuid(gpu.uuid()?.into());
     let in_mig_mode = match gpu.mig_mode() {
         Ok(mode) => mode.current == 1,
         Err(Error::NotSupported | Error::FailedToLoadSymbol(_)) => false,
@@ -241,7 +241,7 @@ fn device(handle: &Handle<'_>, gpu: Uuid, slot: Slot, share: Share) -> Result<De
     let name = handle.name()?;
     let profile = name.rsplit_once("MIG ").map_or("", |(_, profile)| profile);
     Ok(Device {
-        uuid: Uuid(handle.uuid()?),
+        uuid: Uuid(handle.uuid()?.into()),
         gpu,
         slot,
         share,

@@ -8,7 +8,10 @@ use std::{
 /// What an answer takes at most where all is well: a create on a busy disk has taken two seconds.
 pub(crate) const USUAL: Duration = Duration::from_secs(3);
 
-/// Who is told, once in a process; at first nobody.
+/// The same of an operation of the gateway's, which may ask the engine many times.
+pub(crate) const USUAL_OPERATION: Duration = Duration::from_secs(10);
+
+/// Who is told, once by whoever is asked; at first nobody.
 #[derive(Default)]
 pub(crate) struct Patience(Cell<Option<fn(&str)>>);
 
@@ -16,6 +19,11 @@ impl Patience {
     /// From now on `told` is.
     pub(crate) fn is_told(&self, told: fn(&str)) {
         self.0.set(Some(told));
+    }
+
+    /// From now on nobody is told.
+    pub(crate) fn is_over(&self) {
+        self.0.take();
     }
 
     /// Tells that `who` has not done `what`, and has `limit` in all.

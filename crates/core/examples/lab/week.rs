@@ -46,8 +46,11 @@ impl Dice {
 /// Six whole GPUs, and two that are divided into MIG devices: 3g, 2g, 1g and 1g each.
 pub(crate) fn inventory() -> Inventory {
     let device = |gpu: u32, mig: Option<u32>, share: Share| Device {
-        uuid: Uuid(mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))),
-        gpu: Uuid(format!("GPU-{gpu}")),
+        uuid: Uuid(
+            mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))
+                .into(),
+        ),
+        gpu: Uuid(format!("GPU-{gpu}").into()),
         slot: Slot { gpu, mig },
         share,
         model: String::new(),

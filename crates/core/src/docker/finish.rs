@@ -209,7 +209,7 @@ fn request(given: &Given<'_>, parts: BTreeSet<String>) -> DeviceRequest {
 /// default. A name without a value takes the image's variable away: NVIDIA's hook fails on some
 /// that are set, even to nothing.
 fn environment(body: &mut CreateBody, devices: &[Uuid]) {
-    let uuids: Vec<&str> = devices.iter().map(|uuid| uuid.0.as_str()).collect();
+    let uuids: Vec<&str> = devices.iter().map(|uuid| &*uuid.0).collect();
     let visible = match uuids.is_empty() {
         true => "void".into(),
         false => uuids.join(","),

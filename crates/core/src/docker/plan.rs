@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     binds::{self, WantedBind},
-    body::{list, text},
+    body::{Words, list, text},
     create::CreateBody,
     endpoint::split_link,
     gpus::{self, GpuWish},
@@ -23,6 +23,9 @@ use super::{
     refused::Refused,
     resources,
 };
+
+/// Bytes of a container's command, which every list carries as it does labels.
+const LONGEST_COMMAND: usize = 64 << 10;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +172,11 @@ pub fn plan(mut body: CreateBody, name: ContainerName, to: &Rules<'_>) -> Result
         return Err(Refused::value("Image", "", "none given"));
     }
     labels::check(&body.labels)?;
+    let words = [&body.entrypoint, &body.cmd].into_iter().flatten();
+    if words.flat_map(Words::list).map(String::len).sum::<usize>() > LONGEST_COMMAND {
+        let why = "more than 64 KiB in all, which every list would carry";
+        return Err(Refused::value("Cmd", "…", why));
+    }
     let interface = Interface::of(&body.labels, to.docker);
     let mut warnings = Vec::new();
     let (mut parts, mut joins, mut links) = Default::default();

@@ -108,7 +108,7 @@ fn finished(planned: &Planned, devices: &[Uuid]) -> Value {
 }
 
 fn uuids(names: &[&str]) -> Vec<Uuid> {
-    names.iter().map(|name| Uuid(name.to_string())).collect()
+    names.iter().map(|name| Uuid((*name).into())).collect()
 }
 
 /// The field that a request was refused for.

@@ -94,10 +94,7 @@ pub(crate) fn named(name: &str) -> Claim {
 
 /// A container of ours as the engine shows it: its id is its name.
 pub(crate) fn sighting(name: &str, devices: &[Device], state: State) -> Sighting {
-    let uuids: Vec<_> = devices
-        .iter()
-        .map(|device| device.uuid.0.as_str())
-        .collect();
+    let uuids: Vec<_> = devices.iter().map(|device| &*device.uuid.0).collect();
     let labels = [
         (label::MANAGED, "true"),
         (label::GPU_UUIDS, &uuids.join(" ")),

@@ -59,7 +59,10 @@ fn seen(containers: &[(Sighting, Option<Claim>)]) -> Seen {
 
 /// A container of ours as the engine shows it, with what it claims.
 fn ours(name: &str, devices: &[Device], state: State) -> (Sighting, Option<Claim>) {
-    let uuids = devices.iter().map(|device| device.uuid.0.clone()).collect();
+    let uuids = devices
+        .iter()
+        .map(|device| device.uuid.to_string())
+        .collect();
     let claim = (!devices.is_empty()).then_some(Claim::Named(uuids));
     (sighting(name, devices, state), claim)
 }

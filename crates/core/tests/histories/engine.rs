@@ -78,7 +78,7 @@ pub(crate) struct Engine {
 
 /// What is asked of DS01 when it makes a container.
 pub(crate) fn wish_of(name: &EngineName, devices: &[Held]) -> Wish {
-    let uuids = devices.iter().map(|held| held.uuid.0.clone()).collect();
+    let uuids = devices.iter().map(|held| held.uuid.to_string()).collect();
     Wish::Create {
         name: name.to_string(),
         claim: (!devices.is_empty()).then_some(Claim::Named(uuids)),
@@ -151,7 +151,7 @@ impl Engine {
                 }
                 let id = ContainerId(format!("id{}", ask.number));
                 let labels = devices.as_ref().map(|devices| {
-                    let uuids: Vec<_> = devices.iter().map(|held| held.uuid.0.as_str()).collect();
+                    let uuids: Vec<_> = devices.iter().map(|held| &*held.uuid.0).collect();
                     BTreeMap::from([
                         (label::MANAGED.to_string(), "true".to_string()),
                         (label::GPU_UUIDS.to_string(), uuids.join(" ")),

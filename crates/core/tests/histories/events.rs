@@ -190,8 +190,11 @@ impl World {
             return;
         }
         let device = |gpu: u32, mig: Option<u32>, share| Device {
-            uuid: Uuid(mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))),
-            gpu: Uuid(format!("GPU-{gpu}")),
+            uuid: Uuid(
+                mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))
+                    .into(),
+            ),
+            gpu: Uuid(format!("GPU-{gpu}").into()),
             slot: Slot { gpu, mig },
             share,
             model: String::new(),

@@ -60,8 +60,11 @@ pub(crate) fn known(inventory: &Inventory) -> Vec<Known> {
 
 fn inventory() -> Inventory {
     let device = |gpu: u32, mig: Option<u32>, share| Device {
-        uuid: Uuid(mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))),
-        gpu: Uuid(format!("GPU-{gpu}")),
+        uuid: Uuid(
+            mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))
+                .into(),
+        ),
+        gpu: Uuid(format!("GPU-{gpu}").into()),
         slot: Slot { gpu, mig },
         share,
         model: String::new(),
@@ -366,7 +369,7 @@ impl World {
             self.ledger.unmanaged.push(Unmanaged {
                 id: ContainerId(number.to_string()),
                 name: number.to_string(),
-                claim: Claim::Named(vec![device.uuid.0]),
+                claim: Claim::Named(vec![device.uuid.to_string()]),
                 changed: 0,
             });
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ds01_core::{
     docker::{CreateBody, Peer, Planned, VolumeBody, plan},
     failure::{Failure, Kind},
+    label,
     name::ContainerName,
     record::Record,
     route::{Query, write_query},
@@ -81,6 +82,10 @@ impl Call<'_> {
     async fn lookup(&self, planned: &Planned) -> Result<DockerFound, Failure> {
         let image = self.found(&planned.image).await?;
         planned.may_expose(image.exposed())?;
+        label::check_image(
+            image.name.as_deref().unwrap_or(&planned.image),
+            &image.labels(),
+        )?;
         let mut networks = BTreeMap::new();
         for name in &planned.networks {
             let id = self.network_to_join(name).await.map_err(not_the_image)?;

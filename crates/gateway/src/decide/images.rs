@@ -1,6 +1,8 @@
 //! Images: everybody's can be used; one's own have names that begin with `ds01-<uid>/`, which one
 //! does not have to type.
 
+use std::collections::BTreeMap;
+
 use ds01_core::{
     failure::{Failure, Kind},
     image, label,
@@ -23,6 +25,16 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Its labels.
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
+        let labels = self.seen["Config"]["Labels"].as_object();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+        let labels = labels.into_iter().flatten();
+        labels
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect()
+    }
+
     /// How many ports it exposes.
     pub(super) fn exposed(&self) -> usize {
         let ports = self.seen["Config"]["ExposedPorts"].as_object();

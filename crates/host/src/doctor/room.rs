@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nix::{errno::Errno, sys::statvfs::statvfs};
+use nix::sys::statvfs::statvfs;
 
 use super::{Finding, quoted};
 
@@ -35,8 +35,6 @@ pub(super) fn check(state: &Path, log: &Path) -> Vec<Finding> {
     ];
     let found = all.map(|(folder, why)| match left(folder) {
         Ok(left) => judge(folder, why, &left),
-        // Whether it has to be there is told by other checks.
-        Err(Errno::ENOENT | Errno::EACCES) => None,
         Err(errno) => {
             let what = format!("cannot tell what room is left for {}", folder.display());
             Some(Finding::unknown(CHECK, format!("{what}: {errno}")))
@@ -46,8 +44,10 @@ pub(super) fn check(state: &Path, log: &Path) -> Vec<Finding> {
     super::or_ok(found, CHECK, "there is room for the state and the log")
 }
 
+/// What is left for a folder, on the disk on which it is or is to be made.
 fn left(folder: &Path) -> nix::Result<Left> {
-    let disk = statvfs(folder)?;
+    let there = folder.ancestors().find(|folder| folder.exists());
+    let disk = statvfs(there.unwrap_or(folder))?;
     // Root's, which is who writes there.
     Ok(Left {
         bytes: disk.blocks_free().saturating_mul(disk.fragment_size()),

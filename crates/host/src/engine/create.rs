@@ -87,7 +87,7 @@ fn body(spec: &Spec) -> ContainerCreateBody {
             ..DeviceRequest::default()
         },
         false => DeviceRequest {
-            device_ids: Some(spec.devices.iter().map(|uuid| uuid.0.clone()).collect()),
+            device_ids: Some(spec.devices.iter().map(ToString::to_string).collect()),
             capabilities: Some(vec![vec!["gpu".into()]]),
             ..DeviceRequest::default()
         },

@@ -91,6 +91,8 @@ impl Engine {
                 message,
             });
         }
+        // From here on the terminal is the shell's.
+        self.patience.is_over();
         if let Some(terminal) = terminal {
             // The shell may have ended already: its status says how, not this.
             let _ = self.resize(&exec, terminal.rows, terminal.columns);

@@ -344,7 +344,7 @@ fn record(
 /// Writes the records under the lock; reconciling makes entries of them, as after a lost ledger.
 fn take(site: &Site, mut look: Look, found: Vec<Found>) -> Result<Vec<Adopted>, Failure> {
     for (_, record) in found.iter().filter_map(|one| one.record.as_ref()) {
-        let names = record.devices.iter().map(|held| held.uuid.0.clone());
+        let names = record.devices.iter().map(|held| held.uuid.to_string());
         let names: Vec<_> = names.collect();
         let claim = (!names.is_empty()).then_some(Claim::Named(names));
         look.seen.claims.insert(record.id.clone(), claim);

@@ -7,7 +7,6 @@ use ds01_core::{
     device::Held,
     event::Event,
     failure::{Failure, Kind, UserError},
-    image,
     label::Interface,
     ledger::{Allocation, Holding},
     line::{PATIENCE, Turn},
@@ -20,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     draft::{Draft, Order},
     grant::{Ask, Granted, give_back, grant},
-    make::{Unmade, make},
+    make::{Unmade, make, unname_image},
 };
 use crate::{Operation, Site, clock, look::Scope, nvml::Probe, site::fail, users::Caller};
 
@@ -255,7 +254,7 @@ fn confirm(
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
             // No record tells of these.
             made.mounts.iter().for_each(|place| site.unstage(place));
-            let _ = site.engine().remove_image(&image::of_container(container));
+            unname_image(site, container, Some(id));
             give_back(site, container, false, None, used)?;
         }
         return Err(failure);

@@ -15,7 +15,7 @@ use ds01_core::{
     docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
     failure::{Failure, Kind},
-    lifecycle,
+    image, lifecycle,
     limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
     record::Bind,
@@ -30,7 +30,7 @@ use super::{
     draft::{self, Order},
     folders,
     grant::{Ask, Granted, grant},
-    make::{Unmade, name_image},
+    make::{Unmade, name_image, unname_image},
 };
 use crate::{
     Operation, Site, clock,
@@ -269,7 +269,7 @@ fn make(
     let interface = planned.interface.as_str();
     let labels = labels(site, order, devices, found, interface)?;
     let abilities = site.abilities()?;
-    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
+    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&*held.uuid.0);
     let uuids: Vec<_> = devices.iter().map(|held| held.uuid.clone()).collect();
     for wanted in planned.binds.iter().filter(|wanted| wanted.create) {
         let path = Path::new(&wanted.source);
@@ -296,8 +296,9 @@ fn make(
         .iter()
         .filter_map(|name| found.containers.get(name));
     let inherits_binds = inherits_binds.clone().any(|peer| peer.as_owner);
-    let image = name_image(site, &order.container, &found.image)
-        .inspect_err(|_| mounts.iter().for_each(|place| site.unstage(place)))?;
+    // What fails from here on takes the mounts away again.
+    let unstage = || mounts.iter().for_each(|place| site.unstage(place));
+    let image = image::of_container(&order.container);
     let Finished {
         body,
         as_owner,
@@ -320,14 +321,14 @@ fn make(
             inherits_binds,
         },
     )
-    .map_err(|refused| {
-        mounts.iter().for_each(|place| site.unstage(place));
-        Failure::from(refused)
-    })?;
+    .inspect_err(|_| unstage())
+    .map_err(Failure::from)?;
     warnings.extend(told);
-    granted
-        .renew(site, &order.container)
-        .inspect_err(|_| mounts.iter().for_each(|place| site.unstage(place)))?;
+    name_image(site, &found.image, &image).inspect_err(|_| unstage())?;
+    granted.renew(site, &order.container).inspect_err(|_| {
+        unstage();
+        unname_image(site, &order.container, None);
+    })?;
     match site.engine().create_as(&order.container, &body) {
         Ok(id) => Ok(Made {
             id,
@@ -349,12 +350,12 @@ fn labels(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let image = site.engine().image(&found.image)?;
     let of_image = image.map(|image| image.labels).unwrap_or_default();
-    order.labels(
+    Ok(order.labels(
         devices,
         (&order.workspace, None),
         (interface, interface),
         of_image,
-    )
+    ))
 }
 
 /// Notes that an admin has used somebody else's container.

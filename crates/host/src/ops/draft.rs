@@ -50,27 +50,13 @@ pub(super) struct Order {
 impl Order {
     /// Its labels: all managed ones, and what keeps the image's own from misleading anybody.
     /// `folders` are those at `/workspace` and `/data`, `interface` is as in [`label::Facts`].
-    ///
-    /// # Errors
-    ///
-    /// Status 2 if the image has more than lists of containers can carry.
     pub(super) fn labels(
         &self,
         devices: &[Held],
         folders: (&Path, Option<&Path>),
         interface: (&str, &str),
         of_image: HashMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if label::are_too_long(&of_image) {
-            return Err(fail(
-                Kind::Usage,
-                format!(
-                    "the labels of {} have more than 64 KiB: every list would carry them",
-                    self.image
-                ),
-                "choose another image, or build it with fewer".into(),
-            ));
-        }
+    ) -> BTreeMap<String, String> {
         let mut labels = label::labels(&label::Facts {
             container: &self.container,
             login: &self.person.login,
@@ -86,7 +72,7 @@ impl Order {
             created: clock::now(),
         });
         labels.extend(label::overriding(of_image, &labels));
-        Ok(labels)
+        labels
     }
 }
 
@@ -147,6 +133,7 @@ impl Draft {
         };
         let image = image_name(create, site, uid, &project)?;
         let (image, named) = account::named(site, &image, uid)?;
+        label::check_image(&image, &named.labels)?;
         let base = match create.dry_run {
             true => named,
             false => account::image_for(site, named, &account)?,

@@ -211,7 +211,7 @@ impl Granted {
 }
 
 /// Whether it is what this process was granted, for a container to be made.
-fn is_ours(entry: &Allocation) -> bool {
+pub(super) fn is_ours(entry: &Allocation) -> bool {
     entry.id.is_none() && is_of_this_process(entry)
 }
 

@@ -3,16 +3,23 @@
 use std::path::Path;
 
 use ds01_core::{
+    container::ContainerId,
     device::Held,
     failure::{Failure, Kind},
     image,
+    ledger::Allocation,
     name::EngineName,
     record::Bind,
     spec::{Mount, Plan, spec},
 };
 
-use super::{create::Made, draft::Draft, folders, grant::Granted};
-use crate::{Site, engine::EngineError, site::fail};
+use super::{
+    create::Made,
+    draft::Draft,
+    folders,
+    grant::{Granted, is_ours},
+};
+use crate::{Site, engine::EngineError, ledger_file::Stored, site::fail};
 
 /// A container that did not come about.
 pub(super) struct Unmade {
@@ -49,7 +56,7 @@ impl Unmade {
         }
         // One that has the container's name may be made from the image by this name.
         if !unanswered && !name_taken {
-            let _ = site.engine().remove_image(&image::of_container(container));
+            unname_image(site, container, None);
         }
         let failure = match name_taken {
             true => fail(
@@ -67,19 +74,28 @@ impl Unmade {
     }
 }
 
-/// Gives an image the name by which it is this container's alone. That name.
+/// Gives an image the name by which it is one container's alone. What fails from then on takes the
+/// name away again.
 ///
 /// # Errors
 ///
 /// The engine's.
-pub(super) fn name_image(
-    site: &Site,
-    container: &EngineName,
-    image: &str,
-) -> Result<String, Failure> {
-    let name = image::of_container(container);
-    site.engine().tag(image, &name)?;
-    Ok(name)
+pub(super) fn name_image(site: &Site, image: &str, name: &str) -> Result<(), Failure> {
+    Ok(site.engine().tag(image, name)?)
+}
+
+/// Takes that name away again: there is no such container, or that of this id was removed. Whose name
+/// is another's by now, who asked for it after this process had lost it, keeps it.
+pub(super) fn unname_image(site: &Site, container: &EngineName, id: Option<&ContainerId>) {
+    let was = |entry: &Allocation| is_ours(entry) || id.is_some() && entry.id.as_ref() == id;
+    let is_free = match site.ledger.read() {
+        Ok(Stored::Whole(ledger)) => ledger.entry(container).is_none_or(was),
+        _ => false,
+    };
+    if is_free {
+        // One that stays is in nobody's way, and goes with the next sweep.
+        let _ = site.engine().remove_image(&image::of_container(container));
+    }
 }
 
 /// Asks the engine for it.
@@ -104,7 +120,7 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
     let binds: Vec<Bind> = binds.collect();
     let (data, of_image) = (draft.data.as_deref(), draft.base.labels.clone());
     let interface = (draft.interface.as_str(), "ds01");
-    let labels = order.labels(devices, (&workspace, data), interface, of_image)?;
+    let labels = order.labels(devices, (&workspace, data), interface, of_image);
     let abilities = site.abilities()?;
     let (sources, place) = folders::sources(site, &binds, &order.person)?;
     let mounts = sources.iter().zip(&binds).map(|(source, bind)| Mount {
@@ -124,8 +140,8 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
     }
     // What fails from here on takes the mounts away again.
     let unstage = |_: &Failure| place.iter().for_each(|place| site.unstage(place));
-    let image = name_image(site, &order.container, &draft.base.id).inspect_err(unstage)?;
-    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&held.uuid.0);
+    let image = image::of_container(&order.container);
+    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&*held.uuid.0);
     let spec = spec(&Plan {
         container: &order.container,
         account: &draft.account,
@@ -138,7 +154,11 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    granted.renew(site, &order.container).inspect_err(unstage)?;
+    name_image(site, &draft.base.id, &image).inspect_err(unstage)?;
+    granted
+        .renew(site, &order.container)
+        .inspect_err(unstage)
+        .inspect_err(|_| unname_image(site, &order.container, None))?;
     match site.engine().create(&spec) {
         Ok(id) => Ok(Made {
             id,

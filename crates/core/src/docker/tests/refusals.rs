@@ -233,7 +233,7 @@ fn labels_of_ours_are_refused_in_any_case() {
 }
 
 #[test]
-fn labels_have_a_length_that_lists_can_carry() {
+fn labels_and_commands_have_a_length_that_lists_can_carry() {
     let of = |length: usize| {
         field(planned(
             json!({"Labels": {"a": "x".repeat(length - 2), "b": ""}}),
@@ -241,6 +241,12 @@ fn labels_have_a_length_that_lists_can_carry() {
     };
     assert_eq!(of(64 << 10), "allowed");
     assert_eq!(of((64 << 10) + 1), "Labels");
+    let of = |length: usize| {
+        let (entry, rest) = ("sh", "x".repeat(length - 2));
+        field(planned(json!({"Entrypoint": entry, "Cmd": ["", rest]})))
+    };
+    assert_eq!(of(64 << 10), "allowed");
+    assert_eq!(of((64 << 10) + 1), "Cmd");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use super::{
 const NOW: Timestamp = Timestamp(1_790_000_000);
 
 fn device(gpu: u32) -> Device {
-    let uuid = Uuid(format!("GPU-{gpu}"));
+    let uuid = Uuid(format!("GPU-{gpu}").into());
     Device {
         gpu: uuid.clone(),
         uuid,
