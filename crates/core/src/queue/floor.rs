@@ -2,6 +2,7 @@
 //! have what.
 
 mod ahead;
+mod kept;
 mod reserved;
 
 use std::collections::BTreeMap;
@@ -10,13 +11,14 @@ use super::Asks;
 use crate::{
     admit::Denied,
     device::Held,
-    ledger::{Holder, Ledger},
+    ledger::Ledger,
     line::{Known, Stay, Turn, Waiter},
     share::Share,
     time::Timestamp,
 };
 
 pub(super) use ahead::Head;
+use kept::kept;
 
 /// The devices, and when they can be given.
 pub(super) struct Floor<'a> {
@@ -56,12 +58,7 @@ impl<'a> Floor<'a> {
         asks: Option<Asks<'a>>,
         now: Timestamp,
     ) -> Self {
-        let holders = holders(ledger, devices, now);
-        let holders = devices.iter().zip(&holders);
-        let told = |(known, holders): (&Known, &Vec<_>)| {
-            (free_at(known, holders, now), kept_for(known, holders))
-        };
-        let (free_at, kept_for): (Vec<_>, _) = holders.map(told).unzip();
+        let (free_at, kept_for): (Vec<_>, _) = kept(ledger, devices, now).unzip();
         Self {
             ledger,
             asks,
@@ -290,101 +287,6 @@ impl Why {
             }
             Self::TooLarge(asked) => Denied::NoneFits { held, asked, quota },
             Self::Quota(asked) => Denied::Quota { held, asked, quota },
-        }
-    }
-}
-
-/// Who keeps each of `devices` from others at `now`, as [`Ledger::holders_of`] tells of one.
-fn holders<'a>(ledger: &'a Ledger, devices: &[Known], now: Timestamp) -> Vec<Vec<Holder<'a>>> {
-    let others = |known: &Known| ledger.others_on(&known.device, now).collect();
-    let mut all: Vec<Vec<Holder<'_>>> = devices.iter().map(others).collect();
-    // Each by its own name and that of its GPU: whoever overlaps it has one of them.
-    let devices = devices.iter().map(|known| &known.device);
-    let named = devices.enumerate().flat_map(|(at, device)| {
-        let of_gpu = (device.gpu != device.uuid).then_some(&device.gpu);
-        let names = std::iter::once(&device.uuid).chain(of_gpu);
-        names.map(move |name| (name, at, device))
-    });
-    let mut named: Vec<_> = named.collect();
-    named.sort_unstable_by_key(|(name, ..)| *name);
-    for entry in ledger.holding(now) {
-        for held in &entry.devices {
-            let of_gpu = (held.gpu != held.uuid).then_some(&held.gpu);
-            for name in std::iter::once(&held.uuid).chain(of_gpu) {
-                let first = named.partition_point(|(other, ..)| *other < name);
-                let same = named[first..].iter();
-                let same = same.take_while(|(other, ..)| *other == name);
-                for (_, at, _) in same.filter(|(.., device)| device.overlaps(held)) {
-                    let last = all[*at].last();
-                    if last != Some(&Holder::Allocation(entry)) {
-                        all[*at].push(Holder::Allocation(entry));
-                    }
-                }
-            }
-        }
-    }
-    all
-}
-
-/// From when on a device is free, at the latest; `None` if nobody knows.
-fn free_at(known: &Known, holders: &[Holder<'_>], now: Timestamp) -> Option<Timestamp> {
-    if known.busy && holders.is_empty() {
-        return None;
-    }
-    holders.iter().try_fold(now, |latest, holder| {
-        let free = match holder {
-            Holder::Allocation(entry) => entry.free_at(now)?,
-            Holder::Turn(turn) => turn.until,
-            Holder::Unmanaged(_) => return None,
-        };
-        Some(latest.max(free))
-    })
-}
-
-/// For whose turn a device is kept, if nothing else keeps it from others.
-fn kept_for<'a>(known: &Known, holders: &[Holder<'a>]) -> Option<&'a Turn> {
-    match holders {
-        [Holder::Turn(turn)] if !known.busy => Some(turn),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        device::{
-            Device,
-            tests::{mig, whole},
-        },
-        ledger::{
-            Holding,
-            tests::{NOW, entry, ledger, named, unmanaged},
-        },
-    };
-
-    /// However two devices overlap, in containers of one and of several.
-    #[test]
-    fn all_devices_have_the_holders_that_each_has() {
-        let of_gpu = |gpu| [whole(gpu), mig(gpu, 0, 3), mig(gpu, 1, 4)];
-        let devices: Vec<Device> = (0..2).flat_map(of_gpu).collect();
-        let known: Vec<_> = devices.iter().map(Known::from).collect();
-        let live = |name: &str, devices: &[Device]| entry(name, devices, Holding::Live);
-        for chosen in 0_usize..1 << devices.len() {
-            let numbered = devices.iter().enumerate();
-            let theirs = numbered.filter(|(at, _)| chosen >> at & 1 == 1);
-            let theirs: Vec<_> = theirs.map(|(_, device)| device.clone()).collect();
-            let each = theirs.chunks(1).zip(["a", "b", "c", "d", "e", "f"]);
-            let each = each.map(|(one, name)| live(&format!("{name}._.1"), one));
-            let all: Vec<_> = [live("all._.1", &theirs)].into_iter().chain(each).collect();
-            let mut ledger = ledger(&all);
-            ledger.unmanaged = vec![unmanaged("other", named("MIG-0-1"))];
-            for (device, found) in devices.iter().zip(holders(&ledger, &known, NOW)) {
-                let expected: Vec<_> = ledger.holders_of(device, NOW).collect();
-                let same = |one: &Holder<'_>| expected.contains(one);
-                assert!(found.iter().all(same), "{theirs:?}: {found:?}");
-                assert_eq!(found.len(), expected.len(), "{theirs:?}: {found:?}");
-            }
         }
     }
 }
