@@ -1,11 +1,12 @@
 //! Engines that hang, break off or talk nonsense: a time limit ends each call, with one clear line.
 
-use std::time::Duration;
+use std::{fs::File, time::Duration};
 
 use ds01_testkit::Outcome;
 
 use super::*;
 use crate::support::{
+    awaited::is_awaited,
     duties::pass,
     expect::{done, failed},
 };
@@ -322,4 +323,29 @@ fn while_a_container_of_others_is_being_made_no_device_is_given() {
     let taken = "container-create: no GPU free: 1 asked for, 0 of 1 free\n\
                  hint: see who holds what with gpu-status\n";
     assert_eq!(create(), failed(6, taken));
+}
+
+/// Made and removed by others between a look and its lock: whoever looked has seen it, and no entry
+/// tells that it has gone.
+#[test]
+fn a_container_that_has_come_and_gone_since_the_look_is_nobodys() {
+    let host = TestHost::with_gpus(2);
+    let engine = scripted(&host);
+    host.run("gpu-status", &[]).ok();
+    show(&engine, "created", "Created");
+    let lock = File::open(host.state_dir().join("ledger.json.lock")).unwrap();
+    lock.lock().unwrap();
+    let create = host
+        .as_user("bob")
+        .spawn("container-create", &["his", "pytorch:2.8"]);
+    while !is_awaited(&host, "ledger.json.lock") {}
+    engine.on("GET", "/containers/json", [answer(200, &json!([]))]);
+    let generation = host.ledger().read()["generation"].as_u64().unwrap();
+    host.ledger()
+        .edit(|ledger| ledger["generation"] = (generation + 2).into());
+    drop(lock);
+    assert_eq!(create.wait(), done("his with GPU 0\n", ""));
+    let ledger = host.ledger().read();
+    assert_eq!(ledger["unmanaged"], json!([]));
+    assert_eq!(ledger["allocations"].as_array().unwrap().len(), 1);
 }

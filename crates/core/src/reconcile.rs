@@ -1,5 +1,6 @@
 //! Brings the ledger in line with what the engine really has.
 
+mod doubt;
 mod orphans;
 
 use std::{

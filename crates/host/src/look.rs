@@ -29,6 +29,9 @@ use crate::{
 /// Above this many ids, the whole list is the shorter question.
 const MOST_IDS: usize = 100;
 
+/// How often a change looks at the engine, if what it has seen is in doubt when it has the lock.
+pub(crate) const MOST_LOOKS: u32 = 4;
+
 /// How much of the engine to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -55,6 +58,14 @@ impl Look {
     /// Whether a ledger could be rebuilt from it.
     pub(crate) fn is_complete(&self) -> bool {
         self.seen.asked.is_none() && matches!(self.before, Stored::Damaged(_))
+    }
+
+    /// Whether the engine is to be looked at again for what is stored by now.
+    pub(crate) fn is_in_doubt(&self, stored: &Stored) -> bool {
+        match stored {
+            Stored::Damaged(_) => !self.is_complete(),
+            Stored::Whole(ledger) => self.seen.is_doubted_by(ledger),
+        }
     }
 
     /// The container that the engine is making and of which it cannot tell yet which devices it

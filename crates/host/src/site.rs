@@ -25,7 +25,7 @@ use crate::{
     events::EventLog,
     ledger_file::{LedgerFile, Locked, Stored},
     limits_files::{self, InForce},
-    look::{Look, Scope},
+    look::{Look, MOST_LOOKS, Scope},
     metadata::Metadata,
     owner::Owners,
     staging::Staging,
@@ -224,15 +224,16 @@ impl Site {
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
     ) -> Result<(T, Vec<Change>), Failure> {
-        let mut longer = None;
+        let (mut longer, mut looks) = (None, 1);
         let (locked, now, reconciled) = loop {
             let locked = self.ledger.lock()?;
             let look = longer.as_ref().unwrap_or(look);
             let now = clock::now();
             match &locked.stored {
-                Stored::Damaged(_) if longer.is_none() && !look.is_complete() => {
+                stored if looks < MOST_LOOKS && look.is_in_doubt(stored) => {
                     drop(locked);
                     longer = Some(self.look(&Scope::Everything)?);
+                    looks += 1;
                 }
                 Stored::Damaged(_) => break (locked, now, None),
                 Stored::Whole(old) => {
