@@ -1,4 +1,5 @@
-//! `container-start` that takes longer than its intent lasts.
+//! `container-start` whose device may be another's by now, and one that takes longer than its intent
+//! lasts.
 
 use std::{
     fs, thread,
@@ -8,7 +9,9 @@ use std::{
 use ds01_testkit::{Outcome, Running, TestHost};
 
 use super::START;
-use crate::support::expect::{done, engine_name, failed, inspect, running, state, with_limit};
+use crate::support::expect::{
+    done, engine_name, failed, inspect, running, state, uuid, with_limit,
+};
 
 const LOST: &str = "container-start: the start took too long: GPU 0 of thesis was given up \
                     meanwhile\n\
@@ -23,6 +26,24 @@ fn host() -> TestHost {
     running(&host, "thesis");
     host.run("container-stop", &["thesis"]).ok();
     host
+}
+
+#[test]
+fn a_container_that_ended_by_itself_does_not_share_its_device_with_a_newcomer() {
+    let host = TestHost::with_gpus(1);
+    with_limit(&host, "gpu_hold_after_stop_h", "0");
+    running(&host, "thesis");
+    // Past DS01: the ledger knows neither that the one has stopped nor that the other is there.
+    host.docker(&["kill", &engine_name("thesis")]).ok();
+    let device = format!("device={}", uuid(0));
+    host.docker(&["create", "--name=past", "--gpus", &device, "ds01-base"])
+        .ok();
+    let gone = "container-start: GPU 0 of thesis went to another container after the hold had ended\n\
+                hint: make it anew: container-remove thesis && container-create thesis --gpu=1 \
+                --image=ds01-base\n";
+    assert_eq!(host.run(START, &["thesis"]), failed(6, gone));
+    host.docker(&["rm", "past"]).ok();
+    assert_eq!(host.run(START, &["thesis"]), done("", ""));
 }
 
 /// Starts it under strace, which notes in `to` the calls that `filter` names.

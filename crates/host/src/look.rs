@@ -267,7 +267,7 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
     let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
     let lost = seen.containers.iter().take(news).filter(|c| missing(c));
     let made: Vec<_> = lost.map(|c| c.created).collect();
-    seen.news = Some(news - made.len());
+    seen.news = seen.news.map(|news| news - made.len());
     seen.untold = made.into_iter().min();
     seen.containers
         .retain(|c| !new.contains(&c.id) || whole.contains_key(&c.id));
