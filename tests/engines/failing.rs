@@ -278,6 +278,18 @@ fn a_stop_or_remove_without_an_answer_changes_nothing() {
 }
 
 #[test]
+fn a_stop_may_take_as_long_as_its_processes_were_given() {
+    let host = TestHost::with_gpus(1);
+    let engine = impatient(&host);
+    show(&engine, "running", "Up 2 hours");
+    // Longer than the engine's own time, and than twice that.
+    let stopped = Answer::new(204, "").after(Duration::from_secs(3));
+    engine.on("POST", &format!("/containers/{ID}/stop"), [stopped]);
+    let stop = host.run("container-stop", &["thesis", "--timeout=30"]);
+    assert_eq!(stop, done("", "thesis keeps GPU 0 for 15m\n"));
+}
+
+#[test]
 fn a_shell_without_an_answer_is_given_up() {
     let host = TestHost::with_gpus(1);
     let engine = impatient(&host);

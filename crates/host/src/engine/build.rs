@@ -74,8 +74,8 @@ impl Engine {
                 (0, _) => Err(io::Error::other("the folder was not read to its end")),
             }
         });
-        let patient = self.patient()?;
-        let said = patient.build_image(options, None, Some(body_try_stream(body)));
+        let docker = &self.client()?.docker;
+        let said = docker.build_image(options, None, Some(body_try_stream(body)));
         let mut built = false;
         self.listen(WHAT, said, &mut |info| {
             let Some(info) = info else {

@@ -21,8 +21,8 @@ impl Engine {
             from_image: Some(image.into()),
             ..CreateImageOptions::default()
         };
-        let patient = self.patient()?;
-        let said = patient.create_image(Some(options), None, None);
+        let docker = &self.client()?.docker;
+        let said = docker.create_image(Some(options), None, None);
         self.listen(Call::Change("fetch the image"), said, &mut |info| {
             heard(info.and_then(|info| {
                 let part = info.id.map_or(String::new(), |id| format!("{id}: "));

@@ -12,9 +12,6 @@ use super::{Call, Client, Engine, EngineError};
 /// Within this, whoever listens is told that nothing was heard.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// What bollard's own limit is set to.
-const UNLIMITED: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
 /// Why such a call came to nothing.
 pub(crate) enum Unmade {
     /// The engine's own words on what it was about.
@@ -30,11 +27,6 @@ impl<E: Into<Failure>> From<E> for Unmade {
 }
 
 impl Engine {
-    /// bollard's client with no limit of its own.
-    pub(super) fn patient(&self) -> Result<Docker, EngineError> {
-        Ok(self.client()?.docker.clone().with_timeout(UNLIMITED))
-    }
-
     /// Listens to the end of what is said. `heard` is told all of it, and `None` for nothing in a
     /// moment; its failure ends the call.
     ///

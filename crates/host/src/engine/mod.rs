@@ -60,6 +60,9 @@ pub use list::Query;
 pub(crate) use long::Unmade;
 pub use read::{Abilities, Image};
 
+/// What bollard's own limit is set to: it would end a long stop, and a long build.
+const UNLIMITED: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// Who answers, as users know it.
 const WHO: &str = "the Docker Engine";
 
@@ -103,8 +106,8 @@ impl Engine {
             .map_err(|source| EngineError::Unasked { source })?;
         let docker = Docker::connect_with_unix(
             &self.socket.to_string_lossy(),
-            // Ours is shorter, and covers the body as well.
-            2 * self.limit.as_secs(),
+            // Each call has one of ours, which covers the body as well.
+            UNLIMITED.as_secs(),
             API_DEFAULT_VERSION,
         )
         .map_err(|error| {
