@@ -2,7 +2,9 @@
 
 use ds01_testkit::TestHost;
 
-use crate::support::expect::{created, done, engine_name, failed, inside, inspect, running, state};
+use crate::support::expect::{
+    created, done, engine_name, failed, inside, inspect, running, state, with_limit,
+};
 
 const STOP: &str = "container-stop";
 
@@ -102,6 +104,21 @@ fn what_does_not_run_is_said_not_to() {
     host.docker(&["rm", &engine_name("thesis")]).ok();
     let none = none.replace("other", "thesis");
     assert_eq!(host.run(STOP, &["thesis"]), failed(3, &none));
+}
+
+#[test]
+fn one_whose_device_is_anothers_by_now_keeps_nothing() {
+    let host = TestHost::with_gpus(1);
+    with_limit(&host, "gpu_hold_after_stop_h", "0");
+    running(&host, "thesis");
+    host.run(STOP, &["thesis"]).ok();
+    let bob = host.as_user("bob");
+    bob.run("container-create", &["first", "ds01-base"]).ok();
+    with_limit(&host, "gpu_hold_after_stop_h", "0.25");
+    // Past DS01, which would not start it.
+    host.docker(&["start", &engine_name("thesis")]).ok();
+    assert_eq!(host.run(STOP, &["thesis"]), done("", ""));
+    assert_eq!(state(&host, "thesis"), "exited");
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl Operation for Stop {
 }
 
 /// Notes that a container has stopped, now or, if `already`, before: its devices, as users read
-/// them, and how long they are held for it from then on. `None` if it runs again.
+/// them, and how long they are held for it from then on. `None` if it runs again, or is no more.
 pub(super) fn note(
     site: &Site,
     target: &Target,
@@ -136,9 +136,11 @@ pub(super) fn note(
             }
         });
         let entry = ledger.entry(&target.container);
-        Ok(Some(entry.map_or((String::new(), None), |entry| {
-            (slots(entry), entry.hold)
-        })))
+        let entry = entry.filter(|entry| entry.id.as_ref() == Some(&target.id));
+        Ok(entry.map(|entry| match entry.holding {
+            Holding::Released => (String::new(), Some(Duration::ZERO)),
+            _ => (slots(entry), entry.hold),
+        }))
     })
 }
 
