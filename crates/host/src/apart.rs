@@ -6,7 +6,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     marker::PhantomData,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,14 +23,17 @@ use nix::{
         signal::{Signal, killpg},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, pipe2, setpgid},
+    unistd::{
+        ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, fork, getpid, getppid, pipe2,
+        setpgid,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 /// This process is to end with the one that started it.
 static ENDS_WITH_PARENT: AtomicBool = AtomicBool::new(false);
 
-/// Those that have answered, and may not have gone yet.
+/// Those that have answered or were killed, and may not have gone yet.
 static GOING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// After an answer, in which it never is: what the process itself has started may keep the pipe
@@ -51,7 +54,8 @@ pub(crate) struct Apart<T> {
 }
 
 impl<T: Serialize + DeserializeOwned> Apart<T> {
-    /// Begins it: it has `limit` until it is killed, with all that it started.
+    /// Begins it: it has `limit` until it is killed, with all that it started. What this process has
+    /// open is closed to it: who hangs, and cannot be killed, keeps no lock of ours.
     ///
     /// Only for a process with one thread: the child runs on with a copy of its memory.
     ///
@@ -59,10 +63,26 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     ///
     /// If there can be no process for it.
     pub(crate) fn begin(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
+        Self::forked(limit, |write| {
+            close_all_but(write.as_raw_fd().cast_unsigned());
+            work()
+        })
+    }
+
+    /// The same, with all that this process has open: a lock of ours is kept as long as it hangs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Apart::begin`].
+    pub(crate) fn begin_with_locks(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
+        Self::forked(limit, |_| work())
+    }
+
+    fn forked(limit: Duration, work: impl FnOnce(&OwnedFd) -> T) -> io::Result<Self> {
         let_go();
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
         let child = forked(move || {
-            let mut answer = serde_json::to_vec(&work()).unwrap_or_default();
+            let mut answer = serde_json::to_vec(&work(&write)).unwrap_or_default();
             answer.push(END);
             File::from(write).write_all(&answer).is_ok()
         })?;
@@ -138,16 +158,21 @@ pub(crate) fn wait<T>(all: &[&Apart<T>]) {
 impl<T> Drop for Apart<T> {
     fn drop(&mut self) {
         if self.ended {
-            let mut going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
-            going.push(self.child);
-            return;
+            return going(self.child);
         }
         let _ = killpg(self.child, Signal::SIGKILL);
         let answer = PollFd::new(self.answer.as_fd(), PollFlags::empty());
-        if poll(&mut [answer], KILLED).is_ok_and(|count| count > 0) {
-            let _ = waitpid(self.child, None);
+        match poll(&mut [answer], KILLED) {
+            Ok(1..) => drop(waitpid(self.child, None)),
+            _ => going(self.child),
         }
     }
+}
+
+/// Is let go of once it has gone.
+fn going(child: Pid) {
+    let mut going = GOING.lock().unwrap_or_else(PoisonError::into_inner);
+    going.push(child);
 }
 
 /// Lets go of those that have gone by now. With this process all others go.
@@ -166,6 +191,7 @@ fn let_go() {
 ///
 /// If there can be no process for it.
 pub(crate) fn forked(work: impl FnOnce() -> bool) -> io::Result<Pid> {
+    let parent = getpid();
     // SAFETY: this process has one thread, so no lock is held by another one that the child lacks.
     #[expect(
         unsafe_code,
@@ -177,7 +203,8 @@ pub(crate) fn forked(work: impl FnOnce() -> bool) -> io::Result<Pid> {
             let _ = setpgid(here, here);
             end_with_parent();
             without_streams();
-            let worked = work();
+            // It may have ended before it was said to end with it.
+            let worked = getppid() == parent && work();
             // SAFETY: ends this process without running the parent's exit handlers twice.
             unsafe { nix::libc::_exit(i32::from(!worked)) }
         }
@@ -200,6 +227,19 @@ pub(crate) fn end_with_parent() {
 pub(crate) fn end_with_parent_still() {
     if ENDS_WITH_PARENT.load(Ordering::Relaxed) {
         let _ = set_pdeathsig(Signal::SIGKILL);
+    }
+}
+
+/// Closes what this process has open but for `kept` and its streams.
+pub(crate) fn close_all_but(kept: u32) {
+    for (first, last) in [(3, kept - 1), (kept + 1, u32::MAX)] {
+        if first <= last {
+            // SAFETY: nothing that has one of these descriptors is used here any more, or dropped.
+            #[expect(unsafe_code, reason = "one call for all there are")]
+            unsafe {
+                nix::libc::close_range(first, last, 0)
+            };
+        }
     }
 }
 
@@ -238,6 +278,34 @@ mod tests {
         let mute = Apart::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
         let kind = mute.unwrap().finish().unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_lock_of_ours_is_kept_only_by_one_that_is_to_keep_it() {
+        let path = std::env::temp_dir().join(format!("apart-{}", std::process::id()));
+        let is_free = || File::open(&path).unwrap().try_lock().is_ok();
+        let hangs = || -> () {
+            loop {
+                thread::park()
+            }
+        };
+        type Begin = fn(Duration, fn()) -> io::Result<Apart<()>>;
+        let ways: [(Begin, bool); 2] = [(Apart::begin, false), (Apart::begin_with_locks, true)];
+        for (begin, is_kept) in ways {
+            let lock = File::create(&path).unwrap();
+            lock.lock().unwrap();
+            let child = begin(Duration::from_secs(60), hangs).unwrap();
+            drop(lock);
+            if is_kept {
+                assert!(!is_free());
+            } else {
+                while !is_free() {
+                    thread::yield_now();
+                }
+            }
+            drop(child);
+        }
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

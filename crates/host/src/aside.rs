@@ -22,7 +22,7 @@ use nix::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::apart::forked;
+use crate::apart::{close_all_but, forked};
 
 /// Somebody who is asked. The process is made with the first question.
 #[derive(Debug)]
@@ -133,20 +133,6 @@ fn answer_all<Q: DeserializeOwned, A: Serialize>(
         (&channel).write_all(&answer)?;
     }
     Ok(())
-}
-
-/// Closes what this process has open but for `kept` and its streams: locks that it had when it was made
-/// would be held as long as it lives.
-fn close_all_but(kept: u32) {
-    for (first, last) in [(3, kept - 1), (kept + 1, u32::MAX)] {
-        if first <= last {
-            // SAFETY: nothing that has one of these descriptors is used here any more, or dropped.
-            #[expect(unsafe_code, reason = "one call for all there are")]
-            unsafe {
-                nix::libc::close_range(first, last, 0)
-            };
-        }
-    }
 }
 
 #[cfg(test)]

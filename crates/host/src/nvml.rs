@@ -63,7 +63,8 @@ impl UserError for NvmlError {
 pub struct Probe(Apart<Result<Inventory, NvmlError>>);
 
 impl Probe {
-    /// Begins to ask. `library` is the driver's library; `None` is the loader's choice.
+    /// Begins to ask. A lock that this process has is kept as long as the driver hangs: nobody asks it
+    /// again meanwhile who has to have that lock. `library` is the driver's library; `None` is the loader's choice.
     ///
     /// Only for a process with one thread: the child runs on with a copy of its memory.
     ///
@@ -72,7 +73,7 @@ impl Probe {
     /// [`NvmlError::System`] if there can be no process for it.
     pub fn begin(library: Option<&Path>) -> Result<Self, NvmlError> {
         let system = |error: io::Error| NvmlError::System(error.to_string());
-        Apart::begin(LIMIT, || inventory(library))
+        Apart::begin_with_locks(LIMIT, || inventory(library))
             .map(Self)
             .map_err(system)
     }
