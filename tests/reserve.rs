@@ -24,6 +24,13 @@ fn dave(host: &TestHost, args: &[&str]) -> Outcome {
     host.as_user("dave").run(RESERVE, args)
 }
 
+/// Takes back what is reserved, which is one reservation.
+fn cancel(host: &TestHost) -> Outcome {
+    let list = dave(host, &["list", "--format=simple"]).ok();
+    let (id, _) = list.split_once('\t').unwrap();
+    dave(host, &["cancel", id])
+}
+
 /// Whether this user gets a GPU now; they give it back.
 fn gets_one(host: &TestHost, user: &str) -> bool {
     let args = ["x", "ds01-base", "--no-wait"];
@@ -45,7 +52,10 @@ fn a_device_that_is_reserved_is_given_to_nobody_else_while_that_lasts() {
     let host = host(1);
     assert!(gets_one(&host, "bob"));
     let made = dave(&host, &["add", "--for=alice", "--gpu=0", "--until=2h"]);
-    assert_eq!(timeless(&made.ok()), "reservation 1: GPU 0 for alice");
+    let made = made.ok();
+    let number = made.strip_prefix("reservation ").unwrap();
+    let (number, what) = number.split_once(": ").unwrap();
+    assert_eq!(timeless(what), "GPU 0 for alice");
     assert!(!gets_one(&host, "bob"));
     let why = host
         .as_user("bob")
@@ -59,11 +69,15 @@ fn a_device_that_is_reserved_is_given_to_nobody_else_while_that_lasts() {
         .as_user("bob")
         .run(RESERVE, &["list", "--format=simple"])
         .ok();
-    assert!(list.starts_with("1\tGPU 0\talice\t"), "{list}");
+    let begins = format!("{number}\tGPU 0\talice\t");
+    assert!(list.starts_with(&begins), "{list}");
     assert!(list.ends_with("\tdave\n"), "{list}");
     let gone = done("GPU 0 is not reserved for alice any more\n", "");
-    assert_eq!(dave(&host, &["cancel", "1"]), gone);
+    assert_eq!(dave(&host, &["cancel", number]), gone);
     assert!(gets_one(&host, "bob"));
+    // Its number is no other's, whoever cancels it once more.
+    dave(&host, &["add", "--for=alice", "--gpu=0", "--until=2h"]).ok();
+    assert_eq!(dave(&host, &["cancel", number]).status, Some(3));
 }
 
 #[test]
@@ -83,7 +97,7 @@ fn who_could_hold_it_still_as_it_begins_is_not_given_it_before() {
     let soon = ["add", "--for=alice", "--gpu=0", "--from=10h", "--until=2h"];
     dave(&host, &soon).ok();
     assert!(!gets_one(&host, "bob"), "his run may last longer");
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     dave(&host, &[&soon[..], &["--lead=1h"]].concat()).ok();
     assert!(gets_one(&host, "bob"), "nobody minds it yet");
 }
@@ -111,6 +125,14 @@ fn nothing_is_promised_to_two_or_by_anybody() {
         &["add", "--for=bob", "--amount=1", "--from=2h", "--until=1h"],
     )
     .ok();
+    let last = [
+        "add",
+        "--for=carol",
+        "--amount=1",
+        "--from=1h",
+        "--until=90m",
+    ];
+    assert_eq!(dave(&host, &last), failed(4, message));
     for (args, status) in [
         (
             &["add", "--for=nobody-here", "--gpu=0", "--until=1h"][..],
@@ -137,6 +159,19 @@ fn nothing_is_promised_to_two_or_by_anybody() {
 }
 
 #[test]
+fn what_follows_one_upon_the_other_is_not_more_than_there_is() {
+    let host = host(2);
+    for (whom, from) in [("--for=alice", "--from=1h"), ("--for=bob", "--from=2h")] {
+        dave(&host, &["add", whom, "--amount=1", from, "--until=1h"]).ok();
+    }
+    let both = |amount| ["add", "--for=carol", amount, "--from=90m", "--until=1h"];
+    dave(&host, &both("--amount=1")).ok();
+    let message = "gpu-reserve: more would be reserved at a time (3) than this host has (2)\n\
+                   hint: see what is with gpu-reserve list\n";
+    assert_eq!(dave(&host, &both("--amount=1")), failed(4, message));
+}
+
+#[test]
 fn another_run_does_not_last_into_what_is_reserved_for_others() {
     let host = host(2);
     with_limit(&host, "max_gpu_equivalents", "2");
@@ -156,20 +191,20 @@ fn another_run_does_not_last_into_what_is_reserved_for_others() {
                 --image=ds01-base\n";
     assert!(refused.stderr.ends_with(hint), "{refused:?}");
     assert_eq!(state(&host, "thesis"), "exited");
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     // Of an amount what is left is enough, or not.
     add("--amount=2", "--for=carol");
     assert_eq!(start().status, Some(6));
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     add("--amount=1", "--for=carol");
     start().ok();
     host.run("container-stop", &["thesis", "-t", "0"]).ok();
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     add("--gpu=0", "--for=alice");
     start().ok();
     // A run that ends in time, with its hold.
     host.run("container-stop", &["thesis", "-t", "0"]).ok();
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     add("--gpu=0", "--for=carol");
     let limits = host.limits_text();
     let short = "defaults:\n  max_runtime_h: 0.1\n";
@@ -200,14 +235,14 @@ fn a_longer_run_does_not_last_into_what_is_reserved_for_others() {
     let hint = "\nhint: see for whom GPUs are kept with gpu-queue list\n";
     assert!(refused.stderr.ends_with(hint), "{refused:?}");
     assert_eq!(told(&host, "container.extend").len(), 1);
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     reserve("--gpu=0", "--for=alice");
     extend("1h").ok();
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     // Of an amount what is left is enough, or not.
     reserve("--amount=2", "--for=carol");
     assert_eq!(extend("1h").status, Some(6));
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     reserve("--amount=1", "--for=carol");
     extend("1h").ok();
 }
@@ -239,11 +274,11 @@ fn another_run_asks_the_driver_only_where_an_amount_of_others_depends_on_it() {
     host.limits_yaml(&limits.replacen("defaults:\n", short, 1));
     start().ok();
     host.limits_yaml(&limits);
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     reserve("--gpu=1");
     start().ok();
     // Where nothing is reserved, no limit is needed either.
-    dave(&host, &["cancel", "1"]).ok();
+    cancel(&host).ok();
     host.run("container-stop", &["thesis", "-t", "0"]).ok();
     host.limits_yaml("no limits");
     start().ok();

@@ -183,7 +183,8 @@ fn what_would_not_start_again_is_not_stopped_by_a_restart() {
     let why = refused(&host, "alice", &restart);
     assert!(why.contains("GPU 0 is promised to carol from 2"), "{why}");
     assert_eq!(began(), before);
-    reserve(&["cancel", "1"]);
+    let list = reserve(&["list", "--format=simple"]);
+    reserve(&["cancel", list.split('\t').next().unwrap()]);
     done(&host, "alice", &restart);
     assert_ne!(began(), before);
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ds01_testkit::TestHost;
+use ds01_testkit::{Signal, TestHost};
 use serde_json::{Value, json};
 
 use super::{client, done, refused, sleeper};
@@ -119,6 +119,39 @@ fn an_extension_that_is_granted_while_a_container_is_renamed_goes_with_it() {
     assert!(!records.join("same._.20001.json").exists());
     let more = host.run("container-extend", &["moved", "1h"]).ok();
     assert!(more.ends_with(", extended by 3h of 1d\n"), "{more}");
+}
+
+#[test]
+fn a_rename_without_an_answer_that_comes_all_the_same_is_its_owners() {
+    let host = TestHost::behind_gateway(1);
+    let impatient = "[engine]\ntimeout_s = 2\n";
+    host.config(&host.config_text().replace("[engine]\n", impatient));
+    sleeper(&host, "alice", "same", &["--gpus", "1"]);
+    let ledger = File::open(host.state_dir().join("ledger.json.lock")).unwrap();
+    ledger.lock().unwrap();
+    let rename = client(&host, "alice").spawn("docker", &["rename", "same", "moved"]);
+    while !is_awaited(&host, "ledger.json.lock") {}
+    host.engine().signal(Signal::SIGSTOP);
+    drop(ledger);
+    let renamed = rename.wait();
+    host.engine().signal(Signal::SIGCONT);
+    assert!(renamed.stderr.contains("did not rename it"), "{renamed:?}");
+    let names = || host.docker(&["ps", "--format", "{{.Names}}"]).ok();
+    let until = Instant::now() + Duration::from_secs(60);
+    while names() != "moved._.20001\n" {
+        assert!(Instant::now() < until, "{}", names());
+        thread::yield_now();
+    }
+    assert_eq!(
+        done(&host, "alice", &["exec", "moved", "echo", "here"]),
+        "here"
+    );
+    let entry = &host.ledger().read()["allocations"][0];
+    assert_eq!(entry["container"], "moved._.20001", "{entry}");
+    host.run("container-stop", &["moved", "--timeout=0"]).ok();
+    let none = refused(&host, "bob", &["start", "moved"]);
+    assert!(none.contains("No such container"), "{none}");
+    host.run("container-remove", &["moved"]).ok();
 }
 
 #[test]

@@ -45,7 +45,8 @@ fn on_a_terminal_the_container_is_made_anew_if_that_is_agreed_to() {
     );
     warned.send("n\r");
     assert_eq!(warned.wait(), Some(0));
-    reserve(&["cancel", "1"]);
+    let list = reserve(&["list", "--format=simple"]);
+    reserve(&["cancel", list.split('\t').next().unwrap()]);
     assert_eq!(inside(&host, "thesis", version), "1.25.0\n/data\n");
     let anew = asked("y\r", 0);
     assert!(anew.ends_with("thesis runs with GPU 0 1\r\n"), "{anew}");

@@ -79,6 +79,16 @@ impl fmt::Display for What {
     }
 }
 
+impl What {
+    /// How much compute that is.
+    pub fn share(&self) -> Share {
+        match self {
+            Self::Amount(amount) => *amount,
+            Self::Devices(devices) => devices.iter().map(|held| held.share).sum(),
+        }
+    }
+}
+
 impl Reservation {
     /// Whether it is for this user.
     pub fn is_for(&self, uid: u32, group: &str) -> bool {

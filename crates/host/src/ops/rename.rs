@@ -31,12 +31,12 @@ impl Operation for Rename {
     const NAME: &'static str = "rename";
     type Answer = Renamed;
 
-    /// The new record first, the old one last: a container has one at every instant. The entry
-    /// goes by the id: after a crash the next look finds the container under either name.
     fn container(&self) -> Option<&ContainerArg> {
         Some(&self.name)
     }
 
+    /// The new record first, the old one last: a container has one at every instant. The entry
+    /// goes by the id: after a crash the next look finds the container under either name.
     fn run(&self, site: &Site, caller: Caller) -> Result<Renamed, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let (from, id) = (&target.container, &target.id);
@@ -48,8 +48,11 @@ impl Operation for Rename {
             return Err(target::no_such(&self.name));
         };
         if let Err(error) = site.engine().rename(id, &to) {
-            moved(site, id, &to, from, orphan)?;
-            site.note(site.metadata.delete(&to, id));
+            // Without an answer it may come to have the new name: as after a crash.
+            if !error.is_unanswered() {
+                moved(site, id, &to, from, orphan)?;
+                site.note(site.metadata.delete(&to, id));
+            }
             return Err(error.into());
         }
         site.note(site.metadata.delete(from, id));

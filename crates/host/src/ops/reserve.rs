@@ -78,7 +78,8 @@ impl Operation for Reserve {
         let made = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             self.is_to_come(now)?;
             let made = Reservation {
-                id: next_id(ledger),
+                // Never one that an earlier reservation had: somebody may cancel that yet.
+                id: ledger.generation + 1,
                 by: login(caller.uid),
                 whom,
                 what,
@@ -188,23 +189,13 @@ fn admins_only(site: &Site, caller: Caller) -> Result<(), Failure> {
     }
 }
 
-fn next_id(ledger: &Ledger) -> u64 {
-    let ids = ledger.line.reservations.iter().map(|reserved| reserved.id);
-    ids.max().unwrap_or_default() + 1
-}
-
 /// Nothing is promised to two, nor more than there is.
 fn fits(new: &Reservation, ledger: &Ledger, inventory: &Inventory) -> Result<(), Failure> {
     let all: Share = inventory.devices.iter().map(|device| device.share).sum();
-    let at_a_time = ledger.line.reservations.iter();
-    let at_a_time = at_a_time.filter(|other| new.from < other.until && other.from < new.until);
-    let mut promised = Share::NONE;
-    for other in at_a_time.chain([new]) {
-        promised = promised
-            + match &other.what {
-                What::Amount(amount) => *amount,
-                What::Devices(devices) => devices.iter().map(|held| held.share).sum(),
-            };
+    let others = ledger.line.reservations.iter();
+    let others = others.filter(|other| new.from < other.until && other.from < new.until);
+    let at_a_time: Vec<_> = others.chain([new]).collect();
+    for other in &at_a_time {
         let What::Devices(devices) = &new.what else {
             continue;
         };
@@ -218,6 +209,15 @@ fn fits(new: &Reservation, ledger: &Ledger, inventory: &Inventory) -> Result<(),
             return Err(fail(Kind::State, message, hint));
         }
     }
+    // It is most where one begins.
+    let begins = at_a_time.iter().map(|one| one.from.max(new.from));
+    let promised = begins.map(|at| {
+        let lasting = at_a_time
+            .iter()
+            .filter(|one| one.from <= at && at < one.until);
+        lasting.map(|one| one.what.share()).sum::<Share>()
+    });
+    let promised = promised.max().unwrap_or(Share::NONE);
     if promised > all {
         let message =
             format!("more would be reserved at a time ({promised}) than this host has ({all})");
