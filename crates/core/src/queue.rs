@@ -85,6 +85,7 @@ pub fn plan<'a>(
         let budget = floor.budget(waiter, *promised);
         let verdict = floor
             .choose(waiter, budget, head.as_ref())
+            .and_then(|chosen| floor.within_quota(waiter, *promised, chosen))
             .map_err(|why| why.in_words(&floor, waiter, *promised, entries.len()));
         let expected = match &verdict {
             Ok(chosen) => {

@@ -145,6 +145,22 @@ impl<'a> Floor<'a> {
         self.ledger.held_by(waiter.uid, self.now) + kept + promised
     }
 
+    /// The same devices, unless the user would hold more than the quota with them: it may have been
+    /// lowered since they were kept for them.
+    pub(super) fn within_quota(
+        &self,
+        waiter: &Waiter,
+        promised: Share,
+        chosen: Vec<usize>,
+    ) -> Result<Vec<usize>, Why> {
+        let new: Share = chosen.iter().map(|at| self.share(*at)).sum();
+        let all = self.ledger.held_by(waiter.uid, self.now) + promised + new;
+        match waiter.terms.quota {
+            Some(quota) if all > quota => Err(Why::Quota(new)),
+            _ => Ok(chosen),
+        }
+    }
+
     /// What `chosen` adds to what the user holds: what is kept for them is counted already.
     pub(super) fn cost(&self, waiter: &Waiter, chosen: &[usize]) -> Share {
         let new = chosen.iter().filter(|at| !self.is_kept_for(**at, waiter));

@@ -99,6 +99,16 @@ fn shown(expected: &[(u64, &str)]) -> Vec<(u64, String)> {
 
 /// What somebody is given who asks now, for a new container.
 fn asked(uid: u32, devices: u32, ledger: &Ledger, host: &[Device]) -> Result<String, Denied> {
+    asked_within(&limits(), uid, devices, ledger, host)
+}
+
+fn asked_within(
+    limits: &Limits,
+    uid: u32,
+    devices: u32,
+    ledger: &Ledger,
+    host: &[Device],
+) -> Result<String, Denied> {
     let request = Request {
         container: format!("new._.{uid}").parse().unwrap(),
         devices,
@@ -108,7 +118,7 @@ fn asked(uid: u32, devices: u32, ledger: &Ledger, host: &[Device]) -> Result<Str
         devices: host.to_vec(),
         ..Inventory::default()
     };
-    let held = allocate(&request, &limits(), &inventory, ledger, NOW)?.devices;
+    let held = allocate(&request, limits, &inventory, ledger, NOW)?.devices;
     let slots: Vec<_> = held.iter().map(|held| held.slot.to_string()).collect();
     Ok(slots.join(" "))
 }
@@ -280,6 +290,31 @@ fn who_waits_for_their_own_quota_keeps_nobody_waiting() {
 }
 
 #[test]
+fn a_turn_is_not_behind_another_request_of_its_user() {
+    let limits = Limits {
+        quota: Some(Share::WHOLE + Share::WHOLE),
+        ..limits()
+    };
+    let devices = [whole(0), whole(1)];
+    for longest in [None, Some(HOUR)] {
+        let request = |ticket| {
+            away(on(waiter(1, ticket, 1), |terms| {
+                *terms = Terms {
+                    longest,
+                    ..Terms::of(&limits, None)
+                }
+            }))
+        };
+        let held = entry("a._.2", &[whole(0)], Holding::Live);
+        let mut ledger = line(&[request(1), request(2)], &[held]);
+        let turns = ledger.serve_line(&known(&devices), None, NOW);
+        assert_eq!((turns.len(), turns[0].ticket), (1, 1));
+        let theirs = asked_within(&limits, 1, 1, &ledger, &devices);
+        assert_eq!(theirs, Ok("1".into()), "{longest:?}");
+    }
+}
+
+#[test]
 fn who_can_only_use_small_devices_keeps_only_those_from_others() {
     let devices = [whole(0), mig(1, 0, 3), mig(1, 1, 4)];
     let taken = [entry("a._.9", &[mig(1, 0, 3)], Holding::Live)];
@@ -313,4 +348,47 @@ fn expected_times_follow_one_another() {
         .map(|entry| entry.expected.map(|at| at.since(NOW).as_secs()))
         .collect();
     assert_eq!(expected, [Some(700), Some(750), Some(800), None]);
+}
+
+#[test]
+fn who_is_next_waits_for_a_turn_and_for_the_run_that_it_is_for() {
+    let hour = |terms: &mut Terms| terms.longest = Some(HOUR);
+    let devices = [whole(0)];
+    let requests = [1, 2].map(|uid| away(on(waiter(uid, uid.into(), 1), hour)));
+    let mut ledger = line(&requests, &[]);
+    let expected = |ledger: &Ledger| {
+        let entries = plan(ledger, &known(&devices), None, NOW);
+        entries
+            .into_iter()
+            .find(|e| e.waiter.ticket == 2)
+            .unwrap()
+            .expected
+    };
+    let before = expected(&ledger);
+    assert_eq!(before, Some(NOW + KEPT + HOUR));
+    assert_eq!(ledger.serve_line(&known(&devices), None, NOW).len(), 1);
+    assert_eq!(expected(&ledger), before);
+}
+
+#[test]
+fn a_turn_is_within_the_quota_of_the_day_on_which_it_is_used() {
+    let quota = |gpus: Share| Limits {
+        quota: Some(gpus),
+        ..limits()
+    };
+    let both = Share::WHOLE + Share::WHOLE;
+    let devices = [whole(0), mig(1, 0, 3), mig(1, 1, 1)];
+    let request = away(on(waiter(1, 1, 1), |terms| {
+        *terms = Terms::of(&quota(both), None)
+    }));
+    let others = [
+        entry("own._.1", &[mig(1, 0, 3)], Holding::Live),
+        entry("a._.2", &[mig(1, 1, 1)], Holding::Live),
+    ];
+    let mut ledger = line(&[request], &others);
+    assert_eq!(ledger.serve_line(&known(&devices), None, NOW).len(), 1);
+    let asked = |gpus| asked_within(&quota(gpus), 1, 1, &ledger, &devices);
+    assert_eq!(asked(both), Ok("0".into()));
+    let lowered = asked(Share::WHOLE);
+    assert!(matches!(lowered, Err(Denied::Quota { .. })), "{lowered:?}");
 }

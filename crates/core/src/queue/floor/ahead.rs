@@ -89,6 +89,7 @@ impl Floor<'_> {
             entry.container.uid == uid && entry.devices.iter().any(|held| held.overlaps(device))
         };
         self.given[at].is_some_and(|given| given.uid == uid)
+            || self.kept_for[at].is_some_and(|turn| turn.uid == uid)
             || self.ledger.holding(self.now).any(theirs)
     }
 
@@ -161,11 +162,12 @@ impl Floor<'_> {
     pub(super) fn delays(&self, head: &Head<'_>, waiter: &Waiter, chosen: &[usize]) -> bool {
         let of_use = |at: &usize| head.of_use.contains(at) && !self.is_promised_to(*at, waiter);
         let takes = chosen.iter().any(of_use);
-        let own = waiter.uid == head.waiter.uid && head.budget.is_some();
+        let cost = self.cost(waiter, chosen);
+        let own = waiter.uid == head.waiter.uid && head.budget.is_some() && cost > Share::NONE;
         if !takes && !own {
             return false;
         }
-        let less = |budget| budget - self.cost(waiter, chosen);
+        let less = |budget| budget - cost;
         let budget = if own {
             head.budget.map(less)
         } else {

@@ -30,7 +30,8 @@ impl<'a> Kept<'a> {
     fn add(&mut self, holder: Holder<'a>, now: Timestamp) {
         let (free, turn) = match holder {
             Holder::Allocation(entry) => (entry.free_at(now), None),
-            Holder::Turn(turn) => (Some(turn.until), Some(turn)),
+            // Its user may use it at the last moment.
+            Holder::Turn(turn) => (turn.longest.map(|longest| turn.until + longest), Some(turn)),
             Holder::Unmanaged(_) => (None, None),
         };
         self.free_at = self.free_at.zip(free).map(|(first, then)| first.max(then));
