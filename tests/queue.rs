@@ -224,7 +224,10 @@ fn the_line_shows_everybody_and_one_leaves_what_is_ones_own() {
                  hint: name a ticket or container of gpu-queue status, or leave with --all\n";
     assert_eq!(bob(&host).run(QUEUE, &["leave"]), failed(2, which));
     let left = format!("ticket {first} left the line\n");
-    assert_eq!(bob(&host).run(QUEUE, &["leave", "his"]), done(&left, ""));
+    assert_eq!(
+        bob(&host).run(QUEUE, &["leave", "His._.20002"]),
+        done(&left, "")
+    );
     let left = format!("ticket {second} left the line\n");
     assert_eq!(bob(&host).run(QUEUE, &["leave", "--all"]), done(&left, ""));
     let none = "gpu-queue: you do not wait in line\n\

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ds01_cli::{Ui, nearest};
 use ds01_core::{
     failure::{Failure, Kind},
-    name::ContainerName,
+    name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
     Host,
@@ -107,9 +107,11 @@ pub fn tickets(
         (Some(_), true) => Err(crate::exclude_each_other("a ticket", "--all")),
         (None, true) => Ok(tickets(own)),
         (Some(text), false) => {
+            // As everywhere: in capitals, and as the engine has it.
+            let named = text.parse::<ContainerArg>().ok();
+            let named = named.map(|named| named.name);
             let is = |(ticket, name): &&(u64, Option<ContainerName>)| {
-                ticket.to_string() == text
-                    || name.as_ref().is_some_and(|name| name.as_ref() == text)
+                ticket.to_string() == text || name.is_some() && *name == named
             };
             let found = own.iter().find(is).map(|(ticket, _)| vec![*ticket]);
             found.ok_or_else(|| none(format!("you do not wait in line with {text}")))

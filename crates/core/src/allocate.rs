@@ -215,11 +215,15 @@ fn verdict(
     now: Timestamp,
 ) -> Result<Chosen, Denied> {
     let waiter = &waiter(request, limits, ledger, now);
-    let mut entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
+    let entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
     let mine = |entry: &Entry<'_>| entry.waiter.ticket == waiter.ticket;
-    // It is there: somebody who asks is never left out of the plan.
-    let at = entries.iter().position(mine).unwrap_or_default();
-    let mine = entries.swap_remove(at);
+    // Somebody who asks is never left out of the plan: it would be nothing that they get.
+    let nothing = Denied::NoneFree {
+        asked: request.devices,
+        free: 0,
+        exist: devices.len() as u32,
+    };
+    let mine = entries.into_iter().find(mine).ok_or(nothing)?;
     Ok(Chosen {
         devices: mine.verdict?,
         passes: mine.passes,

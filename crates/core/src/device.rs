@@ -103,6 +103,12 @@ impl Device {
     pub fn overlaps(&self, held: &Held) -> bool {
         self.uuid == held.uuid || self.gpu == held.uuid || self.uuid == held.gpu
     }
+
+    /// Whether processes compute on it, as far as the driver tells.
+    pub fn is_in_use(&self) -> bool {
+        let processes = self.activity.processes.as_ref();
+        processes.is_some_and(|all| !all.is_empty())
+    }
 }
 
 /// What a device does at the moment it was asked. `None` is "cannot be read", never "idle".

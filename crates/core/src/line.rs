@@ -165,11 +165,7 @@ impl From<&Device> for Known {
     fn from(device: &Device) -> Self {
         Self {
             device: device.into(),
-            busy: device
-                .activity
-                .processes
-                .as_ref()
-                .is_some_and(|all| !all.is_empty()),
+            busy: device.is_in_use(),
         }
     }
 }

@@ -48,7 +48,10 @@ impl Metadata {
             source,
         };
         let files = fs::read_dir(&self.dir).map_err(unusable)?;
-        let texts = files.filter_map(|file| fs::read(file.ok()?.path()).ok());
+        let paths = files.filter_map(|file| Some(file.ok()?.path()));
+        // Not what somebody who was killed had begun to write.
+        let records = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
+        let texts = records.filter_map(|path| fs::read(path).ok());
         Ok(texts
             .filter_map(|text| serde_json::from_slice(&text).ok())
             .collect())

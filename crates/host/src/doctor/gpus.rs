@@ -48,7 +48,21 @@ fn told(inventory: &Inventory) -> Vec<Finding> {
     [Finding::ok(DRIVER, what)]
         .into_iter()
         .chain(problems)
+        .chain(untold(inventory))
         .collect()
+}
+
+/// The devices of which the driver does not tell who uses them.
+fn untold(inventory: &Inventory) -> Option<Finding> {
+    let devices = inventory.devices.iter();
+    let untold = devices.filter(|device| device.activity.processes.is_none());
+    let slots: Vec<_> = untold.map(|device| device.slot.to_string()).collect();
+    let what = format!("the driver does not tell who uses GPU {}", slots.join(" "));
+    (!slots.is_empty()).then(|| {
+        Finding::warning(DRIVER, what)
+            .because("it is given though somebody may use it outside every container")
+            .mend("drivers from release 510 on tell")
+    })
 }
 
 fn silent(error: &NvmlError) -> Finding {
@@ -182,6 +196,17 @@ mod tests {
         assert_eq!(verdict(false, None), Some(Verdict::Unknown));
         assert_eq!(runtime(Some(&Inventory::default()), false, None), None);
         assert_eq!(runtime(None, false, None), None);
+    }
+
+    #[test]
+    fn a_driver_that_does_not_tell_who_uses_a_gpu_is_told() {
+        let verdicts = |inventory: &Inventory| -> Vec<_> {
+            told(inventory).iter().map(|found| found.verdict).collect()
+        };
+        let mut inventory = inventory();
+        assert_eq!(verdicts(&inventory), [Verdict::Ok, Verdict::Warning]);
+        inventory.devices[0].activity.processes = Some(Vec::new());
+        assert_eq!(verdicts(&inventory), [Verdict::Ok]);
     }
 
     #[test]

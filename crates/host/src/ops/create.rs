@@ -255,7 +255,9 @@ fn confirm(
             // No record tells of these.
             made.mounts.iter().for_each(|place| site.unstage(place));
             unname_image(site, container, Some(id));
-            give_back(site, container, false, None, used)?;
+            if let Err(second) = give_back(site, container, false, None, used) {
+                site.notice(second.message);
+            }
         }
         return Err(failure);
     }

@@ -118,15 +118,10 @@ pub(super) fn statuses(
     let status = |device: Device| {
         let holders = ledger.holders_of(&device, now);
         let holders: Vec<_> = holders.map(|one| holder(one, found.tracked)).collect();
-        let busy = device
-            .activity
-            .processes
-            .as_ref()
-            .is_some_and(|all| !all.is_empty());
         let on_it = |one: &&Outsider| one.slots.contains(&device.slot);
         let outsiders = found.outsiders.iter().filter(on_it);
         DeviceStatus {
-            in_use_outside: busy && holders.is_empty(),
+            in_use_outside: device.is_in_use() && holders.is_empty(),
             holders,
             outsiders: outsiders.map(OutsiderOf::from).collect(),
             device,
