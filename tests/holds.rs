@@ -144,7 +144,7 @@ fn a_damaged_ledger_is_rebuilt() {
 fn it_is_for_root() {
     let host = TestHost::with_gpus(1);
     let refused = "ds01-holds: only root may run this\n\
-                   hint: a timer or cron runs it; by hand: sudo ds01-holds --dry-run\n";
+                   hint: as root: sudo ds01-holds --dry-run shows what it would do\n";
     assert_eq!(host.run(HOLDS, &[]), failed(7, refused));
 }
 

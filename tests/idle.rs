@@ -160,7 +160,7 @@ fn without_a_gpu_nothing_is_stopped() {
 fn it_is_for_root() {
     let host = host(1, 1.0);
     let refused = "ds01-idle: only root may run this\n\
-                   hint: a timer or cron runs it; by hand: sudo ds01-idle --dry-run\n";
+                   hint: as root: sudo ds01-idle --dry-run shows what it would do\n";
     assert_eq!(host.run(IDLE, &[]), failed(7, refused));
     assert_eq!(host.run(IDLE, &["--dry-run"]), failed(7, refused));
 }

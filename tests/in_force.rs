@@ -119,7 +119,7 @@ fn a_duty_of_a_host_without_limits_says_so_and_makes_nothing() {
 fn only_root_limits_what_others_use() {
     let host = TestHost::new();
     let expected = "ds01-slices: only root may run this\n\
-                    hint: a timer or cron runs it; by hand: sudo ds01-slices --dry-run\n";
+                    hint: as root: sudo ds01-slices --dry-run shows what it would do\n";
     assert_eq!(host.run("ds01-slices", &[]), failed(7, expected));
 }
 

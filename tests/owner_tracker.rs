@@ -338,7 +338,7 @@ fn what_it_knows_can_be_lost_damaged_or_forged() {
 fn it_is_for_root() {
     let host = TestHost::with_gpus(1);
     let refused = "container-owner-tracker: only root may run this\n\
-                   hint: a timer or cron runs it; by hand: sudo container-owner-tracker --dry-run\n";
+                   hint: as root: sudo container-owner-tracker --dry-run shows what it would do\n";
     for args in [&[][..], &["--once"], &["--dry-run"]] {
         assert_eq!(host.run(TRACKER, args), failed(7, refused));
     }

@@ -301,7 +301,7 @@ fn who_may_not_have_it_or_waits_already_cannot_join() {
 fn the_duty_is_for_root() {
     let host = TestHost::new();
     let refused = "ds01-queue: only root may run this\n\
-                   hint: a timer or cron runs it; by hand: sudo ds01-queue --dry-run\n";
+                   hint: as root: sudo ds01-queue --dry-run shows what it would do\n";
     assert_eq!(host.run(DUTY, &[]), failed(7, refused));
 }
 

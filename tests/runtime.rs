@@ -221,7 +221,7 @@ fn on_a_terminal_one_is_asked_which_and_by_how_much() {
 fn it_is_for_root() {
     let host = host(1, 1.0);
     let refused = "ds01-runtime: only root may run this\n\
-                   hint: a timer or cron runs it; by hand: sudo ds01-runtime --dry-run\n";
+                   hint: as root: sudo ds01-runtime --dry-run shows what it would do\n";
     assert_eq!(host.run(RUNTIME, &[]), failed(7, refused));
 }
 

@@ -8,7 +8,7 @@ use std::{
 use ds01_testkit::{Outcome, Signal, TestHost};
 use serde_json::json;
 
-use super::{client, done, sleeper};
+use super::{call, client, done, sleeper};
 use crate::support::{duties::pass, registry::in_registry};
 
 /// How long it is waited for what comes to be on a busy machine.
@@ -42,6 +42,21 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     while !is_so() {
         assert!(Instant::now() < end, "never so: {what}");
         std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_build_by_buildkit_is_told_how_to_do_without() {
+    let host = TestHost::behind_gateway(1);
+    for query in [
+        // As release 20.10's client asks, and what a newer one may.
+        "version=2&remote=client-session&session=s1&buildid=b1&t=x",
+        "session=s1",
+        "outputs=%5B%7B%22Type%22%3A%22local%22%7D%5D",
+    ] {
+        let said = call(&host, "alice", &format!("POST /build?{query}"), "");
+        let why = "BuildKit's own protocol cannot be checked; build with DOCKER_BUILDKIT=0";
+        assert_eq!((said.status, &*said.message()), (403, why), "{query}");
     }
 }
 

@@ -68,6 +68,12 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ),
 ];
 
+/// The same of a command that root runs for the whole host.
+const OF_SERVICE: (&str, &str) = (
+    "DS01_CONFIG",
+    "not minded by what is done for the whole host: that goes by --config",
+);
+
 const FILES: [(&str, &str); 1] = [("/etc/ds01/ds01.toml", "the configuration of this host")];
 
 /// A heading and what stands under it.
@@ -157,7 +163,7 @@ impl<'a> Page<'a> {
             self.arguments(),
             Section::new("Options", self.flags().chain(&COMMON).map(option).collect()),
             Section::new("Exit status", self.statuses()),
-            Section::new("Environment", entries(&ENVIRONMENT)),
+            Section::new("Environment", self.environment()),
             Section::new(
                 "Files",
                 entries(&FILES)
@@ -190,6 +196,14 @@ impl<'a> Page<'a> {
     }
 
     /// The options of this command alone.
+    fn environment(&self) -> Vec<Block> {
+        let mut variables = ENVIRONMENT;
+        if self.flags().any(|flag| flag.long == "--config") {
+            variables[0] = OF_SERVICE;
+        }
+        entries(&variables)
+    }
+
     fn flags(&self) -> impl Iterator<Item = &'static FlagInfo<'static>> + use<> {
         own_flags(self.info).filter(|flag| !flag.hidden)
     }

@@ -162,10 +162,11 @@ impl Host {
         if caller.uid != 0 || !geteuid().is_root() {
             return Err(
                 Failure::new(Kind::Forbidden, "only root may run this").with_hint(format!(
-                    "a timer or cron runs it; by hand: sudo {source} --dry-run"
+                    "as root: sudo {source} --dry-run shows what it would do"
                 )),
             );
         }
+        let unminded = config.is_none() && config::Config::named().is_some();
         let config = config::Config::of_service(config)?;
         limits_files::exist(&config.paths)?;
         let stale = config.stale.clone();
@@ -173,6 +174,9 @@ impl Host {
             true => Site::as_is(config, source),
             false => Site::new(config, source)?,
         };
+        if unminded {
+            site.notice("DS01_CONFIG is not minded here: name the file with --config".into());
+        }
         let site = site.for_others();
         Ok(Self {
             way: Way::Direct(Box::new(site)),

@@ -70,6 +70,10 @@ const BUILD: &[&str] = &[
     "squash",
     "remote",
     "securityopt",
+    // BuildKit's.
+    "buildid",
+    "session",
+    "outputs",
 ];
 const SIZE: &[&str] = &["h", "w"];
 

@@ -43,6 +43,9 @@ const REFUSED: [&str; 7] = [
     "extrahosts",
 ];
 
+/// What clients send to BuildKit alone.
+const BUILDKIT: [&str; 3] = ["buildid", "session", "outputs"];
+
 /// How long a build waits for others of its user's.
 const TURN: Duration = Duration::from_secs(10 * 60);
 
@@ -90,6 +93,15 @@ impl Call<'_> {
     /// The query for the engine: the caller's own names, and their limits.
     async fn build_query(&self) -> Result<Query, Failure> {
         let mut query = self.route.query.clone();
+        let has_text = |key: &str| self.one(key).is_some_and(|text| !text.is_empty());
+        let version = self.one("version").unwrap_or_default();
+        if !matches!(version, "" | "1") || BUILDKIT.into_iter().any(has_text) {
+            let message = "BuildKit's own protocol cannot be checked";
+            return Err(
+                Failure::new(Kind::Forbidden, message).with_hint("build with DOCKER_BUILDKIT=0")
+            );
+        }
+        BUILDKIT.into_iter().for_each(|key| drop(query.remove(key)));
         for key in REFUSED {
             let text = self.one(key).unwrap_or_default();
             if !matches!(text, "" | "null" | "[]" | "{}" | "0" | "false") {
@@ -97,12 +109,6 @@ impl Call<'_> {
                 return Err(Failure::new(Kind::Forbidden, message));
             }
             query.remove(key);
-        }
-        if !matches!(self.one("version"), None | Some("" | "1")) {
-            let message = "BuildKit's own protocol cannot be checked";
-            return Err(
-                Failure::new(Kind::Forbidden, message).with_hint("build with DOCKER_BUILDKIT=0")
-            );
         }
         // What is there is used as it is: others may count on it, and a registry has another.
         query.remove("pull");
