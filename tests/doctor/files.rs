@@ -109,6 +109,30 @@ fn a_disk_that_is_full_is_told() {
 }
 
 #[test]
+fn a_log_that_has_gone_is_told_by_the_doctor_and_by_who_would_write_to_it() {
+    let host = TestHost::new();
+    let log = host.root().join("log");
+    fs::rename(&log, host.root().join("log.old")).unwrap();
+    let made = host.run("container-create", &["thesis", "ds01-base"]);
+    let path = log.join("events.jsonl");
+    let lost = format!(
+        "the event gpu.allocate was not logged to {}: No such file or directory",
+        path.display()
+    );
+    assert!(made.stderr.contains(&lost), "{made:?}");
+    let config = host.config_text();
+    let fix = match config.split_once("docker_group = \"") {
+        Some((_, rest)) => {
+            let group = rest.split('"').next().unwrap();
+            format!("install -d -m 2770 -g {group} ROOT/log")
+        }
+        None => "mkdir -m 750 ROOT/log".into(),
+    };
+    let gone = ["wrong", "there is no ROOT/log", &fix];
+    assert_told(&host, "room", &[gone]);
+}
+
+#[test]
 fn a_state_directory_that_does_not_exist_is_not_made() {
     let host = TestHost::new();
     fs::remove_dir_all(host.state_dir()).unwrap();

@@ -60,13 +60,8 @@ impl Site {
     pub fn new(config: Config, source: &str) -> Result<Self, Failure> {
         let site = Self::as_is(config, source);
         if !site.config.paths.state.exists() {
-            let group = site
-                .config
-                .access
-                .docker_group
-                .as_deref()
-                .map(users::gid_of)
-                .transpose()?;
+            let group = site.config.access.docker_group.as_deref();
+            let group = group.map(users::gid_of).transpose()?;
             site.ledger.init(group)?;
             if let Err(error) = site.events.init(group) {
                 site.notice(format!("events are not logged: {error}"));
@@ -196,8 +191,9 @@ impl Site {
         };
         if let Err(error) = self.events.append(&event) {
             self.notice(format!(
-                "the event {} was not logged: {error}",
-                event.event_type
+                "the event {} was not logged to {}: {error}",
+                event.event_type,
+                self.events.path().display()
             ));
         }
     }

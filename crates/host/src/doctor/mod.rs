@@ -188,7 +188,11 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     findings.extend(socket::check(&config.engine.socket, group.as_deref()));
     findings.extend(activation::check(&config.engine.socket));
     findings.extend(files::check(&config.paths.state, group.as_deref()));
-    findings.extend(room::check(&config.paths.state, &config.paths.log));
+    findings.extend(room::check(
+        &config.paths.state,
+        &config.paths.log,
+        group.as_deref(),
+    ));
     let gateway = gateway::check(&config.paths.run);
     let site = Site::as_is(config, "ds01-doctor");
     match site.engine().about() {

@@ -24,8 +24,8 @@ struct Left {
     files: Option<u64>,
 }
 
-/// The disks of the state and of the log.
-pub(super) fn check(state: &Path, log: &Path) -> Vec<Finding> {
+/// The disks of the state and of the log; and the log itself, to which `group` may write.
+pub(super) fn check(state: &Path, log: &Path, group: Option<&str>) -> Vec<Finding> {
     let all = [
         (
             state,
@@ -40,8 +40,22 @@ pub(super) fn check(state: &Path, log: &Path) -> Vec<Finding> {
             Some(Finding::unknown(CHECK, format!("{what}: {errno}")))
         }
     });
-    let found = found.into_iter().flatten().collect();
+    let found = found.into_iter().flatten();
+    // A new host has neither.
+    let is_gone = state.exists() && !log.exists();
+    let found = found.chain(is_gone.then(|| gone(log, group))).collect();
     super::or_ok(found, CHECK, "there is room for the state and the log")
+}
+
+fn gone(log: &Path, group: Option<&str>) -> Finding {
+    let typed = quoted(log);
+    let make = match group {
+        None => format!("mkdir -m 750 {typed}"),
+        Some(group) => format!("install -d -m 2770 -g {group} {typed}"),
+    };
+    Finding::wrong(CHECK, format!("there is no {}", log.display()))
+        .because("what happens is not logged, and not shown by ds01-events")
+        .mend(make)
 }
 
 /// What is left for a folder, on the disk on which it is or is to be made.
