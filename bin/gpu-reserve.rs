@@ -30,7 +30,7 @@ const LEAD: Duration = Duration::from_secs(24 * 3600);
     note = "While it lasts, others are given none of it, and before it nothing that they might hold still when it begins, by the longest run that their group allows; that from --lead before it on. Nothing is taken away: what others hold as it begins stays theirs, for the run that they have: that is not extended, and once it has stopped it is not started again.",
     note = "--gpu sets these devices aside; --amount so much compute on whichever devices, what they hold already included. The quota of those for whom it is holds all the same.",
     note = "Times are UTC. --until can be a length of time after the beginning, --from one after now.",
-    note = "With --format=json: a list of id, by, whom, what, from, until and lead.",
+    note = "With --format=json: a list of id, by, whom (user or group), what (devices, or an amount in 28ths of a GPU), from, until and lead_s in seconds.",
     error_code(3, "no such group, device or reservation"),
     error_code(4, "it is reserved already, or there is not so much"),
     error_code(7, "you are no admin")

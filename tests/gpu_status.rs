@@ -136,7 +136,7 @@ fn json_is_the_documented_shape() {
                 "state": "live",
             }],
             "in_use_outside": false,
-            "outsiders": [],
+            "outsiders": [], "reserved_for": null,
         }],
         "reserved": [],
         "problems": [],

@@ -317,6 +317,13 @@ fn what_is_reserved_is_shown_with_the_devices() {
     let status = host.as_user("bob").run("gpu-status", &[]).ok();
     let line = format!("reserved for alice from {from} until {until}: GPU 0");
     assert_eq!(status.lines().last(), Some(&*line));
+    let free = |command: &str| {
+        let rows = host.run(command, &["--format=simple"]).ok();
+        rows.contains("\tfree\t")
+    };
+    for command in ["gpu-status", "dashboard"] {
+        assert!(!free(command), "{command}: nobody else gets it");
+    }
     let part = ["reserved", "--format=simple"];
     let part = host.as_user("bob").run("dashboard", &part).ok();
     let row = format!("reserved\tGPU 0\talice\t{from}\t{until}");

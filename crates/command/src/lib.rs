@@ -255,7 +255,7 @@ fn facts(container: &Listed) -> [String; 4] {
 }
 
 /// Who holds a device, as users read it: the owners and the containers; and processes that use it
-/// outside every container.
+/// outside every container. Without any it is `free`, or `reserved`.
 pub fn holders(status: &DeviceStatus) -> [String; 2] {
     let held = status.holders.iter().map(|holder| {
         let user = holding_user(holder.user.as_deref(), holder.owner_by, &holder.state);
@@ -275,10 +275,14 @@ pub fn holders(status: &DeviceStatus) -> [String; 2] {
         (user, format!("process {} {}", outsider.pid, outsider.name))
     });
     let (users, containers): (Vec<_>, Vec<_>) = held.chain(outside).unzip();
-    match (users.is_empty(), status.in_use_outside) {
-        (true, false) => ["free".into(), "-".into()],
-        (true, true) => ["in use outside containers".into(), "-".into()],
-        _ => [users.join(","), containers.join(",")],
+    let by_nobody = match (status.in_use_outside, &status.reserved_for) {
+        (true, _) => "in use outside containers",
+        (false, Some(_)) => "reserved",
+        (false, None) => "free",
+    };
+    match users.is_empty() {
+        true => [by_nobody.into(), "-".into()],
+        false => [users.join(","), containers.join(",")],
     }
 }
 

@@ -31,6 +31,7 @@ pub struct Reservation {
     /// When it ends.
     pub until: Timestamp,
     /// How long before its beginning others have to mind it.
+    #[serde(rename = "lead_s", with = "crate::time::seconds")]
     pub lead: Duration,
 }
 
@@ -107,6 +108,11 @@ impl Reservation {
         !self.is_for(waiter.uid, &waiter.terms.group)
             && now < self.until
             && (begun || now + self.lead >= self.from && reaches())
+    }
+
+    /// Whether it has begun at `now`, and is not over.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.from <= now && now < self.until
     }
 
     /// Whether `device` is one of those that are reserved.

@@ -1,7 +1,7 @@
 //! `gpu-status`: the devices, what they do, and who holds them.
 
 use ds01_core::{
-    device::Device,
+    device::{Device, Held},
     failure::Failure,
     ledger::{Holder, Holding, Ledger},
     owner::Way,
@@ -48,6 +48,8 @@ pub struct DeviceStatus {
     pub in_use_outside: bool,
     /// The processes that use it outside every container, as far as they can be told.
     pub outsiders: Vec<OutsiderOf>,
+    /// Whom an admin has set it aside for, now: a login, or `group` and its name.
+    pub reserved_for: Option<String>,
 }
 
 /// A process that uses a device outside every container.
@@ -119,11 +121,15 @@ pub(super) fn statuses(
         let holders = ledger.holders_of(&device, now);
         let holders: Vec<_> = holders.map(|one| holder(one, found.tracked)).collect();
         let on_it = |one: &&Outsider| one.slots.contains(&device.slot);
+        let held = Held::from(&device);
+        let mut reserved = ledger.line.reservations.iter();
+        let reserved = reserved.find(|one| one.is_in_force(now) && one.covers(&held));
         let outsiders = found.outsiders.iter().filter(on_it);
         DeviceStatus {
             in_use_outside: device.is_in_use() && holders.is_empty(),
             holders,
             outsiders: outsiders.map(OutsiderOf::from).collect(),
+            reserved_for: reserved.map(|one| one.whom.to_string()),
             device,
         }
     };
