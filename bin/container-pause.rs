@@ -20,9 +20,9 @@ use ds01_host::ops::Pause;
     error_code(4, "it does not run")
 )]
 struct Args {
-    /// the container
+    /// the containers
     #[argh(positional, arg_name = "container")]
-    name: Option<ContainerArg>,
+    names: Vec<ContainerArg>,
 
     /// all of your running containers
     #[argh(switch, short = 'a')]
@@ -44,7 +44,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let names = containers(
         &host,
         ui,
-        args.name,
+        args.names,
         args.all,
         "Pause which container?",
         fits,

@@ -8,7 +8,11 @@ use ds01_cli::{
     concepts::{self, Concept},
 };
 use ds01_command::{ask, attach, container, open};
-use ds01_core::{container::State, failure::Failure, name::ContainerArg};
+use ds01_core::{
+    container::State,
+    failure::{Failure, Kind},
+    name::ContainerArg,
+};
 use ds01_host::ops::Start;
 
 /// Start a container if it does not run, and open a shell in it.
@@ -42,7 +46,13 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         s != State::Paused
     })?;
     ui.explain("it is started, as docker start does, unless it runs");
-    ask(&host, ui, &Start { name: name.clone() })?;
+    let started = ask(&host, ui, &Start { name: name.clone() })?;
     ui.explain("a shell is opened, as docker exec -it does; exit or Ctrl-D leaves it");
-    attach(&host, ui, &name)
+    attach(&host, ui, &name).map_err(|failure| match failure.kind {
+        Kind::State if !started.already => {
+            let hint = format!("it ended at once; what it printed says why: docker logs {name}");
+            failure.with_hint(hint)
+        }
+        _ => failure,
+    })
 }

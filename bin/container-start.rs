@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
 use ds01_cli::{
-    Command, Ui,
+    Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, container, is_up, open};
+use ds01_command::{ask, containers, is_up, open};
 use ds01_core::{failure::Failure, name::ContainerArg};
 use ds01_host::ops::Start;
 
@@ -15,6 +15,7 @@ use ds01_host::ops::Start;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} thesis",
+    example = "{command_name} exp-1 exp-2",
     note = "A start begins a new run. One that has stopped is not started again if its devices are reserved for others before that run and the hold after it would be over, or promised to somebody in line who let it pass: it says for whom, and from when on.",
     error_code(3, "you have no such container"),
     error_code(4, "it is paused"),
@@ -24,9 +25,9 @@ use ds01_host::ops::Start;
     )
 )]
 struct Args {
-    /// the container
+    /// the containers
     #[argh(positional, arg_name = "container")]
-    name: Option<ContainerArg>,
+    names: Vec<ContainerArg>,
 }
 
 impl Command for Args {
@@ -39,15 +40,22 @@ fn main() -> ExitCode {
     ds01_command::main(run)
 }
 
-fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
+fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let host = open(ui)?;
-    let name = container(&host, ui, args.name, "Start which container?", |s| {
-        !is_up(s)
-    })?;
+    let names = containers(
+        &host,
+        ui,
+        args.names,
+        false,
+        "Start which container?",
+        |s| !is_up(s),
+    )?;
     ui.explain("its devices are taken again if nobody else has them; then as docker start does");
-    let started = ask(&host, ui, &Start { name })?;
-    if started.already {
-        ui.note(format_args!("{} runs already", started.name));
-    }
-    Ok(())
+    Ok(ui.each(names, |name, ui| {
+        let started = ask(&host, ui, &Start { name })?;
+        if started.already {
+            ui.note(format_args!("{} runs already", started.name));
+        }
+        Ok(())
+    }))
 }

@@ -19,7 +19,7 @@ use ds01_host::ops::Stop;
 #[derive(FromArgs, ArgsInfo)]
 #[argh(
     example = "{command_name} thesis",
-    example = "{command_name} thesis --timeout=60",
+    example = "{command_name} exp-1 exp-2 --timeout=60",
     note = "Its GPUs are free when the hold after stop has passed (check-limits shows it), or at once with container-remove.",
     note = "A container that stays stopped is removed after a while (check-limits shows that as well): the workspace stays, and what was written elsewhere in it is lost.",
     error_code(1, "it failed, or you thought better of it"),
@@ -27,9 +27,9 @@ use ds01_host::ops::Stop;
     error_code(4, "it was never started")
 )]
 struct Args {
-    /// the container
+    /// the containers
     #[argh(positional, arg_name = "container")]
-    name: Option<ContainerArg>,
+    names: Vec<ContainerArg>,
 
     /// do not ask
     #[argh(switch, short = 'f')]
@@ -63,7 +63,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let names = containers(
         &host,
         ui,
-        args.name,
+        args.names,
         args.all,
         "Stop which container?",
         is_up,

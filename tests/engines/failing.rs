@@ -290,6 +290,23 @@ fn a_stop_may_take_as_long_as_its_processes_were_given() {
 }
 
 #[test]
+fn a_container_that_ends_as_it_is_run_is_said_to() {
+    let host = TestHost::with_gpus(1);
+    let engine = impatient(&host);
+    let of = |call: &str| format!("/containers/{ID}/{call}");
+    engine.on("POST", &of("start"), [Answer::new(204, "")]);
+    let not_running = json!({"message": "Container thesis is not running"});
+    engine.on("POST", &of("exec"), [answer(409, &not_running)]);
+    let hint = "it ended at once; what it printed says why: docker logs thesis\n";
+    let said = host.run("container-run", &["thesis"]);
+    assert_eq!(said.status, Some(4), "{said:?}");
+    assert!(
+        said.stderr.ends_with(&format!("\nhint: {hint}")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn a_shell_without_an_answer_is_given_up() {
     let host = TestHost::with_gpus(1);
     let engine = impatient(&host);

@@ -107,6 +107,29 @@ fn what_does_not_run_is_said_not_to() {
 }
 
 #[test]
+fn several_are_started_paused_and_stopped_as_they_are_named() {
+    let host = TestHost::with_gpus(2);
+    with_limit(&host, "max_gpu_equivalents", "2");
+    let names = ["first", "second"];
+    names.iter().for_each(|name| created(&host, name));
+    let states = || names.map(|name| state(&host, name));
+    let none = "you have no container other\nhint: see what you have with container-list --all\n";
+    for (command, is) in [
+        ("container-start", "running"),
+        ("container-pause", "paused"),
+        ("container-unpause", "running"),
+    ] {
+        // What fails of them keeps none of the others.
+        let all = host.run(command, &[names[0], "other", names[1]]);
+        assert_eq!(all, failed(3, &format!("{command}: {none}")));
+        assert_eq!(states(), [is, is]);
+    }
+    let kept = "first keeps GPU 0 for 15m\nsecond keeps GPU 1 for 15m\n";
+    assert_eq!(host.run(STOP, &names), done("", kept));
+    assert_eq!(states(), ["exited", "exited"]);
+}
+
+#[test]
 fn one_whose_device_is_anothers_by_now_keeps_nothing() {
     let host = TestHost::with_gpus(1);
     with_limit(&host, "gpu_hold_after_stop_h", "0");
