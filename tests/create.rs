@@ -186,6 +186,26 @@ fn the_image_is_the_named_one_else_the_projects_else_the_hosts() {
 }
 
 #[test]
+fn a_folder_with_capitals_is_not_silently_left_out() {
+    let host = TestHost::new();
+    let alice = host.as_user("alice");
+    alice.run("mkdir", &["-p", "workspace/Thesis"]).ok();
+    let folder = "/home/alice/workspace/Thesis";
+    let made = host.run(CREATE, &["Thesis", "ds01-base", "--cpu-only", "--dry-run"]);
+    let told = format!(
+        "its workspace is /home/alice/workspace/thesis, and not {folder}: --workspace={folder} \
+         mounts that\n"
+    );
+    assert_eq!(made, done("thesis would be made without GPU\n", &told));
+    let launched = host.run("project-launch", &["Thesis"]);
+    let hint = format!(
+        "\nhint: a project's folder has no capitals: mv {folder} /home/alice/workspace/thesis\n"
+    );
+    assert_eq!(launched.status, Some(3), "{launched:?}");
+    assert!(launched.stderr.ends_with(&hint), "{launched:?}");
+}
+
+#[test]
 fn the_workspace_is_made_for_its_owner_and_that_of_a_project_is_shared() {
     let host = TestHost::new();
     assert!(!host.home("alice").join("workspace").exists());

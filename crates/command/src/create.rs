@@ -45,6 +45,14 @@ pub fn create(
             made.workspace.display()
         ));
     }
+    if made.is_new
+        && let Some(other) = host.in_capitals(create.project.as_ref().unwrap_or(&create.name))?
+    {
+        let (workspace, other) = (made.workspace.display(), other.display());
+        ui.note(format_args!(
+            "its workspace is {workspace}, and not {other}: --workspace={other} mounts that"
+        ));
+    }
     Ok(made)
 }
 

@@ -199,9 +199,14 @@ pub(crate) fn no_project(
 ) -> Result<Failure, Failure> {
     let projects = host.projects()?;
     let meant = nearest(name.as_ref(), projects.iter().map(AsRef::as_ref));
-    let hint = match meant {
-        Some(meant) => format!("did you mean {meant}? {command}{meant}"),
-        None => format!(
+    let hint = match (meant, host.in_capitals(name)?) {
+        (_, Some(folder)) => {
+            let lower = folder.with_file_name(name.as_ref());
+            let (folder, lower) = (folder.display(), lower.display());
+            format!("a project's folder has no capitals: mv {folder} {lower}")
+        }
+        (Some(meant), None) => format!("did you mean {meant}? {command}{meant}"),
+        (None, None) => format!(
             "make it first: project-init {name}; or do without: container-deploy {name} --image=<image>"
         ),
     };

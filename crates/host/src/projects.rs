@@ -59,6 +59,23 @@ impl Host {
         Ok(names)
     }
 
+    /// A folder where projects are that somebody may take for this one: its name has capitals, and a
+    /// project's has none.
+    ///
+    /// # Errors
+    ///
+    /// If the caller has no login.
+    pub fn in_capitals(&self, name: &ContainerName) -> Result<Option<PathBuf>, Failure> {
+        let folders = fs::read_dir(self.workspace()?).into_iter().flatten();
+        let mut folders = folders.flatten().filter(|folder| folder.path().is_dir());
+        let is_meant = |folder: &fs::DirEntry| {
+            let folder = folder.file_name();
+            let text = folder.to_str().unwrap_or_default();
+            text != name.as_ref() && text.eq_ignore_ascii_case(name.as_ref())
+        };
+        Ok(folders.find(is_meant).map(|folder| folder.path()))
+    }
+
     /// The caller's project of this name; `None` if there is no such folder.
     ///
     /// # Errors
