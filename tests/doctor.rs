@@ -116,8 +116,8 @@ ok       state: ROOT/state is as it was made
 ok       room: there is room for the state and the log
 ok       engine: Docker Engine {engine} answers at ROOT/engine/docker.sock
 ok       runtime: the engine gives GPUs with ROOT/engine/hook/nvidia-container-runtime-hook
-ok       default-runtime: containers that name no runtime are runc's
-ok       userns: root in a container is root's uid outside; no userns-remap: DS01 does not need it, escapes are worse without it
+ok       default-runtime: containers that name no runtime are ds01-runc's
+ok       userns: each container has a user namespace of its own (ds01-runc)
 ok       ledger: it is whole
 ok       records: every container of DS01 has its record
 ok       holders: every device has one holder at most, of DS01
@@ -322,17 +322,17 @@ fn old_engines_and_what_is_set_in_them_are_told() {
             json!({"Version": engine, "Components": components}).to_string(),
         )
     };
-    let info = |driver: &str, plugins: &[&str]| {
+    let info = |driver: &str, plugins: &[&str], set: &[&str]| {
         let info = json!({
             "CgroupDriver": driver,
-            "SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+            "SecurityOptions": set,
             "Plugins": {"Authorization": plugins},
         });
         Answer::new(200, info.to_string())
     };
     engine.on("GET", "/containers/json", [Answer::new(200, "[]")]);
     engine.on("GET", "/version", [version("27.1.0", "1.1.11")]);
-    engine.on("GET", "/info", [info("systemd", &[])]);
+    engine.on("GET", "/info", [info("systemd", &[], &["name=userns"])]);
     let what = "runc 1.1.11 is open to CVE-2024-21626, CVE-2025-31133";
     let runc = ["wrong", what, "upgrade runc, and restart docker"];
     let sound = ["ok", "Engine 27.1.0 has no escape that is known here", "-"];
@@ -352,7 +352,14 @@ fn old_engines_and_what_is_set_in_them_are_told() {
         ]],
     );
     engine.on("GET", "/version", [version("27.1.0", "1.3.3")]);
-    engine.on("GET", "/info", [info("systemd", &["judge"])]);
+    let seccomp = ["name=seccomp,profile=default"];
+    engine.on("GET", "/info", [info("systemd", &["judge"], &seccomp)]);
+    let [[verdict, what, fix]] = &told(&host, "userns")[..] else {
+        panic!("another number of findings");
+    };
+    let none = "containers have no user namespace of their own";
+    assert_eq!((&**verdict, &**what), ("wrong", none));
+    assert!(fix.contains(r#""default-runtime": "ds01-runc"}"#), "{fix}");
     let what = "Engine 27.1.0 is open to CVE-2024-41110, CVE-2026-34040";
     let [first, ..] = &told(&host, "escapes")[..] else {
         panic!("no finding");

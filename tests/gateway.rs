@@ -27,6 +27,7 @@ mod names;
 mod networks;
 mod newer;
 mod not_root;
+mod outside;
 mod processes;
 mod requests;
 mod sharing;

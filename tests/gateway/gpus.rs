@@ -18,8 +18,8 @@ const GIVEN: &str =
 fn every_spelling_gives_one_device_at_most() {
     let host = TestHost::behind_gateway(3);
     let name = "x._.20001";
-    let one = format!("[{}] runc", uuid(0));
-    let visible = |id: &str| format!("[{id}] runc");
+    let one = format!("[{}] ds01-runc", uuid(0));
+    let visible = |id: &str| format!("[{id}] ds01-runc");
     let body = |more: &str| format!(r#"{{"Image":"ds01-base","Cmd":["sleep","1000"],{more}}}"#);
     let gpu = r#""Capabilities":[["gpu"]]"#;
     let requests = |list: &str| body(&format!(r#""HostConfig":{{"DeviceRequests":[{list}]}}"#));

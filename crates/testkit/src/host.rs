@@ -344,8 +344,13 @@ fn bin_dir() -> PathBuf {
         .skip(1)
         .find(|directory| !directory.ends_with("deps"));
     let bin = directory.unwrap_or(Path::new("/")).to_path_buf();
-    if !bin.join("nvidia-container-runtime-hook").exists() || !bin.join("libnvml_sim.so").exists() {
-        fail("the simulated driver is not built: cargo build -p nvml-sim");
+    let needed = [
+        "nvidia-container-runtime-hook",
+        "libnvml_sim.so",
+        "ds01-runc",
+    ];
+    if !needed.iter().all(|file| bin.join(file).exists()) {
+        fail("what engines need is not built: cargo build -p nvml-sim -p ds01-runc");
     }
     bin
 }

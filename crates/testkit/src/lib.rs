@@ -6,7 +6,7 @@
 //!
 //! Nothing here uses the code under test. What cannot be set up, or takes too long, fails the test.
 //!
-//! Needs root, and `cargo build -p nvml-sim` beside the commands (`make test` does both).
+//! Needs root, and `cargo build -p nvml-sim -p ds01-runc` beside the commands (`make test` does both).
 
 mod command;
 mod engine;

@@ -1,9 +1,11 @@
-//! Versions from which a container is known to have got out.
+//! Ways out of a container, and into one: versions that are known for it, and what is not set.
+
+use std::{env, path::PathBuf};
 
 use ds01_core::device::Inventory;
 
 use super::Finding;
-use crate::engine::{About, Part};
+use crate::engine::{About, DS01_RUNC, Part};
 
 const CHECK: &str = "escapes";
 
@@ -218,6 +220,34 @@ fn is_of_distribution(part: &Part) -> bool {
     MARKS
         .iter()
         .any(|mark| part.version.contains(mark) || part.commit.contains(mark))
+}
+
+/// What keeps users from walking into containers, in which they may have root.
+pub(super) fn user_namespaces(about: &About) -> Finding {
+    const CHECK: &str = "userns";
+    if about.remaps_users {
+        let what = "root in a container is nobody outside (userns-remap)";
+        return Finding::ok(CHECK, what);
+    }
+    if about.runtime == DS01_RUNC {
+        let what = "each container has a user namespace of its own (ds01-runc)";
+        return Finding::ok(CHECK, what);
+    }
+    let command = env::current_exe().unwrap_or_default();
+    let path = command
+        .parent()
+        .map(|bin| bin.join("../libexec/ds01/ds01-runc"));
+    let path = path.and_then(|path| path.canonicalize().ok());
+    let path = path.unwrap_or_else(|| PathBuf::from("/usr/libexec/ds01/ds01-runc"));
+    let path = path.display();
+    Finding::wrong(CHECK, "containers have no user namespace of their own")
+        .because(
+            "whoever has a process in one can walk into it from outside: with root beside it, or a \
+             device in its image, they become root here",
+        )
+        .mend(format!(
+            r#"{{"runtimes": {{"ds01-runc": {{"path": "{path}"}}}}, "default-runtime": "ds01-runc"}} in /etc/docker/daemon.json, then systemctl reload docker; containers that exist keep theirs until they are made anew"#
+        ))
 }
 
 #[cfg(test)]

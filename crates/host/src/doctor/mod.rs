@@ -251,14 +251,7 @@ fn engine(
     findings.extend(escapes::check(about, toolkit.as_deref(), inventory));
     findings.push(slices(&about.cgroup_driver));
     findings.push(runtime(&about.runtime, &config.engine.plain_runtimes));
-    findings.push(match about.remaps_users {
-        true => Finding::ok(
-            "userns",
-            "root in a container is nobody outside (userns-remap)",
-        ),
-        false => Finding::ok("userns", "root in a container is root's uid outside")
-            .because("no userns-remap: DS01 does not need it, escapes are worse without it"),
-    });
+    findings.push(escapes::user_namespaces(about));
     findings
 }
 
@@ -281,7 +274,7 @@ fn runtime(name: &str, named: &[String]) -> Finding {
     const CHECK: &str = "default-runtime";
     if is_plain(name, named) {
         let what = match is_plain(name, &[]) {
-            true => "containers that name no runtime are runc's".to_string(),
+            true => format!("containers that name no runtime are {name}'s"),
             false => {
                 format!("containers that name no runtime are {name}'s, by engine.plain_runtimes")
             }

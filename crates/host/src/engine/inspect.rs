@@ -22,7 +22,10 @@ use super::{Call, Engine, EngineError, claim::claim, read::is_404};
 const EACH: Duration = Duration::from_secs(5);
 
 /// Runtimes that give no container more than others have.
-const USUAL: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "nvidia"];
+const USUAL: [&str; 5] = ["", "runc", DS01_RUNC, "io.containerd.runc.v2", "nvidia"];
+
+/// Our own, which keeps users out of each container from outside.
+pub(crate) const DS01_RUNC: &str = "ds01-runc";
 
 /// Whether a runtime gives a container nothing for a variable of its image, as NVIDIA's does: one that
 /// is known, or that an admin has named.

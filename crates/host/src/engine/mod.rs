@@ -55,7 +55,7 @@ pub use exec::{Exec, Terminal};
 pub use happenings::{Happened, Happenings};
 pub use images::ImageSummary;
 pub use inspect::Inspected;
-pub(crate) use inspect::{is_nvidias, is_plain};
+pub(crate) use inspect::{DS01_RUNC, is_nvidias, is_plain};
 pub use list::Query;
 pub(crate) use long::Unmade;
 pub use read::{Abilities, Image};

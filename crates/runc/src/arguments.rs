@@ -1,0 +1,68 @@
+//! What the engine asks runc for, as far as it matters here.
+
+use std::{ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf};
+
+/// Options before runc's word that have a value: `runc --help` of release 1.
+const WITH_VALUE: [&[u8]; 5] = [
+    b"--criu",
+    b"--log",
+    b"--log-format",
+    b"--root",
+    b"--rootless",
+];
+
+/// The folder of the container that is to be created, if one is.
+pub(crate) fn bundle(args: &[OsString]) -> Option<PathBuf> {
+    let mut args = args.iter();
+    let word = loop {
+        let arg = args.next()?;
+        if !arg.as_bytes().starts_with(b"-") {
+            break arg;
+        }
+        if WITH_VALUE.contains(&arg.as_bytes()) {
+            args.next();
+        }
+    };
+    if word != "create" && word != "run" {
+        return None;
+    }
+    let mut bundle = PathBuf::from(".");
+    while let Some(arg) = args.next() {
+        let arg = arg.as_bytes();
+        if arg == b"--bundle" || arg == b"-b" {
+            bundle = args.next()?.into();
+        } else if let Some(value) = arg.strip_prefix(b"--bundle=") {
+            bundle = PathBuf::from(std::ffi::OsStr::from_bytes(value));
+        }
+    }
+    Some(bundle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundle_is_found_where_a_container_is_created() {
+        let of = |line: &str| {
+            let args: Vec<_> = line.split(' ').map(OsString::from).collect();
+            bundle(&args)
+        };
+        let log = "--root /run/create --log /b/log.json --log-format json --systemd-cgroup";
+        for (line, found) in [
+            // As containerd's shim calls it.
+            ("create --bundle /b --pid-file /b/init.pid c1", Some("/b")),
+            ("create -b /b c1", Some("/b")),
+            ("run --bundle=/b c1", Some("/b")),
+            ("create c1", Some(".")),
+            ("start create", None),
+            ("exec --process /b/p.json c1", None),
+            ("delete --force c1", None),
+            ("--version", None),
+        ] {
+            assert_eq!(of(line), found.map(PathBuf::from), "{line}");
+            let logged = format!("{log} {line}");
+            assert_eq!(of(&logged), found.map(PathBuf::from), "{logged}");
+        }
+    }
+}
