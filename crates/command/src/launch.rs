@@ -71,11 +71,7 @@ pub fn launch(
                 None => format!("project-launch {name}"),
             };
             // Before it takes minutes: a limit stays.
-            let admit = Admit {
-                name: name.clone(),
-                gpus,
-            };
-            ask(host, ui, &admit).map_err(|failure| in_pyproject(&name, failure))?;
+            ask(host, ui, &Admit { gpus }).map_err(|failure| in_pyproject(&name, failure))?;
             build(host, ui, &project, &How::default(), &again)?;
         }
     }

@@ -187,21 +187,20 @@ impl UserError for Denied {
     }
 }
 
-/// Whether `limits` allow `request` once enough devices are free.
+/// Whether `limits` allow `uid` one more container, with so many devices, once enough are free.
 ///
 /// # Errors
 ///
 /// The first limit that it would pass; [`Denied::Rebuilt`] before all.
 pub fn admit(
-    request: &Request,
+    uid: u32,
+    asked: u32,
     limits: &Limits,
     inventory: &Inventory,
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<(), Denied> {
     grants_now(ledger, now)?;
-    let (uid, asked) = (request.container.uid, request.devices);
-    // One of its own name is an intent of which nothing came: this request takes its place.
     let count = ledger.count_of(uid) as u32;
     if let Some(limit) = limits.containers.filter(|limit| count >= *limit) {
         return Err(Denied::Containers { count, limit });

@@ -45,8 +45,9 @@ pub fn allocate(
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<Chosen, Denied> {
-    admit(request, limits, inventory, ledger, now)?;
-    if request.devices == 0 {
+    let (uid, asked) = (request.container.uid, request.devices);
+    admit(uid, asked, limits, inventory, ledger, now)?;
+    if asked == 0 {
         return Ok(Chosen {
             devices: Vec::new(),
             passes: None,

@@ -271,7 +271,7 @@ impl Ledger {
         self.entries().filter(move |a| a.container.uid == uid)
     }
 
-    /// How many containers `uid` has, stopped and coming ones too.
+    /// How many containers `uid` has, stopped and coming ones too: an orphan is none.
     pub fn count_of(&self, uid: u32) -> usize {
         let is_one = |a: &&Allocation| !matches!(a.holding, Holding::Orphaned { .. });
         self.of(uid).filter(is_one).count()

@@ -200,7 +200,8 @@ impl Lab {
         for number in self.waiting.clone() {
             let limits = self.limits(jobs[number].uid);
             let request = request(&jobs[number], number, &limits)?;
-            match admit(&request, &limits, &self.inventory, &self.ledger, self.now) {
+            let (uid, asked) = (jobs[number].uid, request.devices);
+            match admit(uid, asked, &limits, &self.inventory, &self.ledger, self.now) {
                 Err(denied) if denied.kind() == Kind::Denied => continue,
                 other => other?,
             }

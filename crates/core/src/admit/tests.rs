@@ -20,16 +20,11 @@ fn limits() -> Limits {
 }
 
 fn admitted(devices: u32, limits: &Limits, host: &[Device], ledger: &Ledger) -> Result<(), Denied> {
-    let request = Request {
-        container: "new._.1".parse().unwrap(),
-        devices,
-        run: None,
-    };
     let inventory = Inventory {
         devices: host.to_vec(),
         ..Inventory::default()
     };
-    admit(&request, limits, &inventory, ledger, NOW)
+    admit(1, devices, limits, &inventory, ledger, NOW)
 }
 
 fn quota(held: Share, asked: Share) -> Result<(), Denied> {
@@ -119,7 +114,7 @@ fn a_container_without_devices_needs_no_quota() {
 }
 
 #[test]
-fn an_intent_of_ones_own_name_is_no_other_container() {
+fn an_intent_of_which_nothing_came_is_no_container() {
     let orphaned = Holding::Orphaned {
         lapses: NOW + PENDING,
     };

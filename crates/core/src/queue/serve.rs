@@ -116,7 +116,7 @@ impl Ledger {
         let away = waits.is_some_and(|waiter| matches!(waiter.stay, Stay::Away { .. }));
         let decided = match unclear {
             None => allocate(request, limits, inventory, self, now),
-            Some(name) => admit(request, limits, inventory, self, now)
+            Some(name) => admit(uid, request.devices, limits, inventory, self, now)
                 .and(Err(Denied::Unclear { name: name.into() })),
         };
         let denied = match decided {

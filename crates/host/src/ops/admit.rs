@@ -1,10 +1,6 @@
 //! Whether a container would be within its owner's limits, before anything is done for it.
 
-use ds01_core::{
-    admit::{Request, admit},
-    failure::Failure,
-    name::{ContainerName, EngineName},
-};
+use ds01_core::{admit::admit, failure::Failure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,11 +10,9 @@ use crate::{
     users::{Caller, person},
 };
 
-/// Asks whether the caller may have such a container, once enough devices are free.
+/// Asks whether the caller may have one more container, once enough devices are free.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admit {
-    /// Its name.
-    pub name: ContainerName,
     /// GPUs or MIG devices.
     pub gpus: u32,
 }
@@ -33,14 +27,9 @@ impl Operation for Admit {
         let limits = site.policy()?.limits_for(&person(caller.uid)?.login);
         let ledger = site.view(&site.look(&Scope::Of(caller.uid))?)?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
-        let request = Request {
-            container: EngineName {
-                name: self.name.clone(),
-                uid: caller.uid,
-            },
-            devices: self.gpus,
-            run: None,
-        };
-        Ok(admit(&request, &limits, &inventory, &ledger, clock::now())?)
+        let now = clock::now();
+        Ok(admit(
+            caller.uid, self.gpus, &limits, &inventory, &ledger, now,
+        )?)
     }
 }

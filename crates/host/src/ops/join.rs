@@ -1,7 +1,7 @@
 //! `gpu-queue join`: into the waiting line, beyond one's terminal.
 
 use ds01_core::{
-    admit::{Denied, Request, admit},
+    admit::{Denied, admit},
     failure::{Failure, Kind},
     ledger::Ledger,
     lifecycle,
@@ -69,12 +69,7 @@ impl Operation for JoinLine {
             look.tells_all_devices()?;
             ledger.line.renew(&today);
             self.may_join(ledger, caller.uid)?;
-            let request = Request {
-                container: self.container(ledger, caller.uid)?,
-                devices: self.gpus,
-                run: rules.max_runtime,
-            };
-            admit(&request, &limits, &inventory, ledger, now)?;
+            admit(caller.uid, self.gpus, &limits, &inventory, ledger, now)?;
             ledger.line.recent.half_life = policy.recent_use_half_life();
             let join = Join {
                 uid: caller.uid,
@@ -129,22 +124,6 @@ impl JoinLine {
                 format!("remove it with container-retire {name}, or join for another"),
             )),
             None => Ok(()),
-        }
-    }
-
-    /// The container by which it is admitted: one that does not exist.
-    fn container(&self, ledger: &Ledger, uid: u32) -> Result<EngineName, Failure> {
-        let mut number = 0;
-        let mut name = self.name.clone();
-        loop {
-            if let Some(name) = name {
-                let container = EngineName { name, uid };
-                if ledger.entry(&container).is_none() {
-                    return Ok(container);
-                }
-            }
-            number += 1;
-            name = Some(format!("new{number}").parse()?);
         }
     }
 }

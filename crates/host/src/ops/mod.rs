@@ -258,11 +258,7 @@ mod tests {
         round(join, "join-line");
         round(Start { name: name.clone() }, "start");
         round(Settle { name: name.clone() }, "settle");
-        let admit = Admit {
-            name: name.name.clone(),
-            gpus: 2,
-        };
-        round(admit, "admit");
+        round(Admit { gpus: 2 }, "admit");
         let stop = Stop {
             name: name.clone(),
             grace_seconds: 10,
