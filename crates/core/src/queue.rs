@@ -92,7 +92,7 @@ pub fn plan<'a>(
                 *promised = *promised + floor.cost(waiter, chosen);
                 Some(now)
             }
-            Err(_) => floor.expect(waiter, budget),
+            Err(_) => floor.queue_up(waiter, budget),
         };
         if verdict.is_err() && head.is_none() {
             head = floor.head(waiter, budget, expected);

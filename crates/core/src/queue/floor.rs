@@ -217,11 +217,11 @@ impl<'a> Floor<'a> {
                 device.slot,
             )
         });
-        let allowed = self.those(&order, count, |so_far| self.is_allowed(so_far, waiter));
+        let allowed = self.first_fitting(&order, count, |so_far| self.is_allowed(so_far, waiter));
         if allowed.len() < count && free.len() >= count {
             return Err(Why::Reserved(there));
         }
-        let chosen = self.those(&order, count, |so_far| {
+        let chosen = self.first_fitting(&order, count, |so_far| {
             self.is_allowed(so_far, waiter)
                 && head.is_none_or(|head| !self.delays(head, waiter, so_far))
         });
@@ -236,7 +236,7 @@ impl<'a> Floor<'a> {
     }
 
     /// The first of `order`, so many, that are all right together.
-    fn those(
+    fn first_fitting(
         &self,
         order: &[usize],
         count: usize,

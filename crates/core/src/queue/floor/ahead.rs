@@ -65,7 +65,7 @@ impl Floor<'_> {
                 self.cost(waiter, &[*at]),
             )
         });
-        let enough = self.those(&order, count, is_right).len() == count;
+        let enough = self.first_fitting(&order, count, is_right).len() == count;
         (enough && count > 0).then_some(Head {
             waiter,
             budget,
@@ -93,9 +93,9 @@ impl Floor<'_> {
             || self.ledger.holding(self.now).any(theirs)
     }
 
-    /// When somebody is served at the latest, after all who were asked about before; from then on
-    /// they have what they wait for.
-    pub(in crate::queue) fn expect(
+    /// Puts somebody behind all who were put there before: when they are served at the latest. From
+    /// then on they have what they wait for.
+    pub(in crate::queue) fn queue_up(
         &mut self,
         waiter: &Waiter,
         budget: Option<Share>,

@@ -41,7 +41,7 @@ impl<'a> Kept<'a> {
 
     /// From when on the device can be given, and for whose turn it is kept, if nothing else keeps it
     /// from others.
-    fn verdict(self, known: &Known) -> (Option<Timestamp>, Option<&'a Turn>) {
+    fn free_at_and_turn(self, known: &Known) -> (Option<Timestamp>, Option<&'a Turn>) {
         match known.busy {
             true => (self.free_at.filter(|_| self.is_held), None),
             false => (self.free_at, self.turn),
@@ -83,8 +83,8 @@ pub(super) fn kept<'a>(
         let others = ledger.others_on(&known.device, now);
         others.for_each(|other| kept.add(other, now));
     }
-    let verdicts = all.into_iter().zip(devices);
-    verdicts.map(|(kept, known)| kept.verdict(known))
+    let each = all.into_iter().zip(devices);
+    each.map(|(kept, known)| kept.free_at_and_turn(known))
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
                 let mut expected = Kept::by_nobody(NOW);
                 let holders = ledger.holders_of(device, NOW);
                 holders.for_each(|holder| expected.add(holder, NOW));
-                assert_eq!(found, expected.verdict(known), "{theirs:?}");
+                assert_eq!(found, expected.free_at_and_turn(known), "{theirs:?}");
             }
         }
     }
