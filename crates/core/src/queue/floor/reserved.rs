@@ -37,8 +37,8 @@ impl<'a> Floor<'a> {
 
     /// Whether no reservation for others keeps somebody from these devices.
     pub(super) fn is_allowed(&self, chosen: &[usize], waiter: &Waiter) -> bool {
-        let new = chosen.iter().copied();
-        let new: Vec<_> = new.filter(|at| !self.is_promised_to(*at, waiter)).collect();
+        let is_new = |at: &usize| !self.is_promised_to(*at, waiter);
+        let new: Vec<_> = chosen.iter().copied().filter(is_new).collect();
         let mut against = self.against(waiter);
         !against.any(|reserved| self.needs(reserved, waiter, &new, self.now))
     }
@@ -51,10 +51,11 @@ impl<'a> Floor<'a> {
         chosen: &[usize],
         free: Timestamp,
     ) -> Timestamp {
-        let amounts = self.against(waiter);
-        let amounts = amounts.filter(|reserved| matches!(reserved.what, What::Amount(_)));
-        let short = amounts.filter(|reserved| self.needs(reserved, waiter, chosen, free));
-        short
+        let is_short = |reserved: &&Reservation| {
+            matches!(reserved.what, What::Amount(_)) && self.needs(reserved, waiter, chosen, free)
+        };
+        self.against(waiter)
+            .filter(is_short)
             .map(|reserved| reserved.until)
             .fold(free, Timestamp::max)
     }
@@ -86,8 +87,8 @@ impl<'a> Floor<'a> {
     }
 
     /// Whether without these devices there is not what is reserved: in what is free by then, and
-    /// what those hold already for whom it is. Of an amount nobody is kept from what they have reserved themselves:
-    /// there may be too little for all who have, and then who is first has it.
+    /// what those hold already for whom it is. Of an amount nobody is kept from what they have
+    /// reserved themselves: there may be too little for all who have, and then who is first has it.
     fn needs(
         &self,
         reserved: &Reservation,
@@ -114,9 +115,9 @@ impl<'a> Floor<'a> {
         by: Timestamp,
     ) -> bool {
         let then = reserved.from.max(by);
-        let free =
+        let is_free =
             |at: &usize| self.free_at[*at].is_some_and(|free| free <= by) && !chosen.contains(at);
-        let free: Vec<_> = (0..self.devices.len()).filter(free).collect();
+        let free: Vec<_> = (0..self.devices.len()).filter(is_free).collect();
         let mut unused: BTreeMap<_, _> = free
             .iter()
             .map(|at| (&self.device(*at).uuid, self.share(*at)))
@@ -124,10 +125,10 @@ impl<'a> Floor<'a> {
         let mut lacking = Share::NONE;
         let is_other = |other: &&Reservation| {
             let at_a_time = other.from <= then && then < other.until;
-            at_a_time && !other.is_for(waiter.uid, &waiter.terms.group)
+            let is_theirs = other.is_for(waiter.uid, &waiter.terms.group);
+            at_a_time && !is_theirs && other.id != reserved.id
         };
-        let all = self.reservations().filter(is_other);
-        let others = all.filter(|other| other.id != reserved.id);
+        let others = self.reservations().filter(is_other);
         let mut all: Vec<_> = others.chain([reserved]).collect();
         // What a user has of their own is not the group's before.
         all.sort_by_key(|one| matches!(one.whom, Whom::Group(_)));
@@ -188,20 +189,19 @@ impl<'a> Floor<'a> {
 
     /// What those hold for whom something is reserved.
     fn held_under(&self, reserved: &Reservation) -> BTreeMap<&Uuid, Share> {
-        let held = self.ledger.entries();
-        let held = held.filter(|entry| entry.holds(self.now));
-        let held = held.filter(|entry| reserved.is_for(entry.container.uid, &entry.group));
-        let kept = self.ledger.line.turns.iter();
-        let kept = kept.filter(|turn| reserved.is_for(turn.uid, &turn.group));
-        let kept = kept.flat_map(|turn| &turn.devices);
+        let entries = self.ledger.entries().filter(|entry| {
+            entry.holds(self.now) && reserved.is_for(entry.container.uid, &entry.group)
+        });
+        let turns = self.ledger.line.turns.iter();
+        let turns = turns.filter(|turn| reserved.is_for(turn.uid, &turn.group));
         let is_for = |to: &Waiter| reserved.is_for(to.uid, &to.terms.group);
         let is_given = |at: &usize| self.given[*at].is_some_and(is_for);
         let given = (0..self.devices.len()).filter(is_given);
-        let given = given.map(|at| self.device(at));
-        let all = held
+        entries
             .flat_map(|entry| &entry.devices)
-            .chain(kept)
-            .chain(given);
-        all.map(|held| (&held.uuid, held.share)).collect()
+            .chain(turns.flat_map(|turn| &turn.devices))
+            .chain(given.map(|at| self.device(at)))
+            .map(|held| (&held.uuid, held.share))
+            .collect()
     }
 }
