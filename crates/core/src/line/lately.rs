@@ -85,7 +85,9 @@ impl Line {
         let own = self.taken_out.iter().filter(|out| out.uid == uid);
         if own.count() > WAITING {
             let oldest = self.taken_out.iter().position(|out| out.uid == uid);
-            oldest.map(|at| self.taken_out.remove(at));
+            if let Some(at) = oldest {
+                self.taken_out.remove(at);
+            }
         }
     }
 

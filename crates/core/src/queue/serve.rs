@@ -122,7 +122,9 @@ impl Ledger {
         let denied = match decided {
             Ok(Chosen { devices, passes }) => {
                 let used = self.line.take(&request.container, &devices);
-                ticket.map(|ticket| self.line.leave(uid, ticket));
+                if let Some(ticket) = ticket {
+                    self.line.leave(uid, ticket);
+                }
                 let passed = passed(passes, &used, &Terms::of(limits, request.run));
                 return Ok(Asked::Given {
                     devices,
@@ -135,8 +137,9 @@ impl Ledger {
         // Who waits already may have been given something else meanwhile: it comes back.
         let own_quota = matches!(denied, Denied::Quota { .. }) && ticket.is_some();
         let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || own_quota) else {
-            let left = ticket.filter(|_| !away);
-            left.map(|ticket| self.line.leave(uid, ticket));
+            if let Some(ticket) = ticket.filter(|_| !away) {
+                self.line.leave(uid, ticket);
+            }
             return Err(denied);
         };
         let join = Join {
@@ -200,7 +203,8 @@ impl Ledger {
     }
 
     /// Gives what is free at `now` to those in the line who do not wait at a terminal, for
-    /// [`KEPT`], or until it is reserved for others; and notes of those who do that they can take theirs. `asks` is one who knows.
+    /// [`KEPT`], or until it is reserved for others; and notes of those who do that they can take
+    /// theirs. `asks` is one who knows.
     ///
     /// `devices` are those of the host, as the driver has just told. The new turns.
     pub fn serve_line(
