@@ -239,7 +239,8 @@ impl Ui {
             self.show("\n");
             failed(&errno.into())
         })?;
-        // One read, because a line is what a terminal gives, and because a longer read would go on after Ctrl-C.
+        // One read, because a line is what a terminal gives, and because a longer read would go on
+        // after Ctrl-C.
         let mut stdin = io::stdin().lock();
         let line = stdin
             .fill_buf()

@@ -41,9 +41,9 @@ pub struct How {
     pub arguments: BTreeMap<String, String>,
 }
 
-/// Builds a project's image, from a Dockerfile that has what its other files list; its name. On a terminal, a step is a line, and what it prints is shown
-/// in passing; elsewhere each line is printed. All of it is kept in a file. `again` is the command
-/// that builds it once more.
+/// Builds a project's image, from a Dockerfile that has what its other files list; its name. On a
+/// terminal, a step is a line, and what it prints is shown in passing; elsewhere each line is
+/// printed. All of it is kept in a file. `again` is the command that builds it once more.
 ///
 /// # Errors
 ///

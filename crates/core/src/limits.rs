@@ -32,7 +32,8 @@ pub struct Limits {
     pub nano_cpus: Option<u64>,
     /// Memory of one container.
     pub memory_bytes: Option<u64>,
-    /// Memory and swap together of one container; never less than `memory_bytes`, which the engine would refuse.
+    /// Memory and swap together of one container; never less than `memory_bytes`, which the engine
+    /// would refuse.
     pub memory_swap_bytes: Option<u64>,
     /// `/dev/shm` of one container.
     pub shm_bytes: Option<u64>,

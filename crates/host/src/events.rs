@@ -130,7 +130,8 @@ mod tests {
 
     use super::*;
 
-    /// A directory of a trusted group's, as [`EventLog::init`] makes it but for the bit that hands its group on.
+    /// A directory of a trusted group's, as [`EventLog::init`] makes it but for the bit that hands
+    /// its group on.
     fn log() -> EventLog {
         let dir = mkdtemp(&std::env::temp_dir().join("ds01-events-XXXXXX")).unwrap();
         chown(&dir, None, Some(4242)).unwrap();

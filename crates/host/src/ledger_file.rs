@@ -4,8 +4,8 @@
 //! what a holder does. Others wait for `ledger.json.turn`, nearly always in the order in which they
 //! came, and holding that for the lock: first asleep, then insisting on it (`lock_as_next`). Nobody
 //! is promised it, but all have it long before the deadline: of 32 who never ceased to ask, nobody was
-//! seen to wait for more than 63 ms. (Locks of threads are made much like it: `parking_lot`'s are "eventually
-//! fair".) Neither file is ever removed: a lock on a file that was replaced holds nobody.
+//! seen to wait for more than 63 ms. (Locks of threads are made much like it: `parking_lot`'s are
+//! "eventually fair".) Neither file is ever removed: a lock on a file that was replaced holds nobody.
 //!
 //! The new ledger is written to a spare file, and the two exchange their names: at once for every
 //! process, whatever dies. Nothing is synced, and no file is made or dropped: a rename over a

@@ -64,7 +64,8 @@ pub struct Probe(Apart<Result<Inventory, NvmlError>>);
 
 impl Probe {
     /// Begins to ask. A lock that this process has is kept as long as the driver hangs: nobody asks it
-    /// again meanwhile who has to have that lock. `library` is the driver's library; `None` is the loader's choice.
+    /// again meanwhile who has to have that lock. `library` is the driver's library; `None` is the
+    /// loader's choice.
     ///
     /// Only for a process with one thread: the child runs on with a copy of its memory.
     ///

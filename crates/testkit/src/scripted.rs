@@ -199,7 +199,8 @@ impl ScriptedEngine {
     }
 
     /// Answers `method` on `path`, written without query, and without version for any; a `*` at its
-    /// end stands for any rest. Several answers are given in turn, the last one for ever. The newest rule wins.
+    /// end stands for any rest. Several answers are given in turn, the last one for ever. The newest
+    /// rule wins.
     pub fn on(&self, method: &str, path: &str, answers: impl IntoIterator<Item = Answer>) {
         // Taken from the end, so that the last one is left over.
         let mut answers: Vec<_> = answers.into_iter().collect();

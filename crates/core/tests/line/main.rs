@@ -137,8 +137,9 @@ proptest! {
 
     /// No device is with two or kept for one and with another, no quota is passed
     /// ([`World::check`] after each step); at each grant nobody before has to wait longer for it
-    /// ([`oracle`]), and what is reserved is for those alone for whom it is ([`reserved`]); and in the end everybody who still waits is served, though they look only
-    /// when the ledger or a time that it names tells them to.
+    /// ([`oracle`]), and what is reserved is for those alone for whom it is ([`reserved`]); and in the
+    /// end everybody who still waits is served, though they look only when the ledger or a time that
+    /// it names tells them to.
     #[test]
     fn nobody_passes_the_line_and_nobody_is_forgotten_in_it(
         steps in prop::collection::vec(step(), 1..100),
