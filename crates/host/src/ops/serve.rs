@@ -1,6 +1,6 @@
 //! `ds01-queue`: hands free devices to those who wait beyond a terminal, and tells them.
 
-use std::{collections::BTreeMap, fs::File, time::Instant};
+use std::{collections::BTreeMap, fs::File};
 
 use ds01_core::{
     device::Inventory,
@@ -18,8 +18,7 @@ use super::{
 };
 use crate::{
     Operation, Site, clock,
-    ledger_file::StateError,
-    lock::lock,
+    lock::lock_if_free,
     look::{Look, Scope},
     nvml::Probe,
     site::fail,
@@ -114,10 +113,7 @@ impl Operation for ServeLine {
 
 /// Begins to hand over what is free now, and to start containers.
 fn others(site: &Site, hands: &mut Hands<'_>) -> Result<(), Failure> {
-    let alone = match lock(&site.config().paths.state.join(LOCK), Instant::now()) {
-        Err(StateError::Locked { .. }) => None,
-        locked => Some(locked?),
-    };
+    let alone = lock_if_free(&site.config().paths.state.join(LOCK))?;
     let is_alone = alone.is_some();
     let failure = match alone.map_or_else(|| Err(at_work()), |alone| new(site, alone)) {
         Ok(turns) => {

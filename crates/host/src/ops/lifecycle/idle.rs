@@ -1,6 +1,6 @@
 //! `ds01-idle`: containers with devices that nobody uses.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use ds01_core::{
     container::ContainerId,
@@ -24,8 +24,7 @@ use super::{
     subject::Scene,
 };
 use crate::{
-    Operation, Site, clock, ledger_file::StateError, lock::lock, nvml, users::Caller,
-    watch_file::WatchFile,
+    Operation, Site, clock, lock::lock_if_free, nvml, users::Caller, watch_file::WatchFile,
 };
 
 /// One pass at a time asks the driver: one that hangs keeps one process, not one for each minute.
@@ -46,14 +45,14 @@ impl Operation for IdleCheck {
         for_root(caller)?;
         let state = &site.config().paths.state;
         // To look, nobody need be alone, nor anything be made.
-        let lock = || lock(&state.join(LOCK), Instant::now());
-        let alone = match (!self.dry_run).then(lock).transpose() {
-            Err(StateError::Locked { .. }) => {
-                site.notice("another pass is at work, and nothing was done by this one".into());
-                return Ok(Passed::default());
-            }
-            locked => locked?,
+        let alone = match self.dry_run {
+            true => None,
+            false => lock_if_free(&state.join(LOCK))?,
         };
+        if alone.is_none() && !self.dry_run {
+            site.notice("another pass is at work, and nothing was done by this one".into());
+            return Ok(Passed::default());
+        }
         let file = WatchFile::new(state)?;
         let scene = Scene::of(site)?;
         let pass = Pass::of(site, scene, &file)?;
