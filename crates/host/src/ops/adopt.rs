@@ -19,7 +19,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{draft::slice, lifecycle::is_protected};
+use super::{draft::slice, for_root, lifecycle::is_protected};
 use crate::{
     Operation, Site, clock,
     look::{Look, Scope},
@@ -71,13 +71,11 @@ impl Operation for Adopt {
     type Answer = Vec<Adopted>;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Vec<Adopted>, Failure> {
-        if caller.uid != 0 || !caller.may_be_admin {
-            return Err(fail(
-                Kind::Forbidden,
-                "only root adopts containers for users".into(),
-                "sudo ds01-adopt".into(),
-            ));
-        }
+        for_root(
+            caller,
+            "only root adopts containers for users",
+            "sudo ds01-adopt",
+        )?;
         let look = site.look(&Scope::Everything)?;
         look.tells_all_devices()?;
         self.with_engine_names(&look.seen.containers)?

@@ -7,18 +7,19 @@
 use std::time::Duration;
 
 use ds01_core::{
-    failure::{Failure, Kind},
+    failure::Failure,
     ledger::{Allocation, Ledger},
     line,
     reconcile::{Change, reconcile},
 };
 use serde::{Deserialize, Serialize};
 
+use super::for_root;
 use crate::{
     Operation, Site, clock,
     ledger_file::Stored,
     look::Scope,
-    site::{fail, slots},
+    site::slots,
     users::{Caller, login},
 };
 
@@ -71,13 +72,11 @@ impl Operation for EndHolds {
     type Answer = Vec<Healed>;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Vec<Healed>, Failure> {
-        if caller.uid != 0 || !caller.may_be_admin {
-            return Err(fail(
-                Kind::Forbidden,
-                "only root ends the holds of all users".into(),
-                "free your own with container-retire".into(),
-            ));
-        }
+        for_root(
+            caller,
+            "only root ends the holds of all users",
+            "free your own with container-retire",
+        )?;
         let look = site.look(&Scope::Everything)?;
         let changes = match (&look.before, self.dry_run) {
             (_, false) => {

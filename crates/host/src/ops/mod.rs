@@ -52,7 +52,7 @@ use std::time::Duration;
 use ds01_core::failure::{Failure, Kind};
 use serde_json::Value;
 
-use crate::{Operation, Site, users::Caller};
+use crate::{Operation, Site, site::fail, users::Caller};
 
 pub(crate) use account::on_top;
 pub use admit::Admit;
@@ -126,6 +126,15 @@ pub const COMMANDS: [&str; 29] = [
     Reserve::NAME,
     CancelReservation::NAME,
 ];
+
+/// Refuses to everybody but root what is for all users. Nobody who calls from inside a container is
+/// root, whatever uid they have.
+fn for_root(caller: Caller, refusal: &str, hint: &str) -> Result<(), Failure> {
+    match caller.uid == 0 && caller.may_be_admin {
+        true => Ok(()),
+        false => Err(fail(Kind::Forbidden, refusal.into(), hint.into())),
+    }
+}
 
 /// Runs the operation of this name: request and answer as JSON. The gateway's way in.
 ///

@@ -13,6 +13,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    for_root,
     hand::{Claimed, Hands, LATE, claim, served},
     line::{log_turns, serve, stored, terms_today},
 };
@@ -21,7 +22,6 @@ use crate::{
     lock::lock_if_free,
     look::{Look, Scope},
     nvml::Probe,
-    site::fail,
     users::Caller,
 };
 
@@ -76,13 +76,11 @@ impl Operation for ServeLine {
     type Answer = LinePassed;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<LinePassed, Failure> {
-        if caller.uid != 0 || !caller.may_be_admin {
-            return Err(fail(
-                Kind::Forbidden,
-                "only root serves the line of all users".into(),
-                "see how far you are with gpu-queue status".into(),
-            ));
-        }
+        for_root(
+            caller,
+            "only root serves the line of all users",
+            "see how far you are with gpu-queue status",
+        )?;
         // Nearly always nobody waits: then neither the driver nor the engine is asked.
         let ledger = stored(site)?;
         if ledger.line.waiters.is_empty() && ledger.line.turns.iter().all(|turn| turn.told) {

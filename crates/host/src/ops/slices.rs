@@ -4,14 +4,13 @@ use std::path::Path;
 
 use ds01_core::{
     event::Event,
-    failure::{Failure, Kind},
+    failure::Failure,
     slice::{self, SliceLimits},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Operation, Site, cgroup::Cgroups, clock, limits_files, site::fail, slices, users::Caller,
-};
+use super::for_root;
+use crate::{Operation, Site, cgroup::Cgroups, clock, limits_files, slices, users::Caller};
 
 /// Asks for it. For root alone, which the gateway never is: it is not one of its operations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +44,11 @@ impl Operation for LimitSlices {
     type Answer = SlicesLimited;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<SlicesLimited, Failure> {
-        if caller.uid != 0 || !caller.may_be_admin {
-            let hint = "see your own limits with check-limits".into();
-            let message = "only root limits what others use";
-            return Err(fail(Kind::Forbidden, message.into(), hint));
-        }
+        for_root(
+            caller,
+            "only root limits what others use",
+            "see your own limits with check-limits",
+        )?;
         if !self.dry_run && limits_files::keep(&site.config().paths).is_ok_and(|changed| changed) {
             site.log(Event::new(clock::now(), "config.change").with("what", "policy"));
         }

@@ -14,7 +14,10 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::remove::{remove_name, strike};
+use super::{
+    for_root,
+    remove::{remove_name, strike},
+};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
@@ -60,13 +63,11 @@ impl Operation for Sweep {
     type Answer = Swept;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Swept, Failure> {
-        if caller.uid != 0 || !caller.may_be_admin {
-            return Err(fail(
-                Kind::Forbidden,
-                "only root sweeps the containers of all users".into(),
-                "remove your own with container-cleanup".into(),
-            ));
-        }
+        for_root(
+            caller,
+            "only root sweeps the containers of all users",
+            "remove your own with container-cleanup",
+        )?;
         let policy = site.policy()?;
         let look = site.look(&Scope::Everything)?;
         if let Stored::Damaged(damage) = &look.before {

@@ -7,19 +7,18 @@ use ds01_core::{
     container::Sighting,
     device::Claim,
     event::Event,
-    failure::{Failure, Kind},
+    failure::Failure,
     ledger::Ledger,
     tracked::{News, Outsider, Tracked},
 };
 use serde::{Deserialize, Serialize};
 
-use super::outside::outsiders;
+use super::{for_root, outside::outsiders};
 use crate::{
     Operation, Site, clock,
     events::Reader,
     look::{Look, Scope},
     nvml::{NvmlError, Probe},
-    site::fail,
     tracked_file::TrackedFile,
     users::{Caller, login},
 };
@@ -51,13 +50,11 @@ impl Operation for Track {
     type Answer = TrackPassed;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<TrackPassed, Failure> {
-        if caller.uid != 0 || !caller.may_be_admin {
-            return Err(fail(
-                Kind::Forbidden,
-                "only root looks at the containers of all users".into(),
-                "see your own with container-list".into(),
-            ));
-        }
+        for_root(
+            caller,
+            "only root looks at the containers of all users",
+            "see your own with container-list",
+        )?;
         // Before the lock is had: a driver that hangs would keep it.
         let probe = self
             .driver

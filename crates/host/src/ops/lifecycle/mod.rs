@@ -17,10 +17,10 @@ mod samples;
 mod subject;
 mod words;
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::failure::Failure;
 use serde::{Deserialize, Serialize};
 
-use crate::{site::fail, users::Caller};
+use crate::users::Caller;
 
 pub(super) use subject::is_protected;
 
@@ -63,12 +63,9 @@ pub enum What {
 
 /// Refuses a duty to everybody but root.
 fn for_root(caller: Caller) -> Result<(), Failure> {
-    match caller.uid == 0 && caller.may_be_admin {
-        true => Ok(()),
-        false => Err(fail(
-            Kind::Forbidden,
-            "only root looks after the containers of all users".into(),
-            "see your own with container-list".into(),
-        )),
-    }
+    super::for_root(
+        caller,
+        "only root looks after the containers of all users",
+        "see your own with container-list",
+    )
 }
