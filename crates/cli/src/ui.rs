@@ -205,11 +205,7 @@ impl Ui {
     /// Prints a failure: what came to light before, what happened and why, then what to do next.
     pub fn failure(&mut self, failure: &Failure) {
         failure.notices.iter().for_each(|notice| self.warn(notice));
-        let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
-        self.tell(
-            &format!("{}: ", self.name),
-            &(failure.message.clone() + &causes.collect::<String>()),
-        );
+        self.tell(&format!("{}: ", self.name), &failure.one_line());
         if let Some(hint) = &failure.hint {
             self.tell("hint: ", hint);
         }

@@ -181,9 +181,9 @@ fn undo(host: &Host, ui: &mut Ui, made: &Created, name: ContainerArg, failure: F
         Err(why) if why.kind != Kind::NotFound => {
             let mut failure =
                 failure.with_hint(format!("remove it with container-remove {short} --stop"));
-            let why = [vec![why.message], why.causes].concat().join(": ");
             failure.notices.push(format!(
-                "{short} was made, and could not be removed again: {why}"
+                "{short} was made, and could not be removed again: {}",
+                why.one_line()
             ));
             failure
         }

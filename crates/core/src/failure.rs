@@ -93,6 +93,13 @@ impl Failure {
         self.hint = Some(hint.into());
         self
     }
+
+    /// What happened and why, on one line: the message, then each cause.
+    pub fn one_line(&self) -> String {
+        let causes = self.causes.iter().map(String::as_str);
+        let parts: Vec<_> = std::iter::once(&*self.message).chain(causes).collect();
+        parts.join(": ")
+    }
 }
 
 impl<E: UserError> From<E> for Failure {
@@ -110,5 +117,21 @@ impl<E: UserError> From<E> for Failure {
             hint: error.hint(),
             notices: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_on_one_line_has_its_causes_and_not_its_hint() {
+        let mut failure = Failure::new(Kind::Failed, "cannot read x").with_hint("mend it");
+        assert_eq!(failure.one_line(), "cannot read x");
+        failure.causes = vec!["line 3 is odd".into(), "no such key".into()];
+        assert_eq!(
+            failure.one_line(),
+            "cannot read x: line 3 is odd: no such key"
+        );
     }
 }

@@ -77,10 +77,7 @@ fn docker_error(failure: &Failure) -> (u16, String) {
         Kind::Failed | Kind::Interrupted => 500,
         Kind::Unreachable => 503,
     };
-    let mut message = failure.message.clone();
-    for cause in &failure.causes {
-        message = format!("{message}: {cause}");
-    }
+    let mut message = failure.one_line();
     if let Some(hint) = &failure.hint {
         message = format!("{message}; {hint}");
     }

@@ -263,8 +263,7 @@ impl Config {
         };
         match Self::running() {
             Some(config) => {
-                let failure = Failure::from(error);
-                let why = [vec![failure.message], failure.causes].concat().join(": ");
+                let why = Failure::from(error).one_line();
                 let until = "what the gateway began with holds until an admin mends it";
                 let stale = Some(format!("{why}; {until}"));
                 Ok(Self { stale, ..config })

@@ -54,7 +54,7 @@ impl Host {
             Unmade::Failure(failure) if !matches!(failure.kind, Kind::Failed | Kind::NotFound) => {
                 return Err(failure);
             }
-            Unmade::Failure(failure) => [vec![failure.message], failure.causes].concat().join(": "),
+            Unmade::Failure(failure) => failure.one_line(),
             Unmade::Said(words) => words,
         };
         let mut failure = Failure::new(Kind::Failed, format!("cannot fetch the image {image}"));

@@ -54,7 +54,7 @@ impl Site {
                 })
             });
             if let Err(failure) = written {
-                self.notice([vec![failure.message], failure.causes].concat().join(": "));
+                self.notice(failure.one_line());
             }
             self.keep_down(&record, closely);
         }

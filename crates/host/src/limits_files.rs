@@ -109,9 +109,8 @@ pub fn in_force(paths: &Paths) -> Result<InForce, Failure> {
     let kept = kept.and_then(|text| serde_json::from_slice::<PolicyFiles>(&text).ok());
     match kept.and_then(|files| Policy::parse(&files).ok()) {
         Some((policy, warnings)) => {
-            let why = [vec![failure.message], failure.causes].concat().join(": ");
-            let stale = format!("{why}; what was said before holds until an admin mends it");
-            let stale = Some(stale);
+            let until = "what was said before holds until an admin mends it";
+            let stale = Some(format!("{}; {until}", failure.one_line()));
             Ok(InForce {
                 policy,
                 warnings,

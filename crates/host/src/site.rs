@@ -364,8 +364,7 @@ impl Site {
     /// A record that could not be kept is told to the user: the ledger still has its entry.
     pub(crate) fn note(&self, written: Result<(), crate::ledger_file::StateError>) {
         if let Err(error) = written {
-            let failure = Failure::from(error);
-            self.notice([vec![failure.message], failure.causes].concat().join(": "));
+            self.notice(Failure::from(error).one_line());
         }
     }
 

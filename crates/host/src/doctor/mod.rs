@@ -115,7 +115,7 @@ impl Finding {
             Kind::Forbidden => Verdict::Unknown,
             _ => Verdict::Wrong,
         };
-        let what = [vec![failure.message], failure.causes].concat().join(": ");
+        let what = failure.one_line();
         Self {
             fix: match verdict {
                 Verdict::Unknown => Some("run ds01-doctor as root".into()),
