@@ -8,8 +8,9 @@ use ds01_cli::{
     concepts::{self, Concept},
     human,
 };
-use ds01_command::{ask, container, is_up, open};
+use ds01_command::{ask, container, open};
 use ds01_core::{
+    container::State,
     failure::{Failure, Kind},
     name::ContainerArg,
     time::Age,
@@ -60,7 +61,13 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         ui.may_ask("duration")?;
     }
     let host = open(ui)?;
-    let name = container(&host, ui, name, "Extend the run of which container?", is_up)?;
+    let name = container(
+        &host,
+        ui,
+        name,
+        "Extend the run of which container?",
+        State::is_up,
+    )?;
     let by = match by {
         Some(by) => by,
         None => ui.input("By how much?", "12h", age)?,

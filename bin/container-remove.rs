@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, containers, is_up, open};
+use ds01_command::{ask, containers, open};
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerArg,
@@ -77,7 +77,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         args.names,
         args.all,
         "Remove which container?",
-        |state| args.stop || !is_up(state),
+        |state| args.stop || !state.is_up(),
     )?;
     let removal = |name, dry_run| Remove {
         name,

@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, containers, is_up, open};
+use ds01_command::{ask, containers, open};
 use ds01_core::{failure::Failure, name::ContainerArg};
 use ds01_host::ops::Start;
 
@@ -48,7 +48,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         args.names,
         false,
         "Start which container?",
-        |s| !is_up(s),
+        |s| !s.is_up(),
     )?;
     ui.explain("its devices are taken again if nobody else has them; then as docker start does");
     Ok(ui.each(names, |name, ui| {

@@ -8,8 +8,9 @@ use ds01_cli::{
     concepts::{self, Concept},
     human,
 };
-use ds01_command::{ask, containers, is_up, open, show};
+use ds01_command::{ask, containers, open, show};
 use ds01_core::{
+    container::State,
     failure::{Failure, Kind},
     name::ContainerArg,
 };
@@ -66,12 +67,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         args.names,
         args.all,
         "Stop which container?",
-        is_up,
+        State::is_up,
     )?;
     if ask_first {
         let mut up = 0;
         for name in &names {
-            up += usize::from(is_up(show(&host, ui, name)?.state));
+            up += usize::from(show(&host, ui, name)?.state.is_up());
         }
         let question = match up {
             0 => None,

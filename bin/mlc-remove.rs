@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, container, is_up, mlc::bracketed, open};
+use ds01_command::{ask, container, mlc::bracketed, open};
 use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerArg,
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
     let name = container(&host, ui, args.name, "Remove which container?", |state| {
-        !is_up(state)
+        !state.is_up()
     })?;
     let removal = |dry_run| Remove {
         name: name.clone(),

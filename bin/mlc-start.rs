@@ -7,7 +7,7 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, container, is_up, mlc::bracketed, open};
+use ds01_command::{ask, container, mlc::bracketed, open};
 use ds01_core::{failure::Failure, name::ContainerArg};
 use ds01_host::ops::Start;
 
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
     let name = container(&host, ui, args.name, "Start which container?", |state| {
-        !is_up(state)
+        !state.is_up()
     })?;
     ui.explain("its devices are taken again if nobody else has them; then as docker start does");
     let started = ask(&host, ui, &Start { name })?;

@@ -7,8 +7,9 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{ask, container, is_up, mlc::bracketed, open, show};
+use ds01_command::{ask, container, mlc::bracketed, open, show};
 use ds01_core::{
+    container::State,
     failure::{Failure, Kind},
     name::ContainerArg,
 };
@@ -51,9 +52,9 @@ fn main() -> ExitCode {
 
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
-    let name = container(&host, ui, args.name, "Stop which container?", is_up)?;
+    let name = container(&host, ui, args.name, "Stop which container?", State::is_up)?;
     let asks = ui.interactive() && !args.yes && !args.force;
-    if asks && is_up(show(&host, ui, &name)?.state) && !ui.confirm("Stop it?")? {
+    if asks && show(&host, ui, &name)?.state.is_up() && !ui.confirm("Stop it?")? {
         return Err(Failure::new(Kind::Failed, "nothing was stopped"));
     }
     ui.explain("as docker stop does: SIGTERM, and SIGKILL to what is left after 10 seconds");

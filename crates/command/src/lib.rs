@@ -87,11 +87,6 @@ pub fn ask<O: Operation>(host: &Host, ui: &mut Ui, operation: &O) -> Result<O::A
     Ok(value)
 }
 
-/// Whether a container's processes exist.
-pub fn is_up(state: State) -> bool {
-    state.is_up()
-}
-
 /// The container that was named; without a name, one that is chosen from those that `fit`.
 ///
 /// # Errors

@@ -39,9 +39,14 @@ pub enum State {
 }
 
 impl State {
-    /// Whether its processes exist.
+    /// Whether its processes exist, or are to again by its restart policy.
     pub fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
+
+    /// Whether its processes exist: one that restarts is up, but has none between two runs.
+    pub fn has_processes(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
     }
 
     /// Whether its processes have ended: the time in which its devices are held for it runs.

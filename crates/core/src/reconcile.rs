@@ -256,9 +256,7 @@ pub(crate) fn add_recorded(
     records: &BTreeMap<ContainerId, Record>,
     now: Timestamp,
 ) {
-    let is_up =
-        |c: &Sighting| matches!(c.state, State::Running | State::Paused | State::Restarting);
-    let (up, down): (Vec<_>, Vec<_>) = seen.containers.iter().partition(|c| is_up(c));
+    let (up, down): (Vec<_>, Vec<_>) = seen.containers.iter().partition(|c| c.state.is_up());
     for sighting in up.into_iter().chain(down) {
         let (record, claim) = (records.get(&sighting.id), seen.claims.get(&sighting.id));
         let Some(entry) = record
@@ -276,7 +274,7 @@ pub(crate) fn add_recorded(
         let overlaps = |other: &Held| entry.devices.iter().any(|held| held.overlaps(other));
         let taken = |other: &Allocation| other.holds(now) && other.devices.iter().any(overlaps);
         if entry.holds(now) && ledger.entries().any(taken) {
-            entry.holding = if is_up(sighting) {
+            entry.holding = if sighting.state.is_up() {
                 Holding::Intruding
             } else {
                 Holding::Released

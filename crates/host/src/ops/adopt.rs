@@ -275,9 +275,11 @@ impl Found {
 
     /// With what it will be stopped by, adopted or not, if it runs with devices.
     fn with_limits(mut self, container: &Sighting, policy: &Policy) -> Self {
-        let up = matches!(container.state, State::Running | State::Paused);
         let unfit = self.record.is_none();
-        if !up || self.shown.slots.is_empty() || unfit && is_protected(container) {
+        if !container.state.has_processes()
+            || self.shown.slots.is_empty()
+            || unfit && is_protected(container)
+        {
             return self;
         }
         let login = self.shown.login.clone().unwrap_or_default();

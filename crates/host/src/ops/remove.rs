@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ds01_core::{
-    container::{ContainerId, Sighting, State},
+    container::{ContainerId, Sighting},
     event::Event,
     failure::{Failure, Kind},
     image, label,
@@ -76,8 +76,7 @@ impl Remove {
         let engine = site.engine();
         // One that is gone already is what was asked for: its entry goes too.
         let sighting = target::sight(site, target).ok();
-        let up = |state| matches!(state, State::Running | State::Paused | State::Restarting);
-        if let Some(sighting) = sighting.as_ref().filter(|sighting| up(sighting.state)) {
+        if let Some(sighting) = sighting.as_ref().filter(|sighting| sighting.state.is_up()) {
             let Some(seconds) = self.stop_seconds else {
                 let message = format!("container {name} is {}", sighting.state);
                 let hint = format!("stop it first, or use container-remove {name} --stop");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ds01_core::{
     admit::Denied,
     allocate::run_again,
-    container::{ContainerId, Sighting, State},
+    container::ContainerId,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
     name::{ContainerArg, EngineName},
@@ -104,9 +104,7 @@ impl Restart {
         let look = site.look(&Scope::Of(target.container.uid))?;
         let record = site.metadata.of(&target.container, &target.id);
         let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-        let runs =
-            |c: &&Sighting| matches!(c.state, State::Running | State::Paused | State::Restarting);
-        let Some(seen) = seen.filter(runs) else {
+        let Some(seen) = seen.filter(|c| c.state.is_up()) else {
             // Nothing is stopped, and the start decides.
             return Ok(None);
         };

@@ -185,7 +185,7 @@ impl Operation for Describe {
     fn run(&self, site: &Site, caller: Caller) -> Result<Described, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let sighting = target::sight(site, &target)?;
-        let running = matches!(sighting.state, State::Running | State::Paused);
+        let running = sighting.state.has_processes();
         let engine = site.engine();
         let inspected = engine.inspect_one(&target.id)?;
         let label = |key| sighting.labels.get(key).map(str::to_string);

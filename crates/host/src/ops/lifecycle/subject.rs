@@ -106,7 +106,6 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
         let known = owners.entry((uid, ours));
         Rc::clone(known.or_insert_with(|| Rc::new(Owner::of(uid, ours, policy))))
     };
-    let up = |seen: &&Sighting| matches!(seen.state, State::Running | State::Paused);
     let subject = |seen: &Sighting| {
         let mut ours = ledger.entries();
         let ours = ours.find(|entry| entry.id.as_ref() == Some(&seen.id));
@@ -150,7 +149,10 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
         })
     };
     let containers = look.seen.containers.iter();
-    containers.filter(up).filter_map(subject).collect()
+    containers
+        .filter(|seen| seen.state.has_processes())
+        .filter_map(subject)
+        .collect()
 }
 
 /// Whether root keeps it from the lifecycle, if DS01 did not make it.
