@@ -7,6 +7,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
     name::{ContainerArg, ContainerName},
+    sweep::since,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ impl Operation for Leftovers {
         let mut inspected = engine.inspect(&ids)?;
         inspected.retain(|one| {
             let made = state_of(&one.id).map(|(_, created)| created);
-            let since = since(one, made);
+            let since = made.and_then(|made| since(one.state, made, one.finished));
             self.older_than
                 .is_none_or(|age| since.is_some_and(|since| now.since(since) >= age))
         });
@@ -95,7 +96,7 @@ impl Operation for Leftovers {
                 name: entry.container.name.clone(),
                 id: id.clone(),
                 state,
-                since: since(one, Some(made))?,
+                since: since(one.state, made, one.finished)?,
                 last_end: one.last_end.clone(),
                 size_bytes: sizes.get(id).copied()?,
                 slots: if holds { slots(entry) } else { String::new() },
@@ -108,14 +109,6 @@ impl Operation for Leftovers {
         let mut leftovers: Vec<_> = inspected.iter().filter_map(leftover).collect();
         leftovers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(leftovers)
-    }
-}
-
-/// When it stopped, or was made if it was never started.
-fn since(inspected: &Inspected, made: Option<Timestamp>) -> Option<Timestamp> {
-    match inspected.state {
-        State::Created => made,
-        _ => inspected.finished,
     }
 }
 
