@@ -59,11 +59,6 @@ pub fn slice(group: &str, user: &str) -> String {
     format!("ds01-{}-{user}.slice", escape(group))
 }
 
-/// The slice of a group.
-pub fn group_slice(group: &str) -> String {
-    format!("ds01-{}.slice", escape(group))
-}
-
 /// A dash as systemd writes it within a part of a name.
 ///
 /// Source: systemd.unit(5), "String Escaping for Inclusion in Unit Names".
@@ -110,7 +105,6 @@ mod tests {
     fn no_part_of_a_slice_has_a_plain_dash() {
         let slice = slice("phd-students", &slice_user("a-b.c", 7, |_| false));
         assert_eq!(slice, r"ds01-phd\x2dstudents-a\x2db_c.slice");
-        assert_eq!(group_slice("phd-students"), r"ds01-phd\x2dstudents.slice");
     }
 
     #[test]
