@@ -220,24 +220,6 @@ impl LedgerFile {
             _locks: locks,
         })
     }
-
-    /// Puts a damaged ledger out of the way, for an admin to look at. Its new name, if there was one.
-    ///
-    /// # Errors
-    ///
-    /// [`StateError::Unwritable`].
-    fn set_aside(&self, at: u64) -> Result<Option<PathBuf>, StateError> {
-        let path = self.dir.join(LEDGER);
-        let aside = self.dir.join(format!("{LEDGER}.damaged-{at}"));
-        match fs::rename(&path, &aside) {
-            Ok(()) => Ok(Some(aside)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StateError::Unwritable {
-                path: aside,
-                source,
-            }),
-        }
-    }
 }
 
 /// The ledger while nobody else can change it. Dropping it lets the next one in.
@@ -278,13 +260,22 @@ impl Locked<'_> {
         Ok(())
     }
 
-    /// Puts the damaged ledger out of the way. Its new name, if there was one.
+    /// Puts a damaged ledger out of the way, for an admin to look at. Its new name, if there was one.
     ///
     /// # Errors
     ///
     /// [`StateError::Unwritable`].
     pub fn set_aside(&self, at: u64) -> Result<Option<PathBuf>, StateError> {
-        self.file.set_aside(at)
+        let path = self.file.dir.join(LEDGER);
+        let aside = self.file.dir.join(format!("{LEDGER}.damaged-{at}"));
+        match fs::rename(&path, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(StateError::Unwritable {
+                path: aside,
+                source,
+            }),
+        }
     }
 }
 
