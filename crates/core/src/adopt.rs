@@ -137,7 +137,7 @@ pub fn candidate(
     } = *facts;
     let name: EngineName = container.name.parse().map_err(|_| Unfit::Name)?;
     let login = login.ok_or(Unfit::Nobody(name.uid))?;
-    for key in ["ds01.user", "aime.mlc.USER", label::AIME] {
+    for key in [label::USER, label::AIME_USER, label::AIME] {
         let says = container.labels.get(key);
         if let Some(other) = says.filter(|says| !says.is_empty() && *says != login) {
             return Err(Unfit::Label {

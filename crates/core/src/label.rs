@@ -31,8 +31,20 @@ pub const AIME: &str = "aime.mlc";
 pub const FRAMEWORK: &str = "aime.mlc.FRAMEWORK";
 /// The owner's name for the container.
 pub const NAME: &str = "ds01.name";
+/// The owner's login.
+pub const USER: &str = "ds01.user";
+/// The owner's policy group.
+pub const GROUP: &str = "ds01.group";
+/// The owner's slice, which the container is in where the engine's cgroups are systemd's.
+pub const SLICE: &str = "ds01.slice";
+/// The project whose workspace is mounted.
+pub const PROJECT: &str = "ds01.project";
 /// The folder of the host at its `/workspace`.
 pub const WORK_MOUNT: &str = "ds01.work_mount";
+/// The owner's login, once more.
+pub const AIME_USER: &str = "aime.mlc.USER";
+/// [`WORK_MOUNT`], as AIME's commands know it.
+pub const AIME_WORK_MOUNT: &str = "aime.mlc.WORK_MOUNT";
 /// The folder of the host at its `/data`, if it has one.
 pub const DATA_MOUNT: &str = "aime.mlc.DATA_MOUNT";
 
@@ -118,22 +130,22 @@ pub fn labels(facts: &Facts<'_>) -> BTreeMap<String, String> {
         (GPU_SLOTS, &slots),
         (IMAGE, facts.image),
         (NAME, name),
-        ("ds01.user", facts.login),
+        (USER, facts.login),
         ("ds01.interface", facts.interface.0),
         (CONTAINER_TYPE, facts.interface.1),
-        ("ds01.project", facts.project),
+        (PROJECT, facts.project),
         ("ds01.created", &created),
-        ("ds01.group", facts.group),
-        ("ds01.slice", facts.slice),
+        (GROUP, facts.group),
+        (SLICE, facts.slice),
         ("ds01.framework", &framework),
         (WORK_MOUNT, facts.workspace),
         (AIME, facts.login),
         ("aime.mlc.NAME", name),
-        ("aime.mlc.USER", facts.login),
+        (AIME_USER, facts.login),
         // The version of AIME's contract that these labels follow, not ours.
         ("aime.mlc.VERSION", "3"),
         (FRAMEWORK, &framework),
-        ("aime.mlc.WORK_MOUNT", facts.workspace),
+        (AIME_WORK_MOUNT, facts.workspace),
         (DATA_MOUNT, facts.data.unwrap_or_default()),
         ("aime.mlc.GPUS", &gpus),
     ]

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{container::Sighting, name::EngineName};
+use crate::{container::Sighting, label, name::EngineName};
 
 /// How an owner was found, best first: folders that the container really has, folders that its
 /// labels name, then plain claims in the original's order.
@@ -71,9 +71,9 @@ pub trait Users {
 ///
 /// Source: the ways of the original system, but that claims come last.
 pub fn owner(container: &Sighting, users: &impl Users) -> Option<Owner> {
-    let label = |key: &str| container.labels.get(key).filter(|value| !value.is_empty());
-    let at_home = |key| users.at_home(label(key)?);
-    let named = |key| users.uid_of(label(key)?);
+    let value = |key: &str| container.labels.get(key).filter(|value| !value.is_empty());
+    let at_home = |key| users.at_home(value(key)?);
+    let named = |key| users.uid_of(value(key)?);
     let by_name = || {
         let name: EngineName = container.name.parse().ok()?;
         users.has_login(name.uid).then_some(name.uid)
@@ -82,8 +82,8 @@ pub fn owner(container: &Sighting, users: &impl Users) -> Option<Owner> {
         Way::Mount => mounted(&container.binds, users),
         Way::Devcontainer => at_home("devcontainer.local_folder"),
         Way::Compose => at_home("com.docker.compose.project.working_dir"),
-        Way::Label => named("ds01.user"),
-        Way::AimeLabel => named("aime.mlc.USER").or_else(|| named("aime.mlc")),
+        Way::Label => named(label::USER),
+        Way::AimeLabel => named(label::AIME_USER).or_else(|| named(label::AIME)),
         Way::Name => by_name(),
     };
     let ways = [

@@ -319,9 +319,9 @@ fn record(
         slice: slice(site, &limits.group, &person)?,
         login: person.login,
         group: limits.group,
-        project: or(text("ds01.project"), one.container.name.as_ref()),
+        project: or(text(label::PROJECT), one.container.name.as_ref()),
         image: or(text(label::IMAGE), &container.image),
-        workspace: or(text("ds01.work_mount"), &text("aime.mlc.WORK_MOUNT")),
+        workspace: or(text(label::WORK_MOUNT), &text(label::AIME_WORK_MOUNT)),
         // Nobody noted them: what was not noted may be any.
         binds: Vec::new(),
         mounts: None,

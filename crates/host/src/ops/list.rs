@@ -183,10 +183,10 @@ pub(super) fn of_ledger(ledger: &Ledger, seen: Vec<Sighting>) -> Vec<Ours> {
 impl From<Ours> for Listed {
     fn from(ours: Ours) -> Self {
         let (image, slots) = (ours.image(), ours.slots());
-        let login = Some(ours.label("ds01.user")).filter(|login| !login.is_empty());
+        let login = Some(ours.label(label::USER)).filter(|login| !login.is_empty());
         Self {
             login: login.unwrap_or_else(|| users::login(ours.container.uid)),
-            project: ours.label("ds01.project"),
+            project: ours.label(label::PROJECT),
             framework: ours.label(label::FRAMEWORK),
             status: ours.seen.status.clone(),
             uptime: ours.seen.uptime(),

@@ -17,9 +17,6 @@ use crate::{
     Operation, Site, cgroup::Cgroups, engine::Query, nvml::Probe, site::fail, users::Caller,
 };
 
-/// The label that names the owner's slice.
-const SLICE: &str = "ds01.slice";
-
 /// Asks for the counters of running containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -92,7 +89,7 @@ fn with_driver(site: &Site, running: &[Ours]) -> Result<Vec<Sampled>, Failure> {
 /// If the engine has to be asked, and does not answer.
 pub(super) fn counters(site: &Site, running: &[Ours]) -> Result<Vec<Option<Counters>>, Failure> {
     let cgroups = Cgroups::of_this_host();
-    let read = |ours: &Ours| cgroups.read(&ours.seen.id, &ours.label(SLICE));
+    let read = |ours: &Ours| cgroups.read(&ours.seen.id, &ours.label(label::SLICE));
     let mut counters: Vec<_> = running.iter().map(read).collect();
     let missing = (0..running.len()).filter(|at| counters[*at].is_none());
     let missing: Vec<_> = missing.collect();

@@ -6,6 +6,7 @@ use ds01_core::{
     container::{ContainerId, Sighting, State},
     device::{Claim, Device, Held, Inventory},
     failure::{Failure, Kind as FailureKind},
+    label,
     ledger::Ledger,
     lifecycle::{Kind, Rule},
     limits::{ContainerType, Limits},
@@ -28,9 +29,6 @@ use crate::{
 /// that watches all GPUs. Through the gateway nobody can set it for a container that has devices: a
 /// step of a build has its Dockerfile's labels, and no device.
 const PROTECTED: [&str; 2] = ["ds01.protected", "ds01.monitoring"];
-
-/// The slice that a container of ours is in, where the engine's cgroups are systemd's.
-const SLICE: &str = "ds01.slice";
 
 /// Everything that a pass begins with.
 pub(super) struct Scene {
@@ -143,7 +141,11 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
             kind,
             rules: kind.rules(&owner.limits, policy.container_types()),
             owner,
-            slice: seen.labels.get(SLICE).unwrap_or_default().to_string(),
+            slice: seen
+                .labels
+                .get(label::SLICE)
+                .unwrap_or_default()
+                .to_string(),
             ours: container,
             made_elsewhere,
         })
