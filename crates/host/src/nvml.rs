@@ -121,7 +121,9 @@ pub(crate) fn ask_or_end(library: Option<&Path>) -> Result<Inventory, NvmlError>
 }
 
 extern "C" fn hung(_: nix::libc::c_int) {
+    // Nothing can be formatted here: the words are [`NvmlError::Hung`]'s.
     const MESSAGE: &[u8] = b"the NVIDIA driver did not answer within 15 s; nothing was done\n";
+    const _: () = assert!(LIMIT.as_secs() == 15, "MESSAGE names the limit");
     // SAFETY: both may be called in a signal handler.
     #[expect(unsafe_code, reason = "little else may be called here")]
     unsafe {
