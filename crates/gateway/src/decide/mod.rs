@@ -186,7 +186,7 @@ impl<'a> Call<'a> {
                 body::write(&awaited)?.into(),
             ));
         }
-        if !ops::COMMANDS.contains(&name) {
+        if !ops::is_for_commands(name) {
             return Err(self.no_such("operation", name));
         }
         let done = self.operate(name, self.json()?).await?;

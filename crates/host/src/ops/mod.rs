@@ -94,37 +94,44 @@ pub use stop::{Describe, Described, Stop, Stopped};
 pub use sweep::{Gone, Sweep, Swept};
 pub use track::{Track, TrackPassed};
 
-/// The operations that commands ask for; the others are the gateway's own.
-pub const COMMANDS: [&str; 29] = [
-    Admit::NAME,
-    Create::NAME,
-    Start::NAME,
-    Settle::NAME,
-    Stop::NAME,
-    Describe::NAME,
-    Locate::NAME,
-    Pause::NAME,
-    Unpause::NAME,
-    Remove::NAME,
-    List::NAME,
-    Installed::NAME,
-    Gpus::NAME,
-    MyLimits::NAME,
-    Images::NAME,
-    DeleteImage::NAME,
-    Sample::NAME,
-    Leftovers::NAME,
-    Discard::NAME,
-    Overview::NAME,
-    Catalogue::NAME,
-    TakeNotices::NAME,
-    Extend::NAME,
-    ReadEvents::NAME,
-    Leave::NAME,
-    JoinLine::NAME,
-    Queue::NAME,
-    Reserve::NAME,
-    CancelReservation::NAME,
+/// The operations that commands ask for.
+static COMMANDS: [ByGateway; 29] = [
+    ByGateway::of::<Admit>(),
+    ByGateway::of::<Create>(),
+    ByGateway::of::<Start>(),
+    ByGateway::of::<Settle>(),
+    ByGateway::of::<Stop>(),
+    ByGateway::of::<Describe>(),
+    ByGateway::of::<Locate>(),
+    ByGateway::of::<Pause>(),
+    ByGateway::of::<Unpause>(),
+    ByGateway::of::<Remove>(),
+    ByGateway::of::<List>(),
+    ByGateway::of::<Installed>(),
+    ByGateway::of::<Gpus>(),
+    ByGateway::of::<MyLimits>(),
+    ByGateway::of::<Images>(),
+    ByGateway::of::<DeleteImage>(),
+    ByGateway::of::<Sample>(),
+    ByGateway::of::<Leftovers>(),
+    ByGateway::of::<Discard>(),
+    ByGateway::of::<Overview>(),
+    ByGateway::of::<Catalogue>(),
+    ByGateway::of::<TakeNotices>(),
+    ByGateway::of::<Extend>(),
+    ByGateway::of::<ReadEvents>(),
+    ByGateway::of::<Leave>(),
+    ByGateway::of::<JoinLine>(),
+    ByGateway::of::<Queue>(),
+    ByGateway::of::<Reserve>(),
+    ByGateway::of::<CancelReservation>(),
+];
+
+/// Those that the gateway itself asks for, on behalf of who speaks Docker's API.
+static DOCKERS: [ByGateway; 3] = [
+    ByGateway::of::<DockerCreate>(),
+    ByGateway::of::<Rename>(),
+    ByGateway::of::<Restart>(),
 ];
 
 /// Refuses to everybody but root what is for all users. Nobody who calls from inside a container is
@@ -161,13 +168,15 @@ pub fn takes(name: &str, request: &str) -> Duration {
 
 /// An operation as the gateway knows it, with its request as JSON.
 struct ByGateway {
+    name: &'static str,
     run: fn(&Site, Caller, &str) -> Result<Value, Failure>,
     takes: fn(&str) -> Duration,
 }
 
 impl ByGateway {
-    fn of<O: Operation>() -> Self {
+    const fn of<O: Operation>() -> Self {
         Self {
+            name: O::NAME,
             run: |site, caller, request| {
                 let usage = |error: serde_json::Error| {
                     let message = format!("the operation {} fails: {error}", O::NAME);
@@ -184,42 +193,14 @@ impl ByGateway {
     }
 }
 
-fn by_gateway(name: &str) -> Option<ByGateway> {
-    Some(match name {
-        Admit::NAME => ByGateway::of::<Admit>(),
-        Create::NAME => ByGateway::of::<Create>(),
-        Start::NAME => ByGateway::of::<Start>(),
-        Settle::NAME => ByGateway::of::<Settle>(),
-        Stop::NAME => ByGateway::of::<Stop>(),
-        Describe::NAME => ByGateway::of::<Describe>(),
-        Locate::NAME => ByGateway::of::<Locate>(),
-        Pause::NAME => ByGateway::of::<Pause>(),
-        Unpause::NAME => ByGateway::of::<Unpause>(),
-        Remove::NAME => ByGateway::of::<Remove>(),
-        List::NAME => ByGateway::of::<List>(),
-        Installed::NAME => ByGateway::of::<Installed>(),
-        Gpus::NAME => ByGateway::of::<Gpus>(),
-        MyLimits::NAME => ByGateway::of::<MyLimits>(),
-        Images::NAME => ByGateway::of::<Images>(),
-        DeleteImage::NAME => ByGateway::of::<DeleteImage>(),
-        Sample::NAME => ByGateway::of::<Sample>(),
-        Leftovers::NAME => ByGateway::of::<Leftovers>(),
-        Discard::NAME => ByGateway::of::<Discard>(),
-        Overview::NAME => ByGateway::of::<Overview>(),
-        Catalogue::NAME => ByGateway::of::<Catalogue>(),
-        TakeNotices::NAME => ByGateway::of::<TakeNotices>(),
-        Extend::NAME => ByGateway::of::<Extend>(),
-        ReadEvents::NAME => ByGateway::of::<ReadEvents>(),
-        Leave::NAME => ByGateway::of::<Leave>(),
-        JoinLine::NAME => ByGateway::of::<JoinLine>(),
-        Queue::NAME => ByGateway::of::<Queue>(),
-        Reserve::NAME => ByGateway::of::<Reserve>(),
-        CancelReservation::NAME => ByGateway::of::<CancelReservation>(),
-        DockerCreate::NAME => ByGateway::of::<DockerCreate>(),
-        Rename::NAME => ByGateway::of::<Rename>(),
-        Restart::NAME => ByGateway::of::<Restart>(),
-        _ => return None,
-    })
+fn by_gateway(name: &str) -> Option<&'static ByGateway> {
+    let mut all = COMMANDS.iter().chain(&DOCKERS);
+    all.find(|operation| operation.name == name)
+}
+
+/// Whether commands ask for an operation of this name; the others are the gateway's own.
+pub fn is_for_commands(name: &str) -> bool {
+    COMMANDS.iter().any(|operation| operation.name == name)
 }
 
 #[cfg(test)]
@@ -232,6 +213,7 @@ mod tests {
 
     fn round<O: Operation + std::fmt::Debug + PartialEq>(operation: O, path: &str) {
         assert_eq!(O::NAME, path);
+        assert!(is_for_commands(path), "{path}");
         let posted = serde_json::to_value(&operation).unwrap();
         assert_eq!(serde_json::from_value::<O>(posted).unwrap(), operation);
     }
