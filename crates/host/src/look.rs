@@ -12,6 +12,7 @@ use std::{
 use ds01_core::{
     admit::Denied,
     container::{ContainerId, Sighting},
+    device::Claim,
     failure::Failure,
     ledger::{Holding, Ledger, Process},
     line::Waiter,
@@ -28,6 +29,9 @@ use crate::{
 
 /// Above this many ids, the whole list is the shorter question.
 const MOST_IDS: usize = 100;
+
+/// What containers ask for: `None` is no device.
+type Claims = BTreeMap<ContainerId, Option<Claim>>;
 
 /// How often a change looks at the engine, if what it has seen is in doubt when it has the lock.
 pub(crate) const MOST_LOOKS: u32 = 4;
@@ -209,70 +213,90 @@ fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Eng
 /// Looks closely at what the list does not tell: the devices of containers that are not ours,
 /// and when ours stopped.
 fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
-    // One that an intent awaits is looked at too: listed, it may not be whole yet.
-    let unknown = |c: &Sighting| !ledger.accounts_for(&c.id);
-    let awaited = |c: &Sighting| ledger.entries().any(|a| a.awaits(c));
-    let news = seen.news.unwrap_or_default();
-    let new: BTreeSet<_> = seen
-        .containers
-        .iter()
-        .take(news)
-        .filter(|c| unknown(c))
-        .map(|c| c.id.clone())
-        .collect();
-    let entry_of = ledger.finder();
-    let stopped = seen.containers.iter().filter(|c| {
-        c.state.is_stopped()
-            && entry_of(c)
-                .is_some_and(|e| !matches!(e.holding, Holding::Stopped { .. } | Holding::Released))
-    });
-    let ids: BTreeSet<_> = stopped
-        .map(|c| c.id.clone())
-        .chain(new.iter().cloned())
-        .collect();
-    if ids.is_empty() {
+    let new = unaccounted(ledger, seen);
+    let whom = whom_to_ask(ledger, seen, &new);
+    if whom.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = ids.into_iter().collect();
-    let mut whole = BTreeMap::new();
-    let (told, silent) = engine.inspect_each(&ids)?;
+    let is_awaited = |c: &&Sighting| new.contains(&c.id) && ledger.entries().any(|a| a.awaits(c));
+    let awaited = seen.containers.iter().filter(is_awaited);
+    let awaited: BTreeSet<_> = awaited.map(|c| c.id.clone()).collect();
+    let (told, silent) = engine.inspect_each(&whom)?;
+    let mut claims = Claims::new();
     for inspected in told {
         if let Some(finished) = inspected.finished {
             seen.stopped.insert(inspected.id.clone(), finished);
         }
         if new.contains(&inspected.id) {
-            whole.insert(inspected.id.clone(), inspected.claim);
+            claims.insert(inspected.id, inspected.claim);
         }
     }
     // What an intent awaits is whole if the engine does not say that there is none.
-    let is_awaited = |id: &ContainerId| seen.containers.iter().any(|c| c.id == *id && awaited(c));
-    let waited_for = silent.iter().filter(|id| is_awaited(id));
-    whole.extend(waited_for.map(|id| (id.clone(), None)));
-    // Release 20.10 lists a container before it can be inspected: what is listed still is being made.
-    let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
-    let missed: Vec<_> = seen.containers.iter().filter(|c| missing(c)).collect();
-    if !missed.is_empty() {
-        let listed = engine.list(&Query::All)?;
-        let unfinished = missed
-            .into_iter()
-            .filter(|c| !awaited(c) && listed.iter().any(|l| l.id == c.id));
-        let names: BTreeMap<_, _> = unfinished.map(|c| (c.id.clone(), c.name.clone())).collect();
-        if !names.is_empty() {
-            let ids: Vec<_> = names.keys().cloned().collect();
-            whole.extend(engine.claims_of_unfinished(&ids)?);
-        }
-        let untold = names.into_iter().filter(|(id, _)| !whole.contains_key(id));
-        seen.unfinished = untold.map(|(_, name)| name).collect();
+    let waited_for = silent.intersection(&awaited);
+    claims.extend(waited_for.map(|id| (id.clone(), None)));
+    let missing: BTreeSet<_> = new
+        .iter()
+        .filter(|id| !claims.contains_key(*id) && !awaited.contains(*id))
+        .collect();
+    if !missing.is_empty() {
+        claims.extend(claims_of_listed(engine, seen, &missing)?);
     }
-    let missing = |c: &Sighting| new.contains(&c.id) && !whole.contains_key(&c.id);
-    let lost = seen.containers.iter().take(news).filter(|c| missing(c));
-    let made: Vec<_> = lost.map(|c| c.created).collect();
+    leave_out(seen, |id| new.contains(id) && !claims.contains_key(id));
+    // The ledger has the devices of these.
+    claims.retain(|id, _| !awaited.contains(id));
+    seen.claims = claims;
+    Ok(())
+}
+
+/// Those that are new to the ledger. One that an intent awaits is among them: listed, it may not be
+/// whole yet.
+fn unaccounted(ledger: &Ledger, seen: &Seen) -> BTreeSet<ContainerId> {
+    let news = seen.containers.iter().take(seen.news.unwrap_or_default());
+    let new = news.filter(|c| !ledger.accounts_for(&c.id));
+    new.map(|c| c.id.clone()).collect()
+}
+
+/// Those that are new, and ours that have stopped since the ledger was written.
+fn whom_to_ask(ledger: &Ledger, seen: &Seen, new: &BTreeSet<ContainerId>) -> Vec<ContainerId> {
+    let entry_of = ledger.finder();
+    let is_known_to_run = |c: &Sighting| {
+        entry_of(c)
+            .is_some_and(|e| !matches!(e.holding, Holding::Stopped { .. } | Holding::Released))
+    };
+    let containers = seen.containers.iter();
+    let stopped = containers.filter(|c| c.state.is_stopped() && is_known_to_run(c));
+    let whom: BTreeSet<_> = stopped.map(|c| &c.id).chain(new).collect();
+    whom.into_iter().cloned().collect()
+}
+
+/// What those ask for that cannot be inspected, but are listed still: release 20.10 lists a
+/// container before it can be inspected, so these are being made. Notes those that do not tell.
+fn claims_of_listed(
+    engine: &Engine,
+    seen: &mut Seen,
+    missing: &BTreeSet<&ContainerId>,
+) -> Result<Claims, EngineError> {
+    let listed = engine.list(&Query::All)?;
+    let unfinished = seen
+        .containers
+        .iter()
+        .filter(|c| missing.contains(&c.id) && listed.iter().any(|listed| listed.id == c.id));
+    let names: BTreeMap<_, _> = unfinished.map(|c| (c.id.clone(), c.name.clone())).collect();
+    if names.is_empty() {
+        return Ok(Claims::new());
+    }
+    let ids: Vec<_> = names.keys().cloned().collect();
+    let claims = engine.claims_of_unfinished(&ids)?;
+    let untold = names.into_iter().filter(|(id, _)| !claims.contains_key(id));
+    seen.unfinished = untold.map(|(_, name)| name).collect();
+    Ok(claims)
+}
+
+/// Takes out of what was seen the new ones of which nothing can be told.
+fn leave_out(seen: &mut Seen, is_untold: impl Fn(&ContainerId) -> bool) {
+    let untold = seen.containers.iter().filter(|c| is_untold(&c.id));
+    let made: Vec<_> = untold.map(|c| c.created).collect();
     seen.news = seen.news.map(|news| news - made.len());
     seen.untold = made.into_iter().min();
-    seen.containers
-        .retain(|c| !new.contains(&c.id) || whole.contains_key(&c.id));
-    let is_awaited = |id: &ContainerId| seen.containers.iter().any(|c| c.id == *id && awaited(c));
-    whole.retain(|id, _| !is_awaited(id));
-    seen.claims = whole;
-    Ok(())
+    seen.containers.retain(|c| !is_untold(&c.id));
 }
