@@ -15,6 +15,7 @@ use ds01_testkit::{As, Outcome, TestHost};
 mod archives;
 mod bodies;
 mod builds;
+mod costly;
 mod folders;
 mod gpus;
 mod hanging;

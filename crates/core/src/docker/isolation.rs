@@ -28,17 +28,14 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
-/// What a log's driver may be told.
-const LOG_OPTIONS: [&str; 8] = [
-    "max-size",
-    "max-file",
-    "mode",
-    "max-buffer-size",
-    "compress",
-    "labels",
-    "env",
-    "tag",
+/// What a log's driver may be told. Not `max-buffer-size`: it is the engine's memory.
+const LOG_OPTIONS: [&str; 7] = [
+    "max-size", "max-file", "mode", "compress", "labels", "env", "tag",
 ];
+
+/// Files of a log at most: each time that one is full the engine renames them all, and ends no container
+/// meanwhile.
+const LOG_FILES: u32 = 100;
 
 const LEAVE: &str = "leave it out";
 const ADMIN: &str = "leave it out, or ask an admin to allow it in ds01.toml";
@@ -276,15 +273,27 @@ fn log(host: &HostConfig) -> Result<(), Refused> {
         let why = "it writes elsewhere, as root";
         return Err(forbid("LogConfig.Type", driver, why, "use json-file"));
     }
-    let odd = |key: &&String| !LOG_OPTIONS.contains(&key.as_str());
-    match log.config.iter().flatten().map(|(key, _)| key).find(odd) {
-        Some(key) => Err(forbid(
-            "LogConfig.Config",
-            key,
-            "not an option for users",
-            LEAVE,
-        )),
-        None => Ok(()),
+    log.config.iter().flatten().try_for_each(log_option)
+}
+
+fn log_option((key, value): (&String, &String)) -> Result<(), Refused> {
+    const FIELD: &str = "LogConfig.Config";
+    let files = || {
+        value
+            .parse()
+            .is_ok_and(|files| (1..=LOG_FILES).contains(&files))
+    };
+    match key.as_str() {
+        key if !LOG_OPTIONS.contains(&key) => {
+            Err(forbid(FIELD, key, "not an option for users", LEAVE))
+        }
+        "max-file" if !files() => Err(Refused::value(FIELD, value, "max-file is 1 to 100")),
+        // A template of Go can take all memory that there is.
+        "tag" if value.contains("{{") => {
+            let why = "the engine would work it out";
+            Err(forbid(FIELD, value, why, "give a tag without {{ }}"))
+        }
+        _ => Ok(()),
     }
 }
 

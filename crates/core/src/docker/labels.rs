@@ -72,9 +72,20 @@ pub(super) fn check(labels: &Option<Texts>) -> Result<(), Refused> {
     }
 }
 
+/// Bytes of the labels of a volume or network: the gateway reads all of everybody's to find those of
+/// one.
+const MOST_OWNED: usize = 4 << 10;
+
 /// The labels of a volume or network of this user.
 pub(super) fn owned(labels: Option<Texts>, uid: u32) -> Result<Option<Texts>, Refused> {
     check(&labels)?;
+    let lengths = labels
+        .iter()
+        .flatten()
+        .map(|(key, value)| key.len() + value.len());
+    if lengths.sum::<usize>() > MOST_OWNED {
+        return Err(Refused::value("Labels", "…", "more than 4 KiB in all"));
+    }
     let mut labels = labels.unwrap_or_default();
     labels.insert(UID.into(), uid.to_string());
     labels.insert(MANAGED.into(), "true".into());

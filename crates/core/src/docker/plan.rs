@@ -25,7 +25,11 @@ use super::{
 };
 
 /// Bytes of a container's command, which every list carries as it does labels.
-const LONGEST_COMMAND: usize = 64 << 10;
+pub(super) const LONGEST_COMMAND: usize = 64 << 10;
+
+/// Seconds that a container may have to end: the engine waits as long for it when it ends itself, and
+/// with a negative number for ever.
+const LONGEST_STOP: i64 = 300;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +180,12 @@ pub fn plan(mut body: CreateBody, name: ContainerName, to: &Rules<'_>) -> Result
     if words.flat_map(Words::list).map(String::len).sum::<usize>() > LONGEST_COMMAND {
         let why = "more than 64 KiB in all, which every list would carry";
         return Err(Refused::value("Cmd", "…", why));
+    }
+    if let Some(seconds) = body.stop_timeout
+        && !(0..=LONGEST_STOP).contains(&seconds)
+    {
+        let why = "it is 0 to 300 seconds";
+        return Err(Refused::value("StopTimeout", seconds.to_string(), why));
     }
     let interface = Interface::of(&body.labels, to.docker);
     let mut warnings = Vec::new();

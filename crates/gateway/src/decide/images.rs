@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use super::{Call, Outcome, reply};
 use crate::{aside::PATIENCE, filters::Filters};
 
+/// Bytes of what a commit says of its image.
+const LONGEST_COMMIT: usize = 64 << 10;
+
 /// An image that the caller may see.
 pub(super) struct Found {
     /// `sha256:…`
@@ -312,6 +315,10 @@ impl Call<'_> {
             .ok_or_else(usage)?;
         query.insert("repo".into(), vec![self.own_image(repo).await?]);
         query.insert("container".into(), vec![owned.id.0]);
+        if self.json()?.len() > LONGEST_COMMIT {
+            let message = "settings are 64 KiB at most: every list of images carries their labels";
+            return Err(Failure::new(Kind::Usage, message));
+        }
         self.forward_as("/commit", &query, None).await
     }
 }

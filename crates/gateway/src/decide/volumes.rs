@@ -7,6 +7,7 @@ use ds01_core::{
         volume,
     },
     failure::{Failure, Kind},
+    label::UID,
     route::{Query, write_query},
 };
 use serde_json::{Value, json};
@@ -16,6 +17,10 @@ use crate::{
     body,
     filters::{Filters, name_fits},
 };
+
+/// Volumes that a user may make, beside those that come with containers: the engine lists all of
+/// everybody's.
+const MOST: usize = 256;
 
 impl Call<'_> {
     /// The engine's name of the caller's own volume, which need not exist.
@@ -59,6 +64,18 @@ impl Call<'_> {
             asked.set_name(Self::any_volume()?);
         }
         let made = volume(asked, self.caller.uid)?;
+        // Two at once would each find room for one more.
+        let creates = self.gateway.creates_of(self.caller.uid);
+        let _one_at_a_time = creates.lock().await;
+        let own = format!(r#"{{"label":["{UID}={}"]}}"#, self.caller.uid);
+        let query = Query::from([("filters".into(), vec![own])]);
+        let path = format!("/volumes{}", write_query(&query));
+        let own = self.engine("GET", &path, None).await?;
+        if own["Volumes"].as_array().map_or(0, Vec::len) >= MOST {
+            let message = format!("you have {MOST} volumes, the most that a user may make");
+            return Err(Failure::new(Kind::Denied, message)
+                .with_hint("remove those that are not used: docker volume prune"));
+        }
         let mut seen = self
             .engine("POST", "/volumes/create", Some(body::write(&made)?))
             .await?;

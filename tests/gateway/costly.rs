@@ -1,0 +1,79 @@
+//! What takes the engine's memory, or its time, past every limit of its owner.
+
+use ds01_testkit::TestHost;
+use serde_json::json;
+
+use super::{call, sleeper};
+use crate::support::expect::with_limit;
+
+#[test]
+fn what_would_take_the_engines_memory_or_time_is_refused() {
+    let host = TestHost::behind_gateway(1);
+    with_limit(&host, "max_containers_per_user", "null");
+    let create = |more: serde_json::Value| {
+        let mut body = json!({ "Image": "ds01-base" });
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        call(&host, "alice", "POST /containers/create", &body.to_string())
+    };
+    let log = |key: &str, value: &str| {
+        create(
+            json!({ "HostConfig": { "LogConfig": { "Type": "json-file", "Config": { key: value } } } }),
+        )
+    };
+    for (said, status) in [
+        (log("tag", "{{pad .ID 100000000000000 0}}"), 403),
+        (log("tag", "mine"), 201),
+        (log("max-file", "2000000000"), 400),
+        (log("max-file", "0"), 400),
+        (log("max-file", "100"), 201),
+        (log("max-buffer-size", "100g"), 403),
+        (log("mode", "non-blocking"), 201),
+        (create(json!({ "StopTimeout": -1 })), 400),
+        (create(json!({ "StopTimeout": 301 })), 400),
+        (create(json!({ "StopTimeout": 300 })), 201),
+    ] {
+        assert_eq!(said.status, status, "{said:?}");
+    }
+    sleeper(&host, "alice", "mine", &[]);
+    let exec = |length: usize| {
+        let body = json!({ "Cmd": ["true"], "Env": [format!("A={}", "x".repeat(length))] });
+        call(
+            &host,
+            "alice",
+            "POST /containers/mine/exec",
+            &body.to_string(),
+        )
+        .status
+    };
+    assert_eq!((exec(60 << 10), exec(64 << 10)), (201, 400));
+    let commit = |length: usize| {
+        let body = json!({ "Labels": { "a": "x".repeat(length) } });
+        let line = "POST /commit?container=mine&repo=big&pause=0";
+        call(&host, "alice", line, &body.to_string()).status
+    };
+    assert_eq!((commit(60 << 10), commit(64 << 10)), (201, 400));
+}
+
+#[test]
+fn a_user_makes_so_many_volumes_and_no_more() {
+    let host = TestHost::behind_gateway(1);
+    let volume = |user: &str, body: serde_json::Value| {
+        call(&host, user, "POST /volumes/create", &body.to_string())
+    };
+    let labels = |length: usize| json!({ "Labels": { "a": "x".repeat(length) } });
+    assert_eq!(volume("alice", labels(4 << 10)).status, 400);
+    assert_eq!(volume("alice", labels(4000)).status, 201);
+    for number in 1..256 {
+        assert_eq!(volume("alice", json!({})).status, 201, "{number}");
+    }
+    let more = volume("alice", json!({}));
+    assert_eq!(more.status, 403, "{more:?}");
+    let said = "you have 256 volumes, the most that a user may make; \
+                remove those that are not used: docker volume prune";
+    assert_eq!(more.message(), said);
+    assert_eq!(volume("bob", json!({})).status, 201);
+    assert_eq!(call(&host, "alice", "POST /volumes/prune", "").status, 200);
+    assert_eq!(volume("alice", json!({})).status, 201);
+}
