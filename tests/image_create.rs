@@ -272,9 +272,12 @@ fn on_a_terminal_a_project_without_a_dockerfile_is_asked_about() {
     let missing = "image-create: missing argument <project>\n\
                    hint: without a terminal it must be given: see image-create --help\n";
     assert_eq!(host.run(CREATE, &[]), failed(2, missing));
+    // What a container has left behind is no project.
+    host.as_user("alice").run("mkdir", &["workspace/left"]).ok();
     let before = workspace(&host);
     let mut left = host.as_user("alice").pty(CREATE, &[]);
-    left.expect("Build the image of which project?");
+    let shown = left.expect("Build the image of which project?");
+    assert!(!shown.contains("left"), "{shown}");
     left.send("thesis\r");
     left.expect("What is it about?");
     left.send("custom\r");

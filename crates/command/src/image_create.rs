@@ -116,10 +116,13 @@ fn again(asked: &ImageCreate, name: &ContainerName) -> String {
     format!("image-create {name}{no_cache}{arguments}")
 }
 
-/// The project that is chosen from all.
+/// The project that is chosen from all in whose folders there is something.
 pub(crate) fn choose(host: &Host, ui: &mut Ui, prompt: &str) -> Result<ContainerName, Failure> {
     ui.may_ask("project")?;
     let mut projects = host.projects()?;
+    let is_something =
+        |name: &ContainerName| -> Option<bool> { Some(!host.project(name).ok()??.is_empty()) };
+    projects.retain(|name| is_something(name) == Some(true));
     if projects.is_empty() {
         let message = "you have no project in ~/workspace";
         return Err(Failure::new(Kind::NotFound, message).with_hint("make the first: project-init"));

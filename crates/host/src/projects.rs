@@ -121,6 +121,11 @@ impl Host {
 }
 
 impl Project {
+    /// Whether nothing is in its folder, as a container without a project leaves one.
+    pub fn is_empty(&self) -> bool {
+        fs::read_dir(&self.folder).is_ok_and(|mut files| files.next().is_none())
+    }
+
     /// Takes its folder away again, if nothing is in it.
     pub fn remove_if_empty(&self) {
         let _ = fs::remove_dir(&self.folder);

@@ -27,8 +27,9 @@ pub(crate) trait Outside {
 }
 
 /// Gives a container a user namespace of its own, or that of the one whose other namespaces it
-/// shares. Says whether anything was changed: what has one, a privileged container and one that has
-/// namespaces of the host's stay as they are. The gateway gives neither to users.
+/// shares. Says whether anything was changed: what has one, what may manage the host (`--privileged`,
+/// `--cap-add=SYS_ADMIN`) and what has namespaces of the host's stay as they are. The gateway gives
+/// none of these to users.
 ///
 /// # Errors
 ///
@@ -66,16 +67,10 @@ pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<
     Ok(true)
 }
 
-/// Whether it may use every device.
+/// Whether it may manage the host, as a privileged one may.
 fn is_privileged(spec: &Value) -> bool {
-    let rules = spec["linux"]["resources"]["devices"].as_array();
-    let all = |rule: &Value| {
-        rule["allow"] == true
-            && rule["access"] == "rwm"
-            && ["major", "minor"].iter().all(|key| rule[*key].is_null())
-            && matches!(rule["type"].as_str(), None | Some("" | "a"))
-    };
-    rules.is_some_and(|rules| rules.iter().any(all))
+    let bounding = spec["process"]["capabilities"]["bounding"].as_array();
+    bounding.is_some_and(|all| all.iter().any(|one| one == "CAP_SYS_ADMIN"))
 }
 
 /// The user namespace of the process whose other namespaces are joined.
@@ -136,11 +131,8 @@ mod tests {
         json!({
             "linux": {
                 "namespaces": namespaces.collect::<Vec<_>>(),
-                "resources": { "devices": [
-                    { "allow": false, "access": "rwm" },
-                    { "allow": true, "type": "c", "major": 1, "minor": 5, "access": "rwm" },
-                ]},
             },
+            "process": { "capabilities": { "bounding": ["CAP_CHOWN", "CAP_SETUID"] } },
             "mounts": [
                 { "destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid"] },
             ],
@@ -173,9 +165,13 @@ mod tests {
             assert_eq!(spec, before);
         }
         let mut privileged = spec(&USUAL);
-        privileged["linux"]["resources"]["devices"] = json!([{ "allow": true, "access": "rwm" }]);
+        privileged["process"]["capabilities"]["bounding"] = json!(["CAP_CHOWN", "CAP_SYS_ADMIN"]);
         assert!(!put_apart(&mut privileged, &Host).unwrap());
-        for odd in [json!({}), json!({ "linux": {} }), json!(null)] {
+        for odd in [
+            json!({}),
+            json!({ "linux": {} }),
+            json!({ "linux": { "namespaces": 1 } }),
+        ] {
             assert!(put_apart(&mut odd.clone(), &Host).is_err(), "{odd}");
         }
     }

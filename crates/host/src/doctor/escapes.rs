@@ -1,6 +1,6 @@
 //! Ways out of a container, and into one: versions that are known for it, and what is not set.
 
-use std::{env, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use ds01_core::device::Inventory;
 
@@ -222,6 +222,9 @@ fn is_of_distribution(part: &Part) -> bool {
         .any(|mark| part.version.contains(mark) || part.commit.contains(mark))
 }
 
+/// Where the kernel says how many user namespaces there may be.
+const MOST_NAMESPACES: &str = "/proc/sys/user/max_user_namespaces";
+
 /// What keeps users from walking into containers, in which they may have root.
 pub(super) fn user_namespaces(about: &About) -> Finding {
     const CHECK: &str = "userns";
@@ -230,6 +233,12 @@ pub(super) fn user_namespaces(about: &About) -> Finding {
         return Finding::ok(CHECK, what);
     }
     if about.runtime == DS01_RUNC {
+        let most = fs::read_to_string(MOST_NAMESPACES).unwrap_or_default();
+        if most.trim() == "0" {
+            return Finding::wrong(CHECK, "this host allows no user namespace")
+                .because("no container can be started with ds01-runc, which gives each one")
+                .mend("sysctl -w user.max_user_namespaces=100000, and in /etc/sysctl.d for good");
+        }
         let what = "each container has a user namespace of its own (ds01-runc)";
         return Finding::ok(CHECK, what);
     }
