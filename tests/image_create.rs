@@ -273,13 +273,14 @@ fn on_a_terminal_a_project_without_a_dockerfile_is_asked_about() {
                    hint: without a terminal it must be given: see image-create --help\n";
     assert_eq!(host.run(CREATE, &[]), failed(2, missing));
     // What a container has left behind is no project.
-    host.as_user("alice").run("mkdir", &["workspace/left"]).ok();
+    let left_behind = "workspace/zz-leftover";
+    host.as_user("alice").run("mkdir", &[left_behind]).ok();
     let before = workspace(&host);
     let mut left = host.as_user("alice").pty(CREATE, &[]);
-    let shown = left.expect("Build the image of which project?");
-    assert!(!shown.contains("left"), "{shown}");
+    left.expect("Build the image of which project?");
     left.send("thesis\r");
-    left.expect("What is it about?");
+    let shown = left.expect("What is it about?");
+    assert!(!shown.contains("zz-leftover"), "{shown}");
     left.send("custom\r");
     left.expect("Python packages, with blanks between [none]: ");
     left.send("\x03");
