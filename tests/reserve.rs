@@ -159,6 +159,19 @@ fn nothing_is_promised_to_two_or_by_anybody() {
 }
 
 #[test]
+fn a_gpu_that_is_split_is_reserved_by_its_parts() {
+    let host = TestHost::with_topology("a100-mig");
+    let add = |gpu: &str| {
+        let args = ["add", "--for=alice", gpu, "--until=1h"];
+        host.as_user("root").run(RESERVE, &args)
+    };
+    let split = "gpu-reserve: this host has no GPU 1\n\
+                 hint: it is split: --gpu=1:0,1:1,1:2,1:3\n";
+    assert_eq!(add("--gpu=1"), failed(3, split));
+    add("--gpu=1:0,1:1,1:2,1:3").ok();
+}
+
+#[test]
 fn what_follows_one_upon_the_other_is_not_more_than_there_is() {
     let host = host(2);
     for (whom, from) in [("--for=alice", "--from=1h"), ("--for=bob", "--from=2h")] {

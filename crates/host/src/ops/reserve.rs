@@ -144,11 +144,14 @@ impl Reserve {
             let found = inventory.devices.iter().find(|device| device.slot == *slot);
             found.map(Held::from).ok_or_else(|| {
                 let message = format!("this host has no GPU {slot}");
-                fail(
-                    Kind::NotFound,
-                    message,
-                    "see what there is with gpu-status".into(),
-                )
+                let parts = inventory.devices.iter().map(|device| device.slot);
+                let parts = parts.filter(|part| slot.mig.is_none() && part.gpu == slot.gpu);
+                let parts: Vec<_> = parts.map(|part| part.to_string()).collect();
+                let hint = match parts.is_empty() {
+                    true => "see what there is with gpu-status".into(),
+                    false => format!("it is split: --gpu={}", parts.join(",")),
+                };
+                fail(Kind::NotFound, message, hint)
             })
         });
         Ok(What::Devices(held.collect::<Result<_, _>>()?))
