@@ -29,6 +29,21 @@ fn host() -> TestHost {
 }
 
 #[test]
+fn a_workspace_that_is_gone_is_told() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    let alice = host.as_user("alice");
+    alice.run("rm", &["-r", "workspace/thesis"]).ok();
+    let said = host.run(START, &["thesis"]);
+    assert_eq!(said.status, Some(4), "{said:?}");
+    let gone = "container-start: a folder of thesis is gone: /home/alice/workspace/thesis";
+    assert!(said.stderr.starts_with(gone), "{said:?}");
+    let hint = "\nhint: make it anew: container-remove thesis";
+    assert!(said.stderr.contains(hint), "{said:?}");
+}
+
+#[test]
 fn a_container_that_ended_by_itself_does_not_share_its_device_with_a_newcomer() {
     let host = TestHost::with_gpus(1);
     with_limit(&host, "gpu_hold_after_stop_h", "0");

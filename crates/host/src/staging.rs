@@ -135,6 +135,16 @@ impl Staging {
         beside::engine(&self.engine, || Ok(there()))
     }
 
+    /// Whether what is mounted there was deleted where it came from.
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be found, or there is no such mount.
+    pub fn is_deleted(&self, place: &str, number: usize) -> io::Result<bool> {
+        let path = self.path(place, number);
+        beside::engine(&self.engine, || Ok(fs::metadata(&path)?.nlink() == 0))
+    }
+
     /// Takes away the mounts of a place. What was mounted is not touched.
     ///
     /// # Errors

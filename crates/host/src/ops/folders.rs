@@ -9,7 +9,7 @@ use std::{
 
 use ds01_core::{
     failure::{Failure, Kind},
-    name::EngineName,
+    name::{ContainerName, EngineName},
     record::{Bind, Record},
 };
 
@@ -265,6 +265,13 @@ pub(super) fn restore(site: &Site, record: &Record) -> Result<(), Failure> {
     mount_again(site, record, true)
 }
 
+/// A folder of a container that is not there any more.
+pub(super) fn gone(container: &ContainerName, folder: &str) -> Failure {
+    let message = format!("a folder of {container} is gone: {folder}");
+    let hint = format!("make it anew: container-remove {container}");
+    fail(Kind::State, message, hint)
+}
+
 /// Mounts again what is not mounted; each within [`PATIENCE`], where nothing else limits that.
 fn mount_again(site: &Site, record: &Record, limited: bool) -> Result<(), Failure> {
     let container: EngineName = record.container.parse()?;
@@ -279,8 +286,13 @@ fn mount_again(site: &Site, record: &Record, limited: bool) -> Result<(), Failur
         let again = || {
             if !site.staging.is_staged(place, number).map_err(unknown)? {
                 stage(site, place, number, bind, &person(container.uid)?)?;
+                return Ok(());
             }
-            Ok(())
+            // What is written to one that was deleted is lost.
+            match site.staging.is_deleted(place, number).map_err(unknown)? {
+                true => Err(gone(&container.name, &bind.source)),
+                false => Ok(()),
+            }
         };
         match limited {
             true => in_time(site, Path::new(&bind.source), again)?,

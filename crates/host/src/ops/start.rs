@@ -1,6 +1,6 @@
 //! `container-start`: the same devices again, or none.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use ds01_core::{
     admit::Denied,
@@ -322,8 +322,23 @@ pub(super) fn anew(site: &Site, entry: &Allocation) -> String {
     format!("make it anew: container-remove {name} && container-create {name} --gpu={count}{more}")
 }
 
-/// The engine's own words on a device that is gone are hard to read: says it plainly.
+/// The workspace of a container, if it is not there any more.
+fn lost_folder(site: &Site, entry: &Allocation) -> Option<String> {
+    let record = site.metadata.read(&entry.container)?;
+    let folder = record.workspace_folder()?;
+    let owner = person(entry.container.uid).ok()?;
+    let there = folders::there(site, Path::new(folder), &owner).ok()?;
+    (there.as_deref() != Some(Path::new(folder))).then(|| folder.to_string())
+}
+
+/// The engine's own words on a folder or a device that is gone are hard to read: says it plainly.
 fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
+    if let Some(folder) = lost_folder(site, entry) {
+        let mut told = folders::gone(&entry.container.name, &folder);
+        told.hint = Some(anew(site, entry));
+        told.causes = vec![failure.message];
+        return told;
+    }
     if entry.devices.is_empty() {
         return failure;
     }
