@@ -3,7 +3,7 @@
 use ds01_testkit::TestHost;
 use serde_json::json;
 
-use super::{call, sleeper};
+use super::{call, done, sleeper};
 use crate::support::expect::with_limit;
 
 #[test]
@@ -70,9 +70,24 @@ fn a_user_makes_so_many_volumes_and_no_more() {
     }
     let more = volume("alice", json!({}));
     assert_eq!(more.status, 403, "{more:?}");
-    let said = "you have 256 volumes, the most that a user may make; \
+    let said = "you have 256 volumes, the most that a user may have; \
                 remove those that are not used: docker volume prune";
     assert_eq!(more.message(), said);
+    // What is there can be used, and no other is made on the way.
+    let names = done(&host, "alice", &["volume", "ls", "-q"]);
+    let name = names.lines().next().unwrap();
+    let create = |volume: &str| {
+        let binds =
+            json!({ "Image": "ds01-base", "HostConfig": { "Binds": [format!("{volume}:/x")] } });
+        call(
+            &host,
+            "alice",
+            "POST /containers/create",
+            &binds.to_string(),
+        )
+    };
+    assert_eq!(create(name).status, 201);
+    assert_eq!(create("another").message(), said);
     assert_eq!(volume("bob", json!({})).status, 201);
     assert_eq!(call(&host, "alice", "POST /volumes/prune", "").status, 200);
     assert_eq!(volume("alice", json!({})).status, 201);

@@ -130,7 +130,10 @@ fn a_rename_without_an_answer_that_comes_all_the_same_is_its_owners() {
     let ledger = File::open(host.state_dir().join("ledger.json.lock")).unwrap();
     ledger.lock().unwrap();
     let rename = client(&host, "alice").spawn("docker", &["rename", "same", "moved"]);
-    while !is_awaited(&host, "ledger.json.lock") {}
+    let until = Instant::now() + Duration::from_secs(60);
+    while !is_awaited(&host, "ledger.json.lock") {
+        assert!(Instant::now() < until, "it does not come to the ledger");
+    }
     host.engine().signal(Signal::SIGSTOP);
     drop(ledger);
     let renamed = rename.wait();

@@ -51,6 +51,9 @@ fn a_users_own_process_in_a_container_is_no_way_into_it() {
     let args = [&plain[..], &["ds01-base", "sleep", "1000"]].concat();
     host.docker(&args).ok();
     walked_into(&host, "plain", "alice").ok();
+    // Nor has what an admin gives the network of the host: it could not be started.
+    let of_host = ["run", "--rm", "--network=host", "ds01-base", "true"];
+    host.docker(&of_host).ok();
     let runtime = ["run", "--rm", "--runtime=runc", "ds01-base", "true"];
     let said = refused(&host, "alice", &runtime);
     assert!(said.contains("Runtime"), "{said}");
@@ -66,6 +69,15 @@ fn root_in_a_container_or_a_build_makes_no_device() {
         &["run", "--rm", "ds01-base", "sh", "-c", script],
     );
     assert!(made.stderr.contains("Operation not permitted"), "{made:?}");
+    // The usual ones are the host's own there: they stay as they are for everybody.
+    let script = "echo x >/dev/null; head -c 1 /dev/zero >/dev/null; chmod 600 /dev/null";
+    let args = ["run", "--rm", "ds01-base", "sh", "-c", script];
+    let changed = super::docker(&host, "alice", &args);
+    assert!(
+        changed.stderr.contains("Read-only file system"),
+        "{changed:?}"
+    );
+    let script = "mknod /tmp/disk b 7 0";
     let dockerfile = format!("FROM ds01-base\nRUN {script}\n");
     let built = client(&host, "alice")
         .env("DOCKER_BUILDKIT", "0")

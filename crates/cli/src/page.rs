@@ -195,7 +195,6 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// The options of this command alone.
     fn environment(&self) -> Vec<Block> {
         let mut variables = ENVIRONMENT;
         if self.flags().any(|flag| flag.long == "--config") {
@@ -204,6 +203,7 @@ impl<'a> Page<'a> {
         entries(&variables)
     }
 
+    /// The options of this command alone.
     fn flags(&self) -> impl Iterator<Item = &'static FlagInfo<'static>> + use<> {
         own_flags(self.info).filter(|flag| !flag.hidden)
     }

@@ -92,6 +92,8 @@ pub fn plan<'a>(
                 *promised = *promised + floor.cost(waiter, chosen);
                 Some(now)
             }
+            // Only they can end that, and nobody waits for it.
+            Err(Denied::Quota { .. }) => None,
             Err(_) => floor.queue_up(waiter, budget),
         };
         if verdict.is_err() && head.is_none() {

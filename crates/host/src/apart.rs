@@ -299,7 +299,9 @@ mod tests {
             if is_kept {
                 assert!(!is_free());
             } else {
+                let until = Instant::now() + Duration::from_secs(60);
                 while !is_free() {
+                    assert!(Instant::now() < until, "it keeps the lock");
                     thread::yield_now();
                 }
             }

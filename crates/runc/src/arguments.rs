@@ -1,6 +1,10 @@
 //! What the engine asks runc for, as far as it matters here.
 
-use std::{ffi::OsString, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 /// Options before runc's word that have a value: `runc --help` of release 1.
 const WITH_VALUE: [&[u8]; 5] = [
@@ -23,7 +27,7 @@ pub(crate) fn bundle(args: &[OsString]) -> Option<PathBuf> {
             args.next();
         }
     };
-    if word != "create" && word != "run" {
+    if word != "create" && word != "run" && word != "restore" {
         return None;
     }
     let mut bundle = PathBuf::from(".");
@@ -32,15 +36,41 @@ pub(crate) fn bundle(args: &[OsString]) -> Option<PathBuf> {
         if arg == b"--bundle" || arg == b"-b" {
             bundle = args.next()?.into();
         } else if let Some(value) = arg.strip_prefix(b"--bundle=") {
-            bundle = PathBuf::from(std::ffi::OsStr::from_bytes(value));
+            bundle = PathBuf::from(OsStr::from_bytes(value));
         }
     }
     Some(bundle)
 }
 
+/// The file in which the engine looks for what went wrong, if it names one.
+pub(crate) fn log(args: &[OsString]) -> Option<PathBuf> {
+    let mut args = args.iter().map(|arg| arg.as_bytes());
+    while let Some(arg) = args.next() {
+        if arg == b"--log" {
+            return Some(OsStr::from_bytes(args.next()?).into());
+        }
+        if let Some(value) = arg.strip_prefix(b"--log=") {
+            return Some(OsStr::from_bytes(value).into());
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_is_found_where_one_is_named() {
+        let of = |line: &str| {
+            let args: Vec<_> = line.split(' ').map(OsString::from).collect();
+            log(&args)
+        };
+        let found = Some(PathBuf::from("/b/log.json"));
+        assert_eq!(of("--root /r --log /b/log.json create c1"), found);
+        assert_eq!(of("--log=/b/log.json start c1"), found);
+        assert_eq!(of("--log-format json state c1"), None);
+    }
 
     #[test]
     fn the_bundle_is_found_where_a_container_is_created() {

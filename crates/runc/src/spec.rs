@@ -2,21 +2,31 @@
 //!
 //! Source: OCI Runtime Specification 1.0, "Linux container configuration".
 
-use std::io;
+use std::{io, path::PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// All ids there are: 4294967295 is "none".
 const ALL: u64 = 4_294_967_295;
 
+/// Devices that runc makes for each container.
+const USUAL_DEVICES: [&str; 6] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/full",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/tty",
+];
+
 /// What a specification refers to outside of itself.
 pub(crate) trait Outside {
-    /// Whether this file of a user namespace is the host's own, or that of whoever asks.
+    /// The namespace that a file of a process stands for.
     ///
     /// # Errors
     ///
     /// If it cannot be read.
-    fn is_ours(&self, namespace: &str) -> io::Result<bool>;
+    fn namespace(&self, file: &str) -> io::Result<PathBuf>;
 
     /// The mount options of the file system there that nobody in a user namespace may take away.
     ///
@@ -29,42 +39,66 @@ pub(crate) trait Outside {
 /// Gives a container a user namespace of its own, or that of the one whose other namespaces it
 /// shares. Says whether anything was changed: what has one, what may manage the host (`--privileged`,
 /// `--cap-add=SYS_ADMIN`) and what has namespaces of the host's stay as they are. The gateway gives
-/// none of these to users.
+/// none of these to users, unless `ds01.toml` allows them that capability.
 ///
 /// # Errors
 ///
-/// If it is no specification, or refers to what is not there.
+/// If it is no specification, or refers to what is not there; if it shares namespaces of containers
+/// that have different user namespaces.
 pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<bool> {
-    let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
     if is_privileged(spec) {
         return Ok(false);
     }
     let linux = spec["linux"].as_object_mut().ok_or(wrong("no linux"))?;
     let namespaces = linux.get_mut("namespaces").and_then(Value::as_array_mut);
     let namespaces = namespaces.ok_or(wrong("no linux.namespaces"))?;
-    let has = |kind: &str| namespaces.iter().any(|one| one["type"] == kind);
-    let own = ["ipc", "mount", "network", "pid"]
-        .iter()
-        .all(|kind| has(kind));
-    if has("user") || !own {
+    let Some(user) = user_namespace(namespaces, outside)? else {
         return Ok(false);
-    }
-    let mut user = json!({ "type": "user" });
-    if let Some(shared) = shared(namespaces) {
-        // Of a container that began before, or of an admin's: that has none.
-        if outside.is_ours(&shared)? {
-            return Ok(false);
-        }
-        user["path"] = shared.into();
-    }
+    };
     namespaces.push(user);
+    // runc 1.1 wants these beside the path of a namespace too; later releases compare them.
     let same = json!([{ "containerID": 0, "hostID": 0, "size": ALL }]);
     linux.insert("uidMappings".into(), same.clone());
     linux.insert("gidMappings".into(), same);
+    keep_devices(linux);
     for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
         keep_flags(mount, outside)?;
     }
     Ok(true)
+}
+
+fn wrong(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// The user namespace that goes with these; `None` if it is the host's.
+fn user_namespace(namespaces: &[Value], outside: &impl Outside) -> io::Result<Option<Value>> {
+    let has = |kind: &str| namespaces.iter().any(|one| one["type"] == kind);
+    let own = ["ipc", "mount", "network", "pid"];
+    if has("user") || !own.into_iter().all(has) {
+        return Ok(None);
+    }
+    // `/proc/<pid>/ns/net` is another container's; `/var/run/docker/netns/default` is the host's.
+    let user = |path: &str| -> Option<String> {
+        let (process, _) = path.strip_prefix("/proc/")?.split_once("/ns/")?;
+        Some(format!("/proc/{process}/ns/user"))
+    };
+    let paths = namespaces.iter().filter_map(|one| one["path"].as_str());
+    let Some(shared) = paths.map(user).collect::<Option<Vec<_>>>() else {
+        return Ok(None);
+    };
+    let Some(first) = shared.first() else {
+        return Ok(Some(json!({ "type": "user" })));
+    };
+    let namespace = outside.namespace(first)?;
+    for other in &shared {
+        if outside.namespace(other)? != namespace {
+            return Err(wrong("it joins containers whose user namespaces differ"));
+        }
+    }
+    // One that began before, or an admin's, has none.
+    let is_hosts = namespace == outside.namespace("/proc/self/ns/user")?;
+    Ok((!is_hosts).then(|| json!({ "type": "user", "path": first })))
 }
 
 /// Whether it may manage the host, as a privileged one may.
@@ -73,13 +107,19 @@ fn is_privileged(spec: &Value) -> bool {
     bounding.is_some_and(|all| all.iter().any(|one| one == "CAP_SYS_ADMIN"))
 }
 
-/// The user namespace of the process whose other namespaces are joined.
-fn shared(namespaces: &[Value]) -> Option<String> {
-    let of = |namespace: &Value| -> Option<String> {
-        let (process, _) = namespace["path"].as_str()?.rsplit_once("/ns/")?;
-        Some(format!("{process}/ns/user"))
-    };
-    namespaces.iter().find_map(of)
+/// Leaves the modes of devices alone: in a user namespace they are the host's own, where runc makes
+/// new ones otherwise, and root inside could take them away from everybody. They are read and written
+/// as ever.
+fn keep_devices(linux: &mut Map<String, Value>) {
+    let more = linux.get("devices").and_then(Value::as_array);
+    let more = more.into_iter().flatten();
+    let more = more.filter_map(|device| Some(device["path"].as_str()?.to_string()));
+    let usual = USUAL_DEVICES.into_iter().map(String::from);
+    let devices: Vec<_> = usual.chain(more).map(Value::from).collect();
+    match linux.get_mut("readonlyPaths").and_then(Value::as_array_mut) {
+        Some(paths) => paths.extend(devices),
+        None => drop(linux.insert("readonlyPaths".into(), devices.into())),
+    }
 }
 
 /// A folder is mounted with the options that its file system has: in a user namespace runc could
@@ -105,13 +145,17 @@ fn keep_flags(mount: &mut Value, outside: &impl Outside) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A host on which process 1 and 7 have no namespace of their own, and `/home` cannot have
-    /// devices.
+    /// A host on which process 7 has no namespace of its own, 42 and 43 share one, and `/home` cannot
+    /// have devices.
     struct Host;
 
     impl Outside for Host {
-        fn is_ours(&self, namespace: &str) -> io::Result<bool> {
-            Ok(matches!(namespace, "/proc/1/ns/user" | "/proc/7/ns/user"))
+        fn namespace(&self, file: &str) -> io::Result<PathBuf> {
+            Ok(match file {
+                "/proc/self/ns/user" | "/proc/7/ns/user" => "user:[1]".into(),
+                "/proc/42/ns/user" | "/proc/43/ns/user" => "user:[2]".into(),
+                other => other.into(),
+            })
         }
 
         fn flags(&self, path: &str) -> io::Result<Vec<&'static str>> {
@@ -164,6 +208,10 @@ mod tests {
             assert!(!put_apart(&mut spec, &Host).unwrap(), "{left_out}");
             assert_eq!(spec, before);
         }
+        let mut host = spec(&USUAL);
+        // As the engine writes --network=host.
+        host["linux"]["namespaces"][1]["path"] = "/var/run/docker/netns/default".into();
+        assert!(!put_apart(&mut host, &Host).unwrap());
         let mut privileged = spec(&USUAL);
         privileged["process"]["capabilities"]["bounding"] = json!(["CAP_CHOWN", "CAP_SYS_ADMIN"]);
         assert!(!put_apart(&mut privileged, &Host).unwrap());
@@ -178,15 +226,32 @@ mod tests {
 
     #[test]
     fn who_shares_namespaces_shares_this_one() {
-        let joined = |process: u32| {
+        let joined = |network: u32, ipc: u32| {
             let mut spec = spec(&USUAL);
-            spec["linux"]["namespaces"][1]["path"] = format!("/proc/{process}/ns/net").into();
-            let changed = put_apart(&mut spec, &Host).unwrap();
-            (changed, user_of(&spec).cloned())
+            spec["linux"]["namespaces"][1]["path"] = format!("/proc/{network}/ns/net").into();
+            spec["linux"]["namespaces"][4]["path"] = format!("/proc/{ipc}/ns/ipc").into();
+            let changed = put_apart(&mut spec, &Host).ok()?;
+            Some((changed, user_of(&spec).cloned()))
         };
         let user = json!({ "type": "user", "path": "/proc/42/ns/user" });
-        assert_eq!(joined(42), (true, Some(user)));
-        assert_eq!(joined(7), (false, None), "that has none");
+        assert_eq!(joined(42, 43), Some((true, Some(user))));
+        assert_eq!(joined(7, 7), Some((false, None)), "that has none");
+        assert_eq!((joined(7, 42), joined(42, 44)), (None, None));
+    }
+
+    #[test]
+    fn the_modes_of_devices_are_not_for_who_is_root_inside() {
+        let mut given = spec(&USUAL);
+        given["linux"]["devices"] = json!([{ "path": "/dev/nvidia0", "type": "c" }]);
+        given["linux"]["readonlyPaths"] = json!(["/proc/bus"]);
+        assert!(put_apart(&mut given, &Host).unwrap());
+        let paths = given["linux"]["readonlyPaths"].as_array().unwrap();
+        for path in ["/proc/bus", "/dev/null", "/dev/tty", "/dev/nvidia0"] {
+            assert!(paths.iter().any(|one| one == path), "{path}");
+        }
+        let mut bare = spec(&USUAL);
+        assert!(put_apart(&mut bare, &Host).unwrap());
+        assert!(bare["linux"]["readonlyPaths"].is_array());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{
     body::{Words, body, text},
     gpus::drop_selectors,
-    plan::{LONGEST_COMMAND, Owner},
+    plan::Owner,
     refused::Refused,
 };
 
@@ -62,13 +62,6 @@ pub fn exec(body: ExecBody, as_owner: bool, owner: Owner<'_>) -> Result<ExecBody
             "leave the user out or give your uid (as \"remoteUser\" in devcontainer.json), or make the \
              container without folders of the host",
         ));
-    }
-    // The engine keeps it as long as the container, run or not.
-    let words = body.cmd.iter().flat_map(Words::list);
-    let words = words.chain(body.env.iter().flatten());
-    if words.map(String::len).sum::<usize>() > LONGEST_COMMAND {
-        let why = "more than 64 KiB in all, with the environment";
-        return Err(Refused::value("Cmd", "…", why));
     }
     let mut body = body;
     body.container = None;

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Bytes of a container's command, which every list carries as it does labels.
-pub(super) const LONGEST_COMMAND: usize = 64 << 10;
+const LONGEST_COMMAND: usize = 64 << 10;
 
 /// Seconds that a container may have to end: the engine waits as long for it when it ends itself, and
 /// with a negative number for ever.

@@ -109,8 +109,8 @@ impl Call<'_> {
                 }
                 false => {
                     // The engine would make it without its owner's labels.
-                    let made = body::write(&VolumeBody::named(volume, self.caller.uid))?;
-                    self.engine("POST", "/volumes/create", Some(made)).await?;
+                    let made = VolumeBody::named(volume, self.caller.uid);
+                    self.make_volume(&made).await?;
                     volume
                 }
             };

@@ -9,10 +9,18 @@ use ds01_host::users::{UnknownUser, person};
 use super::{Call, Outcome};
 use crate::{aside::PATIENCE, body, records::Owned};
 
+/// Bytes of what is asked for: the engine keeps it as long as the container, whether it runs or not.
+const LONGEST: usize = 64 << 10;
+
 impl Call<'_> {
     pub(super) async fn container_exec(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
-        let asked: ExecBody = body::read(self.json()?)?;
+        let text = self.json()?;
+        if text.len() > LONGEST {
+            let message = "a command and its environment are 64 KiB at most";
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        let asked: ExecBody = body::read(text)?;
         let (as_owner, uid) = (self.is_as_owner(&owned), owned.container.uid);
         // Elsewhere it is of no use, and not asked for.
         let gid = match as_owner {

@@ -18,8 +18,8 @@ use crate::{
     filters::{Filters, name_fits},
 };
 
-/// Volumes that a user may make, beside those that come with containers: the engine lists all of
-/// everybody's.
+/// Volumes that a user may have, beside those that come with containers and go with them: the engine
+/// lists all of everybody's.
 const MOST: usize = 256;
 
 impl Call<'_> {
@@ -67,21 +67,26 @@ impl Call<'_> {
         // Two at once would each find room for one more.
         let creates = self.gateway.creates_of(self.caller.uid);
         let _one_at_a_time = creates.lock().await;
+        let mut seen = self.make_volume(&made).await?;
+        seen["Name"] = json!(self.shown_name(seen["Name"].as_str().unwrap_or_default()));
+        hide_managed(&mut seen["Labels"]);
+        reply(201, &seen)
+    }
+
+    /// Makes a volume of the caller's, unless it is there; by one at a time of them.
+    pub(super) async fn make_volume(&self, made: &VolumeBody) -> Result<Value, Failure> {
         let own = format!(r#"{{"label":["{UID}={}"]}}"#, self.caller.uid);
         let query = Query::from([("filters".into(), vec![own])]);
         let path = format!("/volumes{}", write_query(&query));
         let own = self.engine("GET", &path, None).await?;
-        if own["Volumes"].as_array().map_or(0, Vec::len) >= MOST {
-            let message = format!("you have {MOST} volumes, the most that a user may make");
+        let own = own["Volumes"].as_array().map_or(&[][..], Vec::as_slice);
+        if own.len() >= MOST && own.iter().all(|volume| volume["Name"] != made.name()) {
+            let message = format!("you have {MOST} volumes, the most that a user may have");
             return Err(Failure::new(Kind::Denied, message)
                 .with_hint("remove those that are not used: docker volume prune"));
         }
-        let mut seen = self
-            .engine("POST", "/volumes/create", Some(body::write(&made)?))
-            .await?;
-        seen["Name"] = json!(self.shown_name(seen["Name"].as_str().unwrap_or_default()));
-        hide_managed(&mut seen["Labels"]);
-        reply(201, &seen)
+        let json = body::write(made)?;
+        self.engine("POST", "/volumes/create", Some(json)).await
     }
 
     /// As the engine names volumes: 64 digits that nobody has used.

@@ -256,7 +256,7 @@ fn confirm(
             made.mounts.iter().for_each(|place| site.unstage(place));
             unname_image(site, container, Some(id));
             if let Err(second) = give_back(site, container, false, None, used) {
-                site.notice(second.message);
+                site.notice(second.one_line());
             }
         }
         return Err(failure);
