@@ -161,12 +161,8 @@ fn what_is_not_there_is_said_with_what_to_type() {
     // No name is read as this, so it is not what may be meant.
     host.run("mkdir", &["-p", "workspace/Other"]).ok();
     let upper = host.run(LAUNCH, &["Other"]);
-    assert!(
-        upper
-            .stderr
-            .contains("hint: make it first: project-init other"),
-        "{upper:?}"
-    );
+    let hint = "hint: a project's folder has no capitals: mv /home/alice/workspace/Other ";
+    assert!(upper.stderr.contains(hint), "{upper:?}");
 
     image(&host, "ds01-20001/my-thesis", "ds01-base", &[], &[]);
     let none = "project-launch: project my-thesis has no Dockerfile to build its image from\n\

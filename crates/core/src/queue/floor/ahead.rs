@@ -47,7 +47,7 @@ impl Floor<'_> {
         served: Option<Timestamp>,
     ) -> Option<Head<'w>> {
         let mut of_use = self.of_use(waiter, budget);
-        of_use.retain(|at| !self.is_with(*at, waiter.uid) && self.is_allowed(&[*at], waiter));
+        of_use.retain(|at| !self.is_with(*at, waiter) && self.is_allowed(&[*at], waiter));
         let count = waiter.devices as usize;
         let is_right = |so_far: &[usize]| {
             let cost = self.cost(waiter, so_far);
@@ -82,14 +82,15 @@ impl Floor<'_> {
         head.is_some_and(|head| devices.iter().any(|at| head.of_use.contains(at)))
     }
 
-    /// Whether the user has it, or is about to.
-    fn is_with(&self, at: usize, uid: u32) -> bool {
-        let device = self.device(at);
+    /// Whether the user has it, or is about to: by a turn, if that is of another request of theirs.
+    fn is_with(&self, at: usize, waiter: &Waiter) -> bool {
+        let (device, uid) = (self.device(at), waiter.uid);
         let theirs = |entry: &Allocation| {
             entry.container.uid == uid && entry.devices.iter().any(|held| held.overlaps(device))
         };
         self.given[at].is_some_and(|given| given.uid == uid)
             || self.kept_for[at].is_some_and(|turn| turn.uid == uid)
+                && !self.is_kept_for(at, waiter)
             || self.ledger.holding(self.now).any(theirs)
     }
 
