@@ -118,6 +118,9 @@ enum Way {
     Gateway(Box<Gateway>),
 }
 
+/// What is told of the environment where it does not count.
+const UNMINDED: &str = "DS01_CONFIG is not minded here: name the file with --config";
+
 impl Host {
     /// Opens this machine for the user who runs this process: directly if they may write the
     /// state directory (root, the one user of a machine, a member of the configured docker
@@ -168,14 +171,18 @@ impl Host {
         }
         let unminded = config.is_none() && config::Config::named().is_some();
         let config = config::Config::of_service(config)?;
-        limits_files::exist(&config.paths)?;
+        limits_files::exist(&config.paths).map_err(|mut failure| {
+            // It may be why they are not found.
+            failure.notices.extend(unminded.then(|| UNMINDED.into()));
+            failure
+        })?;
         let stale = config.stale.clone();
         let site = match looks {
             true => Site::as_is(config, source),
             false => Site::new(config, source)?,
         };
         if unminded {
-            site.notice("DS01_CONFIG is not minded here: name the file with --config".into());
+            site.notice(UNMINDED.into());
         }
         let site = site.for_others();
         Ok(Self {

@@ -30,8 +30,11 @@ fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
     let made = arguments::bundle(&args).map_or(Ok(()), |bundle| put_apart(&bundle));
     let failed = match made {
-        Ok(()) => Command::new("runc").args(&args).exec(),
-        Err(error) => error,
+        Ok(()) => format!(
+            "cannot run runc: {}",
+            Command::new("runc").args(&args).exec()
+        ),
+        Err(error) => error.to_string(),
     };
     tell(arguments::log(&args), &format!("ds01-runc: {failed}"));
     ExitCode::FAILURE
