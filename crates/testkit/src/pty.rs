@@ -68,9 +68,12 @@ impl Written {
     }
 
     fn add(&self, bytes: &[u8]) {
-        let mut output = self.lock();
-        output.bytes.extend_from_slice(bytes);
-        output.ended = bytes.is_empty();
+        self.lock().bytes.extend_from_slice(bytes);
+        self.grown.notify_all();
+    }
+
+    fn end(&self) {
+        self.lock().ended = true;
         self.grown.notify_all();
     }
 }
@@ -102,11 +105,16 @@ impl Pty {
         let shared = Arc::clone(&written);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // The kernel reports EIO once nobody has the terminal open any more.
-            while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                shared.add(&buffer[..length]);
+            // The kernel reports EIO once nobody has the terminal open any more: once, it may overlook
+            // what was written just before, which the next read gets.
+            let mut ends = 0;
+            while ends < 2 {
+                match reader.read(&mut buffer) {
+                    Ok(length @ 1..) => shared.add(&buffer[..length]),
+                    _ => ends += 1,
+                }
             }
-            shared.add(&[]);
+            shared.end();
         });
         Self {
             child,
