@@ -3,6 +3,7 @@
 mod duties;
 mod files;
 mod holders;
+mod userns;
 
 use std::{
     fs::{self, Permissions},
@@ -117,7 +118,7 @@ ok       room: there is room for the state and the log
 ok       engine: Docker Engine {engine} answers at ROOT/engine/docker.sock
 ok       runtime: the engine gives GPUs with ROOT/engine/hook/nvidia-container-runtime-hook
 ok       default-runtime: containers that name no runtime are ds01-runc's
-ok       userns: each container has a user namespace of its own (ds01-runc)
+ok       userns: a container that is made gets a user namespace of its own (ds01-runc)
 ok       ledger: it is whole
 ok       records: every container of DS01 has its record
 ok       holders: every device has one holder at most, of DS01

@@ -15,9 +15,10 @@ use ds01_core::{
     time::Timestamp,
 };
 
-use super::{Finding, docker, duties, holders, quoted, records};
+use super::{Finding, docker, duties, escapes, holders, quoted, records};
 use crate::{
     Site, clock,
+    engine::About,
     ledger_file::{METADATA, Stored},
     look::{Look, Scope},
 };
@@ -67,7 +68,7 @@ impl Facts<'_> {
     }
 }
 
-pub(super) fn check(site: &Site, inventory: Option<&Inventory>) -> Vec<Finding> {
+pub(super) fn check(site: &Site, about: &About, inventory: Option<&Inventory>) -> Vec<Finding> {
     let state = &site.config().paths.state;
     if let Some(finding) = unreadable(state) {
         return vec![finding];
@@ -89,7 +90,7 @@ pub(super) fn check(site: &Site, inventory: Option<&Inventory>) -> Vec<Finding> 
         }
     }
     match found {
-        Ok((look, records)) => compare(site, &look, records, inventory),
+        Ok((look, records)) => compare(site, about, &look, records, inventory),
         Err(finding) => vec![finding],
     }
 }
@@ -114,6 +115,7 @@ fn unreadable(state: &Path) -> Option<Finding> {
 
 fn compare(
     site: &Site,
+    about: &About,
     look: &Look,
     records: io::Result<Vec<(PathBuf, Option<Record>)>>,
     inventory: Option<&Inventory>,
@@ -130,6 +132,7 @@ fn compare(
         Ok(both) => both,
         Err(failure) => return vec![Finding::of_failure(CHECK, failure)],
     };
+    let of_before = escapes::of_before(about, containers, &inspected);
     let claims = inspected
         .into_iter()
         .map(|one| (one.id, one.claim))
@@ -149,6 +152,7 @@ fn compare(
         docker: &docker(engine),
     };
     let mut findings = vec![whole(&look.before, facts.now)];
+    findings.extend(of_before);
     findings.extend(gone(&facts));
     findings.extend(records::check(&facts));
     findings.extend(holders::check(&facts, &look.seen.unfinished));

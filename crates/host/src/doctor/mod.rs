@@ -199,7 +199,7 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
         Ok(about) => {
             findings.push(gateway);
             findings.extend(engine(site.config(), &about, inventory.as_ref()));
-            findings.extend(ledger::check(&site, inventory.as_ref()));
+            findings.extend(ledger::check(&site, &about, inventory.as_ref()));
         }
         Err(error) => {
             // First: without an engine the gateway is of no use either.

@@ -60,6 +60,8 @@ pub struct Inspected {
     pub last_end: String,
     /// The GPU devices that it asks for, in whatever form; `None` is none.
     pub claim: Option<Claim>,
+    /// The runtime that it was made with, by its name in the engine.
+    pub runtime: String,
     /// As whom its processes run: `1001`, `1001:100`, a name of the image's, or nothing.
     pub user: String,
     /// What it may that no container of DS01's may, in words.
@@ -157,6 +159,7 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
         finished: time(state.finished_at.as_deref()),
         last_end: state.finished_at.unwrap_or_default(),
         claim: claim(&host_config, &env),
+        runtime: host_config.runtime.clone().unwrap_or_default(),
         user: config.user.unwrap_or_default(),
         beyond: beyond(&host_config),
         restarts: restarts(&host_config),
