@@ -181,9 +181,10 @@ impl<'a> Floor<'a> {
         costs.len() >= count && budget.is_none_or(|budget| least <= budget)
     }
 
-    /// Chooses free devices: what is kept or reserved for the user before all; then the smallest,
-    /// and whole GPUs last, so that they stay whole for those who need them; among equal ones
-    /// those of the GPU with the fewest free, so that other GPUs stay empty; then in numeric order.
+    /// Chooses free devices: what is kept or reserved for the user before all, unless that is more
+    /// than the budget; then the smallest, and whole GPUs last, so that they stay whole for those who
+    /// need them; among equal ones those of the GPU with the fewest free, so that other GPUs stay
+    /// empty; then in numeric order.
     pub(super) fn choose(
         &self,
         waiter: &Waiter,
@@ -200,38 +201,65 @@ impl<'a> Floor<'a> {
             return Err(Why::Free(there));
         }
         let free: Vec<_> = usable().filter(|at| self.is_free(*at, waiter)).collect();
+        let affordable = |chosen: Vec<usize>| {
+            let cost = self.cost(waiter, &chosen);
+            match budget {
+                Some(budget) if cost > budget => Err(Why::TooLarge(cost)),
+                _ => Ok(chosen),
+            }
+        };
+        let mine = |at| self.is_kept_for(at, waiter) || self.is_reserved_for(at, waiter);
+        let order = self.order(&free, |at| !mine(at));
+        match self
+            .first_allowed(&order, waiter, head, there)
+            .and_then(affordable)
+        {
+            Err(Why::TooLarge(_)) => {
+                let order = self.order(&free, |at| self.cost(waiter, &[at]));
+                let chosen = self.first_allowed(&order, waiter, head, there)?;
+                affordable(chosen)
+            }
+            chosen => chosen,
+        }
+    }
+
+    /// The devices `free` by `first`, then as [`Floor::choose`] says.
+    fn order<K: Ord>(&self, free: &[usize], first: impl Fn(usize) -> K) -> Vec<usize> {
         let mut on_gpu: BTreeMap<u32, usize> = BTreeMap::new();
-        for at in &free {
+        for at in free {
             *on_gpu.entry(self.device(*at).slot.gpu).or_default() += 1;
         }
-        let mut order = free.clone();
+        let mut order = free.to_vec();
         order.sort_by_cached_key(|&at| {
             let device = self.device(at);
-            let mine = self.is_kept_for(at, waiter) || self.is_reserved_for(at, waiter);
             let whole = device.slot.mig.is_none();
-            (
-                !mine,
-                device.share,
-                whole,
-                on_gpu[&device.slot.gpu],
-                device.slot,
-            )
+            let on_gpu = on_gpu[&device.slot.gpu];
+            (first(at), device.share, whole, on_gpu, device.slot)
         });
-        let allowed = self.first_fitting(&order, count, |so_far| self.is_allowed(so_far, waiter));
-        if allowed.len() < count && free.len() >= count {
+        order
+    }
+
+    /// The first of `order` that nobody else has a right to; `there` are free with those that this plan
+    /// gives away.
+    fn first_allowed(
+        &self,
+        order: &[usize],
+        waiter: &Waiter,
+        head: Option<&Head<'_>>,
+        there: usize,
+    ) -> Result<Vec<usize>, Why> {
+        let count = waiter.devices as usize;
+        let allowed = self.first_fitting(order, count, |so_far| self.is_allowed(so_far, waiter));
+        if allowed.len() < count && order.len() >= count {
             return Err(Why::Reserved(there));
         }
-        let chosen = self.first_fitting(&order, count, |so_far| {
+        let chosen = self.first_fitting(order, count, |so_far| {
             self.is_allowed(so_far, waiter)
                 && head.is_none_or(|head| !self.delays(head, waiter, so_far))
         });
-        if chosen.len() < count {
-            return Err(Why::Behind(there));
-        }
-        let cost = self.cost(waiter, &chosen);
-        match budget {
-            Some(budget) if cost > budget => Err(Why::TooLarge(cost)),
-            _ => Ok(chosen),
+        match chosen.len() < count {
+            true => Err(Why::Behind(there)),
+            false => Ok(chosen),
         }
     }
 

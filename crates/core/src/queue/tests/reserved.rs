@@ -62,6 +62,28 @@ fn reserved_devices_are_for_those_alone_for_whom_they_are_reserved() {
 }
 
 #[test]
+fn what_is_reserved_for_somebody_hides_nothing_that_they_can_afford() {
+    let sevenths = |slices| Share::of_mig(slices, 7);
+    let one = |device: &Device| reservation(What::Devices(vec![Held::from(device)]), user(1));
+    let given = |quota, count, ledger: &Ledger, devices: &[Device]| {
+        let limits = Limits { quota, ..limits() };
+        asked_within(&limits, 1, count, ledger, devices)
+    };
+    let devices = [whole(0), mig(1, 0, 1), mig(1, 1, 1)];
+    let all = with(one(&devices[0]), &[]);
+    assert_eq!(given(sevenths(3), 1, &all, &devices).unwrap(), "1:0");
+    assert_eq!(given(sevenths(3), 2, &all, &devices).unwrap(), "1:0 1:1");
+    assert_eq!(given(None, 1, &all, &devices).unwrap(), "0");
+
+    // Nor where they have some of it already.
+    let devices = [mig(0, 0, 4), mig(0, 1, 3), mig(1, 0, 1), mig(1, 1, 1)];
+    let has = entry("a._.1", &devices[..1], Holding::Live);
+    let two = with(one(&devices[1]), &[has]);
+    assert_eq!(given(sevenths(5), 1, &two, &devices).unwrap(), "1:0");
+    assert_eq!(given(sevenths(7), 1, &two, &devices).unwrap(), "0:1");
+}
+
+#[test]
 fn before_it_begins_others_have_what_they_give_back_in_time() {
     let mut coming = with(reservation(first_two(), user(1)), &[]);
     coming.line.reservations[0].from = NOW + 2 * HOUR;
