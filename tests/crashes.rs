@@ -10,6 +10,7 @@ use ds01_testkit::{Outcome, TestHost};
 
 use crate::support::{
     engine_view::{Container, assert_no_device_twice, containers},
+    expect::done,
     kill_points::{Fault, Point, chosen, fails_at, points},
 };
 
@@ -302,4 +303,47 @@ fn an_engine_that_goes_away_before_any_answer_loses_no_device_and_no_name() {
     fail_and_judge(&host, cut, either, || {}, &CREATE_X);
     fail_and_judge(&host, cut, Left::WithX, created, &["container-start", "x"]);
     fail_and_judge(&host, cut, either, created, &["container-remove", "x"]);
+}
+
+#[test]
+fn a_stop_that_is_noted_late_takes_nothing_from_the_next_run() {
+    let host = host();
+    let limits = host.limits_text();
+    host.limits_yaml(&limits.replace("gpu_hold_after_stop_h: 0.25", "gpu_hold_after_stop_h: 0"));
+    let start = ["container-start", "x"];
+    alice(&host, &CREATE_X).ok();
+    alice(&host, &start).ok();
+
+    // It sleeps where it is about to lock the ledger.
+    let lock = host.state_dir().join("ledger.json.lock");
+    let log = host.home("alice").join("late.txt");
+    let [lock, path] = [&lock, &log].map(|path| path.to_str().unwrap());
+    let inject = "inject=openat:signal=SIGSTOP:when=1";
+    let strace = ["-o", path, "-e", "trace=openat", "-e", inject, "-P", lock];
+    let late = [&strace[..], &["container-stop", "x", "-t", "1"]].concat();
+    let late = host.as_user("alice").spawn("strace", &late);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !fs::read_to_string(&log).is_ok_and(|log| log.contains("stopped by SIGSTOP")) {
+        assert!(Instant::now() < deadline, "it never sleeps");
+        thread::sleep(Duration::from_millis(5));
+    }
+    alice(&host, &start).ok();
+    let children = format!("/proc/{0}/task/{0}/children", late.pid());
+    let children = fs::read_to_string(children).unwrap();
+    host.as_user("alice")
+        .run("kill", &["-CONT", children.trim()])
+        .ok();
+    assert_eq!(late.wait(), done("", ""));
+
+    let create_y = [
+        "container-create",
+        "y",
+        "--image=ds01-base",
+        "--gpu=1",
+        "--no-wait",
+    ];
+    assert_eq!(bob(&host, &create_y).status, Some(6));
+    // Once, between its two runs.
+    let released = host.run("ds01-events", &["--type=gpu.release", "--format=simple"]);
+    assert_eq!(released.ok().lines().count(), 1);
 }

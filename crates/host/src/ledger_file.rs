@@ -101,6 +101,16 @@ pub enum Stored {
     Damaged(Damage),
 }
 
+impl Stored {
+    /// The ledger's generation; 0 if it is damaged.
+    pub fn generation(&self) -> u64 {
+        match self {
+            Self::Whole(ledger) => ledger.generation,
+            Self::Damaged(_) => 0,
+        }
+    }
+}
+
 /// The state directory's ledger.
 #[derive(Debug)]
 pub struct LedgerFile {

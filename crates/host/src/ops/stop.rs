@@ -3,20 +3,16 @@
 use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
-    container::State,
+    container::{ContainerId, State},
     event::Event,
     failure::{Failure, Kind},
-    ledger::Holding,
-    name::{ContainerArg, ContainerName},
+    ledger::{Allocation, Holding},
+    name::{ContainerArg, ContainerName, EngineName},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    account,
-    intent::is_of_this_process,
-    target::{self, Target},
-};
+use super::{account, intent::is_of_this_process, target};
 use crate::{
     Operation, Site, clock,
     look::Scope,
@@ -80,7 +76,11 @@ impl Operation for Stop {
                 false => engine.stop(&target.id, Duration::from_secs(self.grace_seconds.into()))?,
             }
         }
-        let (slots, hold) = note(site, &target, already)?.unwrap_or_default();
+        let when = match already {
+            true => When::Before,
+            false => When::Now(target.generation),
+        };
+        let (slots, hold) = note(site, &target.container, &target.id, when)?.unwrap_or_default();
         if !already {
             let event = Event::new(clock::now(), "container.stop").of(login(caller.uid));
             site.log(event.with("container", &target.container));
@@ -94,49 +94,63 @@ impl Operation for Stop {
     }
 }
 
-/// Notes that a container has stopped, now or, if `already`, before: its devices, as users read
-/// them, and how long they are held for it from then on. `None` if it runs again, or is no more.
+/// When a container stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    /// Just now, by a stop that was begun when the ledger had this generation.
+    Now(u64),
+    /// Before that was looked at.
+    Before,
+}
+
+/// Notes that a container has stopped: its devices, as users read them, and how long they are held for
+/// it from then on. `None` if it runs again, or is no more.
 pub(super) fn note(
     site: &Site,
-    target: &Target,
-    already: bool,
+    container: &EngineName,
+    id: &ContainerId,
+    when: When,
 ) -> Result<Option<(String, Option<Duration>)>, Failure> {
     // The policy of today; where it cannot be read, that of the day it was made.
-    let hold = person(target.container.uid)
+    let hold = person(container.uid)
         .map_err(Failure::from)
         .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
     // One that ended by itself stopped when the engine says, not now.
-    let scope = if already {
-        Scope::Only(target.id.clone())
-    } else {
-        Scope::Nothing
-    };
-    let look = site.look(&scope)?;
-    let mut all = look.seen.containers.iter();
-    if already && all.any(|c| c.id == target.id && !c.state.is_stopped()) {
+    let look = site.look(&match when {
+        When::Now(_) => Scope::Nothing,
+        When::Before => Scope::Only(id.clone()),
+    })?;
+    let seen = look.seen.containers.iter().find(|c| c.id == *id);
+    if seen.is_some_and(|seen| !seen.state.is_stopped()) {
         return Ok(None);
     }
+    let since = match when {
+        When::Now(generation) => generation,
+        When::Before => look.seen.generation,
+    };
     site.change(&look, |ledger, now| {
-        ledger.change(&target.container, |entry| {
-            // Meanwhile it may have been removed, and another made under its name.
-            let same = entry.id.as_ref() == Some(&target.id);
-            let known = match entry.holding {
-                Holding::Stopped { .. } | Holding::Released => true,
-                // One that had stopped before may be about to start, as this one by a restart is.
-                Holding::Pending { .. } => already || is_of_this_process(entry),
-                Holding::Live | Holding::Intruding | Holding::Orphaned { .. } => false,
-            };
-            if same && !known {
-                entry.holding = match entry.holding {
-                    // What it had went to others before.
-                    Holding::Intruding => Holding::Released,
-                    _ => Holding::Stopped { since: now },
-                };
+        let is_it = |entry: &&Allocation| entry.id.as_ref() == Some(id);
+        // Meanwhile it may have been removed, and another made under its name.
+        let Some(entry) = ledger.entry(container).filter(is_it) else {
+            return Ok(None);
+        };
+        let holding = match entry.holding {
+            Holding::Stopped { .. } | Holding::Released => None,
+            // One that had stopped before may be about to start, as this one by a restart is.
+            Holding::Pending { .. } if when == When::Before || is_of_this_process(entry) => None,
+            // Or it was started again.
+            _ if entry.changed > since => return Ok(None),
+            // What it had went to others before.
+            Holding::Intruding => Some(Holding::Released),
+            _ => Some(Holding::Stopped { since: now }),
+        };
+        if let Some(holding) = holding {
+            ledger.change(container, |entry| {
+                entry.holding = holding;
                 entry.hold = hold.unwrap_or(entry.hold);
-            }
-        });
-        let entry = ledger.entry(&target.container);
-        let entry = entry.filter(|entry| entry.id.as_ref() == Some(&target.id));
+            });
+        }
+        let entry = ledger.entry(container);
         Ok(entry.map(|entry| match entry.holding {
             Holding::Released => (String::new(), Some(Duration::ZERO)),
             _ => (slots(entry), entry.hold),

@@ -21,6 +21,8 @@ pub(super) struct Target {
     pub(super) listed: bool,
     /// The ledger keeps its devices for it.
     pub(super) holds: bool,
+    /// The ledger's generation when it was found; 0 if that is damaged.
+    pub(super) generation: u64,
 }
 
 /// Finds the caller's container. Who owns it is what our records say of its id, nothing else.
@@ -36,7 +38,9 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
     if container.uid != caller.uid && !site.is_admin(caller)? {
         return Err(no_such(arg));
     }
-    let mut entry = match site.ledger.read()? {
+    let stored = site.ledger.read()?;
+    let mut generation = stored.generation();
+    let mut entry = match stored {
         Stored::Whole(ledger) => ledger.entry(&container).cloned(),
         Stored::Damaged(_) => None,
     };
@@ -44,6 +48,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
         // Who made it may have died before noting the id.
         let look = site.look(&Scope::Of(container.uid))?;
         entry = site.change(&look, |ledger, _| Ok(ledger.entry(&container).cloned()))?;
+        generation = entry.as_ref().map_or(generation, |entry| entry.changed);
     }
     match &entry {
         Some(entry) => {
@@ -54,6 +59,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
                     id,
                     listed: true,
                     holds,
+                    generation,
                 });
             }
         }
@@ -64,6 +70,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
                     id,
                     listed: false,
                     holds: false,
+                    generation,
                 });
             }
         }

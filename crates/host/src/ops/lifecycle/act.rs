@@ -12,7 +12,7 @@ use super::{Done, Passed, What, runs::Running, words};
 use crate::{
     Site, clock,
     engine::{Ended, Ending, EngineError, HookEnd},
-    ops::{stop, target::Target},
+    ops::stop::{self, When},
     watch_file::WatchFile,
 };
 
@@ -167,10 +167,11 @@ pub(super) fn carry_out(
     note_done(file, all, &spared)?;
     let stops: Vec<_> = stops.into_iter().map(|(plan, _)| plan).collect();
     let endings: Vec<_> = stops.iter().map(|plan| ending(all, plan)).collect();
+    let before = site.ledger.read().map_or(0, |stored| stored.generation());
     let ends = site.engine().end(&endings)?;
     let (mut over, mut made) = (Vec::new(), Vec::new());
     for (plan, end) in stops.into_iter().zip(ends) {
-        match stopped(site, all, plan, end) {
+        match stopped(site, all, plan, end, before) {
             Ok(Some(text)) => {
                 passed.done.push(plan.done(all));
                 made.push((plan, text));
@@ -215,12 +216,13 @@ fn ending(all: &[Running], plan: &Plan) -> Ending {
 }
 
 /// Notes what became of a stop: what its owner is to be told, if it was ours; a failure says whether
-/// it may have been.
+/// it may have been. `before` is the ledger's generation from before it was begun.
 fn stopped(
     site: &Site,
     all: &[Running],
     plan: &Plan,
     end: Result<Ended, EngineError>,
+    before: u64,
 ) -> Result<Option<String>, (Failure, bool)> {
     let one = &all[plan.at];
     let subject = &one.subject;
@@ -245,13 +247,7 @@ fn stopped(
     site.log(event);
     let mut text = plan.text(site, one);
     if let Some(container) = &subject.ours {
-        let target = Target {
-            container: container.clone(),
-            id: subject.id.clone(),
-            listed: true,
-            holds: true,
-        };
-        match stop::note(site, &target, false) {
+        match stop::note(site, container, &subject.id, When::Now(before)) {
             Ok(None) => {}
             Ok(Some((_, hold))) => {
                 let kept = subject.owner.limits.container_hold_after_stop;

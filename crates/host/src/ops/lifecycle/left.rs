@@ -7,7 +7,7 @@ use ds01_core::{container::ContainerId, failure::Failure, lifecycle::Doing, name
 use super::{act::note, words};
 use crate::{
     Site,
-    ops::{stop, target::Target},
+    ops::stop::{self, When},
     tell::{Notice, tell_all},
     tracked_file::TrackedFile,
     users::{Person, person},
@@ -62,14 +62,8 @@ fn notice(site: &Site, id: &ContainerId, doing: &Doing) -> Option<(Person, Notic
     let mut workspace = None;
     if let Some((record, name)) = &ours {
         workspace = record.workspace_folder().map(PathBuf::from);
-        let target = Target {
-            container: name.clone(),
-            id: id.clone(),
-            listed: true,
-            holds: true,
-        };
         let limits = site.policy().map(|policy| policy.limits_for(&person.login));
-        match (stop::note(site, &target, true), limits) {
+        match (stop::note(site, name, id, When::Before), limits) {
             (Ok(Some((_, hold))), Ok(limits)) => {
                 text += &words::of_hold(short, hold, limits.container_hold_after_stop);
             }
