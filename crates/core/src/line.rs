@@ -41,6 +41,10 @@ pub const LOOK: Duration = Duration::from_secs(5);
 /// Requests of one user that may wait at a time: as each costs everybody who looks at the line.
 pub const WAITING: usize = 16;
 
+/// How long a reservation is remembered that is over: by a clock that was ahead for a while, none that
+/// is to come is lost.
+pub const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The waiting line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,7 +55,7 @@ pub struct Line {
     pub waiters: Vec<Waiter>,
     /// Devices that are kept for somebody whose turn has come.
     pub turns: Vec<Turn>,
-    /// Devices that an admin has set aside.
+    /// Devices that an admin has set aside, or had lately: see [`Line::reserved`].
     pub reservations: Vec<Reservation>,
     /// Who was taken out by its owner lately.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -228,6 +232,12 @@ impl Line {
         }
     }
 
+    /// What is reserved at `now` or for later.
+    pub fn reserved(&self, now: Timestamp) -> impl Iterator<Item = &Reservation> {
+        let all = self.reservations.iter();
+        all.filter(move |reserved| now < reserved.until)
+    }
+
     /// Takes somebody out of the line.
     pub fn leave(&mut self, uid: u32, ticket: u64) -> Option<Waiter> {
         let mut waiters = self.waiters.iter();
@@ -252,8 +262,8 @@ pub fn slots(devices: &[Held]) -> String {
 }
 
 impl Ledger {
-    /// Takes everybody out of the line who does not wait any more, and ends turns and
-    /// reservations whose time is over. `dead` are processes that have ended.
+    /// Takes everybody out of the line who does not wait any more, ends turns whose time is over, and
+    /// forgets old reservations. `dead` are processes that have ended.
     ///
     /// The waiters who went, and why; the turns that nobody used.
     pub fn tidy_line(
@@ -297,7 +307,8 @@ impl Ledger {
         for (uid, share) in unused {
             line.recent.charge(uid, share, KEPT);
         }
-        line.reservations.retain(|reserved| now < reserved.until);
+        line.reservations
+            .retain(|reserved| now < reserved.until + REMEMBERED);
         line.forget_old(now);
         line.forget_devices();
         (gone, over)

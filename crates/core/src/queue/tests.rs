@@ -13,7 +13,7 @@ use crate::{
         tests::{HOLD, NOW, entry, ledger, process, seconds, stopped},
     },
     limits::Limits,
-    line::{KEPT, OFFER, Stay, Terms, Turn},
+    line::{KEPT, OFFER, REMEMBERED, Stay, Terms, Turn},
     reservation::{Reservation, What, Whom},
 };
 

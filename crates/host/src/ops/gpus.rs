@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{line::reserved, outside::outsiders};
+use super::outside::outsiders;
 use crate::{
     Operation, Site, clock,
     look::Scope,
@@ -97,7 +97,7 @@ impl Operation for Gpus {
             driver: inventory.driver,
             devices: statuses(&ledger, inventory.devices, &found, now),
             problems: inventory.problems,
-            reserved: reserved(&ledger, now),
+            reserved: ledger.line.reserved(now).cloned().collect(),
         })
     }
 }

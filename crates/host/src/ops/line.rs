@@ -10,7 +10,6 @@ use ds01_core::{
     limits::Limits,
     line::{self, Known, Terms, Turn},
     name::{ContainerName, EngineName},
-    reservation::Reservation,
     time::Timestamp,
 };
 
@@ -98,12 +97,6 @@ pub(super) fn log_turns(site: &Site, turns: &[Turn]) {
         let event = event.with("gpus", line::slots(&turn.devices));
         site.log(event.with("until", turn.until));
     }
-}
-
-/// What is reserved at `now` or for later.
-pub(super) fn reserved(ledger: &Ledger, now: Timestamp) -> Vec<Reservation> {
-    let all = ledger.line.reservations.iter();
-    all.filter(|one| now < one.until).cloned().collect()
 }
 
 /// The ledger as it is stored: the line is in it and nowhere else.

@@ -21,7 +21,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     DeviceStatus,
     gpus::{Found, statuses},
-    line::reserved,
     list::{Ours, of_ledger},
     outside::outsiders,
     sample::{counters, sampled},
@@ -162,7 +161,7 @@ impl Operation for Overview {
             alerts: alert::alerts(&facts, now),
             driver: silence.is_none().then_some(inventory.driver),
             allocations: allocations(&ledger, &devices, sees, now),
-            reserved: reserved(&ledger, now),
+            reserved: ledger.line.reserved(now).cloned().collect(),
             containers: ours.iter().map(contained).collect(),
             samples,
             devices,

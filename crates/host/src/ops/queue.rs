@@ -11,7 +11,7 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::line::{reserved, stored};
+use super::line::stored;
 use crate::{
     Operation, Site, clock,
     look::dead_processes,
@@ -112,7 +112,7 @@ fn status(ledger: &Ledger, caller: u32, now: Timestamp) -> QueueStatus {
     QueueStatus {
         waiting: waiting.collect(),
         kept: turns.map(|turn| Kept::of(turn, caller)).collect(),
-        reserved: reserved(ledger, now),
+        reserved: ledger.line.reserved(now).cloned().collect(),
     }
 }
 

@@ -164,9 +164,10 @@ impl Operation for CancelReservation {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Reservation, Failure> {
         admins_only(site, caller)?;
-        let gone = site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        let gone = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             let reserved = &mut ledger.line.reservations;
-            let at = reserved.iter().position(|reserved| reserved.id == self.id);
+            let is_it = |one: &Reservation| one.id == self.id && now < one.until;
+            let at = reserved.iter().position(is_it);
             at.map(|at| reserved.remove(at)).ok_or_else(|| {
                 let message = format!("there is no reservation {}", self.id);
                 fail(

@@ -127,7 +127,7 @@ impl Restart {
                 hold: limits.map_or(before.hold, |limits| limits.gpu_hold_after_stop),
                 ..before.clone()
             };
-            let is_promised = before.passed.is_some() || !ledger.line.reservations.is_empty();
+            let is_promised = before.passed.is_some() || ledger.line.reserved(now).next().is_some();
             if stopped.holds(now) && !is_promised {
                 return Ok(None);
             }

@@ -209,7 +209,7 @@ pub(super) fn told(
     let matters = |reserved: &Reservation| {
         matches!(reserved.what, What::Amount(_)) && !reserved.is_for(uid, group)
     };
-    let matters = ledger.line.reservations.iter().any(matters);
+    let matters = ledger.line.reserved(look.seen.asked_at).any(matters);
     let has_devices = !ledger.entry(&target.container)?.devices.is_empty();
     (has_devices && matters).then(|| {
         let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
@@ -293,7 +293,7 @@ fn take(
             .map_err(refused)?;
     } else if matches!(before.holding, Holding::Stopped { .. })
         && !before.devices.is_empty()
-        && (before.passed.is_some() || !ledger.line.reservations.is_empty())
+        && (before.passed.is_some() || ledger.line.reserved(now).next().is_some())
     {
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
         run_again(&before, limits, *run, known, ledger, now).map_err(refused)?;

@@ -13,8 +13,7 @@ use crate::{
 
 impl<'a> Floor<'a> {
     fn reservations(&self) -> impl Iterator<Item = &'a Reservation> {
-        let all = self.ledger.line.reservations.iter();
-        all.filter(|reserved| self.now < reserved.until)
+        self.ledger.line.reserved(self.now)
     }
 
     /// Those for others that somebody has to mind.

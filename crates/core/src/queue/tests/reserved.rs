@@ -84,6 +84,17 @@ fn what_is_reserved_for_somebody_hides_nothing_that_they_can_afford() {
 }
 
 #[test]
+fn a_clock_that_is_ahead_for_a_while_takes_no_reservation_away() {
+    let mut held = with(reservation(first_two(), user(1)), &[]);
+    let ahead = NOW + 48 * HOUR;
+    held.tidy_line(&[], ahead);
+    assert_eq!(held.line.reserved(ahead).count(), 0);
+    assert_eq!(held.line.reserved(NOW).count(), 1);
+    held.tidy_line(&[], NOW + HOUR + REMEMBERED);
+    assert_eq!(held.line.reservations, []);
+}
+
+#[test]
 fn before_it_begins_others_have_what_they_give_back_in_time() {
     let mut coming = with(reservation(first_two(), user(1)), &[]);
     coming.line.reservations[0].from = NOW + 2 * HOUR;
