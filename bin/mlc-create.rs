@@ -13,6 +13,7 @@ use ds01_command::{
     open, own, patience,
 };
 use ds01_core::{
+    admit,
     catalogue::{self, Entry},
     docker::GpuWish,
     failure::{Failure, Kind},
@@ -98,7 +99,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     };
     let gpus = match args.gpus.or(args.num_gpus).unwrap_or(GpuWish::Count(1)) {
         GpuWish::All => most(&host, ui)?,
-        wish => wish.count(None, 0),
+        wish => wish.count(0),
     };
     ui.explain(
         "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
@@ -168,7 +169,8 @@ fn choose(host: &Host, ui: &mut Ui) -> Result<String, Failure> {
 
 /// As many devices as one container of the caller's may have.
 fn most(host: &Host, ui: &mut Ui) -> Result<u32, Failure> {
-    let limit = ask(host, ui, &MyLimits {})?.limits.devices_per_container;
-    let exist = ask(host, ui, &Gpus {})?.devices.len();
-    Ok(GpuWish::All.count(limit, u32::try_from(exist).unwrap_or(u32::MAX)))
+    let limits = ask(host, ui, &MyLimits {})?.limits;
+    let there = ask(host, ui, &Gpus {})?.devices;
+    let devices = there.iter().map(|status| &status.device);
+    Ok(GpuWish::All.count(admit::most(&limits, devices)))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    device::Inventory,
+    device::{Device, Inventory},
     failure::{Kind, UserError},
     ledger::{Allocation, Ledger},
     limits::Limits,
@@ -262,12 +262,33 @@ pub fn smallest(limits: &Limits, inventory: &Inventory) -> Option<Share> {
 pub(crate) fn usable<'a>(
     limits: &Limits,
     inventory: &'a Inventory,
-) -> impl Iterator<Item = &'a crate::device::Device> {
+) -> impl Iterator<Item = &'a Device> {
+    may_use(limits, inventory.devices.iter())
+}
+
+fn may_use<'a>(
+    limits: &Limits,
+    devices: impl Iterator<Item = &'a Device>,
+) -> impl Iterator<Item = &'a Device> {
     let whole = limits.whole_gpus;
-    inventory
-        .devices
-        .iter()
-        .filter(move |device| whole || device.slot.mig.is_some())
+    devices.filter(move |device| whole || device.slot.mig.is_some())
+}
+
+/// How many of a host's devices one container may have of somebody with `limits` who has none yet.
+pub fn most<'a>(limits: &Limits, devices: impl Iterator<Item = &'a Device>) -> u32 {
+    let mut shares: Vec<_> = may_use(limits, devices)
+        .map(|device| device.share)
+        .collect();
+    shares.sort();
+    let mut held = Share::NONE;
+    let fits = shares.into_iter().take_while(|share| {
+        held = held + *share;
+        limits.quota.is_none_or(|quota| held <= quota)
+    });
+    let most = u32::try_from(fits.count()).unwrap_or(u32::MAX);
+    limits
+        .devices_per_container
+        .map_or(most, |limit| limit.min(most))
 }
 
 #[cfg(test)]

@@ -36,6 +36,49 @@ fn quota(held: Share, asked: Share) -> Result<(), Denied> {
 }
 
 #[test]
+fn the_most_that_a_container_may_have_is_within_every_limit() {
+    let host = [whole(0), whole(1), mig(2, 0, 3), mig(2, 1, 4)];
+    let no_limits = Limits {
+        quota: None,
+        devices_per_container: None,
+        ..limits()
+    };
+    for (limits, expected) in [
+        (no_limits.clone(), 4),
+        (
+            Limits {
+                devices_per_container: Some(3),
+                ..no_limits.clone()
+            },
+            3,
+        ),
+        (
+            Limits {
+                quota: Some(Share::WHOLE),
+                ..no_limits.clone()
+            },
+            2,
+        ),
+        (
+            Limits {
+                quota: Some(Share::NONE),
+                ..no_limits.clone()
+            },
+            0,
+        ),
+        (
+            Limits {
+                whole_gpus: false,
+                ..no_limits
+            },
+            2,
+        ),
+    ] {
+        assert_eq!(most(&limits, host.iter()), expected, "{limits:?}");
+    }
+}
+
+#[test]
 fn the_first_limit_that_is_passed_is_named() {
     let mut full = ledger(&[
         entry("a._.1", &[whole(0)], Holding::Live),

@@ -57,12 +57,13 @@ pub enum GpuWish {
 }
 
 impl GpuWish {
-    /// The number of devices, where one container may have `limit` and the owner could use `exist`.
-    pub fn count(self, limit: Option<u32>, exist: u32) -> u32 {
+    /// The number of devices, where one container may have `most`: see [`crate::admit::most`].
+    pub fn count(self, most: u32) -> u32 {
         match self {
             Self::None => 0,
             Self::Count(count) => count,
-            Self::All => limit.map_or(exist, |limit| limit.min(exist)).max(1),
+            // Somebody who asks for GPUs is told that there are none.
+            Self::All => most.max(1),
         }
     }
 

@@ -10,8 +10,9 @@ use std::{
 };
 
 use ds01_core::{
+    admit::most,
     container::ContainerId,
-    device::{Held, Inventory},
+    device::Held,
     docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
     failure::{Failure, Kind},
@@ -202,7 +203,9 @@ impl Operation for DockerCreate {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
         let ask = Ask {
-            gpus: gpus(&planned, &order.limits, &inventory),
+            gpus: planned
+                .gpus
+                .count(most(&order.limits, inventory.devices.iter())),
             dry_run: false,
             wait: self.wait,
         };
@@ -221,12 +224,6 @@ impl Operation for DockerCreate {
 fn in_dockers_words(failure: Failure) -> Failure {
     let hint = failure.hint.map(|hint| hint.replace("--gpu=", "--gpus "));
     Failure { hint, ..failure }
-}
-
-/// The number of devices that is asked for.
-fn gpus(planned: &Planned, limits: &Limits, inventory: &Inventory) -> u32 {
-    let exist = u32::try_from(inventory.devices.len()).unwrap_or(u32::MAX);
-    planned.gpus.count(limits.devices_per_container, exist)
 }
 
 fn order(
