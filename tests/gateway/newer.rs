@@ -158,16 +158,21 @@ fn a_newer_engine_is_spoken_to_in_a_version_that_the_table_knows() {
         "Components": [{ "Name": "Engine", "Details": { "ApiVersion": "1.52", "New": "x" } }, {}],
     });
     engine.on("GET", "/v1.47/version", answer(&version));
+    engine.on("GET", "/version", answer(&version));
     let seen = json(&call(&host, "alice", "GET /version", ""));
     assert_eq!(seen["ApiVersion"], "1.47");
+    assert_eq!(seen["MinAPIVersion"], "1.44");
     assert_eq!(seen["Components"][0]["Details"]["ApiVersion"], "1.47");
     assert_eq!(seen["Components"][0]["Details"]["New"], "x");
     let info = json(&call(&host, "alice", "GET /info", ""));
     assert_eq!(info["NRI"]["Info"][0][0], "x");
-    for newer in ["1.48", "1.52"] {
-        let said = call(&host, "alice", &format!("GET /v{newer}/info"), "");
-        let text =
-            format!("client version {newer} is too new. Maximum supported API version is 1.47");
+    for (other, why) in [
+        ("1.48", "new. Maximum supported API version is 1.47"),
+        ("1.52", "new. Maximum supported API version is 1.47"),
+        ("1.43", "old. Minimum supported API version is 1.44"),
+    ] {
+        let said = call(&host, "alice", &format!("GET /v{other}/images/x/json"), "");
+        let text = format!("client version {other} is too {why}");
         assert_eq!((said.status, said.message()), (400, text));
     }
     // Where the engine is to choose, none is named.

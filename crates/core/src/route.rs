@@ -175,12 +175,12 @@ pub fn route(method: &str, path: &str, query: Option<&str>) -> Result<Route, NoR
     })
 }
 
-/// Whether a client may speak this version, where `newest` is advertised.
+/// Whether a client may speak this version, of those from `oldest` to `newest`.
 ///
 /// # Errors
 ///
 /// [`NoRoute::Version`] if it is too new or too old.
-pub fn spoken(version: Option<Version>, newest: Version) -> Result<(), NoRoute> {
+pub fn spoken(version: Option<Version>, oldest: Version, newest: Version) -> Result<(), NoRoute> {
     let Some(asked) = version else { return Ok(()) };
     let wrong = |how, limit, version| NoRoute::Version {
         asked,
@@ -191,8 +191,8 @@ pub fn spoken(version: Option<Version>, newest: Version) -> Result<(), NoRoute> 
     if asked > newest {
         return Err(wrong("new", "Maximum", newest));
     }
-    if asked < OLDEST {
-        return Err(wrong("old", "Minimum", OLDEST));
+    if asked < oldest {
+        return Err(wrong("old", "Minimum", oldest));
     }
     Ok(())
 }

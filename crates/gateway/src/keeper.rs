@@ -13,10 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ds01_core::{
-    failure::{Failure, Kind},
-    route::Version,
-};
+use ds01_core::failure::{Failure, Kind};
 use ds01_host::{Site, config::Config, ops, owners_file, service};
 use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
@@ -32,7 +29,7 @@ use tokio::{
 use crate::{
     answer,
     aside::Aside,
-    decide,
+    decide::{self, Told},
     engine::Engine,
     http::Connections,
     line::Line,
@@ -116,7 +113,9 @@ pub(crate) struct Gateway {
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     /// Uids that have a login, or had none then.
     pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
-    pub(crate) version: Mutex<Option<(Instant, Version)>>,
+    pub(crate) version: Told,
+    /// And the oldest.
+    pub(crate) oldest: Told,
     creates: Mutex<HashMap<u32, Arc<tokio::sync::Mutex<()>>>>,
     workers: Mutex<Workers>,
     open: Mutex<HashMap<Who, usize>>,
@@ -214,7 +213,8 @@ impl Gateway {
             notes: Aside::default(),
             admins: Mutex::default(),
             logins: Mutex::default(),
-            version: Mutex::default(),
+            version: Told::default(),
+            oldest: Told::default(),
             creates: Mutex::default(),
             workers: Mutex::default(),
             open: Mutex::default(),

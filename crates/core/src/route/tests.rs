@@ -8,7 +8,7 @@ fn find(method: &str, path: &str) -> Result<(Action, Option<String>), NoRoute> {
         None => (path, None),
     };
     let found = route(method, path, query)?;
-    spoken(found.version, V)?;
+    spoken(found.version, OLDEST, V)?;
     Ok((found.action, found.target))
 }
 

@@ -24,12 +24,13 @@ use std::{sync::OnceLock, time::Duration};
 use ds01_core::{
     failure::{Failure, Kind},
     label,
-    route::{self, Action, NEWEST, Route, Version},
+    route::{self, Action, NEWEST, OLDEST, Route, Version},
 };
 use ds01_host::{Caller, line_watch::Await, ops};
 use serde_json::Value;
 
 pub(crate) use serve::serve;
+pub(crate) use to_engine::Told;
 
 use crate::{
     body,
@@ -86,12 +87,17 @@ impl<'a> Call<'a> {
     ) -> Result<Self, Failure> {
         let caller = who::caller(gateway, peer).await?;
         let route = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
-        // Operations do not depend on what the engine speaks.
+        // Operations do not depend on what the engine speaks; and clients that do as they are told speak
+        // the newest.
         let advertised = match route.action {
             Action::Operation => NEWEST,
             _ => gateway.version().await?,
         };
-        route::spoken(route.version, advertised)?;
+        let oldest = match route.version {
+            Some(older) if older < advertised => gateway.oldest().await?,
+            _ => OLDEST,
+        };
+        route::spoken(route.version, oldest, advertised)?;
         // It goes into the head of a request to the engine.
         let word = |text: &String| text.bytes().all(|byte| byte.is_ascii_graphic());
         if !ask.registry.as_ref().is_none_or(word) {

@@ -1,9 +1,9 @@
 //! What the engine tells of itself.
 
-use ds01_core::{failure::Failure, route::OLDEST};
+use ds01_core::failure::Failure;
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, reply};
+use super::{Call, Outcome, reply, to_engine::oldest};
 
 impl Call<'_> {
     pub(super) async fn ping(&self) -> Result<Outcome, Failure> {
@@ -34,12 +34,13 @@ impl Call<'_> {
     pub(super) async fn version_of_engine(&self) -> Result<Outcome, Failure> {
         let mut version = self.engine("GET", "/version", None).await?;
         let advertised = self.gateway.version().await?.to_string();
+        let oldest = oldest(&version).to_string();
         version["ApiVersion"] = json!(advertised);
-        version["MinAPIVersion"] = json!(OLDEST.to_string());
+        version["MinAPIVersion"] = json!(oldest);
         for component in version["Components"].as_array_mut().into_iter().flatten() {
             if component["Details"]["ApiVersion"].is_string() {
                 component["Details"]["ApiVersion"] = json!(advertised);
-                component["Details"]["MinAPIVersion"] = json!(OLDEST.to_string());
+                component["Details"]["MinAPIVersion"] = json!(oldest);
             }
         }
         reply(200, &version)

@@ -1,10 +1,10 @@
 //! Requests to the engine: asked and read here, or begun here and handed to the parser.
 
-use std::time::Instant;
+use std::{sync::Mutex, time::Instant};
 
 use ds01_core::{
     failure::{Failure, Kind},
-    route::{Action, NEWEST, Query, Version, write_query},
+    route::{Action, NEWEST, OLDEST, Query, Version, write_query},
 };
 use serde_json::Value;
 
@@ -131,19 +131,16 @@ impl Call<'_> {
 impl Gateway {
     /// The engine may be another when it answers again.
     pub(super) fn forget_version(&self) {
-        if let Ok(mut known) = self.version.lock() {
-            *known = None;
+        for known in [&self.version, &self.oldest] {
+            if let Ok(mut known) = known.lock() {
+                *known = None;
+            }
         }
     }
 
     /// The version that is advertised: the lower of the engine's and the newest of the table.
     pub(super) async fn version(&self) -> Result<Version, Failure> {
-        let known = |known: &Option<(Instant, Version)>| {
-            known
-                .filter(|(at, _)| at.elapsed() < REMEMBERED)
-                .map(|(_, version)| version)
-        };
-        if let Some(version) = self.version.lock().ok().and_then(|version| known(&version)) {
+        if let Some(version) = remembered(&self.version) {
             return Ok(version);
         }
         let said = self.engine.ask("GET", "/_ping", None).await?;
@@ -151,10 +148,39 @@ impl Gateway {
         let version = version.ok_or_else(|| {
             Failure::new(Kind::Unreachable, "the engine does not tell what it speaks")
         })?;
-        let version = NEWEST.min(version);
-        if let Ok(mut known) = self.version.lock() {
-            *known = Some((Instant::now(), version));
-        }
-        Ok(version)
+        Ok(remember(&self.version, NEWEST.min(version)))
     }
+
+    /// The oldest version that may be spoken: the higher of the engine's and the oldest of the table.
+    pub(super) async fn oldest(&self) -> Result<Version, Failure> {
+        if let Some(version) = remembered(&self.oldest) {
+            return Ok(version);
+        }
+        let said = self.engine.ask("GET", "/version", None).await?;
+        let said = serde_json::from_slice(&said.body).unwrap_or_default();
+        Ok(remember(&self.oldest, oldest(&said)))
+    }
+}
+
+/// A version that the engine told, and when.
+pub(crate) type Told = Mutex<Option<(Instant, Version)>>;
+
+fn remembered(told: &Told) -> Option<Version> {
+    let told = *told.lock().ok()?;
+    let told = told.filter(|(at, _)| at.elapsed() < REMEMBERED);
+    told.map(|(_, version)| version)
+}
+
+fn remember(told: &Told, version: Version) -> Version {
+    if let Ok(mut told) = told.lock() {
+        *told = Some((Instant::now(), version));
+    }
+    version
+}
+
+/// The oldest version that may be spoken with an engine that describes itself so.
+pub(super) fn oldest(engine: &Value) -> Version {
+    let told = engine["MinAPIVersion"].as_str();
+    let told = told.and_then(|text| text.parse().ok());
+    told.map_or(OLDEST, |told| OLDEST.max(told))
 }
