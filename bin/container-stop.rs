@@ -14,7 +14,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     name::ContainerArg,
 };
-use ds01_host::ops::Stop;
+use ds01_host::ops::{LONGEST, Stop};
 
 /// End the processes of a running container. It keeps its files, and for a while its GPUs.
 #[derive(FromArgs, ArgsInfo)]
@@ -37,7 +37,13 @@ struct Args {
     force: bool,
 
     /// seconds for the processes to end by themselves before they are killed (default 10)
-    #[argh(option, short = 't', default = "10", arg_name = "seconds")]
+    #[argh(
+        option,
+        short = 't',
+        default = "10",
+        arg_name = "seconds",
+        from_str_fn(seconds)
+    )]
     timeout: u32,
 
     /// all of your running containers
@@ -110,4 +116,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         }
         Ok(())
     }))
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    let longest = LONGEST.as_secs();
+    let seconds = text.parse().ok();
+    seconds
+        .filter(|seconds| u64::from(*seconds) <= longest)
+        .ok_or_else(|| format!("expected a number of seconds, {longest} at most"))
 }

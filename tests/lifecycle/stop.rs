@@ -156,10 +156,12 @@ fn what_does_not_heed_the_request_is_killed_when_its_time_is_over() {
         "{{.State.Status}} {{.State.ExitCode}}",
     );
     assert_eq!(ended, "exited 137");
-    let wrong = "container-stop: invalid value 'soon' for --timeout: not a whole number\n\
-                 Try 'container-stop --help' for more information.\n";
-    assert_eq!(
-        host.run(STOP, &["thesis", "--timeout=soon"]),
-        failed(2, wrong)
-    );
+    for odd in ["soon", "3601"] {
+        let wrong = format!(
+            "container-stop: invalid value '{odd}' for --timeout: expected a number of seconds, 3600 at most\n\
+             Try 'container-stop --help' for more information.\n"
+        );
+        let timeout = format!("--timeout={odd}");
+        assert_eq!(host.run(STOP, &["thesis", &timeout]), failed(2, &wrong));
+    }
 }

@@ -28,6 +28,8 @@ const DEFAULT_CAPABILITIES: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
+const LOG_CONFIG: &str = "LogConfig.Config";
+
 /// What a log's driver may be told. Not `max-buffer-size`: it is the engine's memory.
 const LOG_OPTIONS: [&str; 7] = [
     "max-size", "max-file", "mode", "compress", "labels", "env", "tag",
@@ -36,6 +38,9 @@ const LOG_OPTIONS: [&str; 7] = [
 /// Files of a log at most: each time that one is full the engine renames them all, and ends no container
 /// meanwhile.
 const LOG_FILES: u32 = 100;
+
+/// Bytes of all files of a log at most: they are on the disk that everybody's containers share.
+const LOG_BYTES: f64 = 10e9;
 
 const LEAVE: &str = "leave it out";
 const ADMIN: &str = "leave it out, or ask an admin to allow it in ds01.toml";
@@ -273,11 +278,42 @@ fn log(host: &HostConfig) -> Result<(), Refused> {
         let why = "it writes elsewhere, as root";
         return Err(forbid("LogConfig.Type", driver, why, "use json-file"));
     }
-    log.config.iter().flatten().try_for_each(log_option)
+    log.config.iter().flatten().try_for_each(log_option)?;
+    let option = |key| log.config.as_ref().and_then(|options| options.get(key));
+    let Some(size) = option("max-size") else {
+        return Ok(());
+    };
+    let files = option("max-file").and_then(|files| files.parse::<f64>().ok());
+    match bytes(size).filter(|bytes| bytes * files.unwrap_or(1.0) <= LOG_BYTES) {
+        Some(_) => Ok(()),
+        None => Err(Refused::value(
+            LOG_CONFIG,
+            size,
+            "max-size is a size such as 100m, and all files are 10g at most",
+        )),
+    }
+}
+
+/// A size as the engine reads that of a log; `None` if it is none, or has no limit.
+///
+/// Source: docker/go-units, `FromHumanSize`.
+fn bytes(size: &str) -> Option<f64> {
+    let size = size.to_ascii_lowercase();
+    let size = size.strip_suffix('b').unwrap_or(&size);
+    let factor = match size.chars().last()? {
+        'k' => 1e3,
+        'm' => 1e6,
+        'g' => 1e9,
+        't' => 1e12,
+        'p' => 1e15,
+        _ => 1.0,
+    };
+    let number = size.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let number: f64 = number.parse().ok()?;
+    (number > 0.0).then_some(number * factor)
 }
 
 fn log_option((key, value): (&String, &String)) -> Result<(), Refused> {
-    const FIELD: &str = "LogConfig.Config";
     let files = || {
         value
             .parse()
@@ -285,13 +321,13 @@ fn log_option((key, value): (&String, &String)) -> Result<(), Refused> {
     };
     match key.as_str() {
         key if !LOG_OPTIONS.contains(&key) => {
-            Err(forbid(FIELD, key, "not an option for users", LEAVE))
+            Err(forbid(LOG_CONFIG, key, "not an option for users", LEAVE))
         }
-        "max-file" if !files() => Err(Refused::value(FIELD, value, "max-file is 1 to 100")),
+        "max-file" if !files() => Err(Refused::value(LOG_CONFIG, value, "max-file is 1 to 100")),
         // A template of Go can take all memory that there is.
         "tag" if value.contains("{{") => {
             let why = "the engine would work it out";
-            Err(forbid(FIELD, value, why, "give a tag without {{ }}"))
+            Err(forbid(LOG_CONFIG, value, why, "give a tag without {{ }}"))
         }
         _ => Ok(()),
     }

@@ -8,6 +8,7 @@ use ds01_core::{
     record::{Bind, Record},
     route::{Query, write_query},
 };
+use ds01_host::ops::LONGEST;
 use serde_json::{Value, json};
 use tokio::{join, task::yield_now};
 
@@ -256,8 +257,12 @@ impl Call<'_> {
         let owned = self.container(self.target()).await?;
         let grace = match self.one("t").map(str::parse::<u32>) {
             None => 10,
-            Some(Ok(seconds)) => seconds,
-            Some(Err(_)) => return Err(Failure::new(Kind::Usage, "t is a number of seconds")),
+            Some(Ok(seconds)) if u64::from(seconds) <= LONGEST.as_secs() => seconds,
+            Some(_) => {
+                let longest = LONGEST.as_secs();
+                let text = format!("t is a number of seconds, {longest} at most");
+                return Err(Failure::new(Kind::Usage, text));
+            }
         };
         let restart = json!({ "name": arg(&owned.container), "grace_seconds": grace });
         self.operate("restart", &restart.to_string()).await?;

@@ -31,7 +31,7 @@ use super::{
     draft::{self, Order},
     folders,
     grant::{Ask, Granted, grant},
-    make::{Unmade, name_image, unname_image},
+    make::{Unmade, host_cpus, name_image, unname_image},
 };
 use crate::{
     Operation, Site, clock,
@@ -113,7 +113,7 @@ pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
         types: policy.container_types().clone(),
         half_life: policy.recent_use_half_life(),
         allow: config.gateway.allow.clone(),
-        host_cpus: std::thread::available_parallelism().map_or(1, usize::from) as u32,
+        host_cpus: host_cpus(),
         caller,
         person,
     })

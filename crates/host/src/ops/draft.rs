@@ -178,7 +178,7 @@ fn image_name(
                 "see the images with image-list --all".into(),
             ));
         }
-        return Ok(own_image(image, uid));
+        return Ok(image.clone());
     }
     let own = image::of_project(uid, project);
     if site.engine().image(&own)?.is_some() {
@@ -211,15 +211,4 @@ pub(super) fn slice(site: &Site, group: &str, person: &Person) -> Result<String,
         group,
         &user::slice_user(login, *uid, |_| taken),
     ))
-}
-
-/// `ds01-<login>/...` and `ds01-<uid>/...` are the same on input; the engine has the latter.
-fn own_image(image: &str, uid: u32) -> String {
-    let Ok(person) = person(uid) else {
-        return image.into();
-    };
-    match image.strip_prefix(&format!("ds01-{}/", person.login)) {
-        Some(rest) => format!("ds01-{uid}/{rest}"),
-        None => image.into(),
-    }
 }

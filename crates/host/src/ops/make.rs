@@ -12,6 +12,7 @@ use ds01_core::{
     record::Bind,
     spec::{Mount, Plan, spec},
 };
+use nix::unistd::{SysconfVar, sysconf};
 
 use super::{
     create::Made,
@@ -128,7 +129,7 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         target: bind.target.clone(),
     });
     let mounts: Vec<_> = mounts.collect();
-    let host_cpus = std::thread::available_parallelism().map_or(1, usize::from) as u32;
+    let host_cpus = host_cpus();
     if order
         .limits
         .nano_cpus
@@ -168,4 +169,13 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         }),
         Err(error) => Err(Unmade::of(site, &order.container, place.as_deref(), error)),
     }
+}
+
+/// The CPUs of this host, whichever of them this process may use: an admin may bind the gateway to
+/// some, and nobody's containers are.
+pub(super) fn host_cpus() -> u32 {
+    let online = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    online
+        .and_then(|online| u32::try_from(online).ok())
+        .unwrap_or(1)
 }

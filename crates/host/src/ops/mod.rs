@@ -157,7 +157,7 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
 }
 
 /// The longest that an operation may say it takes: at the gateway it has a place of everybody's.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+pub const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// What the operation of this name may take with this request, beyond what the engine has for a
 /// call: an hour at most. Nothing for what is no such operation.

@@ -1,6 +1,6 @@
 //! `gpu-reserve`: devices that an admin sets aside for a user or a group, for a time.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use ds01_core::{
     device::{Held, Inventory, Slot},
@@ -140,8 +140,13 @@ impl Reserve {
             Wanted::Amount(amount) => return Ok(What::Amount(*amount)),
             Wanted::Slots(slots) => slots,
         };
+        // Each counts once.
+        let slots: BTreeSet<_> = slots.iter().collect();
         let held = slots.iter().map(|slot| {
-            let found = inventory.devices.iter().find(|device| device.slot == *slot);
+            let found = inventory
+                .devices
+                .iter()
+                .find(|device| device.slot == **slot);
             found.map(Held::from).ok_or_else(|| {
                 let message = format!("this host has no GPU {slot}");
                 let parts = inventory.devices.iter().map(|device| device.slot);
