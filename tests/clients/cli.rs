@@ -74,12 +74,11 @@ const SCRIPTS: &[(&str, &str)] = &[
          docker exec hut sh -c 'kill -9 $$'; echo $?; docker rm -f hut",
     ),
     (
-        "cp",
+        "files",
         "docker run -d --name hut ds01-base sleep 100; mkdir d; echo hello >d/f
-         docker cp d/f hut:/tmp/g; docker exec hut cat /tmp/g; docker cp d hut:/d; docker exec hut ls /d
-         docker cp hut:/tmp/g - | tar x -O; tar c -C d f | docker cp - hut:/opt; docker cp hut:/opt/f e
-         cat e; docker cp nosuch:/a .; echo $?; docker export hut | tar t | grep -c bin/busybox
-         docker rm -f hut; rm -r d e",
+         tar c d | docker exec -i hut tar x -C /opt; docker exec hut cat /opt/d/f
+         docker exec hut tar c -C /opt d | tar x -O; docker export hut | tar t | grep -c bin/busybox
+         docker rm -f hut; rm -r d",
     ),
     (
         "folders",

@@ -14,8 +14,12 @@ fn sixty_four_megabytes_pass_unharmed_both_ways() {
     let script = "docker run -d --name c ds01-base sleep 100 >/dev/null
                   head -c 67108864 /dev/urandom >big
                   docker exec -i c cat <big | cmp - big && echo exec
-                  tar c big | docker cp - c:/tmp && docker cp c:/tmp/big - | tar x -O | cmp - big && echo cp";
-    assert_eq!(alice(&host).run("sh", &["-c", script]).ok(), "exec\ncp\n");
+                  tar c big | docker exec -i c tar x -C /tmp; docker export c | tar x -O tmp/big | cmp - big && echo export
+                  tar c big | docker import - i:1 >/dev/null; docker save i:1 | tar x -O --wildcards '*/layer.tar' | tar x -O | cmp - big && echo import";
+    assert_eq!(
+        alice(&host).run("sh", &["-c", script]).ok(),
+        "exec\nexport\nimport\n"
+    );
 }
 
 #[test]

@@ -87,8 +87,8 @@ fn a_build_gives_no_shared_name_to_another_image() {
     // The builder would look for one of another machine's in the registry.
     let said = |platform: &str| {
         format!(
-            "images for {platform} are not built here: this host is linux/{}; leave the platform \
-             out of the build and of the Dockerfile",
+            "images for {platform} are not for this host, which is linux/{}; leave the platform \
+             out",
             machine.trim()
         )
     };

@@ -51,12 +51,20 @@ fn what_would_take_the_engines_memory_or_time_is_refused() {
         .status
     };
     assert_eq!((exec(60 << 10), exec(64 << 10)), (201, 400));
-    let commit = |length: usize| {
-        let body = json!({ "Labels": { "a": "x".repeat(length) } });
-        let line = "POST /commit?container=mine&repo=big&pause=0";
-        call(&host, "alice", line, &body.to_string()).status
+    let heavy = json!({ "Image": "ds01-base", "Labels": { "a": "x".repeat(60 << 10) } });
+    let heavy = call(
+        &host,
+        "alice",
+        "POST /containers/create?name=heavy",
+        &heavy.to_string(),
+    );
+    assert_eq!(heavy.status, 201, "{heavy:?}");
+    let commit = |more: usize| {
+        let label = format!("LABEL%20b={}", "x".repeat(more));
+        let line = format!("POST /commit?container=heavy&repo=big&changes={label}");
+        call(&host, "alice", &line, "").status
     };
-    assert_eq!((commit(60 << 10), commit(64 << 10)), (201, 400));
+    assert_eq!((commit(100), commit(8 << 10)), (201, 400));
 }
 
 #[test]

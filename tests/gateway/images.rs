@@ -112,3 +112,63 @@ fn the_name_that_an_image_has_for_a_container_goes_with_it_whoever_removes_it() 
     done(&host, "alice", &["rm", "-f", "last"]);
     assert_eq!(names(), [""; 0]);
 }
+
+#[test]
+fn a_commit_has_the_files_and_the_settings_of_its_container() {
+    let host = TestHost::behind_gateway(1);
+    let run = [
+        "run",
+        "--name=own",
+        "-v",
+        "/home/alice/w:/w",
+        "-w",
+        "/tmp",
+        "-e",
+        "A=a \"b\" $C \\\\",
+        "-l",
+        "mine=x",
+    ];
+    let made = [
+        "ds01-base",
+        "sh",
+        "-c",
+        "id -u >/tmp/made; echo $0",
+        "it's $A",
+    ];
+    done(&host, "alice", &[&run[..], &made].concat());
+    // It has a folder, in which its owner could move what the engine reads; and one runs.
+    sleeper(&host, "alice", "free", &[]);
+    done(
+        &host,
+        "alice",
+        &["exec", "-u", "0", "free", "touch", "/made"],
+    );
+    done(
+        &host,
+        "alice",
+        &["commit", "-c", "ENV B=b", "own", "saved:1"],
+    );
+    done(&host, "alice", &["commit", "free", "saved:2"]);
+    let inside = [
+        "run",
+        "--rm",
+        "saved:1",
+        "sh",
+        "-c",
+        "cat made; pwd; echo $A $B",
+    ];
+    assert_eq!(
+        done(&host, "alice", &inside),
+        "20001\n/tmp\na \"b\" $C \\\\ b"
+    );
+    assert_eq!(done(&host, "alice", &["run", "--rm", "saved:1"]), "it's $A");
+    done(
+        &host,
+        "alice",
+        &["run", "--rm", "saved:2", "test", "-e", "/made"],
+    );
+    let label = ["inspect", "-f", "{{.Config.Labels.mine}}", "saved:1"];
+    assert_eq!(done(&host, "alice", &label), "x");
+    let lost = refused(&host, "alice", &["commit", "nosuch", "x"]);
+    assert!(lost.contains("No such container: nosuch"), "{lost}");
+}

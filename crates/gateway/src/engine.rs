@@ -71,6 +71,21 @@ impl Engine {
         self.within(call).await
     }
 
+    /// Has the engine take in what it gives out; its answer to that, whole. It may take as long as it
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be reached, or refuses one or the other.
+    pub(crate) async fn pipe(&self, from: &str, to: &str) -> Result<Said, Failure> {
+        let piped = self.connections.pipe(from, to).await;
+        let said = piped.map_err(|error| self.unreachable(error))?;
+        if said.status >= 400 {
+            json(&said)?;
+        }
+        Ok(said)
+    }
+
     /// Opens a connection and writes the head of a request, and its body or what that begins with.
     ///
     /// # Errors

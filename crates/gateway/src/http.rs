@@ -1,6 +1,7 @@
 //! HTTP requests to the engine.
 
 use std::{
+    error::Error,
     io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -8,8 +9,8 @@ use std::{
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
-    Request, Response,
-    body::{Bytes, Incoming},
+    Request, Response, StatusCode,
+    body::{Body, Bytes, Incoming},
     client::conn::http1::SendRequest,
     header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap},
 };
@@ -99,7 +100,37 @@ impl Connections {
         Ok(said)
     }
 
-    async fn connect(&self) -> io::Result<Sender> {
+    /// Asks for what `from` gives, and hands it over to `to` as it comes; the answer to that, or to the
+    /// first if it gives nothing. There is no time limit here.
+    ///
+    /// # Errors
+    ///
+    /// If a connection fails: what comes in parts does not end well then.
+    pub(crate) async fn pipe(&self, from: &str, to: &str) -> io::Result<Said> {
+        let question = request("GET", from, None, false)?;
+        let answer = self.connect().await?.send_request(question).await;
+        let answer = answer.map_err(odd)?;
+        if answer.status() != StatusCode::OK {
+            return said(answer).await;
+        }
+        let request = Request::builder().method("POST").uri(to);
+        let request = request.header(HOST, "docker").header(CONNECTION, "close");
+        let request = request.header(CONTENT_TYPE, "application/x-tar");
+        let request = request.body(answer.into_body()).map_err(io::Error::other)?;
+        said(
+            self.connect()
+                .await?
+                .send_request(request)
+                .await
+                .map_err(odd)?,
+        )
+        .await
+    }
+
+    async fn connect<B>(&self) -> io::Result<SendRequest<B>>
+    where
+        B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    {
         let stream = TokioIo::new(Socket::connect(&self.socket)?);
         let (sender, connection) = hyper::client::conn::http1::handshake(stream)
             .await

@@ -307,6 +307,15 @@ fn target(field: &'static str, text: &str) -> Result<String, Refused> {
     if place == "/" {
         return Err(Refused::value(field, text, "the container's own root"));
     }
+    if place == "/etc" {
+        let why = "the engine makes files of its own in it, as root";
+        return Err(Refused::forbidden(
+            field,
+            text,
+            why,
+            "mount what is below it",
+        ));
+    }
     let selects = |folder| {
         let rest = place.strip_prefix(folder);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -39,6 +39,8 @@ pub enum Action {
     ContainerExec,
     /// Its processes, by `ps`.
     ContainerTop,
+    /// What its files differ in from its image's.
+    ContainerChanges,
     /// What it uses, once or as long as the client reads.
     ContainerStats,
     /// Anything else with one's own container, as it is.

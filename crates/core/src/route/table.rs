@@ -94,7 +94,7 @@ pub(super) const ROWS: &[Row] = &[
     row("GET", "/containers/{}/json", Action::ContainerInspect, &["size"], Body::None),
     row("GET", "/containers/{}/top", Action::ContainerTop, &["ps_args"], Body::None),
     row("GET", "/containers/{}/logs", Action::Container, LOGS, Body::None),
-    row("GET", "/containers/{}/changes", Action::Container, &[], Body::None),
+    row("GET", "/containers/{}/changes", Action::ContainerChanges, &[], Body::None),
     row("GET", "/containers/{}/stats", Action::ContainerStats, &["stream", "one-shot"], Body::None),
     row("POST", "/containers/{}/resize", Action::Container, SIZE, Body::None),
     row("POST", "/containers/{}/start", Action::ContainerStart, &["detachKeys"], Body::None),

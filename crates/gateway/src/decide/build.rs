@@ -78,7 +78,7 @@ impl Call<'_> {
     }
 
     /// Waits for a place of the caller's among their builds.
-    async fn place(&self, places: &Places) -> Result<Place, Failure> {
+    pub(super) async fn place(&self, places: &Places) -> Result<Place, Failure> {
         let place = timeout(TURN, places.take(self.caller.uid)).await;
         let place = place.map_err(|_| {
             let text = format!(
@@ -192,7 +192,7 @@ impl Call<'_> {
     /// Whether images of the platforms that a Dockerfile or the query names may be built from, and
     /// whether they name any. The builder fetches an image that is there anew when it is for another,
     /// and gives the shared name to what it gets.
-    async fn may_be_for(&self, platforms: &[String]) -> Result<bool, Failure> {
+    pub(super) async fn may_be_for(&self, platforms: &[String]) -> Result<bool, Failure> {
         let asked = self.one("platform").unwrap_or_default();
         let mut named = vec![asked];
         named.extend(platforms.iter().map(String::as_str));
@@ -207,9 +207,8 @@ impl Call<'_> {
         match named.into_iter().find(|name| !is_own(name)) {
             Some(other) => {
                 let own = format!("{system}/{machine}");
-                let message = format!("images for {other} are not built here: this host is {own}");
-                Err(Failure::new(Kind::Forbidden, message)
-                    .with_hint("leave the platform out of the build and of the Dockerfile"))
+                let message = format!("images for {other} are not for this host, which is {own}");
+                Err(Failure::new(Kind::Forbidden, message).with_hint("leave the platform out"))
             }
             None => Ok(true),
         }

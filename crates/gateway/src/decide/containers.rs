@@ -327,23 +327,6 @@ impl Call<'_> {
         Ok(done())
     }
 
-    /// Files in and out of a container. The engine does that as root: in the folders of the host
-    /// that a container has, it could read what its owner may not, and leave files of root's.
-    pub(super) async fn container_files(&self, done: &str) -> Result<Outcome, Failure> {
-        let owned = self.container(self.target()).await?;
-        let exports = self.route.path.ends_with("/export");
-        if !exports && self.is_as_owner(&owned) {
-            let name = &owned.container.name;
-            let message = format!(
-                "files of {name} are not {done} by docker cp: it has folders of this host, which \
-                 the engine would enter as root"
-            );
-            let hint = format!("use its folder on the host, or: docker exec -i {name} tar");
-            return Err(Failure::new(Kind::Forbidden, message).with_hint(hint));
-        }
-        self.container_as_it_is().await
-    }
-
     /// Whether folders of the host are within a container's reach, as far as anybody knows.
     pub(super) fn is_as_owner(&self, owned: &Owned) -> bool {
         let record = self.gateway.records.record(owned);

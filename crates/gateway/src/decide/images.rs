@@ -14,9 +14,6 @@ use serde_json::{Value, json};
 use super::{Call, Outcome, reply};
 use crate::{aside::PATIENCE, filters::Filters};
 
-/// Bytes of what a commit says of its image.
-const LONGEST_COMMIT: usize = 64 << 10;
-
 /// An image that the caller may see.
 pub(super) struct Found {
     /// `sha256:…`
@@ -262,6 +259,8 @@ impl Call<'_> {
                     // Images with an owner are made here, and are in no registry.
                     return Err(self.no_such("image", image));
                 }
+                // It would have the shared name, and others could do nothing with it.
+                self.may_be_for(&[]).await?;
                 let name = image::pulled(image, tag)
                     .ok_or_else(|| usage("name one image and one tag to pull"))?;
                 match self
@@ -297,29 +296,6 @@ impl Call<'_> {
 
     pub(super) fn build_prune(&self) -> Result<Outcome, Failure> {
         reply(200, &json!({ "CachesDeleted": [], "SpaceReclaimed": 0 }))
-    }
-
-    pub(super) async fn commit(&self) -> Result<Outcome, Failure> {
-        let owned = self
-            .container(self.one("container").unwrap_or_default())
-            .await?;
-        let mut query = self.route.query.clone();
-        let usage = || {
-            let message = "an image without a name would have no owner";
-            let hint = "name it: docker commit CONTAINER my-image";
-            Failure::new(Kind::Usage, message).with_hint(hint)
-        };
-        let repo = self
-            .one("repo")
-            .filter(|repo| !repo.is_empty())
-            .ok_or_else(usage)?;
-        query.insert("repo".into(), vec![self.own_image(repo).await?]);
-        query.insert("container".into(), vec![owned.id.0]);
-        if self.json()?.len() > LONGEST_COMMIT {
-            let message = "settings are 64 KiB at most: every list of images carries their labels";
-            return Err(Failure::new(Kind::Usage, message));
-        }
-        self.forward_as("/commit", &query, None).await
     }
 }
 

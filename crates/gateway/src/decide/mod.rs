@@ -4,10 +4,12 @@
 //! same table, and everything that depends on who asks is decided.
 
 mod build;
+mod commit;
 mod containers;
 mod create;
 mod events;
 mod execs;
+mod files;
 mod images;
 mod lines;
 mod networks;
@@ -149,6 +151,7 @@ impl<'a> Call<'a> {
             Action::ContainerWrite => self.container_files("written").await,
             Action::ContainerExec => self.container_exec().await,
             Action::ContainerTop => self.container_top().await,
+            Action::ContainerChanges => self.container_changes().await,
             Action::ContainerStats => self.container_stats().await,
             Action::Container => self.container_as_it_is().await,
             Action::ContainerPrune => self.container_prune().await,
