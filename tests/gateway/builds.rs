@@ -8,7 +8,7 @@ use std::{
 use ds01_testkit::{Outcome, Signal, TestHost};
 use serde_json::json;
 
-use super::{call, client, done, sleeper};
+use super::{call, client, done, refused, sleeper};
 use crate::support::{duties::pass, registry::in_registry};
 
 /// How long it is waited for what comes to be on a busy machine.
@@ -103,6 +103,8 @@ fn a_build_gives_no_shared_name_to_another_image() {
         unbuilt(&host, "alice", &named, &given),
         said("linux/ppc64le")
     );
+    let pull = ["pull", "--platform=linux/s390x", "nosuch:1"];
+    assert_eq!(refused(&host, "alice", &pull), said("linux/s390x"));
     assert_eq!(id(&tool), id("ds01-busybox"));
     let own = own.trim_start_matches("--platform=");
     let named = format!("FROM --platform={own} {tool}\n");

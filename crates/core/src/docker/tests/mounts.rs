@@ -54,6 +54,8 @@ fn binds_are_read_as_docker_reads_them() {
         ("data._.1002:/c", "no such"),
         ("data._.1002._.1001:/c", "no such"),
         ("/dev/null:/var/run/nvidia-container-devices/all", "Binds"),
+        ("data:/etc", "Binds"),
+        ("/h:/etc/.", "Binds"),
         ("/dev/null:/run//nvidia-container-devices/./0", "Binds"),
     ] {
         assert_eq!(field(host(json!({"Binds": [asked]}))), expected, "{asked}");
