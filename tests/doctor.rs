@@ -334,7 +334,7 @@ fn old_engines_and_what_is_set_in_them_are_told() {
     engine.on("GET", "/containers/json", [Answer::new(200, "[]")]);
     engine.on("GET", "/version", [version("27.1.0", "1.1.11")]);
     engine.on("GET", "/info", [info("systemd", &[], &["name=userns"])]);
-    let what = "runc 1.1.11 is open to CVE-2024-21626, CVE-2025-31133";
+    let what = "runc 1.1.11 is open to CVE-2024-21626, CVE-2024-45310, CVE-2025-31133";
     let runc = ["wrong", what, "upgrade runc, and restart docker"];
     let sound = ["ok", "Engine 27.1.0 has no escape that is known here", "-"];
     assert_told(&host, "escapes", &[runc, sound]);

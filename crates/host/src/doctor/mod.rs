@@ -16,6 +16,7 @@ mod records;
 mod room;
 mod socket;
 mod trust;
+mod userns;
 
 use std::path::{Path, PathBuf};
 
@@ -251,7 +252,7 @@ fn engine(
     findings.extend(escapes::check(about, toolkit.as_deref(), inventory));
     findings.push(slices(&about.cgroup_driver));
     findings.push(runtime(&about.runtime, &config.engine.plain_runtimes));
-    findings.push(escapes::user_namespaces(about));
+    findings.push(userns::check(about));
     findings
 }
 
