@@ -73,7 +73,10 @@ fn put_apart(bundle: &Path) -> io::Result<()> {
     };
     // It is relative to the bundle, or is not.
     let root = bundle.join(root);
-    mounts::without_devices(&root).map_err(|error| named(&root, error))?;
+    mounts::without_devices(&root).map_err(|error| {
+        let why = format!("cannot be mounted without devices: {error}");
+        named(&root, io::Error::new(error.kind(), why))
+    })?;
     let write = || fs::write(&file, serde_json::to_vec(&spec)?);
     write().map_err(|error| named(&file, error))
 }

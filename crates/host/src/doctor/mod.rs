@@ -17,6 +17,7 @@ mod room;
 mod socket;
 mod trust;
 mod userns;
+mod watches;
 
 use std::path::{Path, PathBuf};
 
@@ -194,6 +195,7 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
         &config.paths.log,
         group.as_deref(),
     ));
+    findings.push(watches::check());
     let gateway = gateway::check(&config.paths.run);
     let site = Site::as_is(config, "ds01-doctor");
     match site.engine().about() {
