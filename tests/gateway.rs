@@ -16,6 +16,7 @@ mod archives;
 mod bodies;
 mod builds;
 mod costly;
+mod devices;
 mod folders;
 mod gpus;
 mod hanging;

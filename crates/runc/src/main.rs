@@ -11,19 +11,24 @@
 //!
 //! All ids mean the same inside as outside, so that images, volumes and workspaces stay as they are.
 //! That is what `userns-remap` of the engine cannot do, which moves them all.
+//!
+//! Device nodes that an image or a volume brings are dead in it ([`mounts::without_devices`]).
 
 mod arguments;
+mod mounts;
 mod spec;
 
 use std::{
     env,
     fs::{self, File},
     io::{self, Write},
-    os::unix::process::CommandExt,
+    os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
+use mounts::KEPT;
+use nix::sys::statvfs::statvfs;
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
@@ -52,19 +57,28 @@ fn tell(log: Option<PathBuf>, message: &str) {
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-/// Writes the container's specification anew.
+/// Writes the container's specification anew, and mounts its root without devices.
 fn put_apart(bundle: &Path) -> io::Result<()> {
     let file = bundle.join("config.json");
-    let done = || {
-        let mut spec: Value = serde_json::from_slice(&fs::read(&file)?)?;
-        if spec::put_apart(&mut spec, &Host)? {
-            fs::write(&file, serde_json::to_vec(&spec)?)?;
-        }
-        Ok(())
+    let named = |file: &Path, error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: {error}", file.display()))
     };
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
-    done().map_err(named)
+    let read = || {
+        let mut spec: Value = serde_json::from_slice(&fs::read(&file)?)?;
+        let root = spec::put_apart(&mut spec, &Host)?;
+        Ok(root.map(|root| (spec, root)))
+    };
+    let Some((spec, root)) = read().map_err(|error| named(&file, error))? else {
+        return Ok(());
+    };
+    // It is relative to the bundle, or is not.
+    let root = bundle.join(root);
+    mounts::without_devices(&root).map_err(|error| {
+        let why = format!("cannot be mounted without devices: {error}");
+        named(&root, io::Error::new(error.kind(), why))
+    })?;
+    let write = || fs::write(&file, serde_json::to_vec(&spec)?);
+    write().map_err(|error| named(&file, error))
 }
 
 /// This host, as a specification refers to it.
@@ -76,15 +90,13 @@ impl spec::Outside for Host {
     }
 
     fn flags(&self, path: &str) -> io::Result<Vec<&'static str>> {
-        use nix::sys::statvfs::{FsFlags, statvfs};
         let flags = statvfs(path)?.flags();
-        let all = [
-            (FsFlags::ST_RDONLY, "ro"),
-            (FsFlags::ST_NOSUID, "nosuid"),
-            (FsFlags::ST_NODEV, "nodev"),
-            (FsFlags::ST_NOEXEC, "noexec"),
-        ];
-        let set = all.into_iter().filter(|(flag, _)| flags.contains(*flag));
-        Ok(set.map(|(_, option)| option).collect())
+        let set = KEPT.into_iter().filter(|(flag, ..)| flags.contains(*flag));
+        Ok(set.map(|(.., option)| option).collect())
+    }
+
+    fn is_of_devices(&self, path: &str) -> io::Result<bool> {
+        let device = |path: &str| fs::metadata(path).map(|known| known.dev());
+        Ok(device(path)? == device("/dev")?)
     }
 }

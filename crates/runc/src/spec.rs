@@ -34,10 +34,18 @@ pub(crate) trait Outside {
     ///
     /// If there is none.
     fn flags(&self, path: &str) -> io::Result<Vec<&'static str>>;
+
+    /// Whether that is in the file system of the host's own devices, in which nobody but root makes any.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    fn is_of_devices(&self, path: &str) -> io::Result<bool>;
 }
 
 /// Gives a container a user namespace of its own, or that of the one whose other namespaces it
-/// shares. Says whether anything was changed: what has one, what may manage the host (`--privileged`,
+/// shares, and lets it open no device of an image or a volume; says where its root is. `None` if
+/// nothing was changed: what has one, what may manage the host (`--privileged`,
 /// `--cap-add=SYS_ADMIN`) and what has namespaces of the host's stay as they are. The gateway gives
 /// none of these to users, unless `ds01.toml` allows them that capability.
 ///
@@ -45,15 +53,15 @@ pub(crate) trait Outside {
 ///
 /// If it is no specification, or refers to what is not there; if it shares namespaces of containers
 /// that have different user namespaces.
-pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<bool> {
+pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<Option<PathBuf>> {
     if is_privileged(spec) {
-        return Ok(false);
+        return Ok(None);
     }
     let linux = spec["linux"].as_object_mut().ok_or(wrong("no linux"))?;
     let namespaces = linux.get_mut("namespaces").and_then(Value::as_array_mut);
     let namespaces = namespaces.ok_or(wrong("no linux.namespaces"))?;
     let Some(user) = user_namespace(namespaces, outside)? else {
-        return Ok(false);
+        return Ok(None);
     };
     namespaces.push(user);
     // runc 1.1 wants these beside the path of a namespace too; later releases compare them.
@@ -62,9 +70,10 @@ pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<
     linux.insert("gidMappings".into(), same);
     keep_devices(linux);
     for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
-        keep_flags(mount, outside)?;
+        without_devices(mount, outside)?;
     }
-    Ok(true)
+    let root = spec["root"]["path"].as_str().ok_or(wrong("no root.path"))?;
+    Ok(Some(root.into()))
 }
 
 fn wrong(what: &'static str) -> io::Error {
@@ -122,18 +131,23 @@ fn keep_devices(linux: &mut Map<String, Value>) {
     }
 }
 
-/// A folder is mounted with the options that its file system has: in a user namespace runc could
-/// not mount it read-only otherwise (EPERM).
-fn keep_flags(mount: &mut Value, outside: &impl Outside) -> io::Result<()> {
+/// Mounts a folder or a volume so that no device node in it can be opened, which the engine may have
+/// copied there from an image, and with the options that its file system has: in a user namespace runc
+/// could not mount it otherwise (EPERM). What is of the host's `/dev` is an admin's to give, and stays.
+fn without_devices(mount: &mut Value, outside: &impl Outside) -> io::Result<()> {
     let is_bind = |option: &Value| option == "bind" || option == "rbind";
     let source = mount["source"].as_str().map(str::to_string);
     let (Some(source), Some(options)) = (source, mount["options"].as_array_mut()) else {
         return Ok(());
     };
-    if !options.iter().any(is_bind) || !options.iter().any(|option| option == "ro") {
+    if !options.iter().any(is_bind) {
         return Ok(());
     }
-    for flag in outside.flags(&source)? {
+    let mut more = outside.flags(&source)?;
+    if !outside.is_of_devices(&source)? {
+        more.push("nodev");
+    }
+    for flag in more {
         if !options.iter().any(|option| option == flag) {
             options.push(flag.into());
         }
@@ -165,6 +179,10 @@ mod tests {
                 _ => Ok(Vec::new()),
             }
         }
+
+        fn is_of_devices(&self, path: &str) -> io::Result<bool> {
+            Ok(path == "/dev/snd")
+        }
     }
 
     const USUAL: [&str; 5] = ["mount", "network", "uts", "pid", "ipc"];
@@ -177,6 +195,7 @@ mod tests {
                 "namespaces": namespaces.collect::<Vec<_>>(),
             },
             "process": { "capabilities": { "bounding": ["CAP_CHOWN", "CAP_SETUID"] } },
+            "root": { "path": "rootfs" },
             "mounts": [
                 { "destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid"] },
             ],
@@ -191,12 +210,13 @@ mod tests {
     #[test]
     fn a_container_gets_a_namespace_in_which_all_ids_are_the_same() {
         let mut spec = spec(&USUAL);
-        assert!(put_apart(&mut spec, &Host).unwrap());
+        let root = Some("rootfs".into());
+        assert_eq!(put_apart(&mut spec, &Host).unwrap(), root);
         assert_eq!(user_of(&spec), Some(&json!({ "type": "user" })));
         let same = json!([{ "containerID": 0, "hostID": 0, "size": 4_294_967_295_u64 }]);
         assert_eq!(spec["linux"]["uidMappings"], same);
         assert_eq!(spec["linux"]["gidMappings"], same);
-        assert!(!put_apart(&mut spec, &Host).unwrap(), "it has one");
+        assert_eq!(put_apart(&mut spec, &Host).unwrap(), None, "it has one");
     }
 
     #[test]
@@ -205,16 +225,16 @@ mod tests {
             let kinds: Vec<_> = USUAL.into_iter().filter(|kind| *kind != left_out).collect();
             let mut spec = spec(&kinds);
             let before = spec.clone();
-            assert!(!put_apart(&mut spec, &Host).unwrap(), "{left_out}");
+            assert_eq!(put_apart(&mut spec, &Host).unwrap(), None, "{left_out}");
             assert_eq!(spec, before);
         }
         let mut host = spec(&USUAL);
         // As the engine writes --network=host.
         host["linux"]["namespaces"][1]["path"] = "/var/run/docker/netns/default".into();
-        assert!(!put_apart(&mut host, &Host).unwrap());
+        assert_eq!(put_apart(&mut host, &Host).unwrap(), None);
         let mut privileged = spec(&USUAL);
         privileged["process"]["capabilities"]["bounding"] = json!(["CAP_CHOWN", "CAP_SYS_ADMIN"]);
-        assert!(!put_apart(&mut privileged, &Host).unwrap());
+        assert_eq!(put_apart(&mut privileged, &Host).unwrap(), None);
         for odd in [
             json!({}),
             json!({ "linux": {} }),
@@ -231,7 +251,7 @@ mod tests {
             spec["linux"]["namespaces"][1]["path"] = format!("/proc/{network}/ns/net").into();
             spec["linux"]["namespaces"][4]["path"] = format!("/proc/{ipc}/ns/ipc").into();
             let changed = put_apart(&mut spec, &Host).ok()?;
-            Some((changed, user_of(&spec).cloned()))
+            Some((changed.is_some(), user_of(&spec).cloned()))
         };
         let user = json!({ "type": "user", "path": "/proc/42/ns/user" });
         assert_eq!(joined(42, 43), Some((true, Some(user))));
@@ -244,29 +264,34 @@ mod tests {
         let mut given = spec(&USUAL);
         given["linux"]["devices"] = json!([{ "path": "/dev/nvidia0", "type": "c" }]);
         given["linux"]["readonlyPaths"] = json!(["/proc/bus"]);
-        assert!(put_apart(&mut given, &Host).unwrap());
+        put_apart(&mut given, &Host).unwrap();
         let paths = given["linux"]["readonlyPaths"].as_array().unwrap();
         for path in ["/proc/bus", "/dev/null", "/dev/tty", "/dev/nvidia0"] {
             assert!(paths.iter().any(|one| one == path), "{path}");
         }
         let mut bare = spec(&USUAL);
-        assert!(put_apart(&mut bare, &Host).unwrap());
+        put_apart(&mut bare, &Host).unwrap();
         assert!(bare["linux"]["readonlyPaths"].is_array());
     }
 
     #[test]
-    fn a_folder_that_is_read_only_keeps_the_options_of_its_file_system() {
-        let mounted = |source: &str, options: &[&str]| {
+    fn a_folder_gives_no_device_and_keeps_the_options_of_its_file_system() {
+        let mounted = |source: &str, destination: &str, options: &[&str]| {
             let mut spec = spec(&USUAL);
-            let mount = json!({ "destination": "/x", "source": source, "options": options });
+            let mount = json!({ "destination": destination, "source": source, "options": options });
             spec["mounts"] = json!([mount]);
             put_apart(&mut spec, &Host).map(|_| spec["mounts"][0]["options"].clone())
         };
-        let of = |source: &str, options: &[&str]| mounted(source, options).unwrap();
+        let of = |source: &str, options: &[&str]| mounted(source, "/x", options).unwrap();
         let all = json!(["rbind", "ro", "nodev", "nosuid"]);
         assert_eq!(of("/home/a", &["rbind", "ro", "nodev"]), all);
-        assert_eq!(of("/home/a", &["rbind"]), json!(["rbind"]));
-        assert_eq!(of("/data", &["rbind", "ro"]), json!(["rbind", "ro"]));
-        assert!(mounted("/gone", &["rbind", "ro"]).is_err());
+        assert_eq!(of("/home/a", &["bind"]), json!(["bind", "nosuid", "nodev"]));
+        assert_eq!(of("/data", &["rbind"]), json!(["rbind", "nodev"]));
+        let volume = mounted("/data", "/dev/x", &["rbind"]).unwrap();
+        assert_eq!(volume, json!(["rbind", "nodev"]), "it is no device by that");
+        assert_eq!(of("/dev/snd", &["rbind"]), json!(["rbind"]), "an admin's");
+        assert_eq!(of("/dev/shm/x", &["rbind"]), json!(["rbind", "nodev"]));
+        assert_eq!(of("tmpfs", &["nosuid"]), json!(["nosuid"]));
+        assert!(mounted("/gone", "/x", &["rbind"]).is_err());
     }
 }

@@ -1,17 +1,11 @@
-//! Ways out of a container, and into one: versions that are known for it, and what is not set.
+//! Ways out of a container: versions that are known for it.
 
-use std::{env, fmt::Write, fs, path::PathBuf};
-
-use ds01_core::{
-    container::{ContainerId, Sighting},
-    device::Inventory,
-};
+use ds01_core::device::Inventory;
 
 use super::Finding;
-use crate::engine::{About, DS01_RUNC, Inspected, Part};
+use crate::engine::{About, Part};
 
 const CHECK: &str = "escapes";
-const USERNS: &str = "userns";
 
 /// The name by which the table calls NVIDIA's container toolkit.
 const TOOLKIT: &str = "nvidia-container-toolkit";
@@ -29,20 +23,22 @@ struct Escape {
 /// Known escapes that a user of a shared host can reach.
 ///
 /// Sources: [CVE-2019-5736] (runc to 1.0-rc6, Docker before 18.09.2), [CVE-2021-30465] (runc before
-/// 1.0.0-rc95), [CVE-2024-21626] (runc before 1.1.12), [CVE-2025-31133] (and -52565, -52881: runc
-/// before 1.2.8, 1.3.3, 1.4.0-rc.3), [CVE-2024-41110] and [CVE-2026-34040] (the engine's
-/// authorisation plugins see no body: before 27.1.1 and its ports back, before 29.3.1),
-/// [CVE-2024-0132] (NVIDIA's toolkit to 1.16.1) and [CVE-2025-23266] (to 1.17.7).
+/// 1.0.0-rc95), [CVE-2024-21626] (runc before 1.1.12), [CVE-2024-45310] (empty files anywhere on the
+/// host: runc before 1.1.14, 1.2.0-rc.3), [CVE-2025-31133] (and -52565, -52881: runc before 1.2.8,
+/// 1.3.3, 1.4.0-rc.3), [CVE-2024-41110] and [CVE-2026-34040] (the engine's authorisation plugins see
+/// no body: before 27.1.1 and its ports back, before 29.3.1), [CVE-2024-0132] (NVIDIA's toolkit to
+/// 1.16.1) and [CVE-2025-23266] (to 1.17.7).
 ///
 /// [CVE-2019-5736]: https://www.cve.org/CVERecord?id=CVE-2019-5736
 /// [CVE-2021-30465]: https://github.com/opencontainers/runc/security/advisories/GHSA-c3xm-pvg7-gh7r
 /// [CVE-2024-21626]: https://github.com/opencontainers/runc/security/advisories/GHSA-xr7r-f8xq-vfvv
+/// [CVE-2024-45310]: https://github.com/opencontainers/runc/security/advisories/GHSA-jfvp-7x6p-h2pv
 /// [CVE-2025-31133]: https://github.com/opencontainers/runc/security/advisories/GHSA-9493-h29p-rfm2
 /// [CVE-2024-41110]: https://github.com/moby/moby/security/advisories/GHSA-v23v-6jw2-98fq
 /// [CVE-2026-34040]: https://github.com/moby/moby/security/advisories/GHSA-x744-4wpc-v9h2
 /// [CVE-2024-0132]: https://nvidia.custhelp.com/app/answers/detail/a_id/5582
 /// [CVE-2025-23266]: https://nvidia.custhelp.com/app/answers/detail/a_id/5659
-const KNOWN: [Escape; 9] = [
+const KNOWN: [Escape; 10] = [
     escape(
         "CVE-2019-5736",
         "Engine",
@@ -51,6 +47,11 @@ const KNOWN: [Escape; 9] = [
     escape("CVE-2019-5736", "runc", &[candidate(1, 0, 0, 7)]),
     escape("CVE-2021-30465", "runc", &[candidate(1, 0, 0, 95)]),
     escape("CVE-2024-21626", "runc", &[version(1, 1, 12)]),
+    escape(
+        "CVE-2024-45310",
+        "runc",
+        &[version(1, 1, 14), candidate(1, 2, 0, 3)],
+    ),
     escape(
         "CVE-2025-31133",
         "runc",
@@ -226,76 +227,6 @@ fn is_of_distribution(part: &Part) -> bool {
         .any(|mark| part.version.contains(mark) || part.commit.contains(mark))
 }
 
-/// Where the kernel says how many user namespaces there may be.
-const MOST_NAMESPACES: &str = "/proc/sys/user/max_user_namespaces";
-
-/// What keeps users from walking into containers, in which they may have root.
-pub(super) fn user_namespaces(about: &About) -> Finding {
-    if about.remaps_users {
-        let what = "root in a container is nobody outside (userns-remap)";
-        return Finding::ok(USERNS, what);
-    }
-    if about.runtime == DS01_RUNC {
-        let most = fs::read_to_string(MOST_NAMESPACES).unwrap_or_default();
-        if most.trim() == "0" {
-            return Finding::wrong(USERNS, "this host allows no user namespace")
-                .because("no container can be started with ds01-runc, which gives each one")
-                .mend("sysctl -w user.max_user_namespaces=100000, and in /etc/sysctl.d for good");
-        }
-        let what = "a container that is made gets a user namespace of its own (ds01-runc)";
-        return Finding::ok(USERNS, what);
-    }
-    let command = env::current_exe().unwrap_or_default();
-    let path = command
-        .parent()
-        .map(|bin| bin.join("../libexec/ds01/ds01-runc"));
-    let path = path.and_then(|path| path.canonicalize().ok());
-    let path = path.unwrap_or_else(|| PathBuf::from("/usr/libexec/ds01/ds01-runc"));
-    let path = path.display();
-    Finding::wrong(USERNS, "containers have no user namespace of their own")
-        .because(
-            "whoever has a process in one can walk into it from outside: with root beside it, or a \
-             device in its image, they become root here",
-        )
-        .mend(format!(
-            r#"{{"runtimes": {{"ds01-runc": {{"path": "{path}"}}}}, "default-runtime": "ds01-runc"}} in /etc/docker/daemon.json, then systemctl reload docker; containers that exist keep theirs until they are made anew"#
-        ))
-}
-
-/// Containers that were made before this host's came to have user namespaces: the engine starts each
-/// with the runtime that it was made with.
-pub(super) fn of_before(
-    about: &About,
-    containers: &[Sighting],
-    inspected: &[Inspected],
-) -> Option<Finding> {
-    /// Names that one line has room for.
-    const SHOWN: usize = 5;
-    if about.runtime != DS01_RUNC {
-        return None;
-    }
-    let is_of_before = |id: &ContainerId| {
-        let mut all = inspected.iter();
-        all.any(|one| one.id == *id && one.runtime != DS01_RUNC)
-    };
-    let of_before = containers.iter().filter(|one| is_of_before(&one.id));
-    let names: Vec<_> = of_before.map(|one| one.name.as_str()).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let mut what = format!(
-        "containers without a user namespace, made before ds01-runc was the default: {}",
-        names[..names.len().min(SHOWN)].join(" ")
-    );
-    if names.len() > SHOWN {
-        let _ = write!(what, " and {} more", names.len() - SHOWN);
-    }
-    let finding = Finding::wrong(USERNS, what)
-        .because("whoever has a process in one can become root here, as long as it exists")
-        .mend("have them removed and made anew, each by whose it is: container-list --all-users");
-    Some(finding)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::Verdict, *};
@@ -384,8 +315,13 @@ mod tests {
         let finding = of_part(&part("runc", "1.1.11", ""), false);
         assert_eq!(
             finding.what,
-            "runc 1.1.11 is open to CVE-2024-21626, CVE-2025-31133"
+            "runc 1.1.11 is open to CVE-2024-21626, CVE-2024-45310, CVE-2025-31133"
         );
+        for (version, before) in [("1.1.13", true), ("1.1.14", false), ("1.2.0-rc.2", true)] {
+            let finding = of_part(&part("runc", version, ""), false);
+            let is_open = finding.what.contains("CVE-2024-45310");
+            assert_eq!(is_open, before, "{finding:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use ds01_core::{
     time::Timestamp,
 };
 
-use super::{Finding, docker, duties, escapes, holders, quoted, records};
+use super::{Finding, docker, duties, holders, quoted, records, userns};
 use crate::{
     Site, clock,
     engine::About,
@@ -132,7 +132,7 @@ fn compare(
         Ok(both) => both,
         Err(failure) => return vec![Finding::of_failure(CHECK, failure)],
     };
-    let of_before = escapes::of_before(about, containers, &inspected);
+    let of_before = userns::of_before(about, containers, &inspected);
     let claims = inspected
         .into_iter()
         .map(|one| (one.id, one.claim))

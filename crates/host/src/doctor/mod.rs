@@ -16,6 +16,8 @@ mod records;
 mod room;
 mod socket;
 mod trust;
+mod userns;
+mod watches;
 
 use std::path::{Path, PathBuf};
 
@@ -193,6 +195,7 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
         &config.paths.log,
         group.as_deref(),
     ));
+    findings.push(watches::check());
     let gateway = gateway::check(&config.paths.run);
     let site = Site::as_is(config, "ds01-doctor");
     match site.engine().about() {
@@ -251,7 +254,7 @@ fn engine(
     findings.extend(escapes::check(about, toolkit.as_deref(), inventory));
     findings.push(slices(&about.cgroup_driver));
     findings.push(runtime(&about.runtime, &config.engine.plain_runtimes));
-    findings.push(escapes::user_namespaces(about));
+    findings.push(userns::check(about));
     findings
 }
 
