@@ -110,6 +110,31 @@ fn a_build_gives_no_shared_name_to_another_image() {
     let named = format!("FROM --platform={own} {tool}\n");
     build(&host, "alice", &named, &["-t", "x"]).ok();
     assert_eq!(id("ds01-20001/x"), id("ds01-busybox"));
+    // One's own is meant before a shared one, and before a stranger's in the registry.
+    build(
+        &host,
+        "alice",
+        "FROM ds01-base\nENV MINE=yes\n",
+        &["-t", "ds01-busybox"],
+    )
+    .ok();
+    for name in [
+        "ds01-busybox",
+        "ds01-alice/ds01-busybox",
+        "ds01-20001/ds01-busybox:latest",
+    ] {
+        for dockerfile in [
+            format!("FROM {name}\n"),
+            format!("FROM scratch\nCOPY --from={name} /bin/sh /x\n"),
+        ] {
+            build(&host, "alice", &dockerfile, &["-t", "y"]).ok();
+        }
+        build(&host, "alice", &format!("FROM {name}\n"), &["-t", "y"]).ok();
+        let env = host
+            .docker(&["inspect", "-f", "{{.Config.Env}}", "ds01-20001/y"])
+            .ok();
+        assert!(env.contains("MINE=yes"), "{name}: {env}");
+    }
     // What is there may say of itself that it is for another machine.
     let socket = format!("unix://{}", host.engine().socket().display());
     let script = format!(

@@ -224,7 +224,13 @@ impl Call<'_> {
     ) -> Result<Option<String>, Failure> {
         // The builder looks for what begins so before it fetches what is called so.
         let tagged = image::may_be_id(name).then(|| image::with_tag(name));
-        let Some((id, seen)) = self.visible(name).await? else {
+        let own = self.own_of_that_name(name).await?;
+        let is_own = own.is_some();
+        let seen = match own {
+            Some(own) => Some(own),
+            None => self.visible(name).await?,
+        };
+        let Some((id, seen)) = seen else {
             return Ok(tagged);
         };
         let triggers = seen["Config"]["OnBuild"].as_array().into_iter().flatten();
@@ -239,9 +245,23 @@ impl Call<'_> {
                 }
             }
         }
-        match for_platform || image::owner(name).is_some() || image::is_id(name, &id) {
+        match for_platform || is_own || image::owner(name).is_some() || image::is_id(name, &id) {
             true => Ok(Some(id)),
             false => Ok(tagged),
+        }
+    }
+
+    /// The caller's own image that they call so, as everywhere else: the builder would look for a
+    /// stranger's of that name in its registry.
+    async fn own_of_that_name(&self, name: &str) -> Result<Option<(String, Value)>, Failure> {
+        let Ok(own) = self.own_image(name).await else {
+            return Ok(None);
+        };
+        let path = format!("/images/{own}/json");
+        match self.engine("GET", &path, None).await {
+            Ok(seen) => Ok(Some((seen["Id"].as_str().unwrap_or_default().into(), seen))),
+            Err(failure) if matches!(failure.kind, Kind::NotFound | Kind::Usage) => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 
