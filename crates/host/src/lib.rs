@@ -22,6 +22,7 @@ mod fetch;
 mod first_process;
 mod found;
 mod gateway;
+pub mod going;
 mod http;
 mod kernel_file;
 pub mod ledger_file;
