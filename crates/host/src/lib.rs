@@ -50,6 +50,7 @@ pub mod tell;
 pub mod text_file;
 mod tracked_file;
 pub mod users;
+pub mod volumes_file;
 mod watch_file;
 
 use std::{os::fd::BorrowedFd, path::Path, time::Duration};
