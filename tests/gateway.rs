@@ -35,6 +35,7 @@ mod requests;
 mod sharing;
 mod stalled;
 mod turned_up;
+mod volumes;
 
 /// A user about to run Docker's own client on the gateway.
 fn client<'h>(host: &'h TestHost, user: &str) -> As<'h> {

@@ -28,6 +28,7 @@ mod refused;
 mod resources;
 mod strict;
 mod top;
+mod used;
 mod volume;
 
 pub use binds::WantedBind;
@@ -44,6 +45,7 @@ pub use plan::{Allow, Owner, Planned, Rules, plan};
 pub use refused::Refused;
 pub use strict::{read, write};
 pub use top::ps_args;
+pub use used::{Unsettled, Used, UsedVolumes};
 pub use volume::{VolumeBody, volume};
 
 #[cfg(test)]

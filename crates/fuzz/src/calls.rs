@@ -187,6 +187,7 @@ fn finished(
             networks: &planned.networks.iter().map(network).collect(),
             containers: &planned.joins.union(&planned.links).map(peer).collect(),
             sharers: &[],
+            used: &docker::UsedVolumes::default(),
             inherits_binds: false,
         },
     )

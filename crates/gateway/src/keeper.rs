@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use ds01_core::failure::{Failure, Kind};
@@ -110,6 +110,10 @@ pub(crate) struct Gateway {
     pub(crate) aside: Aside,
     /// The same for what is noted of admins' calls: they may be many, and nobody waits for them.
     pub(crate) notes: Aside,
+    /// The same for the files of volumes that are gone.
+    pub(crate) deletes: Aside,
+    /// What the names begin with that this gateway gives to what it may leave: no other's do.
+    pub(crate) life: String,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     /// Uids that have a login, or had none then.
     pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
@@ -180,6 +184,13 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     served.map_err(unusable)
 }
 
+/// A word for this process alone, as long as the host lives.
+fn life() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_nanos();
+    format!("{}-{now}-", std::process::id())
+}
+
 /// A service is granted enough for a few hundred connections, and may take more.
 fn raise_descriptors() -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -211,6 +222,8 @@ impl Gateway {
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
             notes: Aside::default(),
+            deletes: Aside::default(),
+            life: life(),
             admins: Mutex::default(),
             logins: Mutex::default(),
             version: Told::default(),
@@ -248,6 +261,8 @@ impl Gateway {
         tokio::spawn(async move { gateway.line.watch().await });
         let config = self.config.clone();
         thread::Builder::new().spawn(move || owners_file::keep(&config))?;
+        let (config, life) = (self.config.clone(), self.life.clone());
+        thread::Builder::new().spawn(move || decide::clear_left_over(&config, &life))?;
         service::notify("READY=1");
         tokio::select! {
             _ = terminate.recv() => {}

@@ -22,6 +22,7 @@ mod fetch;
 mod first_process;
 mod found;
 mod gateway;
+pub mod going;
 mod http;
 mod kernel_file;
 pub mod ledger_file;
@@ -49,6 +50,7 @@ pub mod tell;
 pub mod text_file;
 mod tracked_file;
 pub mod users;
+pub mod volumes_file;
 mod watch_file;
 
 use std::{os::fd::BorrowedFd, path::Path, time::Duration};

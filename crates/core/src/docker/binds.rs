@@ -255,6 +255,22 @@ impl Bind {
     }
 }
 
+/// A volume that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The engine's name.
+    name: String,
+    /// The engine may copy into it what the image has at its place.
+    copies: bool,
+}
+
+impl Found {
+    pub(super) fn new(name: &str, copies: bool) -> Self {
+        let name = name.into();
+        Self { name, copies }
+    }
+}
+
 /// Puts volumes and folders that were found in place of those that were named.
 ///
 /// # Errors
@@ -263,12 +279,22 @@ impl Bind {
 pub(super) fn finish(
     host: &mut HostConfig,
     folders: &BTreeMap<String, String>,
-    volume: impl Fn(&str) -> Option<String>,
+    volume: impl Fn(&str) -> Option<Found>,
 ) -> Result<(), Refused> {
     let find = |name: &str| volume(name).ok_or_else(|| Refused::no_such(Noun::Volume, name));
     for bind in host.binds.iter_mut().flatten() {
         if let Some((name, rest)) = bind.split_once(':') {
-            *bind = format!("{}:{rest}", find(name)?);
+            let found = find(name)?;
+            let rest = match (found.copies, rest.split_once(':')) {
+                (true, _) => rest.into(),
+                (false, None) => format!("{rest}:nocopy"),
+                (false, Some((_, options))) if options.split(',').any(|is| is == "nocopy") => {
+                    rest.into()
+                }
+                (false, Some((place, ""))) => format!("{place}:nocopy"),
+                (false, Some(_)) => format!("{rest},nocopy"),
+            };
+            *bind = format!("{}:{rest}", found.name);
         }
     }
     for mount in host.mounts.iter_mut().flatten() {
@@ -280,7 +306,13 @@ pub(super) fn finish(
                 .get(source)
                 .cloned()
                 .ok_or_else(|| Refused::no_such(Noun::Folder, source))?,
-            _ => find(source)?,
+            _ => {
+                let found = find(source)?;
+                if !found.copies {
+                    mount.volume_options.get_or_insert_default().no_copy = Some(true);
+                }
+                found.name
+            }
         };
     }
     Ok(())

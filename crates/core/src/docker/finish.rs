@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{device::Uuid, name::ContainerName};
 
 use super::{
-    binds,
+    binds::{self, Found},
     body::text,
     create::CreateBody,
     endpoint::{finish_links, peer},
@@ -17,6 +17,7 @@ use super::{
     names::Noun,
     plan::{Planned, is_predefined},
     refused::{Refused, shown},
+    used::{Used, UsedVolumes},
 };
 
 /// A container of the caller's that was found.
@@ -74,6 +75,8 @@ pub struct Given<'a> {
     pub containers: &'a BTreeMap<String, Peer>,
     /// Every other container that has a volume of [`Planned::volumes`] or of `volumes`.
     pub sharers: &'a [Peer],
+    /// Which containers ever had them, as far as anybody knows.
+    pub used: &'a UsedVolumes,
     /// One of the containers of `VolumesFrom` has folders of the host.
     pub inherits_binds: bool,
 }
@@ -96,12 +99,16 @@ pub struct Finished {
 /// the rights of root there. Processes that meet in a namespace or a volume can pass open folders
 /// to each other (seen: a root container that shares a volume with one of its owner left a setuid
 /// root program in the owner's home), so containers which share those either all run as their
-/// owner, or none has folders of the host.
+/// owner, or none has folders of the host. What is open stays so when a container is gone: a volume is
+/// never had by both kinds.
+///
+/// The engine copies what the image has at its place into an empty volume, as root and by paths: only
+/// where nobody has ever had it open, who could lead those elsewhere.
 ///
 /// # Errors
 ///
-/// [`Refused::NoSuch`] for a name that was not found; [`Refused::Mixed`] if a container that may
-/// run as root would come to share folders of the host.
+/// [`Refused::NoSuch`] for a name that was not found; [`Refused::Mixed`] and
+/// [`Refused::Used`] if a container that may run as root would come to share folders of the host.
 pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> {
     let Planned {
         mut body,
@@ -135,6 +142,18 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
         }
         body.user = Some(planned.user);
     }
+    for (name, volume) in &planned.volumes {
+        // One without a name is used as the containers are that have it.
+        if given.volumes.contains_key(name) {
+            continue;
+        }
+        match given.used.used(volume) {
+            Some(used) if used == Used::by(as_owner) => {}
+            Some(Used::Never) => {}
+            None if as_owner => {}
+            used => return Err(Refused::used(name, used)),
+        }
+    }
     if let Some(image) = given.image {
         body.image = Some(image.into());
     }
@@ -149,8 +168,13 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
     log(&mut host.log_config, given);
     host.device_requests = (!given.devices.is_empty()).then(|| vec![request(given, planned.parts)]);
     binds::finish(host, given.binds, |name| {
-        let found = given.volumes.get(name);
-        found.or_else(|| planned.volumes.get(name)).cloned()
+        if let Some(found) = given.volumes.get(name) {
+            let copies = false;
+            return Some(Found::new(found, copies));
+        }
+        let volume = planned.volumes.get(name)?;
+        let copies = given.used.used(volume) == Some(Used::Never);
+        Some(Found::new(volume, copies))
     })?;
     finish_links(&mut host.links, given.containers)?;
     for from in host.volumes_from.iter_mut().flatten() {

@@ -2,7 +2,7 @@
 
 use crate::failure::{Kind, UserError};
 
-use super::names::Noun;
+use super::{names::Noun, used::Used};
 
 /// The longest part of a value that a message repeats, in characters.
 const SHOWN: usize = 80;
@@ -46,6 +46,32 @@ pub enum Refused {
     /// Folders of the host would come within reach of a container that may run as root.
     #[error("not allowed: folders of the host, and a share in {0}, which may run as root")]
     Mixed(String),
+    /// The same, by a volume that a container of the other kind has had.
+    #[error("not allowed: {}", used_by(volume, *used))]
+    Used {
+        /// The volume, as the request names it.
+        volume: String,
+        /// Which containers have had it, if anybody knows.
+        used: Option<Used>,
+    },
+}
+
+/// Who has had a volume that a container of the other kind asks for.
+fn used_by(volume: &str, used: Option<Used>) -> String {
+    match used {
+        Some(Used::Root) => format!(
+            "folders of the host, and the volume {volume}, which a container has had that may have \
+             run as root"
+        ),
+        Some(_) => format!(
+            "a container that may run as root, and the volume {volume}, which one with folders of \
+             the host has had"
+        ),
+        None => format!(
+            "a container that may run as root, and the volume {volume}, which one with folders of \
+             the host may have had: it is older than DS01's record of that"
+        ),
+    }
 }
 
 impl Refused {
@@ -66,6 +92,11 @@ impl Refused {
             why,
             instead,
         }
+    }
+
+    pub(super) fn used(volume: &str, used: Option<Used>) -> Self {
+        let volume = shown(volume);
+        Self::Used { volume, used }
     }
 
     pub(super) fn no_such(noun: Noun, name: &str) -> Self {
@@ -91,7 +122,7 @@ impl UserError for Refused {
     fn kind(&self) -> Kind {
         match self {
             Self::Json(_) | Self::Value { .. } => Kind::Usage,
-            Self::Forbidden { .. } | Self::Mixed(_) => Kind::Forbidden,
+            Self::Forbidden { .. } | Self::Mixed(_) | Self::Used { .. } => Kind::Forbidden,
             Self::NoSuch { .. } => Kind::NotFound,
         }
     }
@@ -105,6 +136,9 @@ impl UserError for Refused {
             Self::Mixed(_) => {
                 "leave out the folders of the host, or make the other container with one too".into()
             }
+            Self::Used { volume, .. } => format!(
+                "use another volume, or remove this one with all that is in it: docker volume rm {volume}"
+            ),
         })
     }
 }

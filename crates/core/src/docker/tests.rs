@@ -65,12 +65,27 @@ fn host(config: Value) -> Result<Planned, Refused> {
 }
 
 /// Everything that `planned` names was found: folders and networks under their own names with a
-/// mark, containers by id, all of them made to run as their owner if `as_owner`.
+/// mark, containers by id, all of them made to run as their owner if `as_owner`. Volumes are new.
 fn finished_with(
     planned: &Planned,
     devices: &[Uuid],
     as_owner: bool,
     sharers: &[Peer],
+) -> Result<Finished, Refused> {
+    let mut used = UsedVolumes::default();
+    for volume in planned.volumes.values() {
+        used.make(volume, crate::time::Timestamp(0)).unwrap();
+    }
+    finished_used(planned, devices, as_owner, sharers, &used)
+}
+
+/// The same, with volumes that were used so.
+fn finished_used(
+    planned: &Planned,
+    devices: &[Uuid],
+    as_owner: bool,
+    sharers: &[Peer],
+    used: &UsedVolumes,
 ) -> Result<Finished, Refused> {
     let found = |names: Vec<String>, start: &str| -> BTreeMap<String, String> {
         let marked = |name: String| (name.clone(), format!("{start}{name}"));
@@ -97,6 +112,7 @@ fn finished_with(
             networks: &found(planned.networks.iter().cloned().collect(), "net-"),
             containers: &named.map(peer).collect(),
             sharers,
+            used,
             inherits_binds: false,
         },
     )
@@ -118,6 +134,7 @@ fn field<T: std::fmt::Debug>(refused: Result<T, Refused>) -> &'static str {
         Err(Refused::Json(_)) => "JSON",
         Err(Refused::NoSuch { .. }) => "no such",
         Err(Refused::Mixed(_)) => "mixed",
+        Err(Refused::Used { .. }) => "used",
         Ok(_) => "allowed",
     }
 }

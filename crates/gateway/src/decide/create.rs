@@ -102,19 +102,17 @@ impl Call<'_> {
         }
         let (mut volumes, mut sharers) = (BTreeMap::new(), Vec::new());
         for (name, volume) in &planned.volumes {
-            let volume = match self.has_anonymous(name).await? {
-                true => {
-                    volumes.insert(name.clone(), name.clone());
-                    name
-                }
-                false => {
-                    // The engine would make it without its owner's labels.
-                    let made = VolumeBody::named(volume, self.caller.uid);
-                    self.make_volume(&made).await?;
-                    volume
-                }
-            };
-            sharers.extend(self.sharers(volume).await?);
+            if let Some(peers) = self.sharers_of_anonymous(name).await? {
+                volumes.insert(name.clone(), name.clone());
+                sharers.extend(peers);
+                continue;
+            }
+            // The engine would make it without its owner's labels.
+            let made = VolumeBody::named(volume, self.caller.uid);
+            self.make_volume(&made).await?;
+            let peers = self.sharers(volume, &self.with_volume(volume).await?)?;
+            self.learn(volume, &peers).await?;
+            sharers.extend(peers);
         }
         Ok(DockerFound {
             image: image.id,
@@ -170,20 +168,23 @@ impl Call<'_> {
         })
     }
 
-    /// Whether this is a volume without a name that a container of the caller's has: compose gives
-    /// a container those of the one that it replaces.
-    async fn has_anonymous(&self, name: &str) -> Result<bool, Failure> {
+    /// The containers that have this volume, if it is one without a name that one of the caller's
+    /// has: compose gives a container those of the one that it replaces. Which kind may have it, they
+    /// alone say: whoever asks twice may find them gone.
+    async fn sharers_of_anonymous(&self, name: &str) -> Result<Option<Vec<Peer>>, Failure> {
         if name.len() != 64 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(false);
+            return Ok(None);
         }
         let (ids, all) = (self.with_volume(name).await?, self.gateway.records.all()?);
         let mut mine = all.iter().filter(|owned| self.is_mine(owned));
-        Ok(mine.any(|owned| ids.contains(&owned.id.0)))
+        match mine.any(|owned| ids.contains(&owned.id.0)) {
+            true => self.sharers(name, &ids).map(Some),
+            false => Ok(None),
+        }
     }
 
-    /// The containers that have a volume, as far as a request that shares it has to know them.
-    async fn sharers(&self, volume: &str) -> Result<Vec<Peer>, Failure> {
-        let ids = self.with_volume(volume).await?;
+    /// Of the containers that have a volume, what a request that shares it has to know.
+    fn sharers(&self, volume: &str, ids: &[String]) -> Result<Vec<Peer>, Failure> {
         let all = self.gateway.records.all()?;
         let peers = ids.iter().map(|id| {
             let owned = all.iter().find(|owned| owned.id.0 == *id).ok_or_else(|| {
@@ -200,7 +201,7 @@ impl Call<'_> {
     }
 
     /// The ids of the containers that have a volume.
-    async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
+    pub(super) async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
         let filters = json!({ "volume": [volume] }).to_string();
         let query = Query::from([
             ("all".to_string(), vec!["1".to_string()]),

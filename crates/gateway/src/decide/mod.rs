@@ -14,6 +14,7 @@ mod images;
 mod lines;
 mod networks;
 mod platform;
+mod removal;
 mod serve;
 mod system;
 mod to_engine;
@@ -31,6 +32,7 @@ use ds01_core::{
 use ds01_host::{Caller, line_watch::Await, ops};
 use serde_json::Value;
 
+pub(crate) use removal::clear_left_over;
 pub(crate) use serve::serve;
 pub(crate) use to_engine::Told;
 

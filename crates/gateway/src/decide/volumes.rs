@@ -2,7 +2,7 @@
 
 use ds01_core::{
     docker::{
-        VolumeBody,
+        Peer, Unsettled, UsedVolumes, VolumeBody,
         names::{Noun, to_engine, to_user},
         volume,
     },
@@ -10,9 +10,13 @@ use ds01_core::{
     label::UID,
     route::{Query, write_query},
 };
+use ds01_host::{
+    clock,
+    volumes_file::{VolumesFile, unsettled},
+};
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, hide_managed, reply};
+use super::{Call, NOTED, Outcome, hide_managed, reply};
 use crate::{
     body,
     filters::{Filters, name_fits},
@@ -73,6 +77,33 @@ impl Call<'_> {
         reply(201, &seen)
     }
 
+    /// Notes which kind of containers has a volume, where nobody knew.
+    pub(super) async fn learn(&self, volume: &str, peers: &[Peer]) -> Result<(), Failure> {
+        let Some(peer) = peers.first() else {
+            return Ok(());
+        };
+        let (volume, as_owner) = (volume.to_string(), peer.as_owner);
+        self.note(move |known| {
+            known.learn(&volume, as_owner);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes what is known about volumes, by one at a time of the caller's creates: what was given
+    /// up and done late would hide what has been done since.
+    pub(super) async fn note(
+        &self,
+        change: impl FnOnce(&mut UsedVolumes) -> Result<(), Unsettled> + Send + 'static,
+    ) -> Result<(), Failure> {
+        let (file, uid) = (
+            VolumesFile::new(&self.gateway.config.paths.state),
+            self.caller.uid,
+        );
+        let note = move || file.change(|known| change(known).map_err(|why| unsettled(why, uid)));
+        self.gateway.aside.ask(uid, NOTED, note).await?
+    }
+
     /// Makes a volume of the caller's, unless it is there; by one at a time of them.
     pub(super) async fn make_volume(&self, made: &VolumeBody) -> Result<Value, Failure> {
         let own = format!(r#"{{"label":["{UID}={}"]}}"#, self.caller.uid);
@@ -84,6 +115,14 @@ impl Call<'_> {
             let message = format!("you have {MOST} volumes, the most that a user may have");
             return Err(Failure::new(Kind::Denied, message)
                 .with_hint("remove those that are not used: docker volume prune"));
+        }
+        let path = format!("/volumes/{}", made.name());
+        match self.engine("GET", &path, None).await {
+            Err(failure) if failure.kind == Kind::NotFound => {
+                let (volume, now) = (made.name().to_string(), clock::now());
+                self.note(move |known| known.make(&volume, now)).await?;
+            }
+            there => drop(there?),
         }
         let json = body::write(made)?;
         self.engine("POST", "/volumes/create", Some(json)).await
@@ -108,12 +147,7 @@ impl Call<'_> {
 
     pub(super) async fn volume_remove(&self) -> Result<Outcome, Failure> {
         let name = self.volume_name(self.target())?;
-        let path = format!("/volumes/{name}{}", write_query(&self.route.query));
-        let said = self
-            .gateway
-            .engine
-            .ask("DELETE", &self.path(&path), None)
-            .await?;
+        let said = self.remove_volume(&name, &self.route.query).await?;
         if said.status >= 300 {
             crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
         }
@@ -125,10 +159,10 @@ impl Call<'_> {
         let listed = self.engine("GET", "/volumes", None).await?;
         for volume in self.shown_volumes(listed) {
             let own = volume["Name"].as_str().unwrap_or_default();
-            let path = self.path(&format!("/volumes/{}", self.volume_name(own)?));
             // One that a container uses is refused, and stays.
-            let said = self.gateway.engine.ask("DELETE", &path, None).await?;
-            if said.status < 300 {
+            let name = self.volume_name(own)?;
+            let said = self.remove_volume(&name, &Query::default()).await;
+            if said.is_ok_and(|said| said.status < 300) {
                 removed.push(own.to_string());
             }
         }

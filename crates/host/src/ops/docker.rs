@@ -36,12 +36,13 @@ use super::{
 use crate::{
     Operation, Site, clock,
     config::Config,
-    engine::{is_nvidias, is_plain},
+    engine::{EngineError, is_nvidias, is_plain},
     look::Scope,
     nvml::Probe,
     site::fail,
     slices,
     users::{Caller, Person, login, person},
+    volumes_file::VolumesFile,
 };
 
 /// Asks for a container in the words of Docker's API. Only the gateway may: it has looked up what
@@ -296,6 +297,13 @@ fn make(
     // What fails from here on takes the mounts away again.
     let unstage = || mounts.iter().for_each(|place| site.unstage(place));
     let image = image::of_container(&order.container);
+    let file = VolumesFile::new(&site.config().paths.state);
+    let used = file.read().inspect_err(|_| unstage());
+    let used = used.map_err(Failure::from)?;
+    // Those without a name are used as the containers that have them.
+    let volumes = planned.volumes.iter();
+    let volumes = volumes.filter(|(name, _)| !found.volumes.contains_key(*name));
+    let volumes: Vec<String> = volumes.map(|(_, volume)| volume.clone()).collect();
     let Finished {
         body,
         as_owner,
@@ -315,6 +323,7 @@ fn make(
             networks: &found.networks,
             containers: &found.containers,
             sharers: &found.sharers,
+            used: &used,
             inherits_binds,
         },
     )
@@ -326,7 +335,18 @@ fn make(
         unstage();
         unname_image(site, &order.container, None);
     })?;
-    match site.engine().create_as(&order.container, &body) {
+    // Before the engine is asked: whoever is killed then has used them.
+    let container = &order.container;
+    let begun = file.begin(&volumes, (container, as_owner), &used);
+    begun.inspect_err(|_| {
+        unstage();
+        unname_image(site, container, None);
+    })?;
+    let made = site.engine().create_as(&order.container, &body);
+    if !made.as_ref().is_err_and(EngineError::is_unanswered) {
+        file.end(&volumes, made.is_err(), &used);
+    }
+    match made {
         Ok(id) => Ok(Made {
             id,
             binds,

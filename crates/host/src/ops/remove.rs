@@ -19,6 +19,7 @@ use crate::{
     look::Scope,
     site::{fail, slots},
     users::{Caller, login},
+    volumes_file::VolumesFile,
 };
 
 /// Asks for a container to be removed.
@@ -94,6 +95,9 @@ impl Remove {
             Err(EngineError::Refused { status: 404, .. }) => false,
             other => other.map(|()| true)?,
         };
+        if removed {
+            VolumesFile::new(&site.config().paths.state).gone(&target.container);
+        }
         if let Some(sighting) = &sighting {
             remove_name(site, sighting);
         }

@@ -174,6 +174,7 @@ fn others_in_its_network_find_it_by_its_owners_name() {
 /// Nothing was found, by an engine that logs by `json-file` or otherwise.
 fn nothing(nothing: &BTreeMap<String, String>, logs_json: bool) -> Given<'_> {
     const NONE: &BTreeMap<String, Peer> = &BTreeMap::new();
+    static USED: std::sync::LazyLock<UsedVolumes> = std::sync::LazyLock::new(UsedVolumes::default);
     Given {
         image: None,
         labels: nothing,
@@ -190,6 +191,7 @@ fn nothing(nothing: &BTreeMap<String, String>, logs_json: bool) -> Given<'_> {
         networks: nothing,
         containers: NONE,
         sharers: &[],
+        used: &USED,
         inherits_binds: false,
     }
 }

@@ -185,3 +185,64 @@ fn what_was_found_is_mounted_and_nothing_is_made_as_root() {
         ])
     );
 }
+
+/// How a container with a volume is made, with a folder of the host or not, that was used so.
+#[test]
+fn a_volume_is_had_by_one_kind_and_filled_only_if_nobody_had_it() {
+    let made = |folder: bool, used: Option<Used>| {
+        let folder = if folder { "/h:/c" } else { "/anonymous" };
+        let planned = host(json!({
+            "Binds": [folder, "data:/d", "data:/e:ro", "data:/f:nocopy,ro"],
+            "Mounts": [{"Type": "volume", "Source": "data", "Target": "/g"}],
+        }))
+        .unwrap();
+        let mut known = UsedVolumes::default();
+        if let Some(used) = used {
+            known
+                .make("data._.1001", crate::time::Timestamp(0))
+                .unwrap();
+            if used != Used::Never {
+                known.learn("data._.1001", used == Used::Owner);
+            }
+        }
+        let made = super::finished_used(&planned, &[], false, &[], &known);
+        made.map(|made| serde_json::to_value(made.body).unwrap()["HostConfig"].take())
+    };
+    for (folder, used, fits) in [
+        (false, Some(Used::Never), true),
+        (false, Some(Used::Root), true),
+        (false, Some(Used::Owner), false),
+        (false, None, false),
+        (true, Some(Used::Never), true),
+        (true, Some(Used::Root), false),
+        (true, Some(Used::Owner), true),
+        (true, None, true),
+    ] {
+        let host = match made(folder, used) {
+            Ok(host) => host,
+            Err(refused) => {
+                assert!(!fits, "{folder} {used:?} {refused}");
+                let volume = "data".to_string();
+                assert_eq!(refused, Refused::Used { volume, used });
+                continue;
+            }
+        };
+        assert!(fits, "{folder} {used:?}");
+        let binds = host["Binds"].as_array().unwrap();
+        let of_data = binds.iter().filter_map(|bind| {
+            let bind = bind.as_str().unwrap();
+            bind.strip_prefix("data._.1001:")
+        });
+        let of_data: Vec<_> = of_data.collect();
+        let mounts = host["Mounts"].as_array().unwrap();
+        let mount = mounts.iter().find(|mount| mount["Target"] == "/g").unwrap();
+        assert_eq!(mount["Source"], "data._.1001");
+        if used == Some(Used::Never) {
+            assert_eq!(of_data, ["/d", "/e:ro", "/f:nocopy,ro"]);
+            assert_eq!(mount["VolumeOptions"], serde_json::Value::Null);
+        } else {
+            assert_eq!(of_data, ["/d:nocopy", "/e:ro,nocopy", "/f:nocopy,ro"]);
+            assert_eq!(mount["VolumeOptions"]["NoCopy"], true);
+        }
+    }
+}
