@@ -29,7 +29,7 @@ const BEFORE: usize = 10;
     example = "{command_name} --since=1d --type=maintenance",
     example = "{command_name} --follow --type=gpu.* --type=queue.*",
     example = "{command_name} --container=thesis -n 20 --format=json",
-    note = "The columns are TIME TYPE USER CONTAINER DETAILS, the time in UTC, on a terminal without the year if it is this one. Types are container, gpu, queue, maintenance (idle and longest run), detection (what was made past DS01), alert and others; --type takes one by its name, a category, or a pattern with *.",
+    note = "The columns are TIME TYPE USER CONTAINER DETAILS, the time in UTC, on a terminal without the year if it is this one. USER is who did it: an admin too, to a container of yours. Types are container, gpu, queue, maintenance (idle and longest run), detection (what was made past DS01), alert and others; --type takes one by its name, a category, or a pattern with *.",
     note = "Those about the waiting line (queue.joined, served, notified and left) have the ticket, and the container that the GPU is for if that is known. Of one user 60 joins in an hour are told, with what becomes of them; the last of these says until when there are no more (quiet_until).",
     note = "What the ledger learns, such as gpu.release at the end of a hold, is told once at least: twice if the command that learned it was killed at that moment.",
     note = "Files that logrotate has turned are read too, as long as they are kept (not compressed ones), and followed over the turn. A line that is torn or no event is skipped, which is said once.",
@@ -109,7 +109,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         place: None,
         warned: false,
     };
-    ui.explain("the log is read from the oldest file that is kept, and whoever is no admin is shown their own");
+    ui.explain("the log is read from the oldest file that is kept, and whoever is no admin is shown their own, and what is about their containers");
     if args.follow {
         return ui.watch(
             Interval::SECOND,

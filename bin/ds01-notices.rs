@@ -68,7 +68,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
 }
 
 fn greet(host: &Host, ui: &mut Ui) -> Result<(), Failure> {
-    let status = ask(host, ui, &MyLimits {})?;
+    let status = ask(host, ui, &MyLimits::default())?;
     limits::keep(ui, &status, &limits::rows(&status));
     ui.line(limits::greeting(&status))
 }

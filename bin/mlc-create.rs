@@ -169,7 +169,7 @@ fn choose(host: &Host, ui: &mut Ui) -> Result<String, Failure> {
 
 /// As many devices as one container of the caller's may have.
 fn most(host: &Host, ui: &mut Ui) -> Result<u32, Failure> {
-    let limits = ask(host, ui, &MyLimits {})?.limits;
+    let limits = ask(host, ui, &MyLimits::default())?.limits;
     let there = ask(host, ui, &Gpus {})?.devices;
     let devices = there.iter().map(|status| &status.device);
     Ok(GpuWish::All.count(admit::most(&limits, devices)))

@@ -102,9 +102,18 @@ fn a_driver_that_fails_is_not_taken_for_a_host_without_gpus() {
 #[test]
 fn what_is_no_framework_is_an_image_that_is_not_there() {
     let host = host();
-    let list = "hint: see the images with image-list --all; name one with --image=<image>\n";
-    for name in ["caffe", "a/b", "python:3.12"] {
-        let said = format!("container-create: there is no image {name} on this host\n{list}");
+    let any = "frameworks here: pytorch, tensorflow; or name an image of image-list --all";
+    let meant = "did you mean tensorflow? frameworks here: tensorflow, pytorch; or name an image of \
+                 image-list --all";
+    let no_name_of_one = "see the images with image-list --all; name one with --image=<image>";
+    for (name, hint) in [
+        ("caffe", any),
+        ("python:3.12", any),
+        ("tensorflw", meant),
+        ("a/b", no_name_of_one),
+    ] {
+        let said =
+            format!("container-create: there is no image {name} on this host\nhint: {hint}\n");
         assert_eq!(host.run(CREATE, &["thesis", name]), failed(3, &said));
     }
     let known = "container-create: this host's catalogue of images has no pytorch:2.7\n\

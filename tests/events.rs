@@ -82,6 +82,70 @@ fn everybody_is_shown_their_own_and_admins_all() {
 }
 
 #[test]
+fn what_an_admin_does_to_somebodys_container_is_shown_and_told_to_them() {
+    let host = TestHost::with_gpus(2);
+    let limits = host.limits_text();
+    host.limits_yaml(&format!(
+        "access_control: {{admin_users: [carol]}}\n{limits}"
+    ));
+    let bob = || host.as_user("bob");
+    let carol = || host.as_user("carol");
+    for (name, args) in [("b1", &[][..]), ("b2", &["--cpu-only"])] {
+        let args = [&[name, "ds01-base"], args].concat();
+        bob().run("container-create", &args).ok();
+        bob().run("container-start", &[name]).ok();
+    }
+    carol()
+        .run("container-stop", &["b1._.20002", "-t", "0"])
+        .ok();
+    let stop = ["b2._.20002", "--stop", "--force"];
+    carol().run("container-remove", &stop).ok();
+    let shown = |user: &str, args: &[&str]| {
+        let args = [&["--format=simple", "--type=container"], args].concat();
+        let shown = host.as_user(user).run(EVENTS, &args).ok();
+        let cells = shown.lines().map(|row| {
+            let cells: Vec<_> = row.split('\t').collect();
+            cells[1..4].join(" ")
+        });
+        cells.collect::<Vec<_>>()
+    };
+    let own = |name| ["create", "start"].map(|what| format!("container.{what} bob {name}"));
+    let stopped = "container.stop carol b1".to_string();
+    assert_eq!(
+        shown("bob", &["--container=b1"]),
+        [&own("b1")[..], &[stopped]].concat()
+    );
+    assert_eq!(
+        shown("bob", &["--container=b2"]).last().unwrap(),
+        "container.remove carol b2"
+    );
+    assert_eq!(shown("alice", &[]), [] as [&str; 0]);
+    let told = bob().run("ds01-notices", &[]).ok();
+    let told: Vec<_> = told
+        .lines()
+        .map(|line| line.split_once(" ago: ").unwrap().1)
+        .collect();
+    let expected = [
+        "container b1 with GPU 0 was stopped by carol; its GPU is kept for 15m: container-start b1; \
+         it is removed in 30m: the workspace stays",
+        "container b2 was removed by carol; the workspace stays",
+    ];
+    assert_eq!(told, expected);
+    // Who did it themselves knows.
+    bob().run("container-remove", &["b1"]).ok();
+    carol().run("ds01-notices", &[]).ok();
+    assert_eq!(bob().run("ds01-notices", &[]), done("", "nothing new\n"));
+    // Whoever is not DS01 names containers as they like.
+    let at = |kind: &str| {
+        let event = Event::new(Timestamp(0), kind).of("carol");
+        event.with("container", "x._.20002").line()
+    };
+    let planted = at("detection.unmanaged_container");
+    fs::write(host.root().join("log/events.jsonl"), planted).unwrap();
+    assert_eq!(bob().run(EVENTS, &["--format=json"]), done("[]\n", ""));
+}
+
+#[test]
 fn filters_leave_what_all_of_them_mean() {
     let host = with_log(&story());
     let shown = |args: &[&str]| root(&host, &[&["--format=simple"], args].concat());

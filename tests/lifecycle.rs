@@ -2,7 +2,7 @@
 
 use ds01_testkit::TestHost;
 
-use crate::support::duties::events;
+use crate::support::duties::{events, pass};
 use crate::support::expect::{
     created, done, engine_name, failed, inside, inspect, running, state, uuid, with_limit,
 };
@@ -264,6 +264,33 @@ fn all_means_those_that_it_can_be_done_to() {
         host.docker(&["ps", "-a", "--format", "{{.Names}}"]).ok(),
         "d._.20002\n"
     );
+}
+
+#[test]
+fn each_run_that_takes_its_gpu_anew_is_told_as_each_that_gives_it_back() {
+    let host = TestHost::new();
+    running(&host, "thesis");
+    let told = |kind: &str| events(&host, kind);
+    let stop = || host.run("container-stop", &["thesis", "-t", "0"]).ok();
+    let start = || host.run("container-start", &["thesis"]).ok();
+    stop();
+    start();
+    let allocated = told("gpu.allocate");
+    assert_eq!(allocated.len(), 1, "it was kept for it");
+    with_limit(&host, "gpu_hold_after_stop_h", "0");
+    for round in 1..=2 {
+        stop();
+        host.run("gpu-status", &[]).ok();
+        pass(&host, "ds01-holds", &[]).ok();
+        assert_eq!(told("gpu.release").len(), round);
+        start();
+        assert_eq!(told("gpu.allocate").len(), round + 1);
+    }
+    let mut again = told("gpu.allocate").pop().unwrap();
+    assert_eq!(again["source"], "container-start");
+    again["source"] = allocated[0]["source"].clone();
+    again["timestamp"] = allocated[0]["timestamp"].clone();
+    assert_eq!(again, allocated[0]);
 }
 
 #[test]

@@ -64,6 +64,38 @@ fn limits_are_shown_against_what_is_used_and_kept_at_home() {
 }
 
 #[test]
+fn an_admin_sees_the_limits_of_anybody() {
+    let host = TestHost::new();
+    let limits = host.limits_text();
+    host.limits_yaml(&format!(
+        "access_control: {{admin_users: [carol]}}\n{limits}\nuser_overrides: {{bob: {{max_containers_per_user: 2}}}}\n"
+    ));
+    let carol = |args: &[&str]| host.as_user("carol").run(CHECK, args);
+    host.as_user("bob")
+        .run("container-create", &["his", "ds01-base"])
+        .ok();
+    let shown = carol(&["bob", "--format=simple"]).ok();
+    assert!(shown.contains("\nMax Containers\t1\t2\n"), "{shown}");
+    let json: Value = serde_json::from_str(&carol(&["bob", "--format=json"]).ok()).unwrap();
+    assert_eq!(
+        (&json["login"], &json["slots"][0]),
+        (&"bob".into(), &"0".into())
+    );
+    for user in ["bob", "carol"] {
+        assert!(!host.home(user).join(".ds01-limits").exists(), "{user}");
+    }
+    let none = "check-limits: this host has no user \"nobody-here\"\n";
+    assert_eq!(carol(&["nobody-here"]), failed(2, none));
+    let refused = "check-limits: only admins see the limits of other users\n\
+                   hint: see your own with check-limits\n";
+    for whose in ["bob", "nobody-here"] {
+        assert_eq!(host.run(CHECK, &[whose]), failed(7, refused));
+    }
+    let own = host.run(CHECK, &["alice", "--format=simple"]).ok();
+    assert_eq!(own, host.run(CHECK, &["--format=simple"]).ok());
+}
+
+#[test]
 fn a_link_planted_in_place_of_the_file_is_replaced_and_not_followed() {
     let host = TestHost::new();
     let precious = host.home("alice").join("precious");

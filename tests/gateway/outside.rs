@@ -1,6 +1,11 @@
 //! Nobody who is not root walks into a container from outside: a user's own processes in it have their
 //! uid, and there may be root beside them, or a device that an image brought.
 
+use std::{
+    fs, thread,
+    time::{Duration, Instant},
+};
+
 use ds01_testkit::{Outcome, TestHost};
 
 use super::{client, done, refused, sleeper};
@@ -9,6 +14,13 @@ use crate::support::expect::{engine_name, inspect, running, with_limit};
 /// The files of the first process of a container, as a user of the host finds them.
 fn walked_into(host: &TestHost, container: &str, user: &str) -> Outcome {
     let pid = inspect(host, container, "{{.State.Pid}}");
+    // It is runc's, which nobody walks into, for a moment after the start.
+    let comm = format!("/proc/{pid}/comm");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while fs::read_to_string(&comm).unwrap().starts_with("runc") {
+        assert!(Instant::now() < deadline, "{container} does not begin");
+        thread::yield_now();
+    }
     let alive = host.as_user(user).run("kill", &["-0", &pid]);
     let owner = if user == "root" { "root" } else { "alice" };
     assert_eq!(alive.status == Some(0), user == owner, "{alive:?}");

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ds01_cli::{Interruptions, Ui};
+use ds01_cli::{Interruptions, Ui, nearest};
 use ds01_core::{
     catalogue::{NoImage, Wish, choose},
     failure::{Failure, Kind},
@@ -161,12 +161,29 @@ fn of_catalogue(
             explain(ui, &wish, &entry.image);
             Ok(Some(entry.image.clone()))
         }
+        Err(NoImage::Framework { framework, known })
+            if create.image.is_some() && !known.is_empty() =>
+        {
+            let hint = frameworks(&framework, known);
+            Err(failure.clone().with_hint(hint))
+        }
         Err(NoImage::Framework { .. }) => Ok(None),
         Err(none) => Err(Failure {
             notices: failure.notices.clone(),
             ..none.into()
         }),
     }
+}
+
+/// What an image that there is not may have been meant to be: a framework of the catalogue, the likeliest
+/// first.
+fn frameworks(framework: &str, mut known: Vec<String>) -> String {
+    known.sort();
+    let meant = nearest(framework, known.iter().map(String::as_str)).map(str::to_string);
+    known.sort_by_key(|one| Some(one) != meant.as_ref());
+    let meant = meant.map_or(String::new(), |meant| format!("did you mean {meant}? "));
+    let known = known.join(", ");
+    format!("{meant}frameworks here: {known}; or name an image of image-list --all")
 }
 
 /// Fetches an image, with what goes on shown on a terminal.

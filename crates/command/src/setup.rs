@@ -48,7 +48,7 @@ impl Setup {
 pub fn setup(host: &Host, ui: &mut Ui, answers: Setup) -> Result<(), Failure> {
     let person = users::person(host.caller().uid)?;
     ui.explain("the limits of your group are read, and your containers are counted");
-    let status = ask(host, ui, &MyLimits {})?;
+    let status = ask(host, ui, &MyLimits::default())?;
     ui.line("1. What you may use (check-limits)")?;
     ui.table(limits::HEADINGS, &limits::rows(&status))?;
 

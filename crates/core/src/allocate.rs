@@ -22,8 +22,8 @@ pub struct Chosen {
     pub passes: Option<Passed>,
 }
 
-/// Chooses free devices for `request`: those that are kept or reserved for its owner before all;
-/// then the smallest, and whole GPUs last, so that they stay whole for those who need them; among
+/// Chooses free devices for `request`: those that are kept for its container, or else kept or reserved
+/// for its owner, before all; then the smallest, and whole GPUs last, so that they stay whole for those who need them; among
 /// equal ones those of the GPU with the fewest free, so that other GPUs stay empty; then in
 /// numeric order.
 ///

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::time::Timestamp;
+use crate::{name::EngineName, time::Timestamp};
 
 pub use filter::{Filter, Types};
 
@@ -70,6 +70,17 @@ impl Event {
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.details.insert(key.into(), value.to_string());
         self
+    }
+
+    /// Whose container it is about, whoever did it: by the name that DS01 gave it. Of other events than
+    /// these, that of a container which somebody else made may look like one.
+    pub fn owner(&self) -> Option<u32> {
+        let (category, _) = self.event_type.split_once('.')?;
+        if !["container", "gpu"].contains(&category) {
+            return None;
+        }
+        let container: EngineName = self.details.get("container")?.parse().ok()?;
+        Some(container.uid)
     }
 
     /// Reads a line of the log, without its newline. Of what was torn and what was written after it
@@ -146,6 +157,32 @@ mod tests {
              \"schema_version\":\"1\"}\n"
         );
         assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn an_event_is_about_the_container_of_who_is_in_its_name() {
+        let owner = |kind: &str, key: &str, name: &str| {
+            let event = Event::new(Timestamp(0), kind).of("labadm");
+            event.with(key, name).owner()
+        };
+        let ours = "thesis._.1001";
+        for kind in ["container.stop", "container.remove", "gpu.release"] {
+            assert_eq!(owner(kind, "container", ours), Some(1001), "{kind}");
+        }
+        // Whoever made that one chose its name.
+        for kind in ["detection.unmanaged_container", "maintenance.idle_kill", ""] {
+            assert_eq!(owner(kind, "container", ours), None, "{kind}");
+        }
+        for name in [
+            "thesis",
+            "x thesis._.1001",
+            "thesis._.1001 ",
+            "thesis._.-1",
+            "",
+        ] {
+            assert_eq!(owner("container.stop", "container", name), None, "{name}");
+        }
+        assert_eq!(owner("container.stop", "text", ours), None);
     }
 
     #[test]

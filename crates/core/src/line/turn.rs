@@ -32,7 +32,7 @@ pub struct Turn {
     /// See [`Waiter::logged`](super::Waiter::logged).
     #[serde(default = "yes")]
     pub logged: bool,
-    /// The devices that are left of it. None once the container that is started has them: then the
+    /// The devices that are left of it. None once the container that is started is there: then the
     /// turn stays until the user knows.
     pub devices: Vec<Held>,
     /// Until when.
@@ -77,7 +77,12 @@ impl Turn {
         })
     }
 
-    /// Whether the container that is started has all of it.
+    /// Whether it has come for this container of the user's.
+    pub(crate) fn is_for(&self, name: &ContainerName) -> bool {
+        [&self.container, &self.launch].contains(&&Some(name.clone()))
+    }
+
+    /// Whether nothing is left of it, as the container that is started is there.
     pub fn is_used(&self) -> bool {
         self.devices.is_empty()
     }
@@ -87,8 +92,9 @@ impl Line {
     /// Uses up what is kept for a user: these devices are in this container now. What of their
     /// turns is used up so.
     ///
-    /// A turn with which somebody starts this container stays, without devices: its user is still
-    /// to be told.
+    /// The turn that has come for this container is used up whatever it has, as who waits for it leaves
+    /// the line: nothing more is given to it. One with which somebody starts it stays, without devices:
+    /// its user is still to be told.
     pub fn take(&mut self, container: &EngineName, devices: &[Held]) -> Vec<Turn> {
         let mut used = Vec::new();
         let (was_used, theirs): (Vec<_>, Vec<_>) = std::mem::take(&mut self.turns)
@@ -97,7 +103,8 @@ impl Line {
         self.turns = theirs;
         let own = self.turns.iter_mut();
         for turn in own.filter(|turn| turn.uid == container.uid) {
-            let taken = |kept: &Held| devices.iter().any(|held| held.overlaps(kept));
+            let is_its_own = turn.is_for(&container.name);
+            let taken = |kept: &Held| is_its_own || devices.iter().any(|held| held.overlaps(kept));
             let (devices, left) = turn.devices.iter().cloned().partition(taken);
             turn.devices = left;
             used.push(Turn {

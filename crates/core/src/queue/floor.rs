@@ -181,8 +181,24 @@ impl<'a> Floor<'a> {
         costs.len() >= count && budget.is_none_or(|budget| least <= budget)
     }
 
-    /// Chooses free devices: what is kept or reserved for the user before all, unless that is more
-    /// than the budget; then the smallest, and whole GPUs last, so that they stay whole for those who
+    /// How much somebody has a right to a device, the most first: it is kept for the very container,
+    /// kept or reserved for the user, kept for another container of theirs, or free for everybody.
+    fn rank(&self, at: usize, waiter: &Waiter) -> u8 {
+        let is_for = |turn: &Turn| {
+            let name = waiter.container.as_ref();
+            name.is_some_and(|name| turn.is_for(name))
+        };
+        match self.turn_of(at, waiter) {
+            Some(turn) if is_for(turn) => 0,
+            Some(turn) if turn.container.is_some() => 2,
+            Some(_) => 1,
+            None if self.is_reserved_for(at, waiter) => 1,
+            None => 3,
+        }
+    }
+
+    /// Chooses free devices: what is kept or reserved for the user before all, by [`Floor::rank`], unless
+    /// that is more than the budget; then the smallest, and whole GPUs last, so that they stay whole for those who
     /// need them; among equal ones those of the GPU with the fewest free, so that other GPUs stay
     /// empty; then in numeric order.
     pub(super) fn choose(
@@ -208,14 +224,14 @@ impl<'a> Floor<'a> {
                 _ => Ok(chosen),
             }
         };
-        let mine = |at| self.is_kept_for(at, waiter) || self.is_reserved_for(at, waiter);
-        let order = self.order(&free, |at| !mine(at));
+        let rank = |at| self.rank(at, waiter);
+        let order = self.order(&free, rank);
         match self
             .first_allowed(&order, waiter, head, there)
             .and_then(affordable)
         {
             Err(Why::TooLarge(_)) => {
-                let order = self.order(&free, |at| self.cost(waiter, &[at]));
+                let order = self.order(&free, |at| (self.cost(waiter, &[at]), rank(at)));
                 let chosen = self.first_allowed(&order, waiter, head, there)?;
                 affordable(chosen)
             }

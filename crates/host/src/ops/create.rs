@@ -9,9 +9,10 @@ use ds01_core::{
     failure::{Failure, Kind, UserError},
     label::Interface,
     ledger::{Allocation, Holding},
-    line::{PATIENCE, Turn},
+    line::{PATIENCE, Turn, slots},
     name::ContainerName,
     record::{self, Bind, Record},
+    share::Share,
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -267,16 +268,16 @@ fn confirm(
             .with("container", container)
     };
     if !devices.is_empty() {
-        let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
-        let share: ds01_core::share::Share = devices.iter().map(|held| held.share).sum();
-        site.log(
-            event("gpu.allocate")
-                .with("gpus", slots.join(" "))
-                .with("gpueq", share),
-        );
+        site.log(allocated(event("gpu.allocate"), devices));
     }
     site.log(event("container.create").with("image", &order.image));
     Ok(())
+}
+
+/// The event with what somebody was given.
+pub(super) fn allocated(event: Event, devices: &[Held]) -> Event {
+    let share: Share = devices.iter().map(|held| held.share).sum();
+    event.with("gpus", slots(devices)).with("gpueq", share)
 }
 
 /// Status 4: the engine was asked for this container by a process that was killed meanwhile.

@@ -107,6 +107,9 @@ impl Draft {
             .project
             .clone()
             .unwrap_or_else(|| create.name.clone());
+        if create.workspace.is_none() || site.config().containers.mount_home {
+            folders::home_is_there(site, &person)?;
+        }
         let folder = |path: &Path| folders::allowed(site, path, &person);
         let data = create.data.as_deref().map(folder).transpose()?;
         let (workspace, is_new) = match &create.workspace {

@@ -18,7 +18,7 @@ use crate::{
 /// Events in one answer, at most.
 const MOST: usize = 1000;
 
-/// Asks for events. Whoever is no admin is shown their own.
+/// Asks for events. Whoever is no admin is shown their own, and what others did to their containers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadEvents {
     /// Which.
@@ -47,7 +47,10 @@ impl Operation for ReadEvents {
     fn run(&self, site: &Site, caller: Caller) -> Result<EventsRead, Failure> {
         let own = match site.is_admin(caller)? {
             true => None,
-            false => Some([person(caller.uid)?.login, caller.uid.to_string()]),
+            false => Some(Own {
+                names: [person(caller.uid)?.login, caller.uid.to_string()],
+                uid: caller.uid,
+            }),
         };
         if !self.filter.is_short() {
             let hint = "name fewer types, or all of a category by its name alone";
@@ -55,7 +58,7 @@ impl Operation for ReadEvents {
             return Err(fail(Kind::Usage, message.into(), hint.into()));
         }
         if let (Some(own), Some(user)) = (&own, &self.filter.user)
-            && !own.contains(user)
+            && !own.names.contains(user)
         {
             return Err(fail(
                 Kind::Forbidden,
@@ -64,9 +67,7 @@ impl Operation for ReadEvents {
             ));
         }
         let mut gathered = Gathered {
-            quoted: own
-                .as_ref()
-                .map(|own| own.each_ref().map(|name| format!("{name:?}"))),
+            marks: own.as_ref().map(Own::marks),
             own,
             filter: &self.filter,
             read: EventsRead::default(),
@@ -91,12 +92,32 @@ impl Operation for ReadEvents {
     }
 }
 
+/// Who is shown their own events, and what others did to their containers.
+struct Own {
+    /// By what names the log has them.
+    names: [String; 2],
+    uid: u32,
+}
+
+impl Own {
+    fn is_of(&self, event: &Event) -> bool {
+        let user = event.user.as_ref();
+        user.is_some_and(|user| self.names.contains(user)) || event.owner() == Some(self.uid)
+    }
+
+    /// What a line has that is theirs, one of them at least.
+    fn marks(&self) -> [String; 3] {
+        let [login, uid] = self.names.each_ref().map(|name| format!("{name:?}"));
+        [login, uid, format!("._.{}\"", self.uid)]
+    }
+}
+
 /// What was found so far.
 struct Gathered<'a> {
-    /// By what names the log has the caller, if they see nobody else's.
-    own: Option<[String; 2]>,
-    /// The same as they stand in a line: what has neither is not looked at.
-    quoted: Option<[String; 2]>,
+    /// Who asks, if they see nobody else's.
+    own: Option<Own>,
+    /// See [`Own::marks`]: what has none is not looked at.
+    marks: Option<[String; 3]>,
     filter: &'a Filter,
     read: EventsRead,
 }
@@ -104,18 +125,14 @@ struct Gathered<'a> {
 impl Reader for Gathered<'_> {
     fn line(&mut self, line: &[u8]) -> bool {
         let text = String::from_utf8_lossy(line);
-        if let Some(quoted) = &self.quoted
-            && !quoted.iter().any(|name| text.contains(name))
+        if let Some(marks) = &self.marks
+            && !marks.iter().any(|mark| text.contains(mark))
         {
             return true;
         }
         let line = Event::read(&text);
         self.read.torn += usize::from(line.torn);
-        let is_own = |event: &Event| match (&self.own, &event.user) {
-            (None, _) => true,
-            (Some(own), Some(user)) => own.contains(user),
-            (Some(_), None) => false,
-        };
+        let is_own = |event: &Event| self.own.as_ref().is_none_or(|own| own.is_of(event));
         let meant = line
             .event
             .filter(|event| is_own(event) && self.filter.matches(event));

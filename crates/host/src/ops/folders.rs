@@ -80,6 +80,23 @@ pub(super) fn there(site: &Site, path: &Path, owner: &Person) -> Result<Option<P
     in_time(site, path, || site.as_person(owner, there))
 }
 
+/// Makes sure that somebody has a home: what is to be made there would be made beside it, or nowhere.
+///
+/// # Errors
+///
+/// Status 4 if they have none, 8 if its file system hangs.
+pub(super) fn home_is_there(site: &Site, owner: &Person) -> Result<(), Failure> {
+    let Person { home, login, .. } = owner;
+    match there(site, home, owner)?.as_ref() == Some(home) {
+        true => Ok(()),
+        false => Err(fail(
+            Kind::State,
+            format!("your home {} does not exist", home.display()),
+            format!("ask an admin to make it: mkhomedir_helper {login}"),
+        )),
+    }
+}
+
 fn checked(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
     let roots = &site.config().containers.bind_roots;
     // The shell leaves it as it is in --workspace=~/data.

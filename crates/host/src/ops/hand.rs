@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Create, Creation, Start,
-    line::event,
+    line::{event, stored},
     serve::{Handed, LinePassed, Served},
 };
 use crate::{
@@ -87,7 +87,7 @@ type Ended = (What, Vec<String>);
 enum What {
     Launched(Launched),
     /// `None`: nobody was told yet, as the next pass goes on with it.
-    Told(Result<Option<Handed>, Failure>),
+    Told(Result<Option<Served>, Failure>),
 }
 
 struct Doing {
@@ -188,7 +188,7 @@ impl<'a> Hands<'a> {
         match what {
             Ok(What::Launched(launched)) => self.tell(one, Some(launched)),
             Ok(What::Told(Ok(None))) => {}
-            Ok(What::Told(Ok(Some(what)))) => self.passed.served.push(served(&one.turn, what)),
+            Ok(What::Told(Ok(Some(served)))) => self.passed.served.push(served),
             Ok(What::Told(Err(failure))) => self.failed(failure),
             Err(error) if is_launch => {
                 self.tell(one, Some(Launched::Not(not_started(&error), true)))
@@ -212,23 +212,24 @@ fn untold(turn: &Turn, error: &io::Error) -> Failure {
     Failure::new(Kind::Failed, what)
 }
 
-pub(super) fn served(turn: &Turn, what: Handed) -> Served {
+pub(super) fn served(turn: &Turn, slots: String, what: Handed) -> Served {
     Served {
         ticket: turn.ticket,
         login: login(turn.uid),
-        slots: line::slots(&turn.devices),
+        slots,
         what,
     }
 }
 
 /// Tells the user, with what came of the container that was to be started, and notes it. `None` if
 /// the next pass goes on with that container.
-fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option<Handed>, Failure> {
+fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option<Served>, Failure> {
     let turn = &one.turn;
-    let (slots, until) = (line::slots(&turn.devices), turn.until);
+    let (mut slots, until) = (line::slots(&turn.devices), turn.until);
     let keeps = format!("GPU {slots} is kept for you until {until}");
     let (text, what) = match (&turn.launch, launched) {
         (Some(name), Some(Launched::Runs)) => {
+            slots = its_slots(site, turn)?.unwrap_or(slots);
             let text = format!(
                 "your turn has come: {name} runs with GPU {slots}: container-attach {name}"
             );
@@ -244,6 +245,7 @@ fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option
                 Left::Kept if is_soon && !is_given_up => return Ok(None),
                 Left::Kept => (format!("{keeps}: project-launch {name}"), Some(until)),
                 Left::WithContainer => {
+                    slots = its_slots(site, turn)?.unwrap_or(slots);
                     (format!("it has GPU {slots}: container-start {name}"), None)
                 }
                 Left::Nothing => ("wait anew: gpu-queue join".into(), None),
@@ -270,7 +272,15 @@ fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option
         ledger.line.note_told(turn.ticket);
         Ok(())
     })?;
-    Ok(Some(what))
+    Ok(Some(served(turn, slots, what)))
+}
+
+/// The devices of the container that was started with a turn: what was kept may have been in use by then,
+/// and others in its place.
+fn its_slots(site: &Site, turn: &Turn) -> Result<Option<String>, Failure> {
+    let ledger = stored(site)?;
+    let entry = turn.launched().and_then(|name| ledger.entry(&name));
+    Ok(entry.map(|entry| line::slots(&entry.devices)))
 }
 
 /// What is left of a turn whose container was not started.

@@ -4,6 +4,7 @@
 //! that: so it is looked at again before the engine is asked, and before its answer is noted.
 
 use ds01_core::{
+    event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
     line::Turn,
@@ -11,18 +12,22 @@ use ds01_core::{
     time::Timestamp,
 };
 
+use super::create::allocated;
 use crate::{
     Site, clock,
     engine::EngineError,
     ledger_file::Stored,
     look::Scope,
     site::{fail, slots},
+    users::login,
 };
 
 /// What was taken for a container that is to run.
 pub(super) struct Intent {
     /// Its entry before.
     pub(super) before: Allocation,
+    /// Its hold had ended: it has its devices anew.
+    pub(super) is_anew: bool,
     /// What of its devices was kept for its owner, whose turn had come.
     pub(super) used: Vec<Turn>,
 }
@@ -93,6 +98,17 @@ impl Intent {
             Standing::Yes => Ok(()),
             Standing::GivenUp(_) => Err(self.lost()),
             Standing::Gone => Err(self.gone()),
+        }
+    }
+
+    /// Logs that the container has its devices anew. For who started it, and who does not know: either way
+    /// they are its own until they are released.
+    pub(super) fn log_anew(&self, site: &Site) {
+        if self.is_anew {
+            let entry = &self.before;
+            let event = Event::new(clock::now(), "gpu.allocate").of(login(entry.container.uid));
+            let event = event.with("container", &entry.container);
+            site.log(allocated(event, &entry.devices));
         }
     }
 

@@ -297,7 +297,7 @@ mod tests {
             "list",
         );
         round(Gpus {}, "gpus");
-        round(MyLimits {}, "my-limits");
+        round(MyLimits::default(), "my-limits");
         round(Images { shared: true }, "images");
         let name = "thesis".into();
         let dry_run = false;

@@ -1,6 +1,6 @@
 //! `container-remove`: the container goes, its devices are free at once. The workspace stays.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::{ContainerId, Sighting},
@@ -11,14 +11,14 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{account, target, target::Target};
+use super::{account, lifecycle::words, target, target::Target};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
     ledger_file::Stored,
     look::Scope,
     site::{fail, slots},
-    users::{Caller, login},
+    users::{Caller, Person, login},
     volumes_file::VolumesFile,
 };
 
@@ -91,6 +91,8 @@ impl Remove {
             let (slots, image) = (String::new(), None);
             return Ok(Removed { name, slots, image });
         }
+        // With it, its record goes.
+        let record = site.metadata.of(&target.container, &target.id);
         let removed = match engine.remove(&target.id, self.volumes) {
             Err(EngineError::Refused { status: 404, .. }) => false,
             other => other.map(|()| true)?,
@@ -107,12 +109,22 @@ impl Remove {
             event.with("container", &target.container)
         };
         // Of several who remove it at once, who takes its entry tells; without an entry, who removed it.
-        if struck.is_some() || removed && !target.listed {
+        let is_teller = struck.is_some() || removed && !target.listed;
+        if is_teller {
             site.log(event("container.remove"));
         }
         let slots = struck.unwrap_or_default();
         if !slots.is_empty() {
             site.log(event("gpu.release").with("gpus", &slots));
+        }
+        if is_teller {
+            let folder = record.as_ref().and_then(|record| record.workspace_folder());
+            let container = &target.container;
+            let text = |_: &Person, admin: &str| {
+                let what = words::with_gpu(&container.name, &slots);
+                format!("{what} was removed by {admin}; the workspace stays")
+            };
+            words::tell_of_admin(site, caller, container, folder.map(PathBuf::from), text);
         }
         let image =
             sighting.and_then(|sighting| Some(sighting.labels.get(label::IMAGE)?.to_string()));

@@ -6,7 +6,7 @@ use ds01_core::{
     device::Inventory,
     failure::{Failure, Kind},
     ledger::Ledger,
-    line::{Terms, Turn},
+    line::{self, Terms, Turn},
     name::ContainerName,
     time::Timestamp,
 };
@@ -158,7 +158,8 @@ fn would(site: &Site) -> Result<LinePassed, Failure> {
     let would = |turn: &Turn| {
         let kept = || Handed::Kept(turn.until);
         let launched = turn.launch.clone().map(Handed::Launched);
-        served(turn, launched.unwrap_or_else(kept))
+        let slots = line::slots(&turn.devices);
+        served(turn, slots, launched.unwrap_or_else(kept))
     };
     let untold = ledger.line.turns.iter().filter(|turn| !turn.told);
     Ok(LinePassed {

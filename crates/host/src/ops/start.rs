@@ -122,11 +122,15 @@ impl Operation for Start {
             let failure = explained(site, &taken.before, error.into());
             // The answer is the engine's, not this.
             let _ = match unanswered {
-                true => taken.leave(site),
+                true => {
+                    taken.log_anew(site);
+                    taken.leave(site)
+                }
                 false => taken.put_back(site),
             };
             return Err(failure);
         }
+        taken.log_anew(site);
         let ends = run.map(|run| clock::now() + run);
         taken.confirm(site, |entry| {
             (entry.holding, entry.ends) = (Holding::Live, ends);
@@ -282,7 +286,8 @@ fn take(
         _ => denied.into(),
     };
     let (mut used, mut passed) = (Vec::new(), before.passed);
-    if !before.holds(now) && !before.devices.is_empty() {
+    let is_anew = !before.holds(now) && !before.devices.is_empty();
+    if is_anew {
         if look.seen.news.is_none() {
             return Ok(None);
         }
@@ -305,7 +310,11 @@ fn take(
             entry.holding = pending(now);
         });
     }
-    Ok(Some(Intent { before, used }))
+    Ok(Some(Intent {
+        before,
+        is_anew,
+        used,
+    }))
 }
 
 /// The command that makes a container like this one, with other devices.

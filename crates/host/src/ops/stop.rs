@@ -12,12 +12,17 @@ use ds01_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{account, intent::is_of_this_process, target};
+use super::{
+    account,
+    intent::is_of_this_process,
+    lifecycle::words,
+    target::{self, Target},
+};
 use crate::{
     Operation, Site, clock,
     look::Scope,
     site::{fail, slots},
-    users::{Caller, login, person},
+    users::{Caller, Person, login, person},
 };
 
 /// Asks for a container's processes to end.
@@ -84,6 +89,7 @@ impl Operation for Stop {
         if !already {
             let event = Event::new(clock::now(), "container.stop").of(login(caller.uid));
             site.log(event.with("container", &target.container));
+            tell_owner(site, caller, &target, &slots, hold);
         }
         Ok(Stopped {
             name,
@@ -92,6 +98,26 @@ impl Operation for Stop {
             hold,
         })
     }
+}
+
+/// Tells the owner that an admin has stopped it.
+fn tell_owner(site: &Site, by: Caller, target: &Target, slots: &str, hold: Option<Duration>) {
+    let record = site.metadata.of(&target.container, &target.id);
+    let folder = record.as_ref().and_then(|record| record.workspace_folder());
+    let text = |owner: &Person, admin: &str| {
+        let name = &target.container.name;
+        let stopped = format!("{} was stopped by {admin}", words::with_gpu(name, slots));
+        match (slots, site.policy()) {
+            ("", _) => format!("{stopped}: container-start {name}"),
+            (_, Ok(policy)) => {
+                let kept = policy.limits_for(&owner.login).container_hold_after_stop;
+                stopped + &words::of_hold(name.as_ref(), hold, kept)
+            }
+            // How long it is kept, nobody can tell.
+            (_, Err(_)) => stopped,
+        }
+    };
+    words::tell_of_admin(site, by, &target.container, folder.map(PathBuf::from), text);
 }
 
 /// When a container stopped.

@@ -96,3 +96,59 @@ fn who_was_never_told_is_not_charged_for_a_turn_that_is_over() {
     };
     assert_eq!((used(true), used(false)), (true, false));
 }
+
+/// Of two turns of one user, the first for any container, the second for `own`.
+fn two_turns(host: &[Device]) -> Ledger {
+    let launch = Waiter {
+        stay: Stay::Away {
+            launch: Some("own".parse().unwrap()),
+        },
+        container: Some("own".parse().unwrap()),
+        ..waiter(1, 2, 1)
+    };
+    let any = Waiter {
+        container: None,
+        ..away(waiter(1, 1, 1))
+    };
+    let mut ledger = line(&[any, launch], &[]);
+    ledger.serve_line(&known(host), None, NOW);
+    ledger
+}
+
+/// What `name` of user 1 is given, and the tickets of the turns that are left.
+fn given(ledger: &mut Ledger, host: &[Device], name: &str) -> (String, Vec<u64>) {
+    let request = Request {
+        container: format!("{name}._.1").parse().unwrap(),
+        devices: 1,
+        run: None,
+    };
+    let inventory = Inventory {
+        devices: host.to_vec(),
+        ..Inventory::default()
+    };
+    let asked = ledger.ask(&request, &limits(), &inventory, None, None, NOW);
+    let Ok(Asked::Given { devices, .. }) = asked else {
+        panic!("{asked:?}");
+    };
+    let left = ledger.line.turns.iter().filter(|turn| !turn.is_used());
+    (
+        crate::line::slots(&devices),
+        left.map(|turn| turn.ticket).collect(),
+    )
+}
+
+#[test]
+fn of_a_users_turns_a_container_uses_the_one_that_came_for_it() {
+    let mut host = [whole(0), whole(1)];
+    let turns = two_turns(&host);
+    for (name, expected) in [("own", ("1", 1)), ("other", ("0", 2))] {
+        let (slots, left) = given(&mut turns.clone(), &host, name);
+        assert_eq!((&*slots, &left[..]), (expected.0, &[expected.1][..]));
+    }
+    // What was kept for it is in use by now: it takes what is left, and is waited for no longer.
+    host[1].activity.processes = Some(vec![7]);
+    assert_eq!(
+        given(&mut turns.clone(), &host, "own"),
+        ("0".into(), vec![])
+    );
+}

@@ -15,7 +15,7 @@ mod longest;
 mod runs;
 mod samples;
 mod subject;
-mod words;
+pub(super) mod words;
 
 use ds01_core::failure::Failure;
 use serde::{Deserialize, Serialize};

@@ -2,12 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use ds01_core::lifecycle::{Due, Rule, Step, words};
+use ds01_core::{
+    lifecycle::{Due, Rule, Step, words},
+    name::{ContainerName, EngineName},
+};
 
 use super::subject::Subject;
 use crate::{
     Site,
-    tell::{Notice, tell_all},
+    tell::{Notice, tell, tell_all},
+    users::{Caller, Person, login, person},
 };
 
 /// What a step means to the owner, in one line. `extension` is what a longer run can be asked for.
@@ -64,7 +68,11 @@ pub(super) fn of_step(
 
 /// What becomes of a container that was stopped: its devices are held for so long, and itself is kept
 /// as long as that, or for what the policy says.
-pub(super) fn of_hold(name: &str, hold: Option<Duration>, kept: Option<Duration>) -> String {
+pub(in crate::ops) fn of_hold(
+    name: &str,
+    hold: Option<Duration>,
+    kept: Option<Duration>,
+) -> String {
     let gpu = match hold {
         Some(Duration::ZERO) => "; its GPU is free for others".into(),
         Some(hold) => format!(
@@ -79,6 +87,34 @@ pub(super) fn of_hold(name: &str, hold: Option<Duration>, kept: Option<Duration>
             words(hold.max(kept))
         ),
         None => gpu,
+    }
+}
+
+/// Tells the owner of a container what an admin did to it; who did it themselves knows. `folder` is its
+/// workspace.
+pub(in crate::ops) fn tell_of_admin(
+    site: &Site,
+    admin: Caller,
+    container: &EngineName,
+    folder: Option<PathBuf>,
+    text: impl FnOnce(&Person, &str) -> String,
+) {
+    if admin.uid == container.uid {
+        return;
+    }
+    let Ok(owner) = person(container.uid) else {
+        return;
+    };
+    let text = text(&owner, &login(admin.uid));
+    let workspace = folder;
+    tell(site, &owner, &Notice { text, workspace });
+}
+
+/// A container and its devices, if it has some.
+pub(in crate::ops) fn with_gpu(name: &ContainerName, slots: &str) -> String {
+    match slots {
+        "" => format!("container {name}"),
+        slots => format!("container {name} with GPU {slots}"),
     }
 }
 
