@@ -16,6 +16,13 @@ use crate::support::{
 
 const X: &str = "x._.20001";
 const CREATE_X: [&str; 4] = ["container-create", "x", "--image=ds01-base", "--gpu=1"];
+const CREATE_Y: [&str; 5] = [
+    "container-create",
+    "y",
+    "--image=ds01-base",
+    "--gpu=1",
+    "--no-wait",
+];
 const REMOVE_X: [&str; 4] = ["container-remove", "x", "--stop", "--force"];
 
 /// A host with one device, where both users have an image with their account.
@@ -108,17 +115,10 @@ fn judge(host: &TestHost, at: &Point, left: Left) {
 
 /// Bob gets the device, or alice's container has it.
 fn a_device_is_with_one_or_free(host: &TestHost, at: &Point, left: Left) {
-    let create_y = [
-        "container-create",
-        "y",
-        "--image=ds01-base",
-        "--gpu=1",
-        "--no-wait",
-    ];
-    let mut outcome = bob(host, &create_y);
+    let mut outcome = bob(host, &CREATE_Y);
     if outcome.status == Some(6) && x(host).is_none() {
         // The engine was still removing it.
-        outcome = bob(host, &create_y);
+        outcome = bob(host, &CREATE_Y);
     }
     match outcome.status {
         Some(0) if left == Left::Either => {}
@@ -335,14 +335,7 @@ fn a_stop_that_is_noted_late_takes_nothing_from_the_next_run() {
         .ok();
     assert_eq!(late.wait(), done("", ""));
 
-    let create_y = [
-        "container-create",
-        "y",
-        "--image=ds01-base",
-        "--gpu=1",
-        "--no-wait",
-    ];
-    assert_eq!(bob(&host, &create_y).status, Some(6));
+    assert_eq!(bob(&host, &CREATE_Y).status, Some(6));
     // Once, between its two runs.
     let released = host.run("ds01-events", &["--type=gpu.release", "--format=simple"]);
     assert_eq!(released.ok().lines().count(), 1);

@@ -324,23 +324,6 @@ fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
 }
 
 #[test]
-fn without_a_home_one_is_told_so() {
-    let host = TestHost::new();
-    host.as_user("root")
-        .run("mv", &["/home/alice", "/home/moved"])
-        .ok();
-    for command in [CREATE, "container-deploy"] {
-        let alice = host.as_user("alice").in_dir("/");
-        let said = alice.run(command, &["nh", "--image=ds01-base"]);
-        let expected = format!(
-            "{command}: your home /home/alice does not exist\n\
-             hint: ask an admin to make it: mkhomedir_helper alice\n"
-        );
-        assert_eq!(said, failed(4, &expected));
-    }
-}
-
-#[test]
 fn a_link_does_not_lead_the_workspace_out_of_the_home() {
     let host = TestHost::new();
     fs::create_dir(host.home("alice").join("workspace")).unwrap();

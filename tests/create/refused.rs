@@ -254,3 +254,20 @@ fn what_would_fill_the_memory_is_not_read_from_an_image() {
         assert_eq!(all_containers(&host), "");
     }
 }
+
+#[test]
+fn without_a_home_one_is_told_so() {
+    let host = TestHost::new();
+    host.as_user("root")
+        .run("mv", &["/home/alice", "/home/moved"])
+        .ok();
+    for command in [CREATE, "container-deploy"] {
+        let alice = host.as_user("alice").in_dir("/");
+        let said = alice.run(command, &["nh", "--image=ds01-base"]);
+        let expected = format!(
+            "{command}: your home /home/alice does not exist\n\
+             hint: ask an admin to make it: mkhomedir_helper alice\n"
+        );
+        assert_eq!(said, failed(4, &expected));
+    }
+}
