@@ -127,7 +127,7 @@ pub fn unsettled(why: Unsettled, uid: u32) -> Failure {
             );
             let hint = format!(
                 "use another volume; or remove that container if docker ps -a shows it, then \
-                 docker volume rm {volume}, and try again within the next hour"
+                 docker volume rm {volume}: its name can be used again an hour later"
             );
             Failure::new(Kind::State, message).with_hint(hint)
         }
