@@ -107,19 +107,21 @@ impl<'a> Asked<'a> {
     ///
     /// If it cannot be waited for.
     pub(crate) fn comes(&self, stop: BorrowedFd<'_>) -> io::Result<bool> {
-        loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let fds = [self.stream.as_fd(), stop];
-            let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
-            match poll(
-                &mut fds,
-                PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX),
-            ) {
-                Ok(_) => return Ok(fds[1].any() != Some(true)),
-                Err(Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let fds = [self.stream.as_fd(), stop];
+        let mut fds = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        wait(&mut fds, self.deadline)?;
+        Ok(fds[1].any() != Some(true))
+    }
+
+    /// Whether the answer begins to come within `time`.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be waited for.
+    pub(crate) fn comes_within(&self, time: Duration) -> io::Result<bool> {
+        let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+        wait(&mut fds, self.deadline.min(Instant::now() + time))?;
+        Ok(fds[0].any() == Some(true))
     }
 
     /// Reads the whole answer.
@@ -203,6 +205,18 @@ impl<'a> Asked<'a> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && slow < left => {}
                 other => return other.map_err(late),
             }
+        }
+    }
+}
+
+/// Waits until one of them has something to tell, or `until`.
+fn wait(fds: &mut [PollFd<'_>], until: Instant) -> io::Result<()> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match poll(fds, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

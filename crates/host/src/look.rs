@@ -125,7 +125,7 @@ impl Site {
         let short = match (scope, &before) {
             (Scope::Of(uid), Stored::Whole(ledger)) => partial(engine, ledger, *uid, &mut seen)?,
             (Scope::Only(id), Stored::Whole(_)) => {
-                seen.containers = engine.list(&Query::Ids(vec![id.clone()]))?;
+                seen.containers = engine.sight(id)?.into_iter().collect();
                 seen.asked = Some(BTreeSet::from([id.clone()]));
                 true
             }

@@ -94,20 +94,19 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
     }
 }
 
-/// As the engine lists it now.
+/// As the engine shows it now.
 ///
 /// # Errors
 ///
 /// Status 3 if it has gone.
 pub(super) fn sight(site: &Site, target: &Target) -> Result<Sighting, Failure> {
-    let list = site.engine().list(&Query::Ids(vec![target.id.clone()]))?;
     let none = || {
         no_such(&ContainerArg {
             name: target.container.name.clone(),
             uid: None,
         })
     };
-    list.into_iter().next().ok_or_else(none)
+    site.engine().sight(&target.id)?.ok_or_else(none)
 }
 
 /// Status 3.
