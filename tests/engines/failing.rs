@@ -102,16 +102,23 @@ fn a_call_that_only_asks_fails_alone() {
     let host = TestHost::with_gpus(2);
     let engine = impatient(&host);
     let ledger = host.ledger().bytes();
+    let inspect = format!("/containers/{ID}/json");
     for (fault, bad) in faults() {
-        engine.on("GET", "/containers/json", [bad]);
-        for (command, args) in [
-            ("container-list", &[][..]),
-            ("container-create", &["other", "pytorch:2.8"]),
-            ("container-start", &["thesis"]),
-            ("container-stop", &["thesis"]),
-            ("gpu-status", &[]),
+        engine.on("GET", "/containers/json", [bad.clone()]);
+        engine.on("GET", &inspect, [bad]);
+        // Where an inspection hangs, a list is asked for.
+        let look = match fault {
+            "hangs" => "list",
+            _ => "inspect",
+        };
+        for (command, args, asks) in [
+            ("container-list", &[][..], "list"),
+            ("container-create", &["other", "pytorch:2.8"], "list"),
+            ("container-start", &["thesis"], look),
+            ("container-stop", &["thesis"], look),
+            ("gpu-status", &[], "list"),
         ] {
-            let start = format!("{command}: the Docker Engine did not list containers");
+            let start = format!("{command}: the Docker Engine did not {asks} containers");
             let hint = "hint: try again; if that fails too, tell an admin: systemctl status docker";
             unreachable_with(&host.run(command, args), fault, &start, hint);
         }
@@ -120,6 +127,18 @@ fn a_call_that_only_asks_fails_alone() {
             "{fault}: the ledger was changed"
         );
     }
+}
+
+/// An engine inspects no container while somebody copies its files.
+#[test]
+fn a_container_whose_files_are_being_copied_is_found_in_a_list() {
+    let host = TestHost::with_gpus(2);
+    let engine = impatient(&host);
+    show(&engine, "running", "Up 2 hours");
+    let (_, hangs) = silences().swap_remove(0);
+    engine.on("GET", &format!("/containers/{ID}/json"), [hangs]);
+    let start = host.run("container-start", &["thesis"]);
+    assert_eq!(start, done("", "thesis runs already\n"));
 }
 
 #[test]

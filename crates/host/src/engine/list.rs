@@ -17,6 +17,7 @@ use super::{Call, Engine, EngineError};
 use crate::http::Asked;
 
 const WHAT: Call = Call::Read("list containers");
+const INSPECT: Call = Call::Read("inspect containers");
 
 /// In which an engine tells of one container, unless somebody reads files of it.
 const SOON: Duration = Duration::from_millis(100);
@@ -76,16 +77,16 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn sight(&self, id: &ContainerId) -> Result<Option<Sighting>, EngineError> {
-        let asked = self.begin(WHAT, "GET", &format!("/containers/{}/json", id.0), "")?;
+        let asked = self.begin(INSPECT, "GET", &format!("/containers/{}/json", id.0), "")?;
         let comes = asked.comes_within(SOON);
-        if !comes.map_err(|error| self.failed(WHAT, error))? {
+        if !comes.map_err(|error| self.failed(INSPECT, error))? {
             return Ok(self.list(&Query::Ids(vec![id.clone()]))?.pop());
         }
-        let said = self.finish(WHAT, asked)?;
+        let said = self.finish(INSPECT, asked)?;
         if said.status == 404 {
             return Ok(None);
         }
-        let looked_at: LookedAt<'_> = self.read(WHAT, &said, 200)?;
+        let looked_at: LookedAt<'_> = self.read(INSPECT, &said, 200)?;
         Ok(Some(looked_at.into()))
     }
 
