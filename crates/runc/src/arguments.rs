@@ -44,12 +44,28 @@ pub(crate) fn bundle(args: &[OsString]) -> Option<PathBuf> {
 
 /// The file in which the engine looks for what went wrong, if it names one.
 pub(crate) fn log(args: &[OsString]) -> Option<PathBuf> {
+    value(args, "--log")
+}
+
+/// The file in which the engine looks for the process that was begun, if it names one.
+pub(crate) fn pid_file(args: &[OsString]) -> Option<PathBuf> {
+    value(args, "--pid-file")
+}
+
+/// The folder in which runc keeps what it knows of containers.
+pub(crate) fn state(args: &[OsString]) -> PathBuf {
+    value(args, "--root").unwrap_or("/run/runc".into())
+}
+
+/// The value of an option.
+fn value(args: &[OsString], option: &str) -> Option<PathBuf> {
     let mut args = args.iter().map(|arg| arg.as_bytes());
     while let Some(arg) = args.next() {
-        if arg == b"--log" {
+        if arg == option.as_bytes() {
             return Some(OsStr::from_bytes(args.next()?).into());
         }
-        if let Some(value) = arg.strip_prefix(b"--log=") {
+        let value = arg.strip_prefix(option.as_bytes());
+        if let Some(value) = value.and_then(|value| value.strip_prefix(b"=")) {
             return Some(OsStr::from_bytes(value).into());
         }
     }
@@ -61,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_log_is_found_where_one_is_named() {
+    fn files_and_folders_are_found_where_they_are_named() {
         let of = |line: &str| {
             let args: Vec<_> = line.split(' ').map(OsString::from).collect();
             log(&args)
@@ -70,6 +86,11 @@ mod tests {
         assert_eq!(of("--root /r --log /b/log.json create c1"), found);
         assert_eq!(of("--log=/b/log.json start c1"), found);
         assert_eq!(of("--log-format json state c1"), None);
+        let named = "--root /run/r create --bundle /b --pid-file /b/init.pid c1";
+        let named: Vec<_> = named.split(' ').map(OsString::from).collect();
+        assert_eq!(state(&named), PathBuf::from("/run/r"));
+        assert_eq!(pid_file(&named), Some(PathBuf::from("/b/init.pid")));
+        assert_eq!(state(&[]), PathBuf::from("/run/runc"));
     }
 
     #[test]

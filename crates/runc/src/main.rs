@@ -12,73 +12,143 @@
 //! All ids mean the same inside as outside, so that images, volumes and workspaces stay as they are.
 //! That is what `userns-remap` of the engine cannot do, which moves them all.
 //!
-//! Device nodes that an image or a volume brings are dead in it ([`mounts::without_devices`]).
+//! Device nodes that an image or a volume brings are dead in it, and runc makes it on a host on which it
+//! can write nothing else ([`mounts::close`]).
 
 mod arguments;
+mod kernel;
 mod mounts;
 mod spec;
 
 use std::{
     env,
+    ffi::OsString,
     fs::{self, File},
     io::{self, Write},
-    os::unix::{fs::MetadataExt, process::CommandExt},
+    os::{
+        fd::AsFd,
+        unix::{
+            fs::MetadataExt,
+            process::{CommandExt, ExitStatusExt, parent_id},
+        },
+    },
     path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
 use mounts::KEPT;
-use nix::sys::statvfs::statvfs;
+use nix::{
+    fcntl::{OFlag, openat},
+    sys::{prctl::set_pdeathsig, signal::Signal, stat::Mode, statvfs::statvfs},
+};
 use serde_json::{Value, json};
+
+/// What a shell says of a command that a signal has ended.
+const KILLED: i32 = 128;
 
 fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
-    let made = arguments::bundle(&args).map_or(Ok(()), |bundle| put_apart(&bundle));
-    let failed = match made {
-        Ok(()) => format!(
-            "cannot run runc: {}",
-            Command::new("runc").args(&args).exec()
-        ),
-        Err(error) => error.to_string(),
+    // Open before the host is closed.
+    let log = arguments::log(&args).map(|log| File::options().append(true).create(true).open(log));
+    let mut log = log.and_then(Result::ok);
+    let failed = match arguments::bundle(&args) {
+        None => Err(run_in_place(&args)),
+        Some(bundle) => create(&args, &bundle, log.as_mut()),
     };
-    tell(arguments::log(&args), &format!("ds01-runc: {failed}"));
-    ExitCode::FAILURE
+    failed.unwrap_or_else(|error| {
+        tell(log, &format!("ds01-runc: {error}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs runc in place of this process; returns only if it cannot.
+fn run_in_place(args: &[OsString]) -> io::Error {
+    cannot_run(&Command::new("runc").args(args).exec())
+}
+
+fn cannot_run(error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot run runc: {error}"))
 }
 
 /// Says why nothing was done: to the engine in the file that it names, as runc does, and to whoever
 /// reads standard error.
-fn tell(log: Option<PathBuf>, message: &str) {
+fn tell(log: Option<File>, message: &str) {
     let line = json!({ "level": "error", "msg": message });
-    let log = log.map(|log| File::options().append(true).create(true).open(log));
-    if let Some(Ok(mut log)) = log {
+    if let Some(mut log) = log {
         // There is no other way to tell.
         let _ = writeln!(log, "{line}");
     }
     let _ = writeln!(io::stderr(), "{message}");
 }
 
-/// Writes the container's specification anew, and mounts its root without devices.
-fn put_apart(bundle: &Path) -> io::Result<()> {
+/// Has runc create a container by a specification that is written anew, on a host that is closed to it.
+fn create(args: &[OsString], bundle: &Path, log: Option<&mut File>) -> io::Result<ExitCode> {
+    let bundle = fs::canonicalize(bundle)?;
     let file = bundle.join("config.json");
-    let named = |file: &Path, error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", file.display()))
-    };
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let read = || {
         let mut spec: Value = serde_json::from_slice(&fs::read(&file)?)?;
-        let root = spec::put_apart(&mut spec, &Host)?;
-        Ok(root.map(|root| (spec, root)))
+        let needs = spec::put_apart(&mut spec, (&bundle, parent_id()), &Host)?;
+        Ok(needs.map(|needs| (needs, spec)))
     };
-    let Some((spec, root)) = read().map_err(|error| named(&file, error))? else {
-        return Ok(());
+    let Some((needs, spec)) = read().map_err(named)? else {
+        return Err(run_in_place(args));
     };
-    // It is relative to the bundle, or is not.
-    let root = bundle.join(root);
-    mounts::without_devices(&root).map_err(|error| {
-        let why = format!("cannot be mounted without devices: {error}");
-        named(&root, io::Error::new(error.kind(), why))
-    })?;
-    let write = || fs::write(&file, serde_json::to_vec(&spec)?);
-    write().map_err(|error| named(&file, error))
+    let written = serde_json::to_vec(&spec)?;
+    let outside = File::open(&bundle)?;
+    let state = arguments::state(args);
+    mounts::close(&bundle, &state, &needs, &written)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot close the host: {error}")))?;
+    let status = run(args)?;
+    take_over(args, &bundle, &outside, log)?;
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| KILLED + signal));
+    Ok(ExitCode::from(
+        code.and_then(|code| code.try_into().ok()).unwrap_or(1),
+    ))
+}
+
+/// Runs runc, which ends with this process.
+fn run(args: &[OsString]) -> io::Result<std::process::ExitStatus> {
+    let mut runc = Command::new("runc");
+    runc.args(args);
+    // SAFETY: one system call, which may be made between fork and exec.
+    #[expect(unsafe_code, reason = "the standard library has no other way")]
+    unsafe {
+        runc.pre_exec(|| set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from));
+    }
+    runc.status().map_err(|error| cannot_run(&error))
+}
+
+/// Writes outside what runc has left in the bundle: the process that it began, and what it says.
+fn take_over(
+    args: &[OsString],
+    bundle: &Path,
+    outside: &File,
+    log: Option<&mut File>,
+) -> io::Result<()> {
+    let left = |named: Option<PathBuf>| {
+        let named = named.filter(|file| is_in(file, bundle))?;
+        Some((fs::read(&named).ok()?, named))
+    };
+    if let (Some((said, _)), Some(log)) = (left(arguments::log(args)), log) {
+        log.write_all(&said)?;
+    }
+    if let Some((process, file)) = left(arguments::pid_file(args)) {
+        let new = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW;
+        let name = file.file_name().unwrap_or_default();
+        let mode = Mode::from_bits_truncate(0o644);
+        let made = openat(outside.as_fd(), name, new | OFlag::O_CLOEXEC, mode)?;
+        File::from(made).write_all(&process)?;
+    }
+    Ok(())
+}
+
+fn is_in(file: &Path, folder: &Path) -> bool {
+    let parent = file.parent().map(fs::canonicalize);
+    parent.is_some_and(|parent| parent.is_ok_and(|parent| parent == folder))
 }
 
 /// This host, as a specification refers to it.
@@ -91,8 +161,8 @@ impl spec::Outside for Host {
 
     fn flags(&self, path: &str) -> io::Result<Vec<&'static str>> {
         let flags = statvfs(path)?.flags();
-        let set = KEPT.into_iter().filter(|(flag, ..)| flags.contains(*flag));
-        Ok(set.map(|(.., option)| option).collect())
+        let set = KEPT.into_iter().filter(|(flag, _)| flags.contains(*flag));
+        Ok(set.map(|(_, option)| option).collect())
     }
 
     fn is_of_devices(&self, path: &str) -> io::Result<bool> {

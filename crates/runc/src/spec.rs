@@ -2,12 +2,18 @@
 //!
 //! Source: OCI Runtime Specification 1.0, "Linux container configuration".
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Map, Value, json};
 
 /// All ids there are: 4294967295 is "none".
 const ALL: u64 = 4_294_967_295;
+
+/// Of util-linux, which every Debian has.
+const NSENTER: &str = "/usr/bin/nsenter";
 
 /// Devices that runc makes for each container.
 const USUAL_DEVICES: [&str; 6] = [
@@ -18,6 +24,29 @@ const USUAL_DEVICES: [&str; 6] = [
     "/dev/urandom",
     "/dev/tty",
 ];
+
+/// What runc is to have for a container.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The container's root.
+    pub(crate) root: PathBuf,
+    /// The folders and files of the host that it may write in.
+    pub(crate) folders: Vec<PathBuf>,
+    /// Its file systems in memory.
+    pub(crate) memory: Vec<Memory>,
+}
+
+/// A file system in memory. runc sets the mode of one by its path, as root: it is mounted before, and
+/// for runc it is a folder of the host.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// Where it is to be mounted on the host.
+    pub(crate) source: PathBuf,
+    /// Its own options, such as `size=64m`.
+    pub(crate) data: String,
+    /// Where the container has it.
+    pub(crate) destination: String,
+}
 
 /// What a specification refers to outside of itself.
 pub(crate) trait Outside {
@@ -44,8 +73,10 @@ pub(crate) trait Outside {
 }
 
 /// Gives a container a user namespace of its own, or that of the one whose other namespaces it
-/// shares, and lets it open no device of an image or a volume; says where its root is. `None` if
-/// nothing was changed: what has one, what may manage the host (`--privileged`,
+/// shares, and lets it open no device of an image or a volume; says what it needs. Its file systems in
+/// memory are to be mounted in its `bundle`; what the engine has done outside of it while it is made,
+/// as NVIDIA's hook, is done in the mount namespace of this process's `parent`. `None` if nothing was
+/// changed: what has one, what may manage the host (`--privileged`,
 /// `--cap-add=SYS_ADMIN`) and what has namespaces of the host's stay as they are. The gateway gives
 /// none of these to users, unless `ds01.toml` allows them that capability.
 ///
@@ -53,7 +84,11 @@ pub(crate) trait Outside {
 ///
 /// If it is no specification, or refers to what is not there; if it shares namespaces of containers
 /// that have different user namespaces.
-pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<Option<PathBuf>> {
+pub(crate) fn put_apart(
+    spec: &mut Value,
+    (bundle, parent): (&Path, u32),
+    outside: &impl Outside,
+) -> io::Result<Option<Needs>> {
     if is_privileged(spec) {
         return Ok(None);
     }
@@ -69,11 +104,76 @@ pub(crate) fn put_apart(spec: &mut Value, outside: &impl Outside) -> io::Result<
     linux.insert("uidMappings".into(), same.clone());
     linux.insert("gidMappings".into(), same);
     keep_devices(linux);
-    for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
-        without_devices(mount, outside)?;
-    }
     let root = spec["root"]["path"].as_str().ok_or(wrong("no root.path"))?;
-    Ok(Some(root.into()))
+    let mut needs = Needs {
+        root: root.into(),
+        folders: Vec::new(),
+        memory: Vec::new(),
+    };
+    for mount in spec["mounts"].as_array_mut().into_iter().flatten() {
+        if is_bind(mount) {
+            without_devices(mount, outside)?;
+            let written = !has_option(mount, "ro");
+            let source = mount["source"].as_str().filter(|_| written);
+            needs.folders.extend(source.map(PathBuf::from));
+        } else if mount["type"] == "tmpfs" && mount["destination"] != "/dev" {
+            let source = bundle.join(format!("memory-{}", needs.memory.len()));
+            needs.memory.push(in_memory(mount, source)?);
+        }
+    }
+    for stage in ["prestart", "createRuntime"] {
+        let hooks = spec["hooks"][stage].as_array_mut();
+        for hook in hooks.into_iter().flatten() {
+            call_outside(hook, parent)?;
+        }
+    }
+    Ok(Some(needs))
+}
+
+fn is_bind(mount: &Value) -> bool {
+    has_option(mount, "bind") || has_option(mount, "rbind")
+}
+
+fn has_option(mount: &Value, option: &str) -> bool {
+    let options = mount["options"].as_array();
+    options.is_some_and(|options| options.iter().any(|one| one == option))
+}
+
+/// Has a file system in memory taken from where it is mounted.
+fn in_memory(mount: &mut Value, source: PathBuf) -> io::Result<Memory> {
+    let destination = mount["destination"].as_str();
+    let destination = destination.ok_or(wrong("a mount without destination"))?;
+    let options = mount["options"].as_array().into_iter().flatten();
+    let (of_mount, data): (Vec<_>, Vec<_>) = options
+        .filter_map(Value::as_str)
+        // As `size=64m`: those of the mount are words.
+        .partition(|option| !option.contains('='));
+    let memory = Memory {
+        data: data.join(","),
+        destination: destination.into(),
+        source,
+    };
+    let more = of_mount
+        .into_iter()
+        .filter(|option| !option.ends_with("dev"));
+    let options: Vec<_> = ["bind", "nodev"].into_iter().chain(more).collect();
+    let options = json!(options);
+    mount["type"] = "bind".into();
+    mount["source"] = memory.source.to_string_lossy().into();
+    mount["options"] = options;
+    Ok(memory)
+}
+
+/// Has a hook called in the mount namespace of a process, where it can write.
+fn call_outside(hook: &mut Value, process: u32) -> io::Result<()> {
+    let path = hook["path"].as_str().ok_or(wrong("a hook without path"))?;
+    let namespace = format!("--mount=/proc/{process}/ns/mnt");
+    let args = hook["args"].as_array().into_iter().flatten().skip(1);
+    let fixed = ["nsenter", &namespace, "--", path].map(Value::from);
+    let args: Vec<_> = fixed.into_iter().chain(args.cloned()).collect();
+    hook["path"] = NSENTER.into();
+    hook["args"] = args.into();
+    Ok(())
 }
 
 fn wrong(what: &'static str) -> io::Error {
@@ -135,14 +235,10 @@ fn keep_devices(linux: &mut Map<String, Value>) {
 /// copied there from an image, and with the options that its file system has: in a user namespace runc
 /// could not mount it otherwise (EPERM). What is of the host's `/dev` is an admin's to give, and stays.
 fn without_devices(mount: &mut Value, outside: &impl Outside) -> io::Result<()> {
-    let is_bind = |option: &Value| option == "bind" || option == "rbind";
     let source = mount["source"].as_str().map(str::to_string);
     let (Some(source), Some(options)) = (source, mount["options"].as_array_mut()) else {
         return Ok(());
     };
-    if !options.iter().any(is_bind) {
-        return Ok(());
-    }
     let mut more = outside.flags(&source)?;
     if !outside.is_of_devices(&source)? {
         more.push("nodev");
@@ -185,6 +281,11 @@ mod tests {
         }
     }
 
+    /// As [`super::put_apart`] for a bundle at `/b`, which process 5 has made.
+    fn put_apart(spec: &mut Value, outside: &Host) -> io::Result<Option<Needs>> {
+        super::put_apart(spec, (Path::new("/b"), 5), outside)
+    }
+
     const USUAL: [&str; 5] = ["mount", "network", "uts", "pid", "ipc"];
 
     /// As the engine writes it.
@@ -210,8 +311,8 @@ mod tests {
     #[test]
     fn a_container_gets_a_namespace_in_which_all_ids_are_the_same() {
         let mut spec = spec(&USUAL);
-        let root = Some("rootfs".into());
-        assert_eq!(put_apart(&mut spec, &Host).unwrap(), root);
+        let needs = put_apart(&mut spec, &Host).unwrap().unwrap();
+        assert_eq!(needs.root, Path::new("rootfs"));
         assert_eq!(user_of(&spec), Some(&json!({ "type": "user" })));
         let same = json!([{ "containerID": 0, "hostID": 0, "size": 4_294_967_295_u64 }]);
         assert_eq!(spec["linux"]["uidMappings"], same);
@@ -293,5 +394,56 @@ mod tests {
         assert_eq!(of("/dev/shm/x", &["rbind"]), json!(["rbind", "nodev"]));
         assert_eq!(of("tmpfs", &["nosuid"]), json!(["nosuid"]));
         assert!(mounted("/gone", "/x", &["rbind"]).is_err());
+    }
+
+    #[test]
+    fn what_it_may_write_is_told() {
+        let mut given = spec(&USUAL);
+        given["mounts"] = json!([
+            { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"] },
+            { "destination": "/w", "source": "/home/a", "options": ["rbind", "rprivate"] },
+            { "destination": "/init", "source": "/usr/bin/init", "options": ["bind", "ro"] },
+            {
+                "destination": "/run",
+                "type": "tmpfs",
+                "source": "tmpfs",
+                "options": ["noexec", "dev", "size=64m", "mode=700"],
+            },
+        ]);
+        let needs = put_apart(&mut given, &Host).unwrap().unwrap();
+        assert_eq!(needs.folders, [Path::new("/home/a")]);
+        let memory = Memory {
+            source: "/b/memory-0".into(),
+            data: "size=64m,mode=700".into(),
+            destination: "/run".into(),
+        };
+        assert_eq!(needs.memory, [memory]);
+        let mounted = json!({
+            "destination": "/run",
+            "type": "bind",
+            "source": "/b/memory-0",
+            "options": ["bind", "nodev", "noexec"],
+        });
+        assert_eq!(given["mounts"][3], mounted);
+        assert_eq!(given["mounts"][0]["type"], "tmpfs", "runc's own");
+    }
+
+    #[test]
+    fn a_hook_writes_where_it_did() {
+        let mut given = spec(&USUAL);
+        let hook = json!({ "path": "/usr/bin/hook", "args": ["hook", "prestart"], "env": ["A=b"] });
+        given["hooks"] = json!({ "prestart": [hook], "createContainer": [hook] });
+        put_apart(&mut given, &Host).unwrap();
+        let called = json!({
+            "path": NSENTER,
+            "args": ["nsenter", "--mount=/proc/5/ns/mnt", "--", "/usr/bin/hook", "prestart"],
+            "env": ["A=b"],
+        });
+        assert_eq!(given["hooks"]["prestart"], json!([called]));
+        assert_eq!(
+            given["hooks"]["createContainer"],
+            json!([hook]),
+            "it is the container's"
+        );
     }
 }
