@@ -15,6 +15,7 @@ use ds01_testkit::{As, Outcome, TestHost};
 mod archives;
 mod bodies;
 mod builds;
+mod closed;
 mod costly;
 mod devices;
 mod folders;

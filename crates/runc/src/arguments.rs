@@ -3,7 +3,7 @@
 use std::{
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Options before runc's word that have a value: `runc --help` of release 1.
@@ -15,18 +15,20 @@ const WITH_VALUE: [&[u8]; 5] = [
     b"--rootless",
 ];
 
+/// Where runc's word is.
+fn word(args: &[OsString]) -> Option<usize> {
+    let mut at = 0;
+    while args.get(at)?.as_bytes().starts_with(b"-") {
+        let has_value = WITH_VALUE.contains(&args[at].as_bytes());
+        at += 1 + usize::from(has_value);
+    }
+    Some(at)
+}
+
 /// The folder of the container that is to be created, if one is.
 pub(crate) fn bundle(args: &[OsString]) -> Option<PathBuf> {
+    let (word, args) = args.split_at(word(args)?).1.split_first()?;
     let mut args = args.iter();
-    let word = loop {
-        let arg = args.next()?;
-        if !arg.as_bytes().starts_with(b"-") {
-            break arg;
-        }
-        if WITH_VALUE.contains(&arg.as_bytes()) {
-            args.next();
-        }
-    };
     if word != "create" && word != "run" && word != "restore" {
         return None;
     }
@@ -55,6 +57,19 @@ pub(crate) fn pid_file(args: &[OsString]) -> Option<PathBuf> {
 /// The folder in which runc keeps what it knows of containers.
 pub(crate) fn state(args: &[OsString]) -> PathBuf {
     value(args, "--root").unwrap_or("/run/runc".into())
+}
+
+/// The same with another folder for what runc keeps.
+pub(crate) fn with_state(args: &[OsString], state: &Path) -> Vec<OsString> {
+    // Of an option that is given twice the last counts.
+    let (own, rest) = args.split_at(word(args).unwrap_or_default());
+    let state = ["--root".as_ref(), state.as_os_str()].map(OsString::from);
+    [own, &state, rest].concat()
+}
+
+/// The name that runc is to give the container.
+pub(crate) fn id(args: &[OsString]) -> Option<&OsString> {
+    args.last()
 }
 
 /// The value of an option.
@@ -91,6 +106,10 @@ mod tests {
         assert_eq!(state(&named), PathBuf::from("/run/r"));
         assert_eq!(pid_file(&named), Some(PathBuf::from("/b/init.pid")));
         assert_eq!(state(&[]), PathBuf::from("/run/runc"));
+        assert_eq!(id(&named), Some(&"c1".into()));
+        let moved = with_state(&named, Path::new("/m")).join("".as_ref());
+        let expected = "--root /run/r --root /m create --bundle /b --pid-file /b/init.pid c1";
+        assert_eq!(moved, OsString::from(expected.replace(' ', "")));
     }
 
     #[test]

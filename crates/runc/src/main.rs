@@ -23,25 +23,31 @@ mod spec;
 use std::{
     env,
     ffi::OsString,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Write},
     os::{
         fd::AsFd,
         unix::{
-            fs::MetadataExt,
+            fs::{DirBuilderExt, MetadataExt},
             process::{CommandExt, ExitStatusExt, parent_id},
         },
     },
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, ExitStatus},
 };
 
 use mounts::KEPT;
 use nix::{
-    fcntl::{OFlag, openat},
+    errno::Errno,
+    fcntl::{OFlag, openat, renameat},
+    mount::{MntFlags, umount2},
     sys::{prctl::set_pdeathsig, signal::Signal, stat::Mode, statvfs::statvfs},
+    unistd::{UnlinkatFlags, unlinkat},
 };
 use serde_json::{Value, json};
+
+/// How the folder of a container's state ends while it is made.
+const MAKING: &str = "ds01-making";
 
 /// What a shell says of a command that a signal has ended.
 const KILLED: i32 = 128;
@@ -51,11 +57,11 @@ fn main() -> ExitCode {
     // Open before the host is closed.
     let log = arguments::log(&args).map(|log| File::options().append(true).create(true).open(log));
     let mut log = log.and_then(Result::ok);
-    let failed = match arguments::bundle(&args) {
+    let ended = match arguments::bundle(&args) {
         None => Err(run_in_place(&args)),
         Some(bundle) => create(&args, &bundle, log.as_mut()),
     };
-    failed.unwrap_or_else(|error| {
+    ended.unwrap_or_else(|error| {
         tell(log, &format!("ds01-runc: {error}"));
         ExitCode::FAILURE
     })
@@ -97,10 +103,12 @@ fn create(args: &[OsString], bundle: &Path, log: Option<&mut File>) -> io::Resul
     };
     let written = serde_json::to_vec(&spec)?;
     let outside = File::open(&bundle)?;
-    let state = arguments::state(args);
-    mounts::close(&bundle, &state, &needs, &written)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot close the host: {error}")))?;
-    let status = run(args)?;
+    let state = State::begin(args)?;
+    let closed = mounts::close(&bundle, &state.making, &needs, &written)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot close the host: {error}")));
+    let ended = closed.and_then(|()| run(&arguments::with_state(args, &state.making)));
+    state.end()?;
+    let status = ended?;
     take_over(args, &bundle, &outside, log)?;
     let code = status
         .code()
@@ -110,8 +118,44 @@ fn create(args: &[OsString], bundle: &Path, log: Option<&mut File>) -> io::Resul
     ))
 }
 
+/// Where runc keeps what it knows of the container while it makes it: not beside what it knows of
+/// others, in which it must write nothing.
+struct State {
+    /// The folder of all of them, as it is outside.
+    all: File,
+    id: OsString,
+    making: PathBuf,
+}
+
+impl State {
+    fn begin(args: &[OsString]) -> io::Result<Self> {
+        let folder = arguments::state(args);
+        let id = arguments::id(args)
+            .ok_or(io::ErrorKind::InvalidInput)?
+            .clone();
+        let making = folder.join(Path::new(&id).with_extension(MAKING));
+        let mut made = DirBuilder::new();
+        made.recursive(true).mode(0o700).create(&making)?;
+        let all = File::open(folder)?;
+        Ok(Self { all, id, making })
+    }
+
+    /// Puts it where all are, if there is something.
+    fn end(self) -> io::Result<()> {
+        let making = self.making.file_name().unwrap_or_default();
+        let made = Path::new(making).join(&self.id);
+        match renameat(&self.all, &made, &self.all, Path::new(&self.id)) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Or it could not be removed. It is no mount if that failed.
+        let _ = umount2(&self.making, MntFlags::MNT_DETACH);
+        Ok(unlinkat(&self.all, making, UnlinkatFlags::RemoveDir)?)
+    }
+}
+
 /// Runs runc, which ends with this process.
-fn run(args: &[OsString]) -> io::Result<std::process::ExitStatus> {
+fn run(args: &[OsString]) -> io::Result<ExitStatus> {
     let mut runc = Command::new("runc");
     runc.args(args);
     // SAFETY: one system call, which may be made between fork and exec.

@@ -8,7 +8,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -56,8 +55,6 @@ const NONE: Option<&str> = None;
 pub(crate) fn close(bundle: &Path, state: &Path, needs: &Needs, written: &[u8]) -> io::Result<()> {
     // It is relative to the bundle, or is not.
     let root = bundle.join(&needs.root);
-    let mut state_folder = fs::DirBuilder::new();
-    state_folder.recursive(true).mode(0o700).create(state)?;
     unshare(CloneFlags::CLONE_NEWNS)?;
     // What the host unmounts goes here too; what is mounted here stays here.
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_SLAVE, NONE)?;
