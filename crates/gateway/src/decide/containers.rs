@@ -274,8 +274,14 @@ impl Call<'_> {
             return Err(Failure::new(Kind::Usage, "links are not removed alone"));
         }
         let owned = self.container(self.target()).await?;
-        let force = self.is_set("force");
-        self.remove(&owned, force, self.is_set("v")).await?;
+        let (force, volumes) = (self.is_set("force"), self.is_set("v"));
+        let creates = self.gateway.creates_of(owned.container.uid);
+        // Its volumes are not to be given to another meanwhile.
+        let _one_at_a_time = match volumes {
+            true => Some(creates.lock().await),
+            false => None,
+        };
+        self.remove(&owned, force, volumes).await?;
         Ok(done())
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ds01_core::{
-    docker::{CreateBody, Peer, Planned, VolumeBody, plan},
+    docker::{CreateBody, Peer, Planned, VolumeBody, is_unnamed, plan},
     failure::{Failure, Kind},
     label,
     name::ContainerName,
@@ -172,7 +172,7 @@ impl Call<'_> {
     /// has: compose gives a container those of the one that it replaces. Which kind may have it, they
     /// alone say: whoever asks twice may find them gone.
     async fn sharers_of_anonymous(&self, name: &str) -> Result<Option<Vec<Peer>>, Failure> {
-        if name.len() != 64 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_unnamed(name) {
             return Ok(None);
         }
         let (ids, all) = (self.with_volume(name).await?, self.gateway.records.all()?);
@@ -201,7 +201,7 @@ impl Call<'_> {
     }
 
     /// The ids of the containers that have a volume.
-    pub(super) async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
+    async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
         let filters = json!({ "volume": [volume] }).to_string();
         let query = Query::from([
             ("all".to_string(), vec!["1".to_string()]),

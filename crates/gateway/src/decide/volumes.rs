@@ -16,7 +16,7 @@ use ds01_host::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, NOTED, Outcome, hide_managed, reply};
+use super::{Call, NOTED, Outcome, done, hide_managed, reply};
 use crate::{
     body,
     filters::{Filters, name_fits},
@@ -147,11 +147,8 @@ impl Call<'_> {
 
     pub(super) async fn volume_remove(&self) -> Result<Outcome, Failure> {
         let name = self.volume_name(self.target())?;
-        let said = self.remove_volume(&name, &self.route.query).await?;
-        if said.status >= 300 {
-            crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
-        }
-        Ok(Outcome::Reply(said.status, Vec::new(), Vec::new()))
+        self.remove_volume(&name, self.is_set("force")).await?;
+        Ok(done())
     }
 
     pub(super) async fn volume_prune(&self) -> Result<Outcome, Failure> {
@@ -161,8 +158,7 @@ impl Call<'_> {
             let own = volume["Name"].as_str().unwrap_or_default();
             // One that a container uses is refused, and stays.
             let name = self.volume_name(own)?;
-            let said = self.remove_volume(&name, &Query::default()).await;
-            if said.is_ok_and(|said| said.status < 300) {
+            if self.remove_volume(&name, false).await.is_ok() {
                 removed.push(own.to_string());
             }
         }
