@@ -13,14 +13,15 @@ use super::{call, done, processes::until, refused};
 use crate::support::expect::with_limit;
 
 /// Whatever fills the volumes of a container, and waits.
-const FILLS: &str = "for v in /v /w; do [ ! -d $v ] || { mkdir $v/sub; echo x > $v/sub/file; }; done; \
+const FILLS: &str = "for v in /v /w; do [ ! -d $v ] || { mkdir -p $v/sub; echo x > $v/sub/file; }; done; \
     echo filled; exec sleep 1000";
 
 fn host() -> TestHost {
     let host = TestHost::behind_gateway(1);
     with_limit(&host, "max_containers_per_user", "null");
     let change = "--change=VOLUME /w";
-    host.docker(&["create", "--name=base", "ds01-base"]).ok();
+    host.docker(&["run", "--name=base", "ds01-base", "mkdir", "-p", "/w/sub"])
+        .ok();
     host.docker(&["commit", change, "base", "with-volume"]).ok();
     host.docker(&["rm", "base"]).ok();
     host
@@ -115,4 +116,87 @@ fn so_do_our_own_commands() {
         assert!(both.iter().all(|held| !held.1.exists()), "{user}");
         both.iter().for_each(Held::goes);
     }
+}
+
+#[test]
+fn those_of_a_container_that_the_engine_removes_by_itself_go_after_it() {
+    let host = host();
+    let mounts = ["--rm", "-v", "/v/", "--mount", "type=volume,target=/m"];
+    let both = |name: &str| {
+        filled(&host, name, &mounts, "with-volume");
+        ["/v", "/w"].map(|target| Held::of(&place(&host, name, target)))
+    };
+    let held = both("one");
+    let made = place(&host, "one", "/m");
+    let shown = |format: &str| done(&host, "alice", &["inspect", "-f", format, "one"]);
+    assert_eq!(shown("{{.HostConfig.AutoRemove}}"), "true");
+    let sources = shown("{{range .HostConfig.Mounts}}[{{.Target}}{{.Source}}]{{end}}");
+    assert_eq!(sources, "[/m][/v][/w]");
+    done(&host, "alice", &["kill", "one"]);
+    held.iter().for_each(Held::goes);
+    until("the volume is gone", || !made.exists());
+    // By hand, Docker's answer comes when they are gone.
+    done(
+        &host,
+        "alice",
+        &["create", "--rm", "--name=one", "with-volume"],
+    );
+    let held = Held::of(&place(&host, "one", "/w"));
+    done(&host, "alice", &["rm", "-v", "one"]);
+    assert!(!held.1.exists());
+    held.goes();
+    // Those that another has stay as long.
+    let held = both("one");
+    let sharer = ["create", "--name=two", "--volumes-from=one", "ds01-base"];
+    done(&host, "alice", &sharer);
+    done(&host, "alice", &["kill", "one"]);
+    until("it is gone", || {
+        done(&host, "alice", &["ps", "-aq", "--filter=name=one"]).is_empty()
+    });
+    assert!(held.iter().all(|held| held.1.join("sub/file").exists()));
+    done(&host, "alice", &["rm", "two"]);
+    held.iter().for_each(Held::goes);
+    // While there is no gateway they stay, and the next one finds them.
+    let held = both("one");
+    assert!(host.stop_gateway());
+    host.docker(&["rm", "-fv", "one._.20001"]).ok();
+    assert!(held.iter().all(|held| held.1.join("sub/file").exists()));
+    host.start_gateway();
+    held.iter().for_each(Held::goes);
+}
+
+#[test]
+fn one_that_the_engine_removes_by_itself_has_what_others_and_its_image_have() {
+    let host = host();
+    filled(&host, "one", &[], "with-volume");
+    let kept = place(&host, "one", "/w");
+    let run = |more: &[&str], image: &str, place: &str| {
+        let run = [&["run", "--rm"], more, &[image, "ls", place]].concat();
+        done(&host, "alice", &run)
+    };
+    assert_eq!(run(&["--volumes-from=one"], "with-volume", "/w"), "sub");
+    assert_eq!(run(&["--tmpfs=/w"], "with-volume", "/w"), "");
+    assert_eq!(run(&["-v", "data:/w"], "with-volume", "/w"), "sub");
+    assert!(kept.join("sub/file").exists());
+    let mkdir = [
+        "run",
+        "--name=more",
+        "ds01-base",
+        "mkdir",
+        "-p",
+        "/w/inside",
+    ];
+    host.docker(&mkdir).ok();
+    for (volume, image) in [("/w/../w", "more"), ("w", "odd")] {
+        let change = format!("--change=VOLUME {volume}");
+        host.docker(&["commit", &change, "more", image]).ok();
+    }
+    host.docker(&["rm", "more"]).ok();
+    assert_eq!(run(&[], "more", "/w"), "inside");
+    assert_eq!(run(&["-v", "/w"], "more", "/w"), "inside");
+    // One that has no place would be the engine's to remove.
+    let said = refused(&host, "alice", &["run", "--rm", "odd", "true"]);
+    assert!(said.contains("not an absolute path"), "{said}");
+    let left = || host.docker(&["volume", "ls", "-q"]).ok();
+    until("all others are gone", || left().lines().count() == 2);
 }

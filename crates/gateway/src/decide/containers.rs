@@ -214,6 +214,11 @@ impl Call<'_> {
             if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
                 mount["Source"] = json!(bind.source);
             }
+            let labels = mount.pointer_mut("/VolumeOptions/Labels");
+            let labels = labels.and_then(Value::as_object_mut);
+            if labels.is_some_and(|labels| labels.remove(label::UNNAMED).is_some()) {
+                mount.as_object_mut().map(|mount| mount.remove("Source"));
+            }
             if let (true, Some(name)) = (mount["Type"] == "volume", mount["Source"].as_str()) {
                 mount["Source"] = json!(self.shown_name(name));
             }

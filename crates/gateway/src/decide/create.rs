@@ -1,6 +1,6 @@
 //! A container that a client of Docker's asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
     docker::{CreateBody, Peer, Planned, VolumeBody, is_unnamed, plan},
@@ -16,7 +16,7 @@ use ds01_host::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, reply, turn::InLine};
+use super::{Call, Outcome, reply, turn::InLine, volumes::any_volume};
 use crate::{aside::PATIENCE, body, records::Owned, socket::Socket};
 
 /// What the name of a container begins with that was given none.
@@ -114,7 +114,12 @@ impl Call<'_> {
             self.learn(volume, &peers).await?;
             sharers.extend(peers);
         }
+        let inherited = self.inherited(planned, &containers).await?;
+        let unnamed = planned.unnamed(image.volumes(), &inherited)?.into_iter();
+        let unnamed = unnamed.map(|place| Ok((place, any_volume()?)));
+        let unnamed = unnamed.collect::<Result<_, Failure>>()?;
         Ok(DockerFound {
+            unnamed,
             image: image.id,
             image_name: image.name.unwrap_or_else(|| planned.image.clone()),
             networks,
@@ -122,6 +127,25 @@ impl Call<'_> {
             volumes,
             sharers,
         })
+    }
+
+    /// Where containers have what a request inherits of them.
+    async fn inherited(
+        &self,
+        planned: &Planned,
+        found: &BTreeMap<String, Peer>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let mut places = BTreeSet::new();
+        for name in planned.inherits()? {
+            let id = found.get(&name).map_or(&*name, |peer| &peer.id);
+            let path = format!("/containers/{id}/json");
+            let seen = self.engine("GET", &path, None).await;
+            let seen = seen.map_err(not_the_image)?;
+            let mounts = seen["Mounts"].as_array().into_iter().flatten();
+            let of = mounts.filter_map(|mount| mount["Destination"].as_str());
+            places.extend(of.map(str::to_string));
+        }
+        Ok(places)
     }
 
     /// A container of the caller's, as a request names it that reaches it by network.

@@ -39,8 +39,8 @@ impl Call<'_> {
     }
 }
 
-/// Deletes the files of volumes that are gone, for ever: first those that were left by gateways before,
-/// or back they go.
+/// Removes volumes without a name whose container the engine has removed by itself, and deletes the
+/// files of volumes that are gone, for ever: first those that gateways before have left, or back they go.
 pub(crate) fn keep_clear(gateway: &Arc<Gateway>, runtime: &Handle) -> ! {
     let config = &gateway.config;
     let engine = Engine::new(&config.engine.socket, config.engine.timeout());
@@ -58,18 +58,30 @@ fn follow(
     engine: &Engine,
     is_first: &mut bool,
 ) -> Result<(), Box<dyn Error>> {
+    let config = &gateway.config;
     let root = engine.root_dir()?.unwrap_or_default();
     if std::mem::take(is_first) {
         put_back_left(&root)?;
     }
     let mut goings = engine.goings()?;
     loop {
+        let mut wait = HOUR;
+        for (uid, volume) in engine.left_volumes()? {
+            // Nobody else's wait for a create of theirs.
+            let creates = gateway.creates_of(uid);
+            let Ok(_one_at_a_time) = creates.try_lock() else {
+                wait = PAUSE;
+                continue;
+            };
+            // What stays is seen again.
+            let _ = remove_volume(engine, config, (uid, &volume), false);
+        }
         for files in gone(&root)? {
             let (deletes, uid) = (gateway.deletes.clone(), files.uid().unwrap_or_default());
             // Nobody waits for it. What is left, the next look finds.
             runtime.spawn(async move { deletes.ask(uid, DELETED, move || files.delete()).await });
         }
-        if goings.next(HOUR) == Happened::End {
+        if goings.next(wait) == Happened::End {
             return Ok(());
         }
     }

@@ -65,7 +65,7 @@ impl Call<'_> {
         let mut asked: VolumeBody = body::read(self.json()?)?;
         if asked.name().is_empty() {
             // The engine's own choice would not end in the uid: nobody could use it.
-            asked.set_name(Self::any_volume()?);
+            asked.set_name(any_volume()?);
         }
         let made = volume(asked, self.caller.uid)?;
         // Two at once would each find room for one more.
@@ -128,14 +128,6 @@ impl Call<'_> {
         self.engine("POST", "/volumes/create", Some(json)).await
     }
 
-    /// As the engine names volumes: 64 digits that nobody has used.
-    fn any_volume() -> Result<String, Failure> {
-        let uuid = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
-        let two = uuid().and_then(|first| Ok(first + &uuid()?));
-        let two = two.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
-        Ok(two.replace(['-', '\n'], ""))
-    }
-
     pub(super) async fn volume_inspect(&self) -> Result<Outcome, Failure> {
         let name = self.volume_name(self.target())?;
         let seen = self.engine("GET", &format!("/volumes/{name}"), None).await;
@@ -167,4 +159,12 @@ impl Call<'_> {
             &json!({ "VolumesDeleted": removed, "SpaceReclaimed": 0 }),
         )
     }
+}
+
+/// As the engine names volumes: 64 digits that nobody has used.
+pub(super) fn any_volume() -> Result<String, Failure> {
+    let uuid = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
+    let two = uuid().and_then(|first| Ok(first + &uuid()?));
+    let two = two.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+    Ok(two.replace(['-', '\n'], ""))
 }

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use ds01_core::{container::ContainerId, docker::unnamed_of};
+use ds01_core::{
+    container::ContainerId,
+    docker::{is_unnamed, unnamed_of},
+    label::UNNAMED,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,9 +18,17 @@ const INSPECT: Call = Call::Read("inspect volumes");
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Volume {
+    name: String,
     pub(crate) driver: String,
     pub(crate) mountpoint: PathBuf,
     pub(crate) options: Option<BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Volumes {
+    volumes: Option<Vec<Volume>>,
 }
 
 #[derive(Deserialize)]
@@ -37,6 +49,24 @@ impl Engine {
             404 => Ok(None),
             _ => self.read(INSPECT, &said, 200).map(Some),
         }
+    }
+
+    /// The volumes without a name that are ours to remove and that no container has, each with the uid of
+    /// its owner.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn left_volumes(&self) -> Result<Vec<(u32, String)>, EngineError> {
+        let filters = json!({ "label": [UNNAMED], "dangling": ["true"] });
+        let said = self.ask(INSPECT, "GET", &with_filters("/volumes?", &filters), "")?;
+        let Volumes { volumes } = self.read(INSPECT, &said, 200)?;
+        let left = volumes.unwrap_or_default().into_iter();
+        let owned = left.filter_map(|volume| {
+            let uid = volume.labels?.get(UNNAMED)?.parse().ok()?;
+            Some((uid, volume.name)).filter(|(_, name)| is_unnamed(name))
+        });
+        Ok(owned.collect())
     }
 
     /// The id of a container that has a volume.
