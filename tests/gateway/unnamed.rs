@@ -128,10 +128,6 @@ fn those_of_a_container_that_the_engine_removes_by_itself_go_after_it() {
     };
     let held = both("one");
     let made = place(&host, "one", "/m");
-    let shown = |format: &str| done(&host, "alice", &["inspect", "-f", format, "one"]);
-    assert_eq!(shown("{{.HostConfig.AutoRemove}}"), "true");
-    let sources = shown("{{range .HostConfig.Mounts}}[{{.Target}}{{.Source}}]{{end}}");
-    assert_eq!(sources, "[/m][/v][/w]");
     done(&host, "alice", &["kill", "one"]);
     held.iter().for_each(Held::goes);
     until("the volume is gone", || !made.exists());
@@ -147,6 +143,10 @@ fn those_of_a_container_that_the_engine_removes_by_itself_go_after_it() {
     held.goes();
     // Those that another has stay as long.
     let held = both("one");
+    let shown = |format: &str| done(&host, "alice", &["inspect", "-f", format, "one"]);
+    assert_eq!(shown("{{.HostConfig.AutoRemove}}"), "true");
+    let sources = shown("{{range .HostConfig.Mounts}}[{{.Target}}{{.Source}}]{{end}}");
+    assert_eq!(sources, "[/m][/v][/w]");
     let sharer = ["create", "--name=two", "--volumes-from=one", "ds01-base"];
     done(&host, "alice", &sharer);
     done(&host, "alice", &["kill", "one"]);
