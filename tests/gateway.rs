@@ -36,6 +36,7 @@ mod requests;
 mod sharing;
 mod stalled;
 mod turned_up;
+mod unnamed;
 mod volumes;
 
 /// A user about to run Docker's own client on the gateway.

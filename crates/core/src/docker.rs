@@ -28,6 +28,7 @@ mod refused;
 mod resources;
 mod strict;
 mod top;
+mod unnamed;
 mod used;
 mod volume;
 
@@ -45,6 +46,7 @@ pub use plan::{Allow, Owner, Planned, Rules, plan};
 pub use refused::Refused;
 pub use strict::{read, write};
 pub use top::ps_args;
+pub use unnamed::{is_unnamed, unnamed_of};
 pub use used::{Unsettled, Used, UsedVolumes};
 pub use volume::{VolumeBody, volume};
 

@@ -17,6 +17,8 @@ use crate::{
 pub const MANAGED: &str = "ds01.managed";
 /// The owner's uid, by which the engine filters lists.
 pub const UID: &str = "ds01.uid";
+/// The owner's uid, on volumes without a name that DS01 removes once no container has them.
+pub const UNNAMED: &str = "ds01.unnamed";
 /// Uuids of its devices, separated by spaces; the original's commas are read.
 pub const GPU_UUIDS: &str = "ds01.gpu.uuids";
 /// Its devices as users read them (`0:1`), separated by spaces.

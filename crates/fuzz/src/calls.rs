@@ -184,6 +184,7 @@ fn finished(
             cgroup_parent: Some(bodies::SLICE),
             binds: &planned.binds.iter().map(staged).collect(),
             volumes: &BTreeMap::new(),
+            unnamed: &BTreeMap::new(),
             networks: &planned.networks.iter().map(network).collect(),
             containers: &planned.joins.union(&planned.links).map(peer).collect(),
             sharers: &[],

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use ds01_core::failure::{Failure, Kind};
@@ -21,6 +21,7 @@ use nix::{
 };
 use tokio::{
     io::{AsyncReadExt, Interest},
+    runtime::Handle,
     signal::unix::{SignalKind, signal},
     sync::Notify,
     time::timeout,
@@ -112,8 +113,6 @@ pub(crate) struct Gateway {
     pub(crate) notes: Aside,
     /// The same for the files of volumes that are gone.
     pub(crate) deletes: Aside,
-    /// What the names begin with that this gateway gives to what it may leave: no other's do.
-    pub(crate) life: String,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     /// Uids that have a login, or had none then.
     pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
@@ -184,13 +183,6 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     served.map_err(unusable)
 }
 
-/// A word for this process alone, as long as the host lives.
-fn life() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_nanos();
-    format!("{}-{now}-", std::process::id())
-}
-
 /// A service is granted enough for a few hundred connections, and may take more.
 fn raise_descriptors() -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
@@ -223,7 +215,6 @@ impl Gateway {
             aside: Aside::default(),
             notes: Aside::default(),
             deletes: Aside::default(),
-            life: life(),
             admins: Mutex::default(),
             logins: Mutex::default(),
             version: Told::default(),
@@ -261,8 +252,8 @@ impl Gateway {
         tokio::spawn(async move { gateway.line.watch().await });
         let config = self.config.clone();
         thread::Builder::new().spawn(move || owners_file::keep(&config))?;
-        let (config, life) = (self.config.clone(), self.life.clone());
-        thread::Builder::new().spawn(move || decide::clear_left_over(&config, &life))?;
+        let (gateway, runtime) = (Arc::clone(&self), Handle::current());
+        thread::Builder::new().spawn(move || decide::keep_clear(&gateway, &runtime))?;
         service::notify("READY=1");
         tokio::select! {
             _ = terminate.recv() => {}

@@ -8,7 +8,7 @@
 //! [golang/go#52745]: https://github.com/golang/go/issues/52745
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io,
     os::{
         fd::AsRawFd,
@@ -30,26 +30,35 @@ const AGAIN: usize = 10_000;
 
 /// The files of one volume, taken away.
 #[derive(Debug)]
-pub struct Going {
+pub(crate) struct Going {
     /// Where the volume has them.
     data: PathBuf,
     /// Where they are, in a folder with the volume's name.
-    place: PathBuf,
+    place: Place,
     volume: String,
 }
 
+/// A place for the files of one volume. Whoever has it, has it alone.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    _alone: File,
+}
+
+/// The files of a volume that is gone.
+#[derive(Debug)]
+pub struct Gone(Place);
+
 impl Going {
-    /// Takes the files of a volume that no container has away, to a place of this name. `None` if it
-    /// has none.
+    /// Takes the files of a volume that no container has away. `None` if it has none.
     ///
     /// # Errors
     ///
     /// If they are not where the engine of this root has them, or cannot be moved: they stay then.
-    pub fn take(
+    pub(crate) fn take(
         root: &Path,
-        volume: &str,
+        (uid, volume): (u32, &str),
         mountpoint: &Path,
-        place: &str,
     ) -> io::Result<Option<Self>> {
         let (all, own) = (root.join("volumes"), root.join("volumes").join(volume));
         let data = own.join("_data");
@@ -63,15 +72,14 @@ impl Going {
         }
         let going = root.join(GOING);
         make_folder(&going)?;
-        let place = going.join(place);
-        DirBuilder::new().mode(0o700).create(&place)?;
+        let word = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
         let taken = Self {
             data,
-            place,
+            place: Place::make(going.join(format!("{uid}-{}", word.trim_end())))?,
             volume: volume.into(),
         };
         fs::rename(&taken.data, taken.files()).inspect_err(|_| {
-            let _ = fs::remove_dir(&taken.place);
+            let _ = fs::remove_dir(&taken.place.path);
         })?;
         let empty = DirBuilder::new().mode(0o700).create(&taken.data);
         empty.inspect_err(|_| {
@@ -81,7 +89,7 @@ impl Going {
     }
 
     fn files(&self) -> PathBuf {
-        self.place.join(&self.volume)
+        self.place.path.join(&self.volume)
     }
 
     /// Puts them back, as the engine has not removed the volume.
@@ -89,80 +97,122 @@ impl Going {
     /// # Errors
     ///
     /// If there are others by now: then they stay where they are.
-    pub fn put_back(&self) -> io::Result<()> {
+    pub(crate) fn put_back(&self) -> io::Result<()> {
         fs::rename(self.files(), &self.data)?;
-        fs::remove_dir(&self.place)
+        fs::remove_dir(&self.place.path)
     }
 
-    /// The volume is gone: what is returned is to be given to [`delete`].
+    /// The volume is gone.
     ///
     /// # Errors
     ///
     /// If that cannot be noted.
-    pub fn gone(self) -> io::Result<PathBuf> {
-        gone(&self.place)
+    pub(crate) fn gone(self) -> io::Result<Gone> {
+        let path = self.place.path.with_added_extension(GONE);
+        fs::rename(&self.place.path, &path)?;
+        Ok(Gone(Place { path, ..self.place }))
     }
 }
 
-fn gone(place: &Path) -> io::Result<PathBuf> {
-    let gone = place.with_added_extension(GONE);
-    fs::rename(place, &gone)?;
-    Ok(gone)
+impl Place {
+    fn make(path: PathBuf) -> io::Result<Self> {
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let busy = || io::Error::from(io::ErrorKind::ResourceBusy);
+        Self::take(path)?.ok_or_else(busy)
+    }
+
+    /// One that is there; `None` if somebody has it.
+    fn take(path: PathBuf) -> io::Result<Option<Self>> {
+        let alone = File::open(&path)?;
+        match alone.try_lock() {
+            Ok(()) => Ok(Some(Self {
+                path,
+                _alone: alone,
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Those that nobody has, of volumes that are gone or of the others.
+    fn left(root: &Path, of_gone: bool) -> io::Result<Vec<Self>> {
+        let all = match fs::read_dir(root.join(GOING)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            all => all?,
+        };
+        let mut left = Vec::new();
+        for path in all {
+            let path = path?.path();
+            if path.extension().is_some_and(|is| is == GONE) != of_gone {
+                continue;
+            }
+            match Self::take(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                place => left.extend(place?),
+            }
+        }
+        Ok(left)
+    }
 }
 
-/// Finds what gateways have left that ended meanwhile, and puts back what belongs to a volume that is
-/// there. The rest is returned, for [`delete`].
+/// Finds what those have left who ended meanwhile, and puts back what belongs to a volume that is
+/// there. The rest is for [`gone`] to find.
 ///
 /// # Errors
 ///
 /// If the places cannot be read.
-pub fn left_over(root: &Path, ours: &str) -> io::Result<Vec<PathBuf>> {
-    let all = match fs::read_dir(root.join(GOING)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        all => all?,
-    };
-    let mut deleted = Vec::new();
-    for place in all {
-        let place = place?.path();
-        let name = place.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with(ours) {
-            continue;
-        }
-        if place.extension().is_some_and(|is| is == GONE) {
-            deleted.push(place);
-            continue;
-        }
-        let Some(volume) = fs::read_dir(&place)?.next().transpose()? else {
-            let _ = fs::remove_dir(&place);
+pub fn put_back_left(root: &Path) -> io::Result<()> {
+    for place in Place::left(root, false)? {
+        let Some(volume) = fs::read_dir(&place.path)?.next().transpose()? else {
+            let _ = fs::remove_dir(&place.path);
             continue;
         };
         let volume = volume.file_name().to_string_lossy().into_owned();
         let own = root.join("volumes").join(&volume);
-        let data = own.join("_data");
+        let going = Going {
+            data: own.join("_data"),
+            place,
+            volume,
+        };
         match fs::symlink_metadata(&own) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => deleted.push(gone(&place)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => drop(going.gone()?),
             // Where there are others by now, nobody knows better than an admin.
-            _ => {
-                let going = Going {
-                    data,
-                    place,
-                    volume,
-                };
-                let _ = going.put_back();
-            }
+            _ => drop(going.put_back()),
         }
     }
-    Ok(deleted)
+    Ok(())
 }
 
-/// Deletes a place and all that is in it, however deep, while others may still change what they have
-/// open of it: a folder in it is emptied by its descriptor, and what is in that goes to the place
-/// itself, where nobody else comes.
+/// The files of volumes that are gone, which nobody deletes yet.
 ///
 /// # Errors
 ///
-/// If something cannot be deleted. The rest may be gone then.
-pub fn delete(place: &Path) -> io::Result<()> {
+/// If the places cannot be read.
+pub fn gone(root: &Path) -> io::Result<Vec<Gone>> {
+    let left = Place::left(root, true)?;
+    Ok(left.into_iter().map(Gone).collect())
+}
+
+impl Gone {
+    /// Whose the volume was.
+    pub fn uid(&self) -> Option<u32> {
+        let name = self.0.path.file_name()?.to_str()?;
+        name.split_once('-')?.0.parse().ok()
+    }
+
+    /// Deletes them all, however deep, while others may still change what they have open of them.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be deleted. The rest may be gone then.
+    pub fn delete(self) -> io::Result<()> {
+        delete(&self.0.path)
+    }
+}
+
+/// A folder in it is emptied by its descriptor, and what is in that goes to the place itself, where
+/// nobody else comes.
+fn delete(place: &Path) -> io::Result<()> {
     let (mut number, mut again) = (0_u64, 0);
     while again < AGAIN {
         let mut empty = true;
@@ -260,31 +310,34 @@ mod tests {
         fs::create_dir(&kept).unwrap();
         fs::write(kept.join("file"), "kept").unwrap();
         std::os::unix::fs::symlink(&kept, data.join("a/link")).unwrap();
-        let take = |place: &str| Going::take(&root, "data", &data, place).unwrap().unwrap();
+        let take = || Going::take(&root, (7, "data"), &data).unwrap().unwrap();
         let empty = |path: &Path| fs::read_dir(path).unwrap().next().is_none();
-        let taken = take("1-1");
+        let taken = take();
         assert!(empty(&data));
         taken.put_back().unwrap();
         assert!(data.join("a/file").exists() && empty(&root.join(GOING)));
-        // One who left it there.
-        take("1-2");
-        assert_eq!(left_over(&root, "1-").unwrap(), [] as [PathBuf; 0]);
+        // Of one who is there yet, and of one who left it there.
+        let taken = take();
+        put_back_left(&root).unwrap();
         assert!(empty(&data));
-        assert_eq!(left_over(&root, "2-").unwrap(), [] as [PathBuf; 0]);
+        drop(taken);
+        assert!(gone(&root).unwrap().is_empty());
+        put_back_left(&root).unwrap();
         assert!(data.join("a/file").exists() && empty(&root.join(GOING)));
-        take("1-3");
+        drop(take());
         fs::remove_dir_all(root.join("volumes/data")).unwrap();
-        let left = left_over(&root, "2-").unwrap();
-        assert_eq!(left, [root.join(GOING).join("1-3.gone")]);
-        assert_eq!(left_over(&root, "2-").unwrap(), left);
-        delete(&left[0]).unwrap();
+        put_back_left(&root).unwrap();
+        let mut left = gone(&root).unwrap();
+        assert_eq!((left.len(), left[0].uid()), (1, Some(7)));
+        assert!(gone(&root).unwrap().is_empty(), "it is being deleted");
+        left.remove(0).delete().unwrap();
         assert!(empty(&root.join(GOING)) && kept.join("file").exists());
         // In another place, or by a link.
         fs::create_dir_all(root.join("volumes/other")).unwrap();
         let other = root.join("volumes/other/_data");
         std::os::unix::fs::symlink(&kept, &other).unwrap();
-        Going::take(&root, "other", &other, "1-4").unwrap_err();
-        Going::take(&root, "other", &kept, "1-4").unwrap_err();
+        Going::take(&root, (7, "other"), &other).unwrap_err();
+        Going::take(&root, (7, "other"), &kept).unwrap_err();
         assert!(empty(&root.join(GOING)) && kept.join("file").exists());
         fs::remove_dir_all(&root).unwrap();
     }

@@ -40,6 +40,7 @@ mod owner;
 pub mod owners_file;
 mod patience;
 pub mod projects;
+pub mod removal;
 pub mod service;
 pub mod site;
 mod slices;

@@ -17,6 +17,7 @@ use super::{
     names::Noun,
     plan::{Planned, is_predefined},
     refused::{Refused, shown},
+    unnamed,
     used::{Used, UsedVolumes},
 };
 
@@ -69,6 +70,8 @@ pub struct Given<'a> {
     /// Volumes of the owner's whose engine name is not that of [`Planned::volumes`], such as
     /// anonymous ones, by the name in the request.
     pub volumes: &'a BTreeMap<String, String>,
+    /// The engine's names of volumes without one, by the places of [`Planned::unnamed`].
+    pub unnamed: &'a BTreeMap<String, String>,
     /// The engine's name of each of [`Planned::networks`].
     pub networks: &'a BTreeMap<String, String>,
     /// Each of [`Planned::joins`] and [`Planned::links`].
@@ -176,6 +179,7 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
         let copies = given.used.used(volume) == Some(Used::Never);
         Some(Found::new(volume, copies))
     })?;
+    unnamed::finish(host, given.unnamed, planned.container.uid)?;
     finish_links(&mut host.links, given.containers)?;
     for from in host.volumes_from.iter_mut().flatten() {
         let (name, mode) = split_volumes_from(from)?;

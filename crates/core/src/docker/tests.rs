@@ -109,6 +109,7 @@ fn finished_used(
             cgroup_parent: Some("ds01-student-alice.slice"),
             binds: &found(sources.collect(), "/run/ds01"),
             volumes: &BTreeMap::new(),
+            unnamed: &BTreeMap::new(),
             networks: &found(planned.networks.iter().cloned().collect(), "net-"),
             containers: &named.map(peer).collect(),
             sharers,

@@ -214,6 +214,11 @@ impl Call<'_> {
             if let Some(bind) = binds.iter().filter(|_| mount["Type"] == "bind").find(of) {
                 mount["Source"] = json!(bind.source);
             }
+            let labels = mount.pointer_mut("/VolumeOptions/Labels");
+            let labels = labels.and_then(Value::as_object_mut);
+            if labels.is_some_and(|labels| labels.remove(label::UNNAMED).is_some()) {
+                mount.as_object_mut().map(|mount| mount.remove("Source"));
+            }
             if let (true, Some(name)) = (mount["Type"] == "volume", mount["Source"].as_str()) {
                 mount["Source"] = json!(self.shown_name(name));
             }
@@ -274,8 +279,14 @@ impl Call<'_> {
             return Err(Failure::new(Kind::Usage, "links are not removed alone"));
         }
         let owned = self.container(self.target()).await?;
-        let force = self.is_set("force");
-        self.remove(&owned, force, self.is_set("v")).await?;
+        let (force, volumes) = (self.is_set("force"), self.is_set("v"));
+        let creates = self.gateway.creates_of(owned.container.uid);
+        // Its volumes are not to be given to another meanwhile.
+        let _one_at_a_time = match volumes {
+            true => Some(creates.lock().await),
+            false => None,
+        };
+        self.remove(&owned, force, volumes).await?;
         Ok(done())
     }
 

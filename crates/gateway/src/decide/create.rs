@@ -1,9 +1,9 @@
 //! A container that a client of Docker's asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
-    docker::{CreateBody, Peer, Planned, VolumeBody, plan},
+    docker::{CreateBody, Peer, Planned, VolumeBody, is_unnamed, plan},
     failure::{Failure, Kind},
     label,
     name::ContainerName,
@@ -16,7 +16,7 @@ use ds01_host::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, reply, turn::InLine};
+use super::{Call, Outcome, reply, turn::InLine, volumes::any_volume};
 use crate::{aside::PATIENCE, body, records::Owned, socket::Socket};
 
 /// What the name of a container begins with that was given none.
@@ -114,7 +114,12 @@ impl Call<'_> {
             self.learn(volume, &peers).await?;
             sharers.extend(peers);
         }
+        let inherited = self.inherited(planned, &containers).await?;
+        let unnamed = planned.unnamed(image.volumes(), &inherited)?.into_iter();
+        let unnamed = unnamed.map(|place| Ok((place, any_volume()?)));
+        let unnamed = unnamed.collect::<Result<_, Failure>>()?;
         Ok(DockerFound {
+            unnamed,
             image: image.id,
             image_name: image.name.unwrap_or_else(|| planned.image.clone()),
             networks,
@@ -122,6 +127,25 @@ impl Call<'_> {
             volumes,
             sharers,
         })
+    }
+
+    /// Where containers have what a request inherits of them.
+    async fn inherited(
+        &self,
+        planned: &Planned,
+        found: &BTreeMap<String, Peer>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let mut places = BTreeSet::new();
+        for name in planned.inherits()? {
+            let id = found.get(&name).map_or(&*name, |peer| &peer.id);
+            let path = format!("/containers/{id}/json");
+            let seen = self.engine("GET", &path, None).await;
+            let seen = seen.map_err(not_the_image)?;
+            let mounts = seen["Mounts"].as_array().into_iter().flatten();
+            let of = mounts.filter_map(|mount| mount["Destination"].as_str());
+            places.extend(of.map(str::to_string));
+        }
+        Ok(places)
     }
 
     /// A container of the caller's, as a request names it that reaches it by network.
@@ -172,7 +196,7 @@ impl Call<'_> {
     /// has: compose gives a container those of the one that it replaces. Which kind may have it, they
     /// alone say: whoever asks twice may find them gone.
     async fn sharers_of_anonymous(&self, name: &str) -> Result<Option<Vec<Peer>>, Failure> {
-        if name.len() != 64 || !name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !is_unnamed(name) {
             return Ok(None);
         }
         let (ids, all) = (self.with_volume(name).await?, self.gateway.records.all()?);
@@ -201,7 +225,7 @@ impl Call<'_> {
     }
 
     /// The ids of the containers that have a volume.
-    pub(super) async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
+    async fn with_volume(&self, volume: &str) -> Result<Vec<String>, Failure> {
         let filters = json!({ "volume": [volume] }).to_string();
         let query = Query::from([
             ("all".to_string(), vec!["1".to_string()]),

@@ -35,6 +35,15 @@ impl Found {
             .collect()
     }
 
+    /// Where it has volumes.
+    pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
+        let places = self.seen["Config"]["Volumes"].as_object();
+        places
+            .into_iter()
+            .flat_map(serde_json::Map::keys)
+            .map(String::as_str)
+    }
+
     /// How many ports it exposes.
     pub(super) fn exposed(&self) -> usize {
         let ports = self.seen["Config"]["ExposedPorts"].as_object();

@@ -32,7 +32,7 @@ use ds01_core::{
 use ds01_host::{Caller, line_watch::Await, ops};
 use serde_json::Value;
 
-pub(crate) use removal::clear_left_over;
+pub(crate) use removal::keep_clear;
 pub(crate) use serve::serve;
 pub(crate) use to_engine::Told;
 

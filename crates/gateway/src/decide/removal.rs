@@ -1,119 +1,88 @@
-//! The removal of a volume, see [`ds01_host::going`].
+//! The removal of volumes, see [`ds01_host::removal`].
 
-use std::{path::PathBuf, thread, time::Duration};
+use std::{error::Error, sync::Arc, thread, time::Duration};
 
-use ds01_core::{
-    docker::UsedVolumes,
-    failure::{Failure, Kind},
-    route::{Query, write_query},
-};
+use ds01_core::failure::Failure;
 use ds01_host::{
-    config::Config,
-    engine::Engine,
-    going::{Going, delete, left_over},
+    engine::{Engine, Happened},
+    going::{gone, put_back_left},
+    removal::remove_volume,
 };
+use tokio::runtime::Handle;
 
 use super::{Call, NOTED};
-use crate::http::Said;
+use crate::keeper::Gateway;
 
 /// Before an engine that is not there is asked again.
 const PAUSE: Duration = Duration::from_secs(5);
+
+/// From one look to the next, whatever the engine tells.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// What deleting the files of a volume may take, and the wait for its turn.
 const DELETED: Duration = Duration::from_secs(24 * 3600);
 
 impl Call<'_> {
-    /// The engine's answer. What is known about a volume is forgotten with it.
-    pub(super) async fn remove_volume(&self, name: &str, query: &Query) -> Result<Said, Failure> {
-        let creates = self.gateway.creates_of(self.caller.uid);
+    /// Removes a volume of the caller's, and what is known about it.
+    pub(super) async fn remove_volume(&self, name: &str, force: bool) -> Result<(), Failure> {
+        let (uid, name) = (self.caller.uid, name.to_string());
+        let creates = self.gateway.creates_of(uid);
         let _one_at_a_time = creates.lock().await;
-        let going = self.take_files(name).await?;
-        let path = self.path(&format!("/volumes/{name}{}", write_query(query)));
-        let said = self.gateway.engine.ask("DELETE", &path, None).await;
-        let is_gone = |said: &Said| said.status < 300 || said.status == 404;
-        let gone = said.as_ref().is_ok_and(is_gone);
-        // An engine that has not answered may still come to it: then they stay where they are, for the
-        // next gateway.
-        if let (Some(going), Ok(_)) = (going, &said) {
-            self.settle(going, gone).await?;
-        }
-        if gone {
-            let name = name.to_string();
-            let forget = move |known: &mut UsedVolumes| {
-                known.forget(&name);
-                Ok(())
-            };
-            self.note(forget).await?;
-        }
-        said
-    }
-
-    /// Takes the files of a volume away that the engine is about to remove. `None` where it is
-    /// going to refuse, or has nothing to remove.
-    async fn take_files(&self, name: &str) -> Result<Option<Going>, Failure> {
-        let seen = match self.engine("GET", &format!("/volumes/{name}"), None).await {
-            Err(failure) if failure.kind == Kind::NotFound => return Ok(None),
-            seen => seen?,
+        let config = self.gateway.config.clone();
+        let remove = move || {
+            let engine = Engine::new(&config.engine.socket, config.engine.timeout());
+            // Who deletes its files hears of it.
+            remove_volume(&engine, &config, (uid, &name), force).map(drop)
         };
-        let options = seen["Options"].as_object();
-        if seen["Driver"] != "local" || options.is_some_and(|options| !options.is_empty()) {
-            return Ok(None);
-        }
-        if let Some(id) = self.with_volume(name).await?.first() {
-            // In the engine's words. It is not asked: the container may be gone by then.
-            let message = format!(
-                "remove {}: volume is in use - [{id}]",
-                self.shown_name(name)
-            );
-            return Err(Failure::new(Kind::State, message));
-        }
-        let info = self.engine("GET", "/info", None).await?;
-        let text = |value: &serde_json::Value| PathBuf::from(value.as_str().unwrap_or_default());
-        let (root, mountpoint) = (text(&info["DockerRootDir"]), text(&seen["Mountpoint"]));
-        let place = format!("{}{}", self.gateway.life, Self::word()?);
-        let volume = name.to_string();
-        let take = move || Going::take(&root, &volume, &mountpoint, &place);
-        let taken = self.gateway.aside.ask(self.caller.uid, NOTED, take);
-        taken.await?.map_err(|error| {
-            let message = format!(
-                "the files of the volume {} cannot be removed: {error}",
-                self.shown_name(name)
-            );
-            Failure::new(Kind::Failed, message).with_hint("tell an admin")
-        })
-    }
-
-    /// The files go, or back where the engine has not removed the volume.
-    async fn settle(&self, going: Going, gone: bool) -> Result<(), Failure> {
-        let settle = move || match gone {
-            true => going.gone().map(Some),
-            false => going.put_back().map(|()| None),
-        };
-        let settled = self.gateway.aside.ask(self.caller.uid, NOTED, settle);
-        let settled = settled.await?.map_err(|error| {
-            let message = format!("the volume's files are left in ds01-going: {error}");
-            Failure::new(Kind::Failed, message).with_hint("tell an admin")
-        })?;
-        if let Some(place) = settled {
-            let (deletes, uid) = (self.gateway.deletes.clone(), self.caller.uid);
-            // Nobody waits for it. What is left, the next gateway finds.
-            tokio::spawn(async move { deletes.ask(uid, DELETED, move || delete(&place)).await });
-        }
-        Ok(())
+        let removed = self.gateway.aside.ask(uid, NOTED, remove).await?;
+        removed.map_err(|failure| self.in_own_names(failure))
     }
 }
 
-/// Deletes or puts back what gateways before that of this `life` have left, once the engine is there.
-pub(crate) fn clear_left_over(config: &Config, life: &str) {
+/// Removes volumes without a name whose container the engine has removed by itself, and deletes the
+/// files of volumes that are gone, for ever: first those that gateways before have left, or back they go.
+pub(crate) fn keep_clear(gateway: &Arc<Gateway>, runtime: &Handle) -> ! {
+    let config = &gateway.config;
     let engine = Engine::new(&config.engine.socket, config.engine.timeout());
-    let root = loop {
-        match engine.root_dir() {
-            Ok(root) => break root,
-            Err(_) => thread::sleep(PAUSE),
+    let mut is_first = true;
+    loop {
+        let _ = follow(gateway, runtime, &engine, &mut is_first);
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Until the engine is gone.
+fn follow(
+    gateway: &Gateway,
+    runtime: &Handle,
+    engine: &Engine,
+    is_first: &mut bool,
+) -> Result<(), Box<dyn Error>> {
+    let config = &gateway.config;
+    let root = engine.root_dir()?.unwrap_or_default();
+    if std::mem::take(is_first) {
+        put_back_left(&root)?;
+    }
+    let mut goings = engine.goings()?;
+    loop {
+        let mut wait = HOUR;
+        for (uid, volume) in engine.left_volumes()? {
+            // Nobody else's wait for a create of theirs.
+            let creates = gateway.creates_of(uid);
+            let Ok(_one_at_a_time) = creates.try_lock() else {
+                wait = PAUSE;
+                continue;
+            };
+            // What stays is seen again.
+            let _ = remove_volume(engine, config, (uid, &volume), false);
         }
-    };
-    let left = root.and_then(|root| left_over(&root, life).ok());
-    for place in left.into_iter().flatten() {
-        let _ = delete(&place);
+        for files in gone(&root)? {
+            let (deletes, uid) = (gateway.deletes.clone(), files.uid().unwrap_or_default());
+            // Nobody waits for it. What is left, the next look finds.
+            runtime.spawn(async move { deletes.ask(uid, DELETED, move || files.delete()).await });
+        }
+        if goings.next(wait) == Happened::End {
+            return Ok(());
+        }
     }
 }

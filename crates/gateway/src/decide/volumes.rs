@@ -16,7 +16,7 @@ use ds01_host::{
 };
 use serde_json::{Value, json};
 
-use super::{Call, NOTED, Outcome, hide_managed, reply};
+use super::{Call, NOTED, Outcome, done, hide_managed, reply};
 use crate::{
     body,
     filters::{Filters, name_fits},
@@ -65,7 +65,7 @@ impl Call<'_> {
         let mut asked: VolumeBody = body::read(self.json()?)?;
         if asked.name().is_empty() {
             // The engine's own choice would not end in the uid: nobody could use it.
-            asked.set_name(Self::any_volume()?);
+            asked.set_name(any_volume()?);
         }
         let made = volume(asked, self.caller.uid)?;
         // Two at once would each find room for one more.
@@ -128,14 +128,6 @@ impl Call<'_> {
         self.engine("POST", "/volumes/create", Some(json)).await
     }
 
-    /// As the engine names volumes: 64 digits that nobody has used.
-    fn any_volume() -> Result<String, Failure> {
-        let uuid = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
-        let two = uuid().and_then(|first| Ok(first + &uuid()?));
-        let two = two.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
-        Ok(two.replace(['-', '\n'], ""))
-    }
-
     pub(super) async fn volume_inspect(&self) -> Result<Outcome, Failure> {
         let name = self.volume_name(self.target())?;
         let seen = self.engine("GET", &format!("/volumes/{name}"), None).await;
@@ -147,11 +139,8 @@ impl Call<'_> {
 
     pub(super) async fn volume_remove(&self) -> Result<Outcome, Failure> {
         let name = self.volume_name(self.target())?;
-        let said = self.remove_volume(&name, &self.route.query).await?;
-        if said.status >= 300 {
-            crate::engine::json(&said).map_err(|failure| self.in_own_names(failure))?;
-        }
-        Ok(Outcome::Reply(said.status, Vec::new(), Vec::new()))
+        self.remove_volume(&name, self.is_set("force")).await?;
+        Ok(done())
     }
 
     pub(super) async fn volume_prune(&self) -> Result<Outcome, Failure> {
@@ -161,8 +150,7 @@ impl Call<'_> {
             let own = volume["Name"].as_str().unwrap_or_default();
             // One that a container uses is refused, and stays.
             let name = self.volume_name(own)?;
-            let said = self.remove_volume(&name, &Query::default()).await;
-            if said.is_ok_and(|said| said.status < 300) {
+            if self.remove_volume(&name, false).await.is_ok() {
                 removed.push(own.to_string());
             }
         }
@@ -171,4 +159,12 @@ impl Call<'_> {
             &json!({ "VolumesDeleted": removed, "SpaceReclaimed": 0 }),
         )
     }
+}
+
+/// As the engine names volumes: 64 digits that nobody has used.
+pub(super) fn any_volume() -> Result<String, Failure> {
+    let uuid = || std::fs::read_to_string("/proc/sys/kernel/random/uuid");
+    let two = uuid().and_then(|first| Ok(first + &uuid()?));
+    let two = two.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+    Ok(two.replace(['-', '\n'], ""))
 }

@@ -69,6 +69,15 @@ impl Engine {
         self.told(&json!({ "type": ["image", "volume", "network"], "event": OF_THE_REST }))
     }
 
+    /// Begins to listen to containers and volumes going.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`].
+    pub fn goings(&self) -> Result<Happenings, EngineError> {
+        self.told(&json!({ "type": ["container", "volume"], "event": ["destroy"] }))
+    }
+
     fn told(&self, filters: &serde_json::Value) -> Result<Happenings, EngineError> {
         let Timestamp(since) = clock::now() - BEFORE;
         let path = with_filters(&format!("/events?since={since}&"), filters);

@@ -21,6 +21,7 @@ mod names;
 mod read;
 mod unfinished;
 mod usage;
+mod volumes;
 
 use std::{
     cell::OnceCell,
@@ -244,7 +245,8 @@ impl Engine {
         })
     }
 
-    /// Removes a container that does not run, and its anonymous volumes if `volumes`.
+    /// Removes a container that does not run, and its anonymous volumes if `volumes`: only of one that
+    /// never ran, as the engine deletes them by their paths, see [`crate::going`].
     ///
     /// # Errors
     ///

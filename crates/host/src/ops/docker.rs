@@ -76,6 +76,8 @@ pub struct DockerFound {
     pub containers: BTreeMap<String, Peer>,
     /// Volumes without a name of the caller's own, by the engine's name for them.
     pub volumes: BTreeMap<String, String>,
+    /// Names for volumes without one, by their places.
+    pub unnamed: BTreeMap<String, String>,
     /// Other containers that have one of its volumes.
     pub sharers: Vec<Peer>,
 }
@@ -320,6 +322,7 @@ fn make(
             cgroup_parent: abilities.slices.then_some(order.slice.as_str()),
             binds: &sources,
             volumes: &found.volumes,
+            unnamed: &found.unnamed,
             networks: &found.networks,
             containers: &found.containers,
             sharers: &found.sharers,

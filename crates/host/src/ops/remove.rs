@@ -9,6 +9,7 @@ use ds01_core::{
     image, label,
     name::{ContainerArg, ContainerName, EngineName},
 };
+use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::{account, lifecycle::words, target, target::Target};
@@ -17,6 +18,7 @@ use crate::{
     engine::EngineError,
     ledger_file::Stored,
     look::Scope,
+    removal::remove_volume,
     site::{fail, slots},
     users::{Caller, Person, login},
     volumes_file::VolumesFile,
@@ -93,7 +95,7 @@ impl Remove {
         }
         // With it, its record goes.
         let record = site.metadata.of(&target.container, &target.id);
-        let removed = match engine.remove(&target.id, self.volumes) {
+        let removed = match remove_container(site, target, self.volumes) {
             Err(EngineError::Refused { status: 404, .. }) => false,
             other => other.map(|()| true)?,
         };
@@ -137,6 +139,28 @@ impl Remove {
             image: image.filter(|image| remove_image(site, image, target.container.uid)),
         })
     }
+}
+
+/// Has the engine remove it; its anonymous volumes, if they are to go, we remove ourselves where we may.
+fn remove_container(site: &Site, target: &Target, volumes: bool) -> Result<(), EngineError> {
+    let engine = site.engine();
+    if !volumes || !geteuid().is_root() {
+        return engine.remove(&target.id, volumes);
+    }
+    let unnamed = engine.unnamed_volumes(&target.id)?;
+    engine.remove(&target.id, false)?;
+    for volume in unnamed {
+        let owned = (target.container.uid, &*volume);
+        match remove_volume(engine, site.config(), owned, false) {
+            // The gateway hears of them.
+            Ok(Some(files)) if !site.is_for_others() => drop(files.delete()),
+            Ok(_) => {}
+            // As docker does: others have it.
+            Err(failure) if failure.kind == Kind::State => {}
+            Err(failure) => site.notice(failure.one_line()),
+        }
+    }
+    Ok(())
 }
 
 /// Takes a container that is no more out of our records. Its devices that are free again, as

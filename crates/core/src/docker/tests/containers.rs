@@ -188,6 +188,7 @@ fn nothing(nothing: &BTreeMap<String, String>, logs_json: bool) -> Given<'_> {
         cgroup_parent: None,
         binds: nothing,
         volumes: nothing,
+        unnamed: nothing,
         networks: nothing,
         containers: NONE,
         sharers: &[],

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn bind(source: &str, target: &str, read_only: bool, create: bool) -> WantedBind {
@@ -244,5 +246,59 @@ fn a_volume_is_had_by_one_kind_and_filled_only_if_nobody_had_it() {
             assert_eq!(of_data, ["/d:nocopy", "/e:ro,nocopy", "/f:nocopy,ro"]);
             assert_eq!(mount["VolumeOptions"]["NoCopy"], true);
         }
+    }
+}
+
+#[test]
+fn volumes_without_a_name_get_one_where_the_engine_removes_the_container() {
+    let asked = |auto_remove: bool| {
+        let body = json!({
+            "Volumes": {"/own/": {}, "/bare": {}},
+            "HostConfig": {
+                "AutoRemove": auto_remove,
+                "Binds": ["/bare", "data:/named/", "/home/alice/x:/folder"],
+                "Mounts": [{"Type": "volume", "Target": "/mount", "VolumeOptions": {"NoCopy": true}},
+                    {"Type": "volume", "Source": "data", "Target": "/other"}],
+                "Tmpfs": {"/tmpfs": ""},
+                "VolumesFrom": ["a:ro"],
+            },
+        });
+        planned(body).unwrap()
+    };
+    let of_image = || "/named /folder /other/ /from /image/../image /tmpfs".split(' ');
+    let inherited = BTreeSet::from(["/from".to_string()]);
+    let usual = asked(false);
+    assert!(usual.inherits().unwrap().is_empty());
+    let none = usual.unnamed(of_image(), &inherited);
+    assert!(none.unwrap().is_empty());
+    let planned = asked(true);
+    assert_eq!(planned.inherits().unwrap(), BTreeSet::from(["a".into()]));
+    let places = planned.unnamed(of_image(), &inherited).unwrap();
+    let expected = ["/bare", "/image", "/mount", "/own", "/tmpfs"];
+    assert_eq!(places, expected.map(String::from).into());
+    assert_eq!(
+        field(planned.unnamed(["image"].into_iter(), &inherited)),
+        "Volumes"
+    );
+    let named = |place: String| (place.clone(), format!("name-of-{}", &place[1..]));
+    let mut host = planned.body.host_config.unwrap();
+    let names = places.into_iter().map(named).collect();
+    crate::docker::unnamed::finish(&mut host, &names, 1001).unwrap();
+    assert_eq!(host.binds.unwrap(), ["data:/named/"]);
+    let mounts = serde_json::to_value(host.mounts).unwrap();
+    let unnamed = |place: &str, options: Value| {
+        json!({"Type": "volume", "Source": format!("name-of-{place}"), "Target": format!("/{place}"),
+            "VolumeOptions": options})
+    };
+    let options = json!({"Labels": {"ds01.unnamed": "1001"}});
+    let mount = unnamed(
+        "mount",
+        json!({"NoCopy": true, "Labels": {
+        "ds01.managed": "true", "ds01.uid": "1001", "ds01.unnamed": "1001"}}),
+    );
+    let all = mounts.as_array().unwrap();
+    assert!(all.contains(&mount), "{mounts}");
+    for place in ["bare", "image", "own", "tmpfs"] {
+        assert!(all.contains(&unnamed(place, options.clone())), "{mounts}");
     }
 }
