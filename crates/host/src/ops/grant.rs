@@ -6,7 +6,7 @@ use ds01_core::{
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
-    line::Turn,
+    line::{OFFER, Turn},
     name::EngineName,
     queue::{Asked, Wait},
     time::Timestamp,
@@ -15,13 +15,22 @@ use ds01_core::{
 use super::{
     create::{Creation, WaitUntil},
     draft::Order,
+    folders,
     intent::{is_of_this_process, pending},
     line::{joined, log_turns, serve, terms_today},
 };
 use crate::{
-    Site, clock,
+    Site, clock, ledger_file,
     look::{Look, Scope},
+    nvml,
     site::fail,
+};
+
+// Who asks as soon as it may keeps its place, however late it is answered.
+const _: () = {
+    let (driver, folder, lock) = (nvml::LIMIT, folders::PATIENCE, ledger_file::PATIENCE);
+    let answer = driver.as_secs() + folder.as_secs() + lock.as_secs();
+    assert!(answer <= OFFER.as_secs(), "OFFER is shorter than an ask");
 };
 
 /// How many devices, whether to take them, and until when to wait for them.

@@ -156,6 +156,20 @@ fn who_does_not_take_what_is_free_for_them_leaves_the_line() {
     );
 }
 
+/// A driver that has to wake eight GPUs, then a file system that is busy.
+#[test]
+fn who_asks_at_once_has_what_is_free_though_the_answer_takes_long() {
+    let devices = known(&[whole(0)]);
+    let mut ledger = line(&[waiter(1, 1, 1), waiter(2, 2, 1)], &[]);
+    ledger.serve_line(&devices, None, NOW);
+    let answered = NOW + seconds(30);
+    let (gone, _) = ledger.tidy_line(&[], answered);
+    assert_eq!(gone, []);
+    let entries = plan(&ledger, &devices, None, answered);
+    assert_eq!(entries[0].waiter.ticket, 1);
+    assert!(entries[0].verdict.is_ok());
+}
+
 #[test]
 fn the_ledger_alone_tells_who_should_ask() {
     let devices = [whole(0), whole(1)];
