@@ -99,8 +99,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Those of [`allocate`]: those that do not change by waiting, and without `wait` the others
-    /// too; [`Denied::Waiting`] if the user has as many requests in line as may be.
+    /// Those of [`allocate`]: those that do not change by waiting, unless who asks waits already and
+    /// they may yet, and without `wait` the others too; [`Denied::Waiting`] if the user has as many requests in line as may be.
     pub fn ask(
         &mut self,
         request: &Request,
@@ -134,9 +134,11 @@ impl Ledger {
             }
             Err(denied) => denied,
         };
-        // Who waits already may have been given something else meanwhile: it comes back.
-        let own_quota = matches!(denied, Denied::Quota { .. }) && ticket.is_some();
-        let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || own_quota) else {
+        // Who waits already may have been given something else meanwhile, which comes back; as does a
+        // GPU that the driver does not show for a moment.
+        let waits_on = matches!(denied, Denied::Quota { .. } | Denied::TooFew { .. });
+        let waits_on = waits_on && ticket.is_some();
+        let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || waits_on) else {
             if let Some(ticket) = ticket.filter(|_| !away) {
                 self.line.leave(uid, ticket);
             }

@@ -171,6 +171,45 @@ fn who_asks_at_once_has_what_is_free_though_the_answer_takes_long() {
 }
 
 #[test]
+fn who_waits_waits_on_while_the_driver_shows_less() {
+    let waits = waiter(1, 1, 2);
+    let Stay::Present { process, until, .. } = waits.stay.clone() else {
+        unreachable!("it waits at a terminal");
+    };
+    let mut ledger = line(&[waits, waiter(2, 2, 1)], &[]);
+    let mut ask = |name: &str, devices: &[Device]| {
+        let request = Request {
+            container: name.parse().unwrap(),
+            devices: 2,
+            run: None,
+        };
+        let inventory = Inventory {
+            devices: devices.to_vec(),
+            ..Inventory::default()
+        };
+        let wait = Wait {
+            kind: crate::lifecycle::Kind::Ds01,
+            process: process.clone(),
+            until,
+        };
+        let asked = ledger.ask(&request, &limits(), &inventory, None, Some(wait), NOW);
+        (asked, planned(&ledger, devices))
+    };
+    let one = [whole(0)];
+    let few = || Denied::TooFew { asked: 2, exist: 1 };
+    // Meanwhile it keeps nobody from what there is.
+    let behind_it = shown(&[(1, "-"), (2, "0")]);
+    assert_eq!(
+        ask("w1._.1", &one),
+        (Ok(Asked::Waits(1, few())), behind_it.clone())
+    );
+    // Who only comes now would wait for what there may never be.
+    assert_eq!(ask("new._.3", &one), (Err(few()), behind_it));
+    let (asked, _) = ask("w1._.1", &[whole(0), whole(1)]);
+    assert!(matches!(asked, Ok(Asked::Given { .. })), "{asked:?}");
+}
+
+#[test]
 fn the_ledger_alone_tells_who_should_ask() {
     let devices = [whole(0), whole(1)];
     let taken = |holding| {
