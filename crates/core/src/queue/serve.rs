@@ -1,11 +1,11 @@
 //! The line, changed: who joins, who is given a turn, who is known to be able to take theirs.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::plan;
 use crate::{
     admit::{Denied, Request, admit, admit_again},
-    allocate::{Chosen, allocate, allocate_again},
+    allocate::{Chosen, Reason, allocate, allocate_again},
     device::{Held, Inventory},
     failure::{Kind, UserError},
     ledger::{Allocation, Ledger, Process},
@@ -71,6 +71,8 @@ pub enum Asked {
     Given {
         /// The devices.
         devices: Vec<Held>,
+        /// Why these.
+        reasons: BTreeSet<Reason>,
         /// What of them was kept for the user: see [`Line::keep_again`].
         ///
         /// [`Line::keep_again`]: crate::line::Line::keep_again
@@ -120,7 +122,11 @@ impl Ledger {
                 .and(Err(Denied::Unclear { name: name.into() })),
         };
         let denied = match decided {
-            Ok(Chosen { devices, passes }) => {
+            Ok(Chosen {
+                devices,
+                reasons,
+                passes,
+            }) => {
                 let used = self.line.take(&request.container, &devices);
                 if let Some(ticket) = ticket {
                     self.line.leave(uid, ticket);
@@ -128,6 +134,7 @@ impl Ledger {
                 let passed = passed(passes, &used, &Terms::of(limits, request.run));
                 return Ok(Asked::Given {
                     devices,
+                    reasons,
                     used,
                     passed,
                 });

@@ -2,6 +2,7 @@
 
 use ds01_core::{
     admit::{Denied, Request},
+    allocate::in_words,
     device::{Held, Inventory},
     event::Event,
     failure::{Failure, Kind},
@@ -90,12 +91,13 @@ pub(super) fn grant(
                 turns = serve(ledger, inventory, asks, now);
             }
         };
-        let (devices, used, passed) = match asked {
+        let (devices, reasons, used, passed) = match asked {
             Ok(Asked::Given {
                 devices,
+                reasons,
                 used,
                 passed,
-            }) => (devices, used, passed),
+            }) => (devices, reasons, used, passed),
             Ok(Asked::Waits(ticket, why)) => {
                 serve(ledger, Some(ticket));
                 let joined = (!waited)
@@ -126,6 +128,7 @@ pub(super) fn grant(
         serve(ledger, None);
         Ok(Decided::Granted(Granted {
             devices,
+            reason: in_words(&reasons),
             used,
             orphan,
             since: now,
@@ -185,6 +188,8 @@ fn still_waits(ledger: &Ledger, uid: u32, wait: Option<WaitUntil>) -> Result<(),
 /// What the ledger grants.
 pub(super) struct Granted {
     pub(super) devices: Vec<Held>,
+    /// Why these; empty without any.
+    pub(super) reason: String,
     /// What of them was kept for the owner, whose turn had come.
     pub(super) used: Vec<Turn>,
     /// The intent of a process that died, which this one replaced: its container may yet turn up.

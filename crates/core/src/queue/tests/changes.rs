@@ -1,6 +1,7 @@
 //! Who leaves, who is given a turn, who should ask.
 
 use super::*;
+use crate::allocate::in_words;
 
 /// A line whose devices are known, as it is after somebody has asked.
 fn after(mut ledger: Ledger, devices: &[Device]) -> Ledger {
@@ -207,6 +208,39 @@ fn who_waits_waits_on_while_the_driver_shows_less() {
     assert_eq!(ask("new._.3", &one), (Err(few()), behind_it));
     let (asked, _) = ask("w1._.1", &[whole(0), whole(1)]);
     assert!(matches!(asked, Ok(Asked::Given { .. })), "{asked:?}");
+}
+
+#[test]
+fn why_these_devices_are_given_is_told() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let theirs = reserved::reservation(reserved::first_two(), reserved::user(1));
+    let mut ledger = reserved::with(theirs, &[]);
+    let why = |ledger: &Ledger, uid: u32, devices_asked: u32| {
+        let request = Request {
+            container: format!("new._.{uid}").parse().unwrap(),
+            devices: devices_asked,
+            run: None,
+        };
+        let inventory = Inventory {
+            devices: devices.to_vec(),
+            ..Inventory::default()
+        };
+        let chosen = allocate(&request, &limits(), &inventory, ledger, NOW);
+        in_words(&chosen.unwrap().reasons)
+    };
+    let free = "the first of the smallest that were free";
+    assert_eq!(why(&ledger, 2, 1), free);
+    assert_eq!(why(&ledger, 1, 2), "reserved for its owner");
+    ledger.line.waiters = vec![Waiter {
+        container: None,
+        ..away(waiter(1, 1, 1))
+    }];
+    ledger.serve_line(&known(&devices), None, NOW);
+    let kept = "kept since its owner's turn came";
+    assert_eq!(why(&ledger, 1, 1), kept);
+    let all = format!("{kept}, reserved for its owner, {free}");
+    assert_eq!(why(&ledger, 1, 3), all);
+    assert_eq!(why(&ledger, 1, 0), "");
 }
 
 #[test]
