@@ -132,9 +132,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let prompt = "Make a container for which project?";
     let name = project(&host, ui, name, from_other, prompt)?;
     let name = own(&host, ui, name)?;
-    ui.explain(
-        "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
-    );
+    ui.explain("your limits are read, and devices are chosen that nobody holds");
     let made = create_or_undo(
         &host,
         ui,

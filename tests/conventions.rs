@@ -342,7 +342,9 @@ fn guided_explains_each_step_beside_the_result() {
         (guided.status, guided.stdout.as_str()),
         (Some(0), "thesis with GPU 0\n")
     );
-    assert_eq!(guided.stderr.lines().count(), 2, "{}", guided.stderr);
+    assert_eq!(guided.stderr.lines().count(), 3, "{}", guided.stderr);
+    let why = "\nguide: the choice is GPU 0: the first of the smallest that were free\n";
+    assert!(guided.stderr.contains(why), "{}", guided.stderr);
     assert!(guided.stderr.contains("docker create"), "{}", guided.stderr);
 }
 

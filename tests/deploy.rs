@@ -312,8 +312,8 @@ fn guided_tells_the_docker_command_of_each_step() {
     let args = ["thesis", "--image=ds01-base", "--guided"];
     let guided = host.run(DEPLOY, &args);
     let stderr = format!(
-        "guide: your limits are read, and a device is chosen that nobody holds: the smallest that \
-         is free\n\
+        "guide: your limits are read, and devices are chosen that nobody holds\n\
+         guide: the choice is GPU 0: the first of the smallest that were free\n\
          guide: a container is made within your limits, as docker create --name thesis._.20001 \
          --gpus '\"device={}\"' -v /home/alice/workspace/thesis:/workspace ds01-base does\n\
          guide: it is started, as docker start does\n",

@@ -287,6 +287,8 @@ fn each_run_that_takes_its_gpu_anew_is_told_as_each_that_gives_it_back() {
         assert_eq!(told("gpu.allocate").len(), round + 1);
     }
     let mut again = told("gpu.allocate").pop().unwrap();
+    assert_eq!(again["details"]["reason"], "its own before");
+    again["details"]["reason"] = "the first of the smallest that were free".into();
     again["source"] = allocated[0]["source"].clone();
     again["timestamp"] = allocated[0]["timestamp"].clone();
     assert_eq!(again, allocated[0]);

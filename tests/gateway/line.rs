@@ -212,6 +212,29 @@ fn who_would_be_behind_others_after_it_is_not_stopped_by_a_restart() {
 }
 
 #[test]
+fn who_would_share_a_device_after_it_is_not_stopped_by_a_restart() {
+    let host = TestHost::behind_gateway(1);
+    expect::with_limit(&host, "gpu_hold_after_stop_h", "0");
+    sleeper(&host, "alice", "mine", &["--gpus", "1"]);
+    let pid = || inspect(&host, "mine._.20001", "{{.State.Pid}}");
+    let restart = ["restart", "-t", "0", "mine"];
+    let before = pid();
+    host.gpus().used_by(0, &[before.parse().unwrap()]);
+    done(&host, "alice", &restart);
+    let own = pid();
+    assert_ne!(own, before, "its own process uses it");
+    let outside = host.as_user("carol").spawn("sleep", &["1000"]);
+    host.gpus()
+        .used_by(0, &[own.parse().unwrap(), outside.pid()]);
+    let why = refused(&host, "alice", &restart);
+    assert!(
+        why.contains("no GPU free: 1 asked for, 0 of 1 free"),
+        "{why}"
+    );
+    assert_eq!(pid(), own);
+}
+
+#[test]
 fn who_joins_while_a_container_stops_to_restart_is_behind_it() {
     let host = TestHost::behind_gateway(1);
     expect::with_limit(&host, "gpu_hold_after_stop_h", "0");

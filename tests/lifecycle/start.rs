@@ -7,6 +7,7 @@ use std::{
 };
 
 use ds01_testkit::{Outcome, Running, TestHost};
+use serde_json::json;
 
 use super::START;
 use crate::support::expect::{
@@ -41,6 +42,25 @@ fn a_workspace_that_is_gone_is_told() {
     assert!(said.stderr.starts_with(gone), "{said:?}");
     let hint = "\nhint: make it anew: container-remove thesis";
     assert!(said.stderr.contains(hint), "{said:?}");
+}
+
+#[test]
+fn a_device_that_is_used_outside_containers_is_not_given_again() {
+    let host = host();
+    let outside = host.as_user("carol").spawn("sleep", &["1000"]);
+    host.gpus().used_by(0, &[outside.pid()]);
+    let used = "container-start: GPU 0 of thesis is in use outside containers\n\
+                hint: make it anew: container-remove thesis && container-create thesis --gpu=1 \
+                --image=ds01-base\n";
+    assert_eq!(host.run(START, &["thesis"]), failed(6, used));
+    assert_eq!(state(&host, "thesis"), "exited");
+    // Who does not know does not give.
+    let fails = json!({ "function": "nvmlDeviceGetCount_v2", "result": "UNKNOWN" });
+    host.gpus().edit(|sim| sim["failures"] = json!([fails]));
+    assert_eq!(host.run(START, &["thesis"]).status, Some(8));
+    host.gpus().edit(|sim| sim["failures"] = json!([]));
+    host.gpus().used_by(0, &[]);
+    assert_eq!(host.run(START, &["thesis"]), done("", ""));
 }
 
 #[test]

@@ -24,14 +24,14 @@ fn alerts(host: &TestHost) -> Vec<String> {
         .collect()
 }
 
-/// Puts these processes on a GPU.
-fn on_gpu(host: &TestHost, gpu: usize, pids: &[u32]) {
-    let processes: Vec<_> = pids
-        .iter()
-        .map(|pid| json!({ "pid": pid, "memory_bytes": 1 }))
-        .collect();
-    host.gpus()
-        .edit(|sim| sim["gpus"][gpu]["processes"] = processes.into());
+/// Which devices are said to be in use outside containers.
+fn flagged(host: &TestHost) -> Vec<bool> {
+    let status = host.run("gpu-status", &["--format=json"]).ok();
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let devices = status["devices"].as_array().unwrap().iter();
+    devices
+        .map(|device| device["in_use_outside"].as_bool().unwrap())
+        .collect()
 }
 
 #[test]
@@ -100,9 +100,11 @@ fn a_process_on_the_bare_host_is_flagged_with_its_user_once() {
     let inside: u32 = pid.parse().unwrap();
     let sleep = |user: &str| host.as_user(user).spawn("sleep", &["1000"]);
     let (carols, bobs) = (sleep("carol"), sleep("bob"));
+    host.gpus().used_by(0, &[inside]);
+    assert_eq!(flagged(&host), [false, false], "its own process");
     // On a device that somebody has, and on one that is free.
-    on_gpu(&host, 0, &[inside, carols.pid()]);
-    on_gpu(&host, 1, &[bobs.pid(), 4_000_000]);
+    host.gpus().used_by(0, &[inside, carols.pid()]);
+    host.gpus().used_by(1, &[bobs.pid(), 4_000_000]);
     let of = |user: &str, pid: u32, gpu: u32, what: &str| {
         format!("process {pid} (sleep) of {user} {what} GPU {gpu}")
     };
@@ -119,6 +121,7 @@ fn a_process_on_the_bare_host_is_flagged_with_its_user_once() {
         format!("bob (unmanaged) | process {bob} sleep"),
     ];
     assert_eq!(holders(&host), expected);
+    assert_eq!(flagged(&host), [true, true]);
     let used = |gpu: u32, pid: u32, user: &str| {
         format!("GPU {gpu} is used outside containers: by process {pid} of {user}")
     };
@@ -132,7 +135,7 @@ fn a_process_on_the_bare_host_is_flagged_with_its_user_once() {
     let details = json!({ "pid": bob.to_string(), "command": "sleep", "gpus": "1" });
     assert_eq!(of_bob["details"], details);
     // Its end is known by the driver or by the process itself.
-    on_gpu(&host, 0, &[inside]);
+    host.gpus().used_by(0, &[inside]);
     bobs.signal(Signal::SIGKILL);
     bobs.wait();
     let ended = both.map(|(pid, user, gpu)| of(user, pid, gpu, "does not use") + " any more\n");
@@ -146,7 +149,7 @@ fn a_process_on_the_bare_host_is_flagged_with_its_user_once() {
 fn a_driver_that_is_away_or_fails_ends_nothing() {
     let host = TestHost::with_gpus(2);
     let process = host.as_user("bob").spawn("sleep", &["1000"]);
-    on_gpu(&host, 0, &[process.pid()]);
+    host.gpus().used_by(0, &[process.pid()]);
     let begun = once(&host).ok();
     assert!(begun.contains("(sleep) of bob uses GPU 0"), "{begun}");
     let before = known(&host);

@@ -253,3 +253,21 @@ fn who_waits_for_a_container_is_told_before_the_turn_is_over_why_it_does_not_run
     assert!(said.contains(": own of bob was not started: "), "{said}");
     is_told(&host, "bob", "your turn has come, but own does not run: ");
 }
+
+/// A name service can hang, and others are not to wait for it.
+#[test]
+fn nobody_is_asked_for_a_name_with_the_ledger_locked() {
+    let host = TestHost::with_gpus(1);
+    let trace = host.root().join("trace.txt");
+    let to = trace.to_string_lossy();
+    let reserve = ["gpu-reserve", "add", "--gpu=0", "--for=bob", "--until=1h"];
+    let strace = ["-o", &to, "-e", "trace=openat,flock,renameat2"];
+    for command in [&reserve[..], &["gpu-queue", "join"]] {
+        let root = host.as_user("root");
+        root.run("strace", &[&strace[..], command].concat()).ok();
+        let calls = fs::read_to_string(&trace).unwrap();
+        let (before, _) = calls.rsplit_once("renameat2(").unwrap();
+        let (_, locked) = before.rsplit_once("LOCK_EX").unwrap();
+        assert!(!locked.contains("/etc/passwd"), "{calls}");
+    }
+}

@@ -10,6 +10,7 @@ use ds01_core::{
     catalogue::{NoImage, Wish, choose},
     failure::{Failure, Kind},
     label::Interface,
+    line::slots,
 };
 use ds01_host::{
     Host,
@@ -64,7 +65,7 @@ fn of_name(
     patience: Option<Duration>,
 ) -> Result<Created, Failure> {
     // First as it is named: nearly always that is an image, and nothing else need be asked.
-    let failure = match create_in_line(host, ui, create, patience) {
+    let failure = match explained(host, ui, create, patience) {
         Err(failure) if failure.kind == Kind::NotFound => failure,
         made => return made,
     };
@@ -114,6 +115,21 @@ fn explain(ui: &mut Ui, wish: &Wish, image: &str) {
     ui.explain(format_args!("of the catalogue, {wish} is {image} here"));
 }
 
+/// Makes a container, and tells why it has its devices, and not others.
+fn explained(
+    host: &Host,
+    ui: &mut Ui,
+    create: &Create,
+    patience: Option<Duration>,
+) -> Result<Created, Failure> {
+    let made = create_in_line(host, ui, create, patience)?;
+    if !made.devices.is_empty() {
+        let (slots, reason) = (slots(&made.devices), &made.reason);
+        ui.explain(format_args!("the choice is GPU {slots}: {reason}"));
+    }
+    Ok(made)
+}
+
 /// The same from an image that may have to be fetched.
 fn of_image(
     host: &Host,
@@ -134,7 +150,7 @@ fn of_image(
         image: Some(image),
         ..create.clone()
     };
-    create_in_line(host, ui, &create, patience)
+    explained(host, ui, &create, patience)
 }
 
 /// The image that the catalogue has for what was named; `None` if it is no framework of it.

@@ -32,9 +32,7 @@ pub fn deploy(
         return Err(exists(&found));
     }
     let interruptions = Interruptions::held()?;
-    ui.explain(
-        "your limits are read, and a device is chosen that nobody holds: the smallest that is free",
-    );
+    ui.explain("your limits are read, and devices are chosen that nobody holds");
     let made = crate::create(host, ui, create, patience)?;
     explain_create(host, ui, &made);
     let name = ContainerArg {

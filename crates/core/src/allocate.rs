@@ -1,6 +1,6 @@
 //! Which devices a request is given.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use crate::{
     admit::{Denied, Request, admit},
@@ -13,11 +13,43 @@ use crate::{
     time::Timestamp,
 };
 
+/// Why somebody is given a device, and not another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// It was kept for them when their turn in the waiting line came.
+    Kept,
+    /// An admin has reserved it for them.
+    Reserved,
+    /// Nobody had a right to it, and it leaves the others the most: see [`allocate`].
+    Smallest,
+    /// The container had it before, and cannot have another one.
+    Own,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kept => "kept since its owner's turn came",
+            Self::Reserved => "reserved for its owner",
+            Self::Smallest => "the first of the smallest that were free",
+            Self::Own => "its own before",
+        })
+    }
+}
+
+/// The reasons of a choice as people read them.
+pub fn in_words(reasons: &BTreeSet<Reason>) -> String {
+    let words: Vec<_> = reasons.iter().map(Reason::to_string).collect();
+    words.join(", ")
+}
+
 /// What a request is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// The devices.
     pub devices: Vec<Held>,
+    /// Why these.
+    pub reasons: BTreeSet<Reason>,
     /// Whom it passes in line with them.
     pub passes: Option<Passed>,
 }
@@ -50,6 +82,7 @@ pub fn allocate(
     if asked == 0 {
         return Ok(Chosen {
             devices: Vec::new(),
+            reasons: BTreeSet::new(),
             passes: None,
         });
     }
@@ -227,6 +260,7 @@ fn verdict(
     let mine = entries.into_iter().find(mine).ok_or(nothing)?;
     Ok(Chosen {
         devices: mine.verdict?,
+        reasons: mine.reasons,
         passes: mine.passes,
     })
 }

@@ -26,9 +26,10 @@ pub use lately::{Gone, JOINS, Joins, TakenOut};
 pub use turn::{KEPT, Passed, Turn};
 
 /// How long somebody who waits at a terminal or on a connection has to take what is free for
-/// them. They need milliseconds: one who does not come is suspended, or hangs, and leaves the
-/// line, or nobody behind would ever be served.
-pub const OFFER: Duration = Duration::from_secs(10);
+/// them. They need milliseconds where all is well; but whoever asks at once may be answered late, as
+/// the driver has 15 s, a file system 15 s, and the ledger's lock 10 s. One who has not come by then
+/// is suspended, or hangs, and leaves the line, or nobody behind would ever be served.
+pub const OFFER: Duration = Duration::from_secs(40);
 
 /// How long somebody waits who does not say.
 ///

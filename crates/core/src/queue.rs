@@ -20,10 +20,11 @@ mod floor;
 mod outlook;
 mod serve;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     admit::Denied,
+    allocate::Reason,
     device::Held,
     ledger::Ledger,
     line::{Known, Passed, Waiter},
@@ -44,6 +45,8 @@ pub struct Entry<'a> {
     pub waiter: &'a Waiter,
     /// The devices that are theirs now, or why there are none yet.
     pub verdict: Result<Vec<Held>, Denied>,
+    /// Why these devices; none without any.
+    pub reasons: BTreeSet<Reason>,
     /// When they are served at the latest; `None` if no end is known of what they wait for.
     pub expected: Option<Timestamp>,
     /// When the first reservation for others begins that needs some of their devices then.
@@ -100,6 +103,8 @@ pub fn plan<'a>(
             head = floor.head(waiter, budget, expected);
         }
         let chosen = verdict.as_ref().ok();
+        let each = chosen.into_iter().flatten();
+        let reasons = each.map(|at| floor.reason(*at, waiter)).collect();
         let reserved = chosen.and_then(|chosen| floor.reserved_at(waiter, chosen));
         let passes = chosen.zip(head.as_ref());
         let passes = passes.and_then(|(chosen, head)| floor.passes(head, waiter, chosen));
@@ -110,6 +115,7 @@ pub fn plan<'a>(
         entries.push(Entry {
             waiter,
             verdict: verdict.map(|chosen| slots(chosen).collect()),
+            reasons,
             expected,
             reserved,
             passes,

@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// How long the lock may take: a holder needs a tenth of a millisecond, with a thousand entries one.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 const LEDGER: &str = "ledger.json";
 /// Whoever changes the ledger holds it. Never removed.

@@ -117,7 +117,7 @@ impl Site {
         let mut seen = Seen {
             generation: ledger.generation,
             asked_at: clock::now(),
-            // A process seen dead now asked the engine before now: its container is listed, if any.
+            // Seen dead now, it asks the engine nothing more; what it has asked for may turn up later.
             dead: dead_processes(ledger),
             ..Seen::default()
         };

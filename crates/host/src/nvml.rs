@@ -22,7 +22,7 @@ use crate::apart::Apart;
 
 /// What the driver has to tell all there is. A healthy one takes milliseconds; one that has to
 /// wake GPUs without its persistence daemon, seconds.
-const LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const LIMIT: Duration = Duration::from_secs(15);
 
 /// The end of a problem that an admin mends by making MIG devices: the GPU itself is well.
 pub(crate) const NO_MIG_DEVICES: &str = "in MIG mode without MIG devices";

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{OrFail, TestHost};
 
@@ -43,6 +43,15 @@ impl Gpus<'_> {
         let mut all = self.all();
         change(&mut all);
         self.set(&all.to_string());
+    }
+
+    /// Puts these processes on a GPU, in the place of those that were there.
+    pub fn used_by(&self, gpu: usize, pids: &[u32]) {
+        let processes = pids
+            .iter()
+            .map(|pid| json!({ "pid": pid, "memory_bytes": 1 }));
+        let processes: Value = processes.collect();
+        self.edit(|sim| sim["gpus"][gpu]["processes"] = processes);
     }
 
     /// Takes the driver away.

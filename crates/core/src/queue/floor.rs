@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::Asks;
 use crate::{
     admit::Denied,
+    allocate::Reason,
     device::Held,
     ledger::Ledger,
     line::{Known, Stay, Turn, Waiter},
@@ -194,6 +195,15 @@ impl<'a> Floor<'a> {
             Some(_) => 1,
             None if self.is_reserved_for(at, waiter) => 1,
             None => 3,
+        }
+    }
+
+    /// Why somebody is given a device that they may have.
+    pub(super) fn reason(&self, at: usize, waiter: &Waiter) -> Reason {
+        match self.turn_of(at, waiter) {
+            Some(_) => Reason::Kept,
+            None if self.is_reserved_for(at, waiter) => Reason::Reserved,
+            None => Reason::Smallest,
         }
     }
 

@@ -1,11 +1,11 @@
 //! The line, changed: who joins, who is given a turn, who is known to be able to take theirs.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::plan;
 use crate::{
     admit::{Denied, Request, admit, admit_again},
-    allocate::{Chosen, allocate, allocate_again},
+    allocate::{Chosen, Reason, allocate, allocate_again},
     device::{Held, Inventory},
     failure::{Kind, UserError},
     ledger::{Allocation, Ledger, Process},
@@ -71,6 +71,8 @@ pub enum Asked {
     Given {
         /// The devices.
         devices: Vec<Held>,
+        /// Why these.
+        reasons: BTreeSet<Reason>,
         /// What of them was kept for the user: see [`Line::keep_again`].
         ///
         /// [`Line::keep_again`]: crate::line::Line::keep_again
@@ -99,8 +101,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// Those of [`allocate`]: those that do not change by waiting, and without `wait` the others
-    /// too; [`Denied::Waiting`] if the user has as many requests in line as may be.
+    /// Those of [`allocate`]: those that do not change by waiting, unless who asks waits already and
+    /// they may yet, and without `wait` the others too; [`Denied::Waiting`] if the user has as many requests in line as may be.
     pub fn ask(
         &mut self,
         request: &Request,
@@ -120,7 +122,11 @@ impl Ledger {
                 .and(Err(Denied::Unclear { name: name.into() })),
         };
         let denied = match decided {
-            Ok(Chosen { devices, passes }) => {
+            Ok(Chosen {
+                devices,
+                reasons,
+                passes,
+            }) => {
                 let used = self.line.take(&request.container, &devices);
                 if let Some(ticket) = ticket {
                     self.line.leave(uid, ticket);
@@ -128,15 +134,18 @@ impl Ledger {
                 let passed = passed(passes, &used, &Terms::of(limits, request.run));
                 return Ok(Asked::Given {
                     devices,
+                    reasons,
                     used,
                     passed,
                 });
             }
             Err(denied) => denied,
         };
-        // Who waits already may have been given something else meanwhile: it comes back.
-        let own_quota = matches!(denied, Denied::Quota { .. }) && ticket.is_some();
-        let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || own_quota) else {
+        // Who waits already may have been given something else meanwhile, which comes back; as does a
+        // GPU that the driver does not show for a moment.
+        let waits_on = matches!(denied, Denied::Quota { .. } | Denied::TooFew { .. });
+        let waits_on = waits_on && ticket.is_some();
+        let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || waits_on) else {
             if let Some(ticket) = ticket.filter(|_| !away) {
                 self.line.leave(uid, ticket);
             }

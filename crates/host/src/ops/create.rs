@@ -77,6 +77,9 @@ pub struct Created {
     pub id: Option<ContainerId>,
     /// Its devices.
     pub devices: Vec<Held>,
+    /// Why these; empty without any.
+    #[serde(default)]
+    pub reason: String,
     /// Its image as the user named it.
     pub image: String,
     /// The folder on the host that is its `/workspace`.
@@ -108,11 +111,12 @@ impl Operation for Create {
             Creation::Made(granted) => granted,
             Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
         };
-        let devices = granted.devices.clone();
+        let (devices, reason) = (granted.devices.clone(), granted.reason.clone());
         let created = |id| Created {
             name: self.name.clone(),
             id,
             devices: devices.clone(),
+            reason: reason.clone(),
             image: draft.order.image.clone(),
             workspace: draft.order.workspace.clone(),
             is_new: draft.is_new,
@@ -164,13 +168,14 @@ pub(super) fn finish(
 ) -> Result<ContainerId, Failure> {
     let Granted {
         devices,
+        reason,
         used,
         orphan,
         ..
     } = granted;
     match made {
         Ok(made) => {
-            confirm(site, order, &made, &devices, used)?;
+            confirm(site, order, &made, (&devices, &reason), used)?;
             Ok(made.id)
         }
         Err(unmade) => {
@@ -194,7 +199,7 @@ fn confirm(
     site: &Site,
     order: &Order,
     made: &Made,
-    devices: &[Held],
+    (devices, reason): (&[Held], &str),
     used: Vec<Turn>,
 ) -> Result<(), Failure> {
     let (container, id) = (&order.container, &made.id);
@@ -268,16 +273,17 @@ fn confirm(
             .with("container", container)
     };
     if !devices.is_empty() {
-        site.log(allocated(event("gpu.allocate"), devices));
+        site.log(allocated(event("gpu.allocate"), devices, reason));
     }
     site.log(event("container.create").with("image", &order.image));
     Ok(())
 }
 
-/// The event with what somebody was given.
-pub(super) fn allocated(event: Event, devices: &[Held]) -> Event {
+/// The event with what somebody was given, and why that.
+pub(super) fn allocated(event: Event, devices: &[Held], reason: &str) -> Event {
     let share: Share = devices.iter().map(|held| held.share).sum();
-    event.with("gpus", slots(devices)).with("gpueq", share)
+    let event = event.with("gpus", slots(devices)).with("gpueq", share);
+    event.with("reason", reason)
 }
 
 /// Status 4: the engine was asked for this container by a process that was killed meanwhile.

@@ -27,7 +27,7 @@ use crate::{
 const RESTORE: Duration = Duration::from_secs(10);
 
 /// What a file system has to answer when somebody asks the gateway for one of their folders.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Does something with a folder of somebody's. Where root does it for them, in a process of its own:
 /// whose file system hangs is told so, before others wait for the turn.

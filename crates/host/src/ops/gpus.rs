@@ -44,7 +44,7 @@ pub struct DeviceStatus {
     pub device: Device,
     /// Who keeps it from others: one, unless somebody went behind DS01's back.
     pub holders: Vec<DeviceHolder>,
-    /// It is in use, and no container holds it: nobody is given it.
+    /// It is in use outside every container: nobody is given it until that ends.
     pub in_use_outside: bool,
     /// The processes that use it outside every container, as far as they can be told.
     pub outsiders: Vec<OutsiderOf>,
@@ -125,10 +125,13 @@ pub(super) fn statuses(
         let mut reserved = ledger.line.reservations.iter();
         let reserved = reserved.find(|one| one.is_in_force(now) && one.covers(&held));
         let outsiders = found.outsiders.iter().filter(on_it);
+        let outsiders: Vec<_> = outsiders.map(OutsiderOf::from).collect();
+        // Of a process that ends meanwhile nothing can be told but that no container has the device.
+        let is_nobodys = device.is_in_use() && holders.is_empty();
         DeviceStatus {
-            in_use_outside: device.is_in_use() && holders.is_empty(),
+            in_use_outside: is_nobodys || !outsiders.is_empty(),
             holders,
-            outsiders: outsiders.map(OutsiderOf::from).collect(),
+            outsiders,
             reserved_for: reserved.map(|one| one.whom.to_string()),
             device,
         }

@@ -2,11 +2,12 @@
 
 use ds01_core::{
     admit::{Denied, Request},
+    allocate::in_words,
     device::{Held, Inventory},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
-    line::Turn,
+    line::{OFFER, Turn},
     name::EngineName,
     queue::{Asked, Wait},
     time::Timestamp,
@@ -15,13 +16,22 @@ use ds01_core::{
 use super::{
     create::{Creation, WaitUntil},
     draft::Order,
+    folders,
     intent::{is_of_this_process, pending},
     line::{joined, log_turns, serve, terms_today},
 };
 use crate::{
-    Site, clock,
+    Site, clock, ledger_file,
     look::{Look, Scope},
+    nvml,
     site::fail,
+};
+
+// Who asks as soon as it may keeps its place, however late it is answered.
+const _: () = {
+    let (driver, folder, lock) = (nvml::LIMIT, folders::PATIENCE, ledger_file::PATIENCE);
+    let answer = driver.as_secs() + folder.as_secs() + lock.as_secs();
+    assert!(answer <= OFFER.as_secs(), "OFFER is shorter than an ask");
 };
 
 /// How many devices, whether to take them, and until when to wait for them.
@@ -81,12 +91,13 @@ pub(super) fn grant(
                 turns = serve(ledger, inventory, asks, now);
             }
         };
-        let (devices, used, passed) = match asked {
+        let (devices, reasons, used, passed) = match asked {
             Ok(Asked::Given {
                 devices,
+                reasons,
                 used,
                 passed,
-            }) => (devices, used, passed),
+            }) => (devices, reasons, used, passed),
             Ok(Asked::Waits(ticket, why)) => {
                 serve(ledger, Some(ticket));
                 let joined = (!waited)
@@ -117,6 +128,7 @@ pub(super) fn grant(
         serve(ledger, None);
         Ok(Decided::Granted(Granted {
             devices,
+            reason: in_words(&reasons),
             used,
             orphan,
             since: now,
@@ -176,6 +188,8 @@ fn still_waits(ledger: &Ledger, uid: u32, wait: Option<WaitUntil>) -> Result<(),
 /// What the ledger grants.
 pub(super) struct Granted {
     pub(super) devices: Vec<Held>,
+    /// Why these; empty without any.
+    pub(super) reason: String,
     /// What of them was kept for the owner, whose turn had come.
     pub(super) used: Vec<Turn>,
     /// The intent of a process that died, which this one replaced: its container may yet turn up.

@@ -4,6 +4,7 @@
 //! that: so it is looked at again before the engine is asked, and before its answer is noted.
 
 use ds01_core::{
+    allocate::Reason,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
@@ -108,7 +109,8 @@ impl Intent {
             let entry = &self.before;
             let event = Event::new(clock::now(), "gpu.allocate").of(login(entry.container.uid));
             let event = event.with("container", &entry.container);
-            site.log(allocated(event, &entry.devices));
+            let reason = Reason::Own.to_string();
+            site.log(allocated(event, &entry.devices, &reason));
         }
     }
 

@@ -84,7 +84,7 @@ impl Operation for JoinLine {
             let ticket = ledger.join(join, now);
             let turns = serve(ledger, &inventory, None, now);
             let event = line::joined(site, ledger, caller.uid, ticket);
-            Ok((joined(ledger, caller.uid, ticket, now), event, turns))
+            Ok((joined(site, ledger, caller.uid, ticket, now), event, turns))
         })?;
         inventory
             .problems
@@ -128,13 +128,13 @@ impl JoinLine {
     }
 }
 
-fn joined(ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestamp) -> Joined {
+fn joined(site: &Site, ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestamp) -> Joined {
     let mut turns = ledger.line.turns.iter_mut();
     let turn = turns.find(|turn| turn.ticket == ticket);
     let kept = turn.map(|turn| {
         // The answer tells them; what is to be started is started by the duty.
         turn.told = turn.launch.is_none();
-        Kept::of(turn, uid)
+        Kept::of(site, turn, uid)
     });
     let outlook = ledger.survey(&[], now).outlook(uid, ticket);
     Joined {

@@ -12,11 +12,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::line::stored;
-use crate::{
-    Operation, Site, clock,
-    look::dead_processes,
-    users::{Caller, login},
-};
+use crate::{Operation, Site, clock, look::dead_processes, users::Caller};
 
 /// Asks for the waiting line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,10 +74,10 @@ pub struct Kept {
 }
 
 impl Kept {
-    pub(super) fn of(turn: &Turn, caller: u32) -> Self {
+    pub(super) fn of(site: &Site, turn: &Turn, caller: u32) -> Self {
         Self {
             ticket: turn.ticket,
-            user: login(turn.uid),
+            user: site.login(turn.uid),
             mine: turn.uid == caller,
             slots: line::slots(&turn.devices),
             devices: turn.devices.len(),
@@ -97,33 +93,33 @@ impl Operation for Queue {
     type Answer = QueueStatus;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<QueueStatus, Failure> {
-        Ok(status(&*stored(site)?, caller.uid, clock::now()))
+        Ok(status(site, &*stored(site)?, caller.uid, clock::now()))
     }
 }
 
-fn status(ledger: &Ledger, caller: u32, now: Timestamp) -> QueueStatus {
+fn status(site: &Site, ledger: &Ledger, caller: u32, now: Timestamp) -> QueueStatus {
     let all = ledger.survey(&dead_processes(ledger), now).all.into_iter();
     let waiting = all.filter_map(|(uid, standing)| {
         let waiter = ledger.line.waiter(uid, standing.ticket)?;
-        Some(waits(waiter, standing, caller))
+        Some(waits(site, waiter, standing, caller))
     });
     let turns = ledger.line.turns.iter();
     let turns = turns.filter(|turn| now < turn.until && !turn.is_used());
     QueueStatus {
         waiting: waiting.collect(),
-        kept: turns.map(|turn| Kept::of(turn, caller)).collect(),
+        kept: turns.map(|turn| Kept::of(site, turn, caller)).collect(),
         reserved: ledger.line.reserved(now).cloned().collect(),
     }
 }
 
-fn waits(waiter: &Waiter, standing: Standing, caller: u32) -> Waiting {
+fn waits(site: &Site, waiter: &Waiter, standing: Standing, caller: u32) -> Waiting {
     let (away, launch) = match &waiter.stay {
         Stay::Present { .. } => (false, false),
         Stay::Away { launch } => (true, launch.is_some()),
     };
     Waiting {
         standing,
-        user: login(waiter.uid),
+        user: site.login(waiter.uid),
         mine: waiter.uid == caller,
         container: waiter.container.clone(),
         devices: waiter.devices,

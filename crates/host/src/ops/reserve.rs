@@ -75,12 +75,14 @@ impl Operation for Reserve {
         let whom = self.whom(&site.policy()?)?;
         let inventory = probe.finish()?;
         let what = self.what(&inventory)?;
+        // A name service can hang, and nobody is to wait for it.
+        let by = login(caller.uid);
         let made = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
             self.is_to_come(now)?;
             let made = Reservation {
                 // Never one that an earlier reservation had: somebody may cancel that yet.
                 id: ledger.generation + 1,
-                by: login(caller.uid),
+                by,
                 whom,
                 what,
                 from: self.from,

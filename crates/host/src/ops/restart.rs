@@ -110,7 +110,11 @@ impl Restart {
         };
         let terms = terms(site, target.container.uid, record.as_ref(), Some(seen));
         let limits = terms.as_ref().ok().map(|terms| &terms.limits);
-        let told = limits.and_then(|limits| told(site, &target, &look, limits));
+        let told = limits.and_then(|limits| {
+            let hold = limits.gpu_hold_after_stop;
+            let is_kept = hold.is_none_or(|hold| hold.as_secs() > 0);
+            told(site, &target, &look, limits, is_kept)
+        });
         site.change(&look, |ledger, now| {
             let ours = ledger.entry(&target.container);
             let ours = ours.filter(|entry| entry.id.as_ref() == Some(&target.id));

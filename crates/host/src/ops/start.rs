@@ -1,11 +1,12 @@
 //! `container-start`: the same devices again, or none.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use ds01_core::{
     admit::Denied,
     allocate::run_again,
     container::{Sighting, State},
+    device::Device,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger},
@@ -28,6 +29,7 @@ use super::{
 };
 use crate::{
     Operation, Site, clock,
+    first_process::is_inside_any,
     ledger_file::Stored,
     look::{Look, Scope},
     nvml::Probe,
@@ -85,7 +87,8 @@ impl Operation for Start {
             let terms = terms(site, target.container.uid, record.as_ref(), seen);
             let limits = terms.as_ref().map(|terms| &terms.limits);
             let limits = limits.ok().filter(|_| has_stopped(&target, state, &look));
-            let told = limits.and_then(|limits| told(site, &target, &look, limits));
+            let is_kept = matches!(scope, Scope::Only(_));
+            let told = limits.and_then(|limits| told(site, &target, &look, limits, is_kept));
             let taken = site.change(&look, |ledger, now| {
                 take(site, ledger, &target, &terms, (&look, &told), now)
             })?;
@@ -198,13 +201,15 @@ pub(super) fn terms(
     Ok(Terms { limits, run })
 }
 
-/// What the driver tells of this host's devices, if it matters to a container whether others are
-/// free: only to one with devices, where an amount is reserved for others.
+/// What the driver tells of this host's devices, if it matters to a container with devices: they are
+/// not kept for it, and may be in use outside containers; or an amount is reserved for others, and it
+/// matters which are free.
 pub(super) fn told(
     site: &Site,
     target: &Target,
     look: &Look,
     limits: &Limits,
+    is_kept: bool,
 ) -> Option<Result<Vec<Known>, Failure>> {
     let Stored::Whole(ledger) = &look.before else {
         return None;
@@ -213,11 +218,18 @@ pub(super) fn told(
     let matters = |reserved: &Reservation| {
         matches!(reserved.what, What::Amount(_)) && !reserved.is_for(uid, group)
     };
-    let matters = ledger.line.reserved(look.seen.asked_at).any(matters);
+    let matters = !is_kept || ledger.line.reserved(look.seen.asked_at).any(matters);
     let has_devices = !ledger.entry(&target.container)?.devices.is_empty();
+    // What it computes itself ends with its run.
+    let own = BTreeSet::from([&target.id]);
+    let is_other = |pid: &u32| is_inside_any(*pid, &own) != Some(true);
+    let known = |device: &Device| Known {
+        device: device.into(),
+        busy: device.activity.processes.iter().flatten().any(is_other),
+    };
     (has_devices && matters).then(|| {
         let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
-        let known = asked.map(|inventory| inventory.devices.iter().map(Known::from).collect());
+        let known = asked.map(|inventory| inventory.devices.iter().map(known).collect());
         known.map_err(Failure::from)
     })
 }
@@ -275,14 +287,16 @@ fn take(
             anew(site, &before),
         ));
     }
-    let known = match told {
-        Some(Ok(known)) => known,
-        _ => &ledger.line.devices.clone(),
-    };
     // What the driver did not tell might have made the difference.
     let refused = |denied: Denied| match (told, &denied) {
-        (Some(Err(unknown)), Denied::Reserved { .. } | Denied::Promised { .. }) => unknown.clone(),
+        (Some(Err(unknown)), Denied::Promised { .. }) => unknown.clone(),
         (_, Denied::Promised { .. }) => Failure::from(denied).with_hint(anew(site, &before)),
+        // No container has them, as was looked at before.
+        (_, Denied::NoneFree { .. }) => {
+            let slots = slots(&before);
+            let message = format!("GPU {slots} of {name} is in use outside containers");
+            fail(Kind::Busy, message, anew(site, &before))
+        }
         _ => denied.into(),
     };
     let (mut used, mut passed) = (Vec::new(), before.passed);
@@ -293,6 +307,10 @@ fn take(
         }
         look.tells_all_devices()?;
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+        let Some(told) = told else {
+            return Ok(None);
+        };
+        let known = told.as_ref().map_err(Failure::clone)?;
         (used, passed) = ledger
             .ask_again(&before, limits, *run, known, now)
             .map_err(refused)?;
@@ -301,6 +319,10 @@ fn take(
         && (before.passed.is_some() || ledger.line.reserved(now).next().is_some())
     {
         let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+        let known = match told {
+            Some(Ok(known)) => known,
+            _ => &ledger.line.devices,
+        };
         run_again(&before, limits, *run, known, ledger, now).map_err(refused)?;
     }
     // What another one has taken for it is that one's to give back, with the turn that it used.

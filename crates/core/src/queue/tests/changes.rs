@@ -1,6 +1,7 @@
 //! Who leaves, who is given a turn, who should ask.
 
 use super::*;
+use crate::allocate::in_words;
 
 /// A line whose devices are known, as it is after somebody has asked.
 fn after(mut ledger: Ledger, devices: &[Device]) -> Ledger {
@@ -154,6 +155,92 @@ fn who_does_not_take_what_is_free_for_them_leaves_the_line() {
         (gone[0].0.ticket, gone[0].1),
         (1, crate::line::Gone::Absent)
     );
+}
+
+/// A driver that has to wake eight GPUs, then a file system that is busy.
+#[test]
+fn who_asks_at_once_has_what_is_free_though_the_answer_takes_long() {
+    let devices = known(&[whole(0)]);
+    let mut ledger = line(&[waiter(1, 1, 1), waiter(2, 2, 1)], &[]);
+    ledger.serve_line(&devices, None, NOW);
+    let answered = NOW + seconds(30);
+    let (gone, _) = ledger.tidy_line(&[], answered);
+    assert_eq!(gone, []);
+    let entries = plan(&ledger, &devices, None, answered);
+    assert_eq!(entries[0].waiter.ticket, 1);
+    assert!(entries[0].verdict.is_ok());
+}
+
+#[test]
+fn who_waits_waits_on_while_the_driver_shows_less() {
+    let waits = waiter(1, 1, 2);
+    let Stay::Present { process, until, .. } = waits.stay.clone() else {
+        unreachable!("it waits at a terminal");
+    };
+    let mut ledger = line(&[waits, waiter(2, 2, 1)], &[]);
+    let mut ask = |name: &str, devices: &[Device]| {
+        let request = Request {
+            container: name.parse().unwrap(),
+            devices: 2,
+            run: None,
+        };
+        let inventory = Inventory {
+            devices: devices.to_vec(),
+            ..Inventory::default()
+        };
+        let wait = Wait {
+            kind: crate::lifecycle::Kind::Ds01,
+            process: process.clone(),
+            until,
+        };
+        let asked = ledger.ask(&request, &limits(), &inventory, None, Some(wait), NOW);
+        (asked, planned(&ledger, devices))
+    };
+    let one = [whole(0)];
+    let few = || Denied::TooFew { asked: 2, exist: 1 };
+    // Meanwhile it keeps nobody from what there is.
+    let behind_it = shown(&[(1, "-"), (2, "0")]);
+    assert_eq!(
+        ask("w1._.1", &one),
+        (Ok(Asked::Waits(1, few())), behind_it.clone())
+    );
+    // Who only comes now would wait for what there may never be.
+    assert_eq!(ask("new._.3", &one), (Err(few()), behind_it));
+    let (asked, _) = ask("w1._.1", &[whole(0), whole(1)]);
+    assert!(matches!(asked, Ok(Asked::Given { .. })), "{asked:?}");
+}
+
+#[test]
+fn why_these_devices_are_given_is_told() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let theirs = reserved::reservation(reserved::first_two(), reserved::user(1));
+    let mut ledger = reserved::with(theirs, &[]);
+    let why = |ledger: &Ledger, uid: u32, devices_asked: u32| {
+        let request = Request {
+            container: format!("new._.{uid}").parse().unwrap(),
+            devices: devices_asked,
+            run: None,
+        };
+        let inventory = Inventory {
+            devices: devices.to_vec(),
+            ..Inventory::default()
+        };
+        let chosen = allocate(&request, &limits(), &inventory, ledger, NOW);
+        in_words(&chosen.unwrap().reasons)
+    };
+    let free = "the first of the smallest that were free";
+    assert_eq!(why(&ledger, 2, 1), free);
+    assert_eq!(why(&ledger, 1, 2), "reserved for its owner");
+    ledger.line.waiters = vec![Waiter {
+        container: None,
+        ..away(waiter(1, 1, 1))
+    }];
+    ledger.serve_line(&known(&devices), None, NOW);
+    let kept = "kept since its owner's turn came";
+    assert_eq!(why(&ledger, 1, 1), kept);
+    let all = format!("{kept}, reserved for its owner, {free}");
+    assert_eq!(why(&ledger, 1, 3), all);
+    assert_eq!(why(&ledger, 1, 0), "");
 }
 
 #[test]

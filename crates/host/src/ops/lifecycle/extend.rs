@@ -89,7 +89,7 @@ impl Operation for Extend {
         let allowed = limits.lifecycle.max_extension;
         let from = counts_from(site, &target.id, record.as_ref(), started)?;
         let look = site.look(&Scope::Only(target.id.clone()))?;
-        let told = told(site, &target, &look, &limits).transpose()?;
+        let told = told(site, &target, &look, &limits, true).transpose()?;
         let by = site.change(&look, |ledger, now| {
             let entry = ledger.entry(&target.container);
             let entry = entry.filter(|entry| entry.id.as_ref() == Some(&target.id));
