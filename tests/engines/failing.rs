@@ -109,6 +109,7 @@ fn a_call_that_only_asks_fails_alone() {
             ("container-create", &["other", "pytorch:2.8"]),
             ("container-start", &["thesis"]),
             ("container-stop", &["thesis"]),
+            ("container-remove", &["thesis"]),
             ("gpu-status", &[]),
         ] {
             let start = format!("{command}: the Docker Engine did not list containers");

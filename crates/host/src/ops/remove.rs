@@ -76,7 +76,10 @@ impl Remove {
         let name = target.container.name.clone();
         let engine = site.engine();
         // One that is gone already is what was asked for: its entry goes too.
-        let sighting = target::sight(site, target).ok();
+        let sighting = match target::sight(site, target) {
+            Err(failure) if failure.kind == Kind::NotFound => None,
+            seen => Some(seen?),
+        };
         if let Some(sighting) = sighting.as_ref().filter(|sighting| sighting.state.is_up()) {
             let Some(seconds) = self.stop_seconds else {
                 let message = format!("container {name} is {}", sighting.state);
