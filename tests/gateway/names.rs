@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     thread,
     time::{Duration, Instant},
 };
@@ -9,7 +10,11 @@ use std::{
 use ds01_testkit::{Signal, TestHost};
 use serde_json::{Value, json};
 
-use super::{client, done, refused, sleeper};
+use super::{
+    client, done,
+    processes::{children, until},
+    refused, reply, sleeper,
+};
 use crate::support::{awaited::is_awaited, expect::inspect};
 
 #[test]
@@ -155,6 +160,43 @@ fn a_rename_without_an_answer_that_comes_all_the_same_is_its_owners() {
     let none = refused(&host, "bob", &["start", "moved"]);
     assert!(none.contains("No such container"), "{none}");
     host.run("container-remove", &["moved"]).ok();
+}
+
+/// An operation waits for its turn with the container that was named, not with its name.
+#[test]
+fn what_is_named_by_its_id_is_no_other_that_got_its_name() {
+    let host = TestHost::behind_gateway(1);
+    let [named, other] = ["same", "other"].map(|name| sleeper(&host, "alice", name, &[]));
+    sleeper(&host, "alice", "busy", &[]);
+    // All the turns that she has are taken.
+    host.engine().signal(Signal::SIGSTOP);
+    let ask = |line: &str| {
+        let mut client = host.connect("alice");
+        let text = format!("{line} HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n");
+        client.write_all(text.as_bytes()).unwrap();
+        client
+    };
+    let restarts = [0; 8].map(|_| ask("POST /containers/busy/restart?t=0"));
+    until("they have no turn", || {
+        children(&host, "operation-of-gateway").len() == restarts.len()
+    });
+    let remove = ask(&format!("DELETE /containers/{named}?force=1"));
+    thread::sleep(Duration::from_secs(1));
+    host.ledger().edit(|ledger| {
+        for entry in ledger["allocations"].as_array_mut().unwrap() {
+            if entry["container"] == "same._.20001" {
+                entry["id"] = json!(other);
+            } else if entry["container"] == "other._.20001" {
+                entry["id"] = json!(named);
+            }
+        }
+    });
+    host.engine().signal(Signal::SIGCONT);
+    let said = reply(remove);
+    assert_eq!(said.status, 404, "{said:?}");
+    drop(restarts);
+    let left = host.docker(&["ps", "-q", "--no-trunc"]).ok();
+    assert!(left.contains(&named) && left.contains(&other), "{left}");
 }
 
 #[test]

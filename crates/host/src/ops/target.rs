@@ -29,7 +29,8 @@ pub(super) struct Target {
 ///
 /// # Errors
 ///
-/// Status 3 if there is none. Somebody else's is none, unless the caller is an admin.
+/// Status 3 if there is none, or it has another id than the one that is meant. Somebody else's is none,
+/// unless the caller is an admin.
 pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Target, Failure> {
     let container = EngineName {
         name: arg.name.clone(),
@@ -38,6 +39,15 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
     if container.uid != caller.uid && !site.is_admin(caller)? {
         return Err(no_such(arg));
     }
+    let target = named(site, container, arg)?;
+    match &arg.id {
+        Some(meant) if *meant != target.id => Err(no_such(arg)),
+        _ => Ok(target),
+    }
+}
+
+/// What has this name now.
+fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Target, Failure> {
     let stored = site.ledger.read()?;
     let mut generation = stored.generation();
     let mut entry = match stored {
@@ -101,12 +111,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
 /// Status 3 if it has gone.
 pub(super) fn sight(site: &Site, target: &Target) -> Result<Sighting, Failure> {
     let list = site.engine().list(&Query::Ids(vec![target.id.clone()]))?;
-    let none = || {
-        no_such(&ContainerArg {
-            name: target.container.name.clone(),
-            uid: None,
-        })
-    };
+    let none = || no_such(&target.container.name.clone().into());
     list.into_iter().next().ok_or_else(none)
 }
 
