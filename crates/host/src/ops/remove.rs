@@ -106,7 +106,7 @@ impl Remove {
         if let Some(sighting) = &sighting {
             remove_name(site, sighting);
         }
-        let struck = strike(site, &target.container, &target.id)?;
+        let struck = strike(site, &target.container, &target.id, removed)?;
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)
@@ -144,23 +144,34 @@ impl Remove {
 
 /// Takes a container that is no more out of our records. Its devices that are free again, as
 /// users read them; `None` if somebody else has taken it out.
+///
+/// `removed`: the engine has removed it for us. Else it had no such container, and may have it again.
 pub(super) fn strike(
     site: &Site,
     container: &EngineName,
     id: &ContainerId,
+    removed: bool,
 ) -> Result<Option<String>, Failure> {
-    // Before the entry: whoever dies here leaves an entry of what is gone, which the next
-    // look drops, and no record that nothing would drop.
-    site.forget(container, id);
-    site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+    let (freed, mounts) = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
         let entry = ledger.entry(container);
         let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(id));
         let entry = ours.then(|| ledger.remove(container)).flatten();
-        Ok(entry.map(|entry| match entry.holds(now) {
+        let freed = entry.map(|entry| match entry.holds(now) {
             true => slots(&entry),
             false => String::new(),
-        }))
-    })
+        });
+        let known = site.metadata.of(container, id);
+        let known = known.or_else(|| site.metadata.of_gone(container, id));
+        // Before the entry: whoever dies here leaves an entry of what is gone, which the next
+        // look drops.
+        match removed {
+            true => site.forget(container, id),
+            false => site.note(site.metadata.put_aside(container, id)),
+        }
+        Ok((freed, known.and_then(|record| record.mounts)))
+    })?;
+    site.clear(mounts.as_deref());
+    Ok(freed)
 }
 
 /// Takes the name from an image that it had for the sake of a container which is no more, unless

@@ -3,6 +3,7 @@
 use ds01_core::{
     container::{ContainerId, Sighting},
     failure::{Failure, Kind},
+    ledger::Allocation,
     name::{ContainerArg, EngineName},
     record::Record,
 };
@@ -23,6 +24,19 @@ pub(super) struct Target {
     pub(super) holds: bool,
     /// The ledger's generation when it was found; 0 if that is damaged.
     pub(super) generation: u64,
+}
+
+impl Target {
+    /// `None` while its id is not known.
+    fn of(entry: &Allocation, generation: u64) -> Option<Self> {
+        Some(Self {
+            container: entry.container.clone(),
+            id: entry.id.clone()?,
+            listed: true,
+            holds: entry.holds(clock::now()),
+            generation,
+        })
+    }
 }
 
 /// Finds the caller's container. Who owns it is what our records say of its id, nothing else.
@@ -49,44 +63,41 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
 /// What has this name now.
 fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Target, Failure> {
     let stored = site.ledger.read()?;
-    let mut generation = stored.generation();
-    let mut entry = match stored {
-        Stored::Whole(ledger) => ledger.entry(&container).cloned(),
+    let generation = stored.generation();
+    let ledger = match &stored {
+        Stored::Whole(ledger) => Some(ledger),
         Stored::Damaged(_) => None,
     };
-    if entry.as_ref().is_some_and(|entry| entry.id.is_none()) {
-        // Who made it may have died before noting the id.
-        let look = site.look(&Scope::Of(container.uid))?;
-        entry = site.change(&look, |ledger, _| Ok(ledger.entry(&container).cloned()))?;
-        generation = entry.as_ref().map_or(generation, |entry| entry.changed);
+    let mut entry = ledger.and_then(|ledger| ledger.entry(&container).cloned());
+    if let Some(target) = entry.as_ref().and_then(|e| Target::of(e, generation)) {
+        return Ok(target);
     }
-    match &entry {
-        Some(entry) => {
-            if let Some(id) = entry.id.clone() {
-                let holds = entry.holds(clock::now());
-                return Ok(Target {
-                    container,
-                    id,
-                    listed: true,
-                    holds,
-                    generation,
-                });
-            }
+    if entry.is_some() {
+        // Who made it may have died before noting the id.
+        entry = looked_up(site, &container)?;
+        if let Some(target) = entry.as_ref().and_then(|e| Target::of(e, e.changed)) {
+            return Ok(target);
         }
-        None => {
-            if let Some(Record { id, .. }) = site.metadata.read(&container) {
-                return Ok(Target {
-                    container,
-                    id,
-                    listed: false,
-                    holds: false,
-                    generation,
-                });
-            }
-        }
+    }
+    let record = site.metadata.read(&container).filter(|_| entry.is_none());
+    if let Some(Record { id, .. }) = record {
+        return Ok(Target {
+            container,
+            id,
+            listed: false,
+            holds: false,
+            generation,
+        });
     }
     let name = container.to_string();
     let found = site.engine().list(&Query::Name(name.clone()))?.pop();
+    if let (None, Some(seen)) = (&entry, &found)
+        && site.metadata.of_gone(&container, &seen.id).is_some()
+        && let Some(entry) = looked_up(site, &container)?
+        && let Some(target) = Target::of(&entry, entry.changed)
+    {
+        return Ok(target);
+    }
     match (entry, found) {
         (Some(entry), Some(found)) if entry.awaits(&found) => Err(fail(
             Kind::State,
@@ -102,6 +113,12 @@ fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Targe
         )),
         (_, None) => Err(no_such(arg)),
     }
+}
+
+/// The entry of this name, once the engine was looked at.
+fn looked_up(site: &Site, container: &EngineName) -> Result<Option<Allocation>, Failure> {
+    let look = site.look(&Scope::Of(container.uid))?;
+    site.change(&look, |ledger, _| Ok(ledger.entry(container).cloned()))
 }
 
 /// As the engine lists it now.
