@@ -28,6 +28,23 @@ impl Site {
         self.note(self.metadata.delete(container, id));
     }
 
+    /// The same under a name that is not the container's any more, or never came to be: unless the
+    /// ledger, which is locked for it, says by now that it is.
+    pub(crate) fn forget_name(&self, container: &EngineName, id: &ContainerId) {
+        let forgotten = self.look(&Scope::Nothing).and_then(|look| {
+            self.change(&look, |ledger, _| {
+                let entry = ledger.entry(container);
+                if entry.is_none_or(|entry| entry.id.as_ref() != Some(id)) {
+                    self.forget(container, id);
+                }
+                Ok(())
+            })
+        });
+        if let Err(failure) = forgotten {
+            self.notice(failure.one_line());
+        }
+    }
+
     /// Keeps the records of those that the engine does not list any more. Under the ledger's lock, once
     /// that says so: whoever dies in between leaves one that the next sweep finds.
     pub(crate) fn put_aside(&self, changes: &[Change]) {
