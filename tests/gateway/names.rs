@@ -15,7 +15,10 @@ use super::{
     processes::{children, until},
     refused, reply, sleeper,
 };
-use crate::support::{awaited::is_awaited, expect::inspect};
+use crate::support::{
+    awaited::is_awaited,
+    expect::{failed, inspect},
+};
 
 #[test]
 fn two_users_may_use_one_name_and_a_conflict_is_with_oneself() {
@@ -156,6 +159,14 @@ fn a_rename_without_an_answer_that_comes_all_the_same_is_its_owners() {
     );
     let entry = &host.ledger().read()["allocations"][0];
     assert_eq!(entry["container"], "moved._.20001", "{entry}");
+    // Its old name is none, and its old record no proof.
+    let remove = ["same", "--stop", "--force"];
+    let none = "container-remove: you have no container same\n\
+                hint: see what you have with container-list --all\n";
+    assert_eq!(host.run("container-remove", &remove), failed(3, none));
+    let records = host.state_dir().join("container-metadata");
+    assert!(!records.join("same._.20001.json").exists());
+    assert_eq!(names(), "moved._.20001\n");
     host.run("container-stop", &["moved", "--timeout=0"]).ok();
     let none = refused(&host, "bob", &["start", "moved"]);
     assert!(none.contains("No such container"), "{none}");

@@ -5,7 +5,6 @@ use ds01_core::{
     failure::{Failure, Kind},
     ledger::Allocation,
     name::{ContainerArg, EngineName},
-    record::Record,
 };
 
 use crate::{
@@ -80,7 +79,15 @@ fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Targe
         }
     }
     let record = site.metadata.read(&container).filter(|_| entry.is_none());
-    if let Some(Record { id, .. }) = record {
+    let has_other_name = |id: &ContainerId| {
+        ledger.is_some_and(|ledger| ledger.entries().any(|e| e.id.as_ref() == Some(id)))
+    };
+    // Renamed, and the old record stayed: whoever did it died, or the engine gave no answer.
+    let (renamed, proof) = match record.map(|record| record.id) {
+        Some(id) if has_other_name(&id) => (Some(id), None),
+        id => (None, id),
+    };
+    if let Some(id) = proof {
         return Ok(Target {
             container,
             id,
@@ -91,7 +98,10 @@ fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Targe
     }
     let name = container.to_string();
     let found = site.engine().list(&Query::Name(name.clone()))?.pop();
-    if let (None, Some(seen)) = (&entry, &found)
+    // While the engine has not renamed it, a lost ledger is made good by the old record.
+    if let Some(id) = renamed.filter(|id| found.as_ref().is_none_or(|seen| seen.id != *id)) {
+        site.forget_name(&container, &id);
+    } else if let (None, Some(seen)) = (&entry, &found)
         && site.metadata.of_gone(&container, &seen.id).is_some()
         && let Some(entry) = looked_up(site, &container)?
         && let Some(target) = Target::of(&entry, entry.changed)
@@ -104,14 +114,14 @@ fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Targe
             format!("container {} is being created", arg.name),
             "try again when it is there".into(),
         )),
-        (_, Some(_)) => Err(fail(
+        (_, Some(found)) if !has_other_name(&found.id) => Err(fail(
             Kind::State,
             format!("DS01 did not make the container {name}, and has no record of whose it is"),
             format!(
                 "whoever made it can use it with docker; an admin can remove it: docker rm {name}"
             ),
         )),
-        (_, None) => Err(no_such(arg)),
+        _ => Err(no_such(arg)),
     }
 }
 
