@@ -78,7 +78,7 @@ impl Site {
                     let id = entry.id.as_ref();
                     let known = id.and_then(|id| self.metadata.of_gone(&entry.container, id));
                     let mounts = known.and_then(|record| record.mounts);
-                    self.clear(mounts.as_deref());
+                    self.clear(&entry.container, mounts.as_deref());
                 }
                 _ => {}
             }

@@ -20,6 +20,7 @@ use crate::{
     ledger_file::{StateError, Stored},
     look::{Look, Scope},
     site::Site,
+    volumes_file::VolumesFile,
 };
 
 impl Site {
@@ -81,8 +82,10 @@ impl Site {
     }
 
     /// Takes away what is left of a container that is no more, and of which the ledger knows that.
-    pub(crate) fn clear(&self, mounts: Option<&str>) {
+    pub(crate) fn clear(&self, container: &EngineName, mounts: Option<&str>) {
         mounts.into_iter().for_each(|place| self.unstage(place));
+        let volumes = VolumesFile::new(&self.config().paths.state);
+        volumes.gone(container, &self.ledger);
     }
 
     /// Takes away the mounts of a container that is no more, if this process may.

@@ -19,7 +19,6 @@ use crate::{
     look::Scope,
     site::{fail, slots},
     users::{Caller, Person, login},
-    volumes_file::VolumesFile,
 };
 
 /// Asks for a container to be removed.
@@ -100,9 +99,6 @@ impl Remove {
             Err(EngineError::Refused { status: 404, .. }) => false,
             other => other.map(|()| true)?,
         };
-        if removed {
-            VolumesFile::new(&site.config().paths.state).gone(&target.container);
-        }
         if let Some(sighting) = &sighting {
             remove_name(site, sighting);
         }
@@ -170,7 +166,7 @@ pub(super) fn strike(
         }
         Ok((freed, known.and_then(|record| record.mounts)))
     })?;
-    site.clear(mounts.as_deref());
+    site.clear(container, mounts.as_deref());
     Ok(freed)
 }
 
