@@ -12,7 +12,6 @@ use ds01_command::{ask, open};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
-    name::ContainerArg,
     time::Age,
 };
 use ds01_host::{
@@ -122,10 +121,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
 
 fn remove(host: &Host, ui: &mut Ui, one: Leftover) -> Result<(), Failure> {
     let discard = Discard {
-        name: ContainerArg {
-            name: one.name,
-            uid: None,
-        },
+        name: one.name.into(),
         id: one.id,
         last_end: one.last_end,
     };

@@ -21,7 +21,7 @@ use ds01_host::{
     example = "{command_name} --dry-run",
     example = "* * * * * root ds01-holds >>/var/log/ds01/holds.log 2>&1",
     note = "A stopped container keeps its GPUs for gpu_hold_after_stop_h, by the policy of its owner: 0 gives them back at once, null never. Then they are free; the container stays, and a later start takes the same ones if they are free still.",
-    note = "A hold ends by the clock, whoever looks: this makes it an event (gpu.release) in time, and wakes who waits for a GPU. It also drops what is gone, gives up intents that nobody carries out, and finds containers that were made behind DS01's back. Two at once do no harm.",
+    note = "A hold ends by the clock, whoever looks: this makes it an event (gpu.release) in time, and wakes who waits for a GPU. It also drops what is gone, of which it keeps for 30 days whose it was, should the engine list it again; gives up intents that nobody carries out, and finds containers that were made behind DS01's back. Two at once do no harm.",
     error_code(7, "you are not root"),
     error_code(
         8,

@@ -37,6 +37,7 @@ mod ledger_reach;
 mod lifecycle;
 mod limits;
 mod list;
+mod lost_root;
 mod mlc;
 mod notices;
 mod owner_tracker;

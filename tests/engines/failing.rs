@@ -116,6 +116,7 @@ fn a_call_that_only_asks_fails_alone() {
             ("container-create", &["other", "pytorch:2.8"], "list"),
             ("container-start", &["thesis"], look),
             ("container-stop", &["thesis"], look),
+            ("container-remove", &["thesis"], look),
             ("gpu-status", &[], "list"),
         ] {
             let start = format!("{command}: the Docker Engine did not {asks} containers");

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     thread,
     time::{Duration, Instant},
 };
@@ -9,8 +10,15 @@ use std::{
 use ds01_testkit::{Signal, TestHost};
 use serde_json::{Value, json};
 
-use super::{client, done, refused, sleeper};
-use crate::support::{awaited::is_awaited, expect::inspect};
+use super::{
+    client, done,
+    processes::{children, until},
+    refused, reply, sleeper,
+};
+use crate::support::{
+    awaited::is_awaited,
+    expect::{failed, inspect},
+};
 
 #[test]
 fn two_users_may_use_one_name_and_a_conflict_is_with_oneself() {
@@ -151,10 +159,55 @@ fn a_rename_without_an_answer_that_comes_all_the_same_is_its_owners() {
     );
     let entry = &host.ledger().read()["allocations"][0];
     assert_eq!(entry["container"], "moved._.20001", "{entry}");
+    // Its old name is none, and its old record no proof.
+    let remove = ["same", "--stop", "--force"];
+    let none = "container-remove: you have no container same\n\
+                hint: see what you have with container-list --all\n";
+    assert_eq!(host.run("container-remove", &remove), failed(3, none));
+    let records = host.state_dir().join("container-metadata");
+    assert!(!records.join("same._.20001.json").exists());
+    assert_eq!(names(), "moved._.20001\n");
     host.run("container-stop", &["moved", "--timeout=0"]).ok();
     let none = refused(&host, "bob", &["start", "moved"]);
     assert!(none.contains("No such container"), "{none}");
     host.run("container-remove", &["moved"]).ok();
+}
+
+/// An operation waits for its turn with the container that was named, not with its name.
+#[test]
+fn what_is_named_by_its_id_is_no_other_that_got_its_name() {
+    let host = TestHost::behind_gateway(1);
+    let [named, other] = ["same", "other"].map(|name| sleeper(&host, "alice", name, &[]));
+    sleeper(&host, "alice", "busy", &[]);
+    // All the turns that she has are taken.
+    host.engine().signal(Signal::SIGSTOP);
+    let ask = |line: &str| {
+        let mut client = host.connect("alice");
+        let text = format!("{line} HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n");
+        client.write_all(text.as_bytes()).unwrap();
+        client
+    };
+    let restarts = [0; 8].map(|_| ask("POST /containers/busy/restart?t=0"));
+    until("they have no turn", || {
+        children(&host, "operation-of-gateway").len() == restarts.len()
+    });
+    let remove = ask(&format!("DELETE /containers/{named}?force=1"));
+    thread::sleep(Duration::from_secs(1));
+    host.ledger().edit(|ledger| {
+        for entry in ledger["allocations"].as_array_mut().unwrap() {
+            if entry["container"] == "same._.20001" {
+                entry["id"] = json!(other);
+            } else if entry["container"] == "other._.20001" {
+                entry["id"] = json!(named);
+            }
+        }
+    });
+    host.engine().signal(Signal::SIGCONT);
+    let said = reply(remove);
+    assert_eq!(said.status, 404, "{said:?}");
+    drop(restarts);
+    let left = host.docker(&["ps", "-q", "--no-trunc"]).ok();
+    assert!(left.contains(&named) && left.contains(&other), "{left}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn parsers(host: &TestHost) -> Vec<u32> {
 }
 
 /// The gateway's processes of this kind, oldest first.
-fn children(host: &TestHost, kind: &str) -> Vec<u32> {
+pub(super) fn children(host: &TestHost, kind: &str) -> Vec<u32> {
     let keeper = host.gateway_pid();
     let children = fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
     let is_one = |pid: &u32| {

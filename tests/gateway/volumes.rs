@@ -6,12 +6,17 @@ use std::{
     fs,
     os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use ds01_testkit::TestHost;
+use serde_json::json;
 
 use super::{as_root, call, done, processes::until, refused};
-use crate::support::expect::with_limit;
+use crate::support::{
+    duties::pass,
+    expect::{all_containers, state, with_limit},
+};
 
 const FOLDER: [&str; 2] = ["-v", "/home/alice/data:/data"];
 
@@ -78,6 +83,39 @@ fn an_image_fills_a_volume_that_nobody_had_and_no_other() {
     assert_ne!(taken("again"), 201);
     create(&["-v", "again:/v"], "filled");
     assert_eq!(in_volume(&host, "again._.20001"), ["one", "two"]);
+}
+
+/// Whoever asked for it had no answer, so that the engine may still fill its volume: until it is gone.
+#[test]
+fn what_is_gone_fills_no_volume_any_more() {
+    let host = TestHost::behind_gateway(1);
+    let swept_at_once = "  container_hold_after_stop_h: 0\ndefault_group";
+    host.limits_yaml(&host.limits_text().replace("default_group", swept_at_once));
+    let removed_past_ds01 = || host.docker(&["rm", "late._.20001"]).ok();
+    let swept = || pass(&host, "container-cleanup", &["--system"]).ok();
+    for remove in [&removed_past_ds01 as &dyn Fn() -> String, &swept] {
+        let late = [
+            "create",
+            "--name=late",
+            "-v",
+            "data:/v",
+            "ds01-base",
+            "true",
+        ];
+        done(&host, "alice", &late);
+        done(&host, "alice", &["start", "late"]);
+        until("it runs", || state(&host, "late") == "exited");
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let by = json!({ "name": "late", "uid": 20001 });
+        let filling = json!({ "by": by, "since": since.as_secs() });
+        let known = json!({ "data._.20001": { "used": "root", "filling": filling } });
+        fs::write(host.state_dir().join("volumes.json"), known.to_string()).unwrap();
+        remove();
+        pass(&host, "ds01-holds", &[]).ok();
+        assert_eq!(all_containers(&host), "");
+        let next = done(&host, "alice", &create(&["-v", "data:/v"]));
+        done(&host, "alice", &["rm", next.lines().last().unwrap()]);
+    }
 }
 
 #[test]

@@ -97,10 +97,7 @@ fn is_wanted(host: &Host, ui: &mut Ui) -> Result<bool, Failure> {
 }
 
 fn short(name: &ContainerName) -> ContainerArg {
-    ContainerArg {
-        name: name.clone(),
-        uid: None,
-    }
+    name.clone().into()
 }
 
 /// The caller's container of this name, closely.

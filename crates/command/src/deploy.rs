@@ -35,10 +35,7 @@ pub fn deploy(
     ui.explain("your limits are read, and devices are chosen that nobody holds");
     let made = crate::create(host, ui, create, patience)?;
     explain_create(host, ui, &made);
-    let name = ContainerArg {
-        name: made.name.clone(),
-        uid: None,
-    };
+    let name = ContainerArg::from(made.name.clone());
     let started = interruptions.check().and_then(|()| {
         ui.explain("it is started, as docker start does");
         let one_by_one = format!(
@@ -78,8 +75,8 @@ pub fn create_or_undo(
     let made = crate::create(host, ui, create, patience)?;
     match interruptions.check() {
         Err(failure) if made.id.is_some() => {
-            let (name, uid) = (made.name.clone(), None);
-            Err(undo(host, ui, &made, ContainerArg { name, uid }, failure))
+            let name = made.name.clone().into();
+            Err(undo(host, ui, &made, name, failure))
         }
         checked => checked.map(|()| made),
     }
@@ -228,9 +225,6 @@ pub fn shell(
         ));
     }
     ui.explain("a shell is opened, as docker exec -it does");
-    let name = ContainerArg {
-        name: name.clone(),
-        uid: None,
-    };
+    let name = ContainerArg::from(name.clone());
     attach(host, ui, &name)
 }

@@ -119,10 +119,7 @@ fn again(
         tell_stale(ui, project, &image);
     }
     ui.explain("the container exists: it is started, as docker start does, unless it runs");
-    let short = ContainerArg {
-        name: name.clone(),
-        uid: None,
-    };
+    let short = ContainerArg::from(name.clone());
     let already = match ask(
         host,
         ui,

@@ -120,7 +120,7 @@ pub fn container(
     }
     let rows: Vec<_> = fitting.iter().map(facts).collect();
     let name = fitting.swap_remove(ui.choose(prompt, &rows)?).name;
-    Ok(ContainerArg { name, uid: None })
+    Ok(name.into())
 }
 
 /// The containers that were named, or with `all` those that `fit`, which may be none.
@@ -156,12 +156,7 @@ pub fn containers(
         },
     )?;
     let fitting = listed.into_iter().filter(|container| fit(container.state));
-    let fitting: Vec<_> = fitting
-        .map(|container| ContainerArg {
-            name: container.name,
-            uid: None,
-        })
-        .collect();
+    let fitting: Vec<_> = fitting.map(|container| container.name.into()).collect();
     if fitting.is_empty() {
         ui.note("you have no container that fits");
     }
@@ -174,7 +169,7 @@ pub fn containers(
 ///
 /// Status 7 if another's was named.
 pub fn own(host: &Host, ui: &Ui, named: ContainerArg) -> Result<ContainerName, Failure> {
-    let ContainerArg { name, uid } = named;
+    let ContainerArg { name, uid, .. } = named;
     if uid.is_some_and(|uid| uid != host.caller().uid) {
         let message = "a container is made for its owner by its owner";
         let hint = format!("make one of your own: {} {name}", ui.name());

@@ -125,7 +125,7 @@ pub fn project(
     };
     let rows: Vec<_> = projects.iter().map(row).collect();
     let name = projects.swap_remove(ui.choose(prompt, &rows)?).name;
-    Ok(ContainerArg { name, uid: None })
+    Ok(name.into())
 }
 
 /// A project to launch, that is chosen: one with a container, an image, or a Dockerfile.

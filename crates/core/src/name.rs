@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Kind, UserError};
+use crate::{
+    container::ContainerId,
+    failure::{Kind, UserError},
+};
 
 /// The longest container name: it is also the name of an image and a host name.
 pub const LONGEST: usize = 63;
@@ -136,6 +139,20 @@ pub struct ContainerArg {
     pub name: ContainerName,
     /// The uid after `._.`, if one was typed.
     pub uid: Option<u32>,
+    /// The engine's id, where that was looked up: then no other container of that name is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ContainerId>,
+}
+
+/// One's own, whatever its id.
+impl From<ContainerName> for ContainerArg {
+    fn from(name: ContainerName) -> Self {
+        Self {
+            name,
+            uid: None,
+            id: None,
+        }
+    }
 }
 
 impl ContainerArg {
@@ -164,14 +181,11 @@ impl FromStr for ContainerArg {
         if text.contains(SEPARATOR) {
             let EngineName { name, uid } = text.to_ascii_lowercase().parse()?;
             return Ok(Self {
-                name,
                 uid: Some(uid),
+                ..name.into()
             });
         }
-        Ok(Self {
-            name: text.parse()?,
-            uid: None,
-        })
+        Ok(text.parse::<ContainerName>()?.into())
     }
 }
 

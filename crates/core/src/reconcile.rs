@@ -248,8 +248,8 @@ fn adopt(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen) {
 /// Adds the containers that are ours by their records and have no entry: the ledger is new, or an
 /// old copy, as a power cut or an admin may leave.
 ///
-/// Of two that have the same device one had lost it: it is with the one that holds it now, then
-/// with one that runs.
+/// Of two that have the same device one had lost it: it is with the one that holds it now, or to whom
+/// it was promised since, then with one that runs.
 pub(crate) fn add_recorded(
     ledger: &mut Ledger,
     seen: &Seen,
@@ -270,17 +270,21 @@ pub(crate) fn add_recorded(
         }
         let mut entry = Arc::new(entry);
         follow(&mut entry, sighting, seen, now);
-        let mut entry = Arc::unwrap_or_clone(entry);
-        let overlaps = |other: &Held| entry.devices.iter().any(|held| held.overlaps(other));
-        let taken = |other: &Allocation| other.holds(now) && other.devices.iter().any(overlaps);
-        if entry.holds(now) && ledger.entries().any(taken) {
-            entry.holding = if sighting.state.is_up() {
-                Holding::Intruding
-            } else {
-                Holding::Released
-            };
-        }
-        ledger.put(entry);
+        let entry = Arc::unwrap_or_clone(entry);
+        // Ours from now on.
+        ledger.unmanaged.retain(|u| u.id != sighting.id);
+        let (holds, holding) = (entry.holds(now), entry.holding.clone());
+        ledger.put(Allocation {
+            holding: Holding::Released,
+            ..entry
+        });
+        let at = ledger.allocations.len() - 1;
+        let holding = match sighting.state.is_up() {
+            _ if !holds || is_free(ledger, at, now) => holding,
+            true => Holding::Intruding,
+            false => Holding::Released,
+        };
+        Arc::make_mut(&mut ledger.allocations[at]).holding = holding;
     }
 }
 

@@ -1,6 +1,10 @@
 //! What DS01 keeps about each container of its own: the proof of who owns it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +18,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// `container-metadata/<engine-name>.json`: written by create, deleted by remove.
+/// `container-metadata/<engine-name>.json`: written by create, deleted by remove. While the engine does
+/// not list its container, it is beside that: `<engine-name>.<id>.gone`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The version of this format: 1.
@@ -75,6 +80,36 @@ pub struct Bind {
 
 /// The version of [`Record`] that this build writes.
 pub const VERSION: u32 = 1;
+
+/// How long the record of a container is kept that the engine does not list any more: an engine which
+/// was started without its disk lists none, until an admin has mounted that.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// So many of one owner, at most: of who removes containers past DS01 all day.
+const MOST_KEPT: usize = 100;
+
+/// The record of a container that the engine does not list any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfGone {
+    /// The container.
+    pub container: EngineName,
+    /// Its id.
+    pub id: ContainerId,
+    /// Since when nobody has seen it.
+    pub since: Timestamp,
+}
+
+/// Those that are not kept any longer.
+pub fn outdated(mut all: Vec<OfGone>, now: Timestamp) -> Vec<OfGone> {
+    all.sort_by_key(|gone| Reverse(gone.since));
+    let mut of_owners: BTreeMap<u32, usize> = BTreeMap::new();
+    all.retain(|gone| {
+        let newer = of_owners.entry(gone.container.uid).or_default();
+        *newer += 1;
+        *newer > MOST_KEPT || now.since(gone.since) >= KEPT
+    });
+    all
+}
 
 impl Record {
     /// The record of a container that turned up after the one who made it had died.

@@ -1,4 +1,4 @@
-//! What follows from what the ledger learned: events, and the records of what is gone.
+//! What follows from what the ledger learned: events, and the records of what turned up or is gone.
 
 use ds01_core::{
     container::Sighting, event::Event, ledger::Allocation, line, reconcile::Change, time::Timestamp,
@@ -75,12 +75,21 @@ impl Site {
                     }
                 }
                 Change::Gone(entry) => {
-                    if let Some(id) = &entry.id {
-                        self.forget(&entry.container, id);
-                    }
+                    let id = entry.id.as_ref();
+                    let known = id.and_then(|id| self.metadata.of_gone(&entry.container, id));
+                    let mounts = known.and_then(|record| record.mounts);
+                    self.clear(&entry.container, mounts.as_deref());
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Logs that these are there again: of each, the log says that it had gone.
+    pub(crate) fn tell_back(&self, back: &[Allocation], now: Timestamp) {
+        for entry in back {
+            let made = self.about("container.create", entry, now);
+            self.log(made.with("found", "again"));
         }
     }
 

@@ -23,6 +23,7 @@ mod first_process;
 mod found;
 mod gateway;
 pub mod going;
+mod gone;
 mod http;
 mod kernel_file;
 pub mod ledger_file;

@@ -145,7 +145,11 @@ impl Site {
             .containers
             .iter()
             .filter(|c| seen.claims.contains_key(&c.id));
-        let records = unknown.filter_map(|c| self.metadata.read(&c.name.parse().ok()?));
+        let records = unknown.filter_map(|c| {
+            let name = c.name.parse().ok()?;
+            let own = self.metadata.of(&name, &c.id);
+            own.or_else(|| self.metadata.of_gone(&name, &c.id))
+        });
         records.map(|record| (record.id.clone(), record)).collect()
     }
 }

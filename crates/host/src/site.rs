@@ -6,12 +6,10 @@ use std::{
 };
 
 use ds01_core::{
-    container::ContainerId,
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Ledger, PENDING, Process},
+    ledger::{Allocation, Ledger, Process},
     line,
-    name::EngineName,
     policy::Policy,
     rebuild::rebuild,
     reconcile::{Change, Seen, reconcile},
@@ -255,6 +253,7 @@ impl Site {
             None => (self.rebuilt(&locked, seen, now)?, Vec::new()),
         };
         let decided = decide(&mut ledger, now);
+        let mut back = Vec::new();
         match old {
             Some(old) if *old == ledger => {}
             old => {
@@ -262,10 +261,13 @@ impl Site {
                     ledger.note_use(old, now);
                 }
                 self.tell(&changes, now);
+                back = self.take_back(&ledger, seen)?;
                 locked.save(ledger)?;
+                self.put_aside(&changes);
             }
         }
         drop(locked);
+        self.tell_back(&back, now);
         self.carry_out(&changes, &seen.containers, now);
         Ok((decided?, changes))
     }
@@ -323,42 +325,6 @@ impl Site {
                 Ok(rebuild(&look.seen, &self.metadata.read_all()?, now))
             }
         }
-    }
-
-    /// Deletes what was kept about a container that is no more.
-    pub(crate) fn forget(&self, container: &EngineName, id: &ContainerId) {
-        let known = self.metadata.of(container, id);
-        if let Some(place) = known.and_then(|record| record.mounts) {
-            self.unstage(&place);
-        }
-        self.note(self.metadata.delete(container, id));
-    }
-
-    /// Takes away the mounts of a container that is no more, if this process may.
-    pub(crate) fn unstage(&self, place: &str) {
-        if nix::unistd::geteuid().is_root()
-            && let Err(error) = self.staging.unstage(place)
-        {
-            self.notice(format!("the mounts of {place} stay: {error}"));
-        }
-    }
-
-    /// Takes away the mounts of containers that are no more, and that nobody took away then.
-    ///
-    /// A container that is being made has mounts before it has a record: those stay for as long as
-    /// its maker may take.
-    ///
-    /// # Errors
-    ///
-    /// If the records cannot be read.
-    pub fn sweep_mounts(&self) -> Result<(), Failure> {
-        let records = self.metadata.read_all()?;
-        let used = |place: &String| records.iter().any(|r| r.mounts.as_ref() == Some(place));
-        let places = self.staging.places(PENDING).into_iter();
-        places
-            .filter(|place| !used(place))
-            .for_each(|place| self.unstage(&place));
-        Ok(())
     }
 
     /// A record that could not be kept is told to the user: the ledger still has its entry.

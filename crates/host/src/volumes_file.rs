@@ -14,7 +14,12 @@ use ds01_core::{
 };
 use nix::unistd::geteuid;
 
-use crate::{clock, ledger_file::StateError, lock::lock, own_file};
+use crate::{
+    clock,
+    ledger_file::{LedgerFile, StateError, Stored},
+    lock::lock,
+    own_file,
+};
 
 const FILE: &str = "volumes.json";
 const LOCK: &str = "volumes.json.lock";
@@ -105,13 +110,19 @@ impl VolumesFile {
 
     /// Notes that a container is gone, which may have turned up late. Where there is no gateway
     /// there is nothing to note.
-    pub(crate) fn gone(&self, container: &EngineName) {
-        if geteuid().is_root() {
-            let _ = self.change(|known| {
-                known.gone(container);
-                Ok::<_, Failure>(())
-            });
+    pub(crate) fn gone(&self, container: &EngineName, ledger: &LedgerFile) {
+        if !geteuid().is_root() {
+            return;
         }
+        let _ = self.change(|known| {
+            // Who makes the next of that name is in the ledger before noting here what that fills.
+            if let Stored::Whole(ledger) = ledger.read()?
+                && ledger.entry(container).is_none()
+            {
+                known.gone(container);
+            }
+            Ok::<_, Failure>(())
+        });
     }
 }
 

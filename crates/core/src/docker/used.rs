@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{name::EngineName, time::Timestamp};
 
-/// How long the name of a volume is not used again whose first container's making was given up:
-/// the engine may still come to it.
+/// How long a volume, and its name, is not used again whose first container's making was given up: the
+/// engine may still come to it.
 const LINGERS: Duration = Duration::from_secs(3600);
 
 /// Which containers have had a volume.
@@ -43,6 +43,14 @@ struct Entry {
     /// The engine copies what an image has into it, as far as anybody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     filling: Option<Filling>,
+}
+
+impl Entry {
+    /// Whether the engine may still come to fill it.
+    fn may_fill(&self, now: Timestamp) -> bool {
+        let filling = self.filling.as_ref();
+        filling.is_some_and(|filling| now.since(filling.since) < LINGERS)
+    }
 }
 
 /// The making of a container that fills a volume.
@@ -80,8 +88,7 @@ impl UsedVolumes {
     ///
     /// [`Unsettled::Filling`] while the engine may still come to fill the last of that name.
     pub fn make(&mut self, volume: &str, now: Timestamp) -> Result<(), Unsettled> {
-        let last = self.0.get(volume).and_then(|entry| entry.filling.as_ref());
-        if last.is_some_and(|last| now.since(last.since) < LINGERS) {
+        if self.0.get(volume).is_some_and(|entry| entry.may_fill(now)) {
             return Err(Unsettled::Filling(volume.into()));
         }
         let (used, filling) = (Used::Never, None);
@@ -114,7 +121,7 @@ impl UsedVolumes {
     ) -> Result<(), Unsettled> {
         for volume in volumes.clone() {
             let known = self.0.get(volume);
-            if known.is_some_and(|entry| entry.filling.is_some()) {
+            if known.is_some_and(|entry| entry.may_fill(now)) {
                 return Err(Unsettled::Filling(volume.clone()));
             }
             if known != seen.0.get(volume) {
@@ -243,6 +250,21 @@ mod tests {
             known.end(names.iter(), true, &seen);
             assert_eq!(known, seen);
         }
+    }
+
+    #[test]
+    fn one_whose_filling_was_given_up_can_be_used_an_hour_later() {
+        let mut known = UsedVolumes::default();
+        known.make(&names()[0], Timestamp(0)).unwrap();
+        let seen = known.clone();
+        begin(&mut known, false, &seen, 100).unwrap();
+        let seen = known.clone();
+        let filling = Unsettled::Filling(names()[0].clone());
+        assert_eq!(begin(&mut known, false, &seen, 3699), Err(filling));
+        begin(&mut known, false, &seen, 3700).unwrap();
+        // It had its files by then, or gets none.
+        let seen = known.clone();
+        begin(&mut known, false, &seen, 3700).unwrap();
     }
 
     #[test]

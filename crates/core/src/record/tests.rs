@@ -149,3 +149,21 @@ fn a_record_is_stored_as_other_programs_read_it() {
     assert_eq!(stored, expected);
     assert_eq!(serde_json::from_value::<Record>(stored).unwrap(), record);
 }
+
+#[test]
+fn the_record_of_what_is_gone_is_kept_for_thirty_days_and_no_more_than_a_hundred_of_an_owner() {
+    let (now, day) = (Timestamp(1 << 31), Duration::from_secs(24 * 60 * 60));
+    let gone = |name: &str, ago: Duration| OfGone {
+        container: name.parse().unwrap(),
+        id: ContainerId(name.into()),
+        since: now - ago,
+    };
+    let [fresh, old] = [29, 30].map(|days| gone("a._.1", days * day));
+    assert_eq!(outdated(vec![fresh, old.clone()], now), [old]);
+    let many = |uid: u32| {
+        let one = move |number: u32| gone(&format!("a{number}._.{uid}"), number * day / 100);
+        (0..101).map(one)
+    };
+    let all = many(1).chain(many(2).skip(1)).collect();
+    assert_eq!(outdated(all, now), [gone("a100._.1", day)]);
+}

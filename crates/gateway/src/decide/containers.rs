@@ -78,7 +78,7 @@ impl Call<'_> {
     /// `mlc-remove` removes the image that it reads here.
     fn show_own_image(&self, container: &mut Value) {
         let name = container["Names"][0].as_str().unwrap_or_default();
-        if let Ok(ContainerArg { name, uid }) = name.trim_start_matches('/').parse() {
+        if let Ok(ContainerArg { name, uid, .. }) = name.trim_start_matches('/').parse() {
             let uid = uid.unwrap_or(self.caller.uid);
             let image = image::of_container(&EngineName { name, uid });
             container["Image"] = json!(self.shown_image(&image));
@@ -249,7 +249,7 @@ impl Call<'_> {
     /// As `container-start`: its devices are its own, or it does not start.
     pub(super) async fn container_start(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
-        let request = json!({ "name": arg(&owned.container) }).to_string();
+        let request = json!({ "name": arg(&owned) }).to_string();
         let started = self.operate("start", &request).await?;
         match started["value"]["already"] == true {
             true => Ok(Outcome::Reply(304, Vec::new(), Vec::new())),
@@ -269,7 +269,7 @@ impl Call<'_> {
                 return Err(Failure::new(Kind::Usage, text));
             }
         };
-        let restart = json!({ "name": arg(&owned.container), "grace_seconds": grace });
+        let restart = json!({ "name": arg(&owned), "grace_seconds": grace });
         self.operate("restart", &restart.to_string()).await?;
         Ok(done())
     }
@@ -292,7 +292,7 @@ impl Call<'_> {
 
     async fn remove(&self, owned: &Owned, force: bool, volumes: bool) -> Result<(), Failure> {
         let request = json!({
-            "name": arg(&owned.container),
+            "name": arg(owned),
             "stop_seconds": force.then_some(0),
             "volumes": volumes,
             "image": false,
@@ -333,7 +333,7 @@ impl Call<'_> {
     pub(super) async fn container_rename(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
         let to = self.one("name").unwrap_or_default().trim_start_matches('/');
-        let request = json!({ "name": arg(&owned.container), "to": to }).to_string();
+        let request = json!({ "name": arg(&owned), "to": to }).to_string();
         self.operate("rename", &request).await?;
         Ok(done())
     }
@@ -351,10 +351,11 @@ fn is_of_aime(label: &str) -> bool {
     key == label::AIME || key.starts_with("aime.mlc.")
 }
 
-/// A container as operations name it.
-fn arg(container: &EngineName) -> ContainerArg {
+/// A container as operations name it, which wait for their turn: then it is this one still, or none.
+fn arg(owned: &Owned) -> ContainerArg {
     ContainerArg {
-        name: container.name.clone(),
-        uid: Some(container.uid),
+        name: owned.container.name.clone(),
+        uid: Some(owned.container.uid),
+        id: Some(owned.id.clone()),
     }
 }

@@ -11,6 +11,7 @@ use ds01_core::{container::Sighting, label, record::Record};
 use nix::libc;
 
 use super::{Finding, ledger::Facts, or_ok, quoted};
+use crate::metadata::is_of_gone;
 
 const CHECK: &str = "records";
 
@@ -100,6 +101,8 @@ fn of_none(facts: &Facts<'_>, path: &Path, record: &Record) -> Option<Finding> {
         }
         // Its entry is told of, and dropped together with it.
         None if facts.is_in_ledger(&record.id) => None,
+        // Kept for a while, as it was put aside for that.
+        None if is_of_gone(path) => None,
         None => {
             let what = format!("{shown} is the record of a container that is gone");
             let finding = Finding::warning(CHECK, what)

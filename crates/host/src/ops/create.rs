@@ -256,7 +256,7 @@ fn confirm(
         // Not on record, it could not be used: it goes, and its entry with it.
         // Whether it goes or has gone, the first failure is what the user should know.
         let removed = site.engine().remove(id, true);
-        site.forget(container, id);
+        site.forget_name(container, id);
         if removed.is_ok() || removed.is_err_and(|error| error.kind() == Kind::NotFound) {
             // No record tells of these.
             made.mounts.iter().for_each(|place| site.unstage(place));

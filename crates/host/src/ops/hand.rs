@@ -8,7 +8,7 @@ use ds01_core::{
     label::Interface,
     ledger::{Holding, Ledger},
     line::{self, Turn},
-    name::{ContainerArg, ContainerName},
+    name::ContainerName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -328,9 +328,6 @@ fn launch(site: &Site, one: &Claimed, name: &ContainerName, owner: &Person) -> R
         let message = format!("it waits in line, with ticket {ticket}");
         return Err(Failure::new(Kind::Busy, message));
     }
-    let name = ContainerArg {
-        name: name.clone(),
-        uid: None,
-    };
+    let name = name.clone().into();
     Start { name }.run(site, caller).map(drop)
 }

@@ -82,6 +82,7 @@ impl Operation for EndHolds {
             (_, false) => {
                 let learned = site.learn(&look, |_, _| Ok(()))?.1;
                 site.look_after_found(&look)?;
+                site.sweep_records(&look)?;
                 site.sweep_mounts()?;
                 learned
             }

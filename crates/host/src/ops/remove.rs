@@ -21,7 +21,6 @@ use crate::{
     removal::remove_volume,
     site::{fail, slots},
     users::{Caller, Person, login},
-    volumes_file::VolumesFile,
 };
 
 /// Asks for a container to be removed.
@@ -78,7 +77,10 @@ impl Remove {
         let name = target.container.name.clone();
         let engine = site.engine();
         // One that is gone already is what was asked for: its entry goes too.
-        let sighting = target::sight(site, target).ok();
+        let sighting = match target::sight(site, target) {
+            Err(failure) if failure.kind == Kind::NotFound => None,
+            seen => Some(seen?),
+        };
         if let Some(sighting) = sighting.as_ref().filter(|sighting| sighting.state.is_up()) {
             let Some(seconds) = self.stop_seconds else {
                 let message = format!("container {name} is {}", sighting.state);
@@ -99,13 +101,10 @@ impl Remove {
             Err(EngineError::Refused { status: 404, .. }) => false,
             other => other.map(|()| true)?,
         };
-        if removed {
-            VolumesFile::new(&site.config().paths.state).gone(&target.container);
-        }
         if let Some(sighting) = &sighting {
             remove_name(site, sighting);
         }
-        let struck = strike(site, &target.container, &target.id)?;
+        let struck = strike(site, &target.container, &target.id, removed)?;
         let event = |kind: &str| {
             let event = Event::new(clock::now(), kind).of(login(caller.uid));
             event.with("container", &target.container)
@@ -165,23 +164,34 @@ fn remove_container(site: &Site, target: &Target, volumes: bool) -> Result<(), E
 
 /// Takes a container that is no more out of our records. Its devices that are free again, as
 /// users read them; `None` if somebody else has taken it out.
+///
+/// `removed`: the engine has removed it for us. Else it had no such container, and may have it again.
 pub(super) fn strike(
     site: &Site,
     container: &EngineName,
     id: &ContainerId,
+    removed: bool,
 ) -> Result<Option<String>, Failure> {
-    // Before the entry: whoever dies here leaves an entry of what is gone, which the next
-    // look drops, and no record that nothing would drop.
-    site.forget(container, id);
-    site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
+    let (freed, mounts) = site.change(&site.look(&Scope::Nothing)?, |ledger, now| {
         let entry = ledger.entry(container);
         let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(id));
         let entry = ours.then(|| ledger.remove(container)).flatten();
-        Ok(entry.map(|entry| match entry.holds(now) {
+        let freed = entry.map(|entry| match entry.holds(now) {
             true => slots(&entry),
             false => String::new(),
-        }))
-    })
+        });
+        let known = site.metadata.of(container, id);
+        let known = known.or_else(|| site.metadata.of_gone(container, id));
+        // Before the entry: whoever dies here leaves an entry of what is gone, which the next
+        // look drops.
+        match removed {
+            true => site.forget(container, id),
+            false => site.note(site.metadata.put_aside(container, id)),
+        }
+        Ok((freed, known.and_then(|record| record.mounts)))
+    })?;
+    site.clear(container, mounts.as_deref());
+    Ok(freed)
 }
 
 /// Takes the name from an image that it had for the sake of a container which is no more, unless

@@ -51,11 +51,11 @@ impl Operation for Rename {
             // Without an answer it may come to have the new name: as after a crash.
             if !error.is_unanswered() {
                 moved(site, id, &to, from, orphan)?;
-                site.note(site.metadata.delete(&to, id));
+                site.forget_name(&to, id);
             }
             return Err(error.into());
         }
-        site.note(site.metadata.delete(from, id));
+        site.forget_name(from, id);
         Ok(Renamed {
             name: self.to.clone(),
         })

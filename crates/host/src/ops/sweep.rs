@@ -260,7 +260,7 @@ fn remove(
         other => other?,
     }
     remove_name(site, seen);
-    let Some(freed) = strike(site, container, &seen.id)? else {
+    let Some(freed) = strike(site, container, &seen.id, true)? else {
         return Ok(None);
     };
     let event = |kind: &str| {

@@ -3,8 +3,8 @@
 use ds01_core::{
     container::{ContainerId, Sighting},
     failure::{Failure, Kind},
+    ledger::Allocation,
     name::{ContainerArg, EngineName},
-    record::Record,
 };
 
 use crate::{
@@ -25,11 +25,25 @@ pub(super) struct Target {
     pub(super) generation: u64,
 }
 
+impl Target {
+    /// `None` while its id is not known.
+    fn of(entry: &Allocation, generation: u64) -> Option<Self> {
+        Some(Self {
+            container: entry.container.clone(),
+            id: entry.id.clone()?,
+            listed: true,
+            holds: entry.holds(clock::now()),
+            generation,
+        })
+    }
+}
+
 /// Finds the caller's container. Who owns it is what our records say of its id, nothing else.
 ///
 /// # Errors
 ///
-/// Status 3 if there is none. Somebody else's is none, unless the caller is an admin.
+/// Status 3 if there is none, or it has another id than the one that is meant. Somebody else's is none,
+/// unless the caller is an admin.
 pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Target, Failure> {
     let container = EngineName {
         name: arg.name.clone(),
@@ -38,60 +52,83 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
     if container.uid != caller.uid && !site.is_admin(caller)? {
         return Err(no_such(arg));
     }
+    let target = named(site, container, arg)?;
+    match &arg.id {
+        Some(meant) if *meant != target.id => Err(no_such(arg)),
+        _ => Ok(target),
+    }
+}
+
+/// What has this name now.
+fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Target, Failure> {
     let stored = site.ledger.read()?;
-    let mut generation = stored.generation();
-    let mut entry = match stored {
-        Stored::Whole(ledger) => ledger.entry(&container).cloned(),
+    let generation = stored.generation();
+    let ledger = match &stored {
+        Stored::Whole(ledger) => Some(ledger),
         Stored::Damaged(_) => None,
     };
-    if entry.as_ref().is_some_and(|entry| entry.id.is_none()) {
-        // Who made it may have died before noting the id.
-        let look = site.look(&Scope::Of(container.uid))?;
-        entry = site.change(&look, |ledger, _| Ok(ledger.entry(&container).cloned()))?;
-        generation = entry.as_ref().map_or(generation, |entry| entry.changed);
+    let mut entry = ledger.and_then(|ledger| ledger.entry(&container).cloned());
+    if let Some(target) = entry.as_ref().and_then(|e| Target::of(e, generation)) {
+        return Ok(target);
     }
-    match &entry {
-        Some(entry) => {
-            if let Some(id) = entry.id.clone() {
-                let holds = entry.holds(clock::now());
-                return Ok(Target {
-                    container,
-                    id,
-                    listed: true,
-                    holds,
-                    generation,
-                });
-            }
+    if entry.is_some() {
+        // Who made it may have died before noting the id.
+        entry = looked_up(site, &container)?;
+        if let Some(target) = entry.as_ref().and_then(|e| Target::of(e, e.changed)) {
+            return Ok(target);
         }
-        None => {
-            if let Some(Record { id, .. }) = site.metadata.read(&container) {
-                return Ok(Target {
-                    container,
-                    id,
-                    listed: false,
-                    holds: false,
-                    generation,
-                });
-            }
-        }
+    }
+    let record = site.metadata.read(&container).filter(|_| entry.is_none());
+    let has_other_name = |id: &ContainerId| {
+        ledger.is_some_and(|ledger| ledger.entries().any(|e| e.id.as_ref() == Some(id)))
+    };
+    // Renamed, and the old record stayed: whoever did it died, or the engine gave no answer.
+    let (renamed, proof) = match record.map(|record| record.id) {
+        Some(id) if has_other_name(&id) => (Some(id), None),
+        id => (None, id),
+    };
+    if let Some(id) = proof {
+        return Ok(Target {
+            container,
+            id,
+            listed: false,
+            holds: false,
+            generation,
+        });
     }
     let name = container.to_string();
     let found = site.engine().list(&Query::Name(name.clone()))?.pop();
+    // While the engine has not renamed it, a lost ledger is made good by the old record.
+    if let Some(id) = renamed.filter(|id| found.as_ref().is_none_or(|seen| seen.id != *id)) {
+        site.forget_name(&container, &id);
+    } else if let (None, Some(seen)) = (&entry, &found)
+        && site.metadata.of_gone(&container, &seen.id).is_some()
+        && let Some(entry) = looked_up(site, &container)?
+        && let Some(target) = Target::of(&entry, entry.changed)
+    {
+        return Ok(target);
+    }
     match (entry, found) {
         (Some(entry), Some(found)) if entry.awaits(&found) => Err(fail(
             Kind::State,
             format!("container {} is being created", arg.name),
             "try again when it is there".into(),
         )),
-        (_, Some(_)) => Err(fail(
+        (_, Some(found)) if !has_other_name(&found.id) => Err(fail(
             Kind::State,
             format!("DS01 did not make the container {name}, and has no record of whose it is"),
             format!(
                 "whoever made it can use it with docker; an admin can remove it: docker rm {name}"
             ),
         )),
-        (_, None) => Err(no_such(arg)),
+        _ => Err(no_such(arg)),
     }
+}
+
+/// The entry of this name, once the engine was looked at.
+fn looked_up(site: &Site, container: &EngineName) -> Result<Option<Allocation>, Failure> {
+    let look = site.look(&Scope::Of(container.uid))?;
+    site.change(&look, |ledger, _| Ok(ledger.entry(container).cloned()))
 }
 
 /// As the engine shows it now.
@@ -100,12 +137,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
 ///
 /// Status 3 if it has gone.
 pub(super) fn sight(site: &Site, target: &Target) -> Result<Sighting, Failure> {
-    let none = || {
-        no_such(&ContainerArg {
-            name: target.container.name.clone(),
-            uid: None,
-        })
-    };
+    let none = || no_such(&target.container.name.clone().into());
     site.engine().sight(&target.id)?.ok_or_else(none)
 }
 

@@ -65,6 +65,66 @@ fn one_without_devices_is_no_mark_either_while_an_intent_awaits_it() {
     assert_eq!(ledger, before);
 }
 
+/// A record of `name` and the list in which the container is there again, with a device.
+fn there_again(name: &str, state: State) -> Seen {
+    let mut seen = complete(&[sighting(name, &[whole(0)], state)]);
+    let with = entry(name, &[whole(0)], Holding::Live);
+    let record = Record::of_found(&with, &seen.containers[0], "node");
+    seen.claims.insert(id(name), Some(named(&whole(0).uuid.0)));
+    seen.records.insert(id(name), record);
+    seen
+}
+
+#[test]
+fn one_that_is_there_again_holds_what_nobody_else_was_given_meanwhile() {
+    let becomes = |state, change: &dyn Fn(&mut Ledger)| {
+        let mut ledger = ledger(&[]);
+        change(&mut ledger);
+        reconcile(&mut ledger, &there_again(A, state), NOW);
+        ledger.entry(&A.parse().unwrap()).unwrap().holding.clone()
+    };
+    let nothing = |_: &mut Ledger| {};
+    // Nor does it matter that it was taken for a stranger's before.
+    let itself = |ledger: &mut Ledger| {
+        let claim = named(&whole(0).uuid.0);
+        ledger.unmanaged.push(unmanaged(A, claim));
+    };
+    let stopped = Holding::Stopped { since: NOW };
+    for free in [&nothing as &dyn Fn(&mut Ledger), &itself] {
+        assert_eq!(becomes(State::Running, free), Holding::Live);
+        assert_eq!(becomes(State::Exited, free), stopped);
+    }
+    let given = |ledger: &mut Ledger| {
+        ledger.put(intent("b._.2", &[whole(0)], pending(1)));
+    };
+    let strangers = |ledger: &mut Ledger| {
+        ledger.unmanaged.push(Unmanaged {
+            changed: 11,
+            ..unmanaged("x", named(&whole(0).uuid.0))
+        });
+    };
+    let promised = |ledger: &mut Ledger| {
+        ledger.line.turns.push(Turn {
+            ticket: 1,
+            uid: 2,
+            group: String::new(),
+            container: None,
+            logged: true,
+            devices: vec![Held::from(&whole(0))],
+            until: NOW + PENDING,
+            longest: None,
+            passed: None,
+            launch: None,
+            told: true,
+            doing: None,
+        });
+    };
+    for taken in [&given as &dyn Fn(&mut Ledger), &strangers, &promised] {
+        assert_eq!(becomes(State::Running, taken), Holding::Intruding);
+        assert_eq!(becomes(State::Exited, taken), Holding::Released);
+    }
+}
+
 #[test]
 fn a_stranger_under_the_name_of_an_intent_keeps_its_devices() {
     let mut seen = complete(&[foreign(A, State::Running)]);

@@ -153,6 +153,12 @@ fn a_container_that_was_removed_past_us_is_told_once() {
         host.only(),
         told(Verdict::Warning, what, "rm /m/one._.1001.json")
     );
+    // Put aside it is kept for a while, and is the proof again if the container is there.
+    host.records[0].0 = "/m/one._.1001.one.gone".into();
+    assert_eq!(host.findings(), []);
+    host.containers = Host::sound().containers;
+    host.ledger = Host::sound().ledger;
+    assert_eq!(host.findings(), []);
 }
 
 #[test]
