@@ -290,7 +290,7 @@ fn folders_are_mounted_where_they_are_ones_own_or_the_host_allows_it() {
         )
     };
     for (path, status, message) in [
-        ("/etc", 7, elsewhere("/etc")),
+        ("/etc/none", 7, elsewhere("/etc/none")),
         ("/home/bob", 7, elsewhere("/home/bob")),
         ("/home/alice/..", 7, elsewhere("/home/alice/..")),
         ("/home/alice/etc", 7, elsewhere("/home/alice/etc")),
