@@ -354,7 +354,7 @@ fn text_from_elsewhere_does_not_reach_the_terminal_raw() {
         let shown = odd.replace('\x1b', "\\u{1b}");
         let none = format!(
             "container-create: there is no image {shown} on this host\n\
-             hint: see the images with image-list --all; name one with --image=<image>\n"
+             hint: choose from image-list --all\n"
         );
         assert_eq!(refused, failed(3, &none));
     }

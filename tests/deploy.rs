@@ -169,7 +169,7 @@ fn what_cannot_be_is_said_before_anything_is_made() {
     let build = make.replace("make one", "build it");
     assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, &build));
     let none = "container-deploy: there is no image nothing on this host\n\
-                hint: see the images with image-list --all; name one with --image=<image>\n";
+                hint: choose from image-list --all, or fetch it first: docker pull nothing\n";
     let named = host.run(DEPLOY, &["thesis", "--image=nothing"]);
     assert_eq!(named, failed(3, none));
     for (one, other) in [("--open", "--background"), ("--gpu=1", "--cpu-only")] {
