@@ -126,7 +126,6 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
             failure.hint = hint.map(|hint| {
                 hint.replace("name an image with --image=<image>", &elsewhere)
                     .replace("--gpu=", "-g=")
-                    .replace("--cpu-only", "-g=0")
             });
             failure
         },

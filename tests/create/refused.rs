@@ -36,9 +36,14 @@ fn each_limit_is_named_with_its_numbers_and_a_way_on() {
                    hint: ask for fewer, with --gpu=2\n";
     assert_eq!(create("four", &["--gpu=3"]), failed(5, too_few));
 
+    with_limit(&host, "max_gpu_equivalents", "0");
+    let small = "container-create: your GPU quota of 0 is smaller than the smallest GPU here, 1\n\
+                 hint: ask an admin for a larger one\n";
+    assert_eq!(create("four", &[]), failed(5, small));
+
     with_limit(&host, "allow_full_gpu", "false");
     let none = "container-create: more devices asked for (1) than this host has for you (0)\n\
-                hint: create it without one, with --cpu-only\n";
+                hint: a container without GPU can be made: container-create <name> --cpu-only\n";
     assert_eq!(create("four", &[]), failed(5, none));
 }
 

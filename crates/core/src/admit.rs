@@ -59,6 +59,14 @@ pub enum Denied {
         /// Devices that exist for this owner.
         exist: u32,
     },
+    /// The owner's quota is less than any device that they may use.
+    #[error("your GPU quota of {quota} is smaller than the smallest GPU here, {smallest}")]
+    TooSmall {
+        /// The least share of a device.
+        smallest: Share,
+        /// The quota.
+        quota: Share,
+    },
     /// The owner's quota would be passed.
     #[error("GPU quota reached: {held} of {quota} in use, {asked} more asked for")]
     Quota {
@@ -169,10 +177,13 @@ impl UserError for Denied {
             Self::Rebuilt { .. } => "try again then; containers that exist can be used".into(),
             Self::Containers { .. } => "remove one with container-retire".into(),
             Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
-            Self::TooFew { exist: 0, .. } => "create it without one, with --cpu-only".into(),
+            Self::TooFew { exist: 0, .. } => {
+                "a container without GPU can be made: container-create <name> --cpu-only".into()
+            }
             Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
+            Self::TooSmall { .. } => "ask an admin for a larger one".into(),
             Self::Quota { held, .. } if *held == Share::NONE => {
-                "ask for fewer, or for none with --cpu-only".into()
+                "ask for fewer, or an admin for more".into()
             }
             Self::Quota { .. } => "free a GPU with container-retire".into(),
             Self::NoneFree { .. } | Self::NoneFits { .. } | Self::Reserved { .. } => {
@@ -218,6 +229,12 @@ pub fn admit(
         });
     }
     shares.sort();
+    if let (Some(quota), Some(&smallest)) = (limits.quota, shares.first())
+        && asked > 0
+        && quota < smallest
+    {
+        return Err(Denied::TooSmall { smallest, quota });
+    }
     let held = ledger.held_by(uid, now);
     within(limits, held, shares.into_iter().take(asked as usize).sum())
 }
