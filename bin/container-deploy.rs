@@ -32,6 +32,10 @@ use ds01_host::ops::Create;
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
     error_code(6, "no device is free, after waiting"),
+    error_code(
+        7,
+        "a folder is not for you to mount, or the name is of another user's container"
+    ),
     error_code(8, "the engine, the driver or the ledger cannot be reached")
 )]
 struct Args {

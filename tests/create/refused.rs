@@ -276,3 +276,22 @@ fn without_a_home_one_is_told_so() {
         assert_eq!(said, failed(4, &expected));
     }
 }
+
+#[test]
+fn that_a_folder_may_not_be_mounted_is_among_the_statuses() {
+    let host = TestHost::new();
+    for (command, args) in [
+        (CREATE, &["one", "ds01-base"][..]),
+        ("container-deploy", &["one", "ds01-base"]),
+        ("mlc-create", &["one", "pytorch"]),
+    ] {
+        let listed = host.run(command, &["--info"]).ok();
+        let statuses = listed.split("Exit status").nth(1).unwrap();
+        let is_7 = |line: &str| line.trim_start().starts_with("7 ");
+        assert!(statuses.lines().any(is_7), "{command}: {statuses}");
+        if command != "mlc-create" {
+            let refused = host.run(command, &[args, &["--workspace=/etc"]].concat());
+            assert_eq!(refused.status, Some(7), "{refused:?}");
+        }
+    }
+}
