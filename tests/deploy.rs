@@ -6,7 +6,7 @@ use ds01_testkit::{Outcome, Signal, TestHost};
 
 use crate::support::expect::{
     all_containers, created, done, engine_name, failed, image, inspect, project, running, state,
-    uuid, with_hook,
+    uuid, with_config, with_hook,
 };
 
 const DEPLOY: &str = "container-deploy";
@@ -144,6 +144,23 @@ fn the_menu_has_what_can_be_made_and_what_to_choose_it_by() {
     menu.expect("unbuilt");
     menu.send("\x03");
     assert_eq!(menu.wait(), Some(130));
+}
+
+#[test]
+fn a_project_that_is_not_built_yet_is_not_silently_given_the_hosts_image() {
+    let host = TestHost::new();
+    with_config(&host, "[containers]\ndefault_image = \"ds01-base\"\n");
+    let files = [("Dockerfile", "FROM ds01-busybox\n")];
+    project(&host, "alice", "thesis", &files);
+    let told = "project thesis has no image yet: made from ds01-base; build its own with \
+                image-create thesis\n";
+    let would = host.run("container-create", &["thesis", "--cpu-only", "--dry-run"]);
+    assert_eq!(would, done("thesis would be made without GPU\n", told));
+    let deployed = host.run(DEPLOY, &["thesis", "--cpu-only"]);
+    assert_eq!(deployed, done("thesis runs without GPU\n", told));
+    // Who names an image knows it.
+    let named = host.run(DEPLOY, &["other", "ds01-base", "--project=thesis"]);
+    assert_eq!(named, done("other runs with GPU 0\n", ""));
 }
 
 #[test]
