@@ -137,13 +137,20 @@ fn the_menu_has_what_can_be_made_and_what_to_choose_it_by() {
         menu.send(end);
         menu.wait();
     }
-    // Another image serves each.
-    let args = ["--image=ds01-base", "--project=thesis"];
+    // Another image serves each, and a container of any name.
+    let args = ["--image=ds01-base", "--cpu-only"];
     let mut menu = host.as_user("alice").pty("container-create", &args);
     menu.expect("bare");
     menu.expect("unbuilt");
-    menu.send("\x03");
-    assert_eq!(menu.wait(), Some(130));
+    menu.expect("another name");
+    menu.expect("a name that is listed; Ctrl-C leaves");
+    menu.send("newone\r");
+    menu.expect("project? newone");
+    menu.send("\x7f".repeat("newone".len()) + "another\r");
+    menu.expect("Name of the container [test]: ");
+    menu.send("newone\r");
+    menu.expect("newone without GPU\r\n");
+    assert_eq!(menu.wait(), Some(0));
 }
 
 #[test]
