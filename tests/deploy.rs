@@ -33,9 +33,12 @@ fn off_a_terminal_it_runs_and_says_with_what() {
     assert_eq!(deployed, done("thesis runs with GPU 0\n", ""));
     assert_eq!(state(&host, "thesis"), "running");
     assert_eq!(host.gpus().given().last().unwrap().devices, [uuid(0)]);
-    let args = ["editing", "--image=ds01-base", "--cpu-only", "--background"];
+    let args = ["editing", "ds01-base", "--cpu-only", "--background"];
     let deployed = host.run(DEPLOY, &args);
     assert_eq!(deployed, done("editing runs without GPU\n", ""));
+    let odd = "container-deploy: unexpected argument \"more\"\n\
+               hint: a name and an image are all there is: see container-deploy --help\n";
+    assert_eq!(host.run(DEPLOY, &["a", "b", "more"]), failed(2, odd));
 }
 
 #[test]

@@ -183,6 +183,32 @@ pub fn own(host: &Host, ui: &Ui, named: ContainerArg) -> Result<ContainerName, F
     Ok(name)
 }
 
+/// The name and the image of `<name> [<image>]`; that of `--image` before any.
+///
+/// # Errors
+///
+/// Status 2 for what is no name, and for words beyond.
+pub fn name_and_image(
+    ui: &Ui,
+    words: Vec<String>,
+    image: Option<String>,
+) -> Result<(Option<ContainerArg>, Option<String>), Failure> {
+    let mut words = words.into_iter();
+    let name = words.next().map(|word| word.parse()).transpose()?;
+    let second = words.next();
+    match words.next() {
+        None => Ok((name, image.or(second))),
+        Some(odd) => {
+            let hint = format!(
+                "a name and an image are all there is: see {} --help",
+                ui.name()
+            );
+            let message = format!("unexpected argument {odd:?}");
+            Err(Failure::new(Kind::Usage, message).with_hint(hint))
+        }
+    }
+}
+
 /// How many GPUs `--gpu` and `--cpu-only` ask for.
 ///
 /// # Errors
