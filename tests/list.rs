@@ -68,6 +68,9 @@ fn running_ones_are_listed_and_with_all_the_others_too() {
          stopped\tstopped\tds01-busybox\t-\t-\n\
          thesis\tcreated\tds01-base\t0\t-\n"
     );
+    let mut shown = host.as_user("alice").pty(LIST, &[]);
+    shown.expect("2 more not running: container-list --all\r\n");
+    assert_eq!(shown.wait(), Some(0));
     let nobody = host.as_user("carol").run(LIST, &["--all"]);
     assert_eq!(nobody, done("NAME  STATUS  IMAGE  GPU  UPTIME\n", ""));
 }
