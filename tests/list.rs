@@ -183,6 +183,11 @@ fn only_admins_see_all_users() {
         timeless(host.as_user("root").run(LIST, &["--all-users"]).ok()),
         all
     );
+    let none = "container-stop: you have no container paused\n\
+                hint: see what you have with container-list --all; another's is paused._.<uid>: \
+                container-list --all-users --format=json\n";
+    let stop = host.as_user("bob").run("container-stop", &["paused"]);
+    assert_eq!(stop, failed(3, none));
     host.limits_yaml(&format!("{limits}access_control:\n  admin_group: bob\n"));
     assert_eq!(timeless(bob().ok()), all, "by a Unix group");
 }

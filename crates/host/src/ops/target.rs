@@ -90,6 +90,13 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
                 "whoever made it can use it with docker; an admin can remove it: docker rm {name}"
             ),
         )),
+        (_, None) if arg.uid.is_none() && site.is_admin(caller)? => {
+            let none = no_such(arg);
+            Err(none.with_hint(format!(
+                "see what you have with container-list --all; another's is {arg}._.<uid>: \
+                 container-list --all-users --format=json"
+            )))
+        }
         (_, None) => Err(no_such(arg)),
     }
 }
