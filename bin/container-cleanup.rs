@@ -12,6 +12,7 @@ use ds01_command::{ask, open};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
+    line::gpu_is,
     name::ContainerArg,
     time::Age,
 };
@@ -152,8 +153,9 @@ fn remove(host: &Host, ui: &mut Ui, one: Leftover) -> Result<(), Failure> {
     match removed.slots.as_str() {
         "" => ui.note(format_args!("{} removed, {size} freed", removed.name)),
         slots => ui.note(format_args!(
-            "{} removed, {size} freed, GPU {slots} is free",
-            removed.name
+            "{} removed, {size} freed, {} free",
+            removed.name,
+            gpu_is(slots)
         )),
     }
     Ok(())

@@ -258,7 +258,7 @@ fn all_means_those_that_it_can_be_done_to() {
     assert_eq!(states(), "exited exited created running");
     assert_eq!(
         host.run("container-remove", &["--all", "--force"]),
-        done("", "")
+        done("", "a removed\nb removed\nc removed\n")
     );
     assert_eq!(
         host.docker(&["ps", "-a", "--format", "{{.Names}}"]).ok(),

@@ -9,6 +9,7 @@ use crate::{
     failure::{Kind, UserError},
     ledger::{Allocation, Ledger},
     limits::Limits,
+    line::gpu_is,
     name::EngineName,
     share::Share,
     time::Timestamp,
@@ -125,7 +126,7 @@ pub enum Denied {
     },
     /// A container that has stopped keeps its devices, but not for another run: others are to have
     /// them before it would be over.
-    #[error("GPU {slots} is promised to {whom} from {from}, and another run {}", may_last(*.until))]
+    #[error("{} promised to {whom} from {from}, and another run {}", gpu_is(.slots), may_last(*.until))]
     Promised {
         /// The devices, as users read them.
         slots: String,
