@@ -170,7 +170,7 @@ fn on_a_terminal_one_chooses_from_what_fits() {
 
     let bob = || host.as_user("bob");
     let mut nothing = bob().pty("container-attach", &[]);
-    nothing.expect("container-attach: you have no container that fits\r\n");
+    nothing.expect("container-attach: you have no container that is running\r\n");
     nothing.expect("hint: see what you have with container-list --all\r\n");
     assert_eq!(nothing.wait(), Some(3));
 

@@ -234,7 +234,7 @@ fn all_means_those_that_it_can_be_done_to() {
         host.run("container-create", &[name, "ds01-base", "--cpu-only"])
             .ok();
     }
-    let nothing = done("", "you have no container that fits\n");
+    let nothing = done("", "you have no container that is running\n");
     assert_eq!(host.run("container-pause", &["--all"]), nothing);
     for name in ["a", "b"] {
         host.run(START, &[name]).ok();

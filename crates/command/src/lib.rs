@@ -113,10 +113,8 @@ pub fn container(
     )?;
     let mut fitting: Vec<Listed> = all.into_iter().filter(|c| fit(c.state)).collect();
     if fitting.is_empty() {
-        return Err(
-            Failure::new(Kind::NotFound, "you have no container that fits")
-                .with_hint("see what you have with container-list --all"),
-        );
+        return Err(Failure::new(Kind::NotFound, none_is(&fit))
+            .with_hint("see what you have with container-list --all"));
     }
     let rows: Vec<_> = fitting.iter().map(facts).collect();
     let name = fitting.swap_remove(ui.choose(prompt, &rows)?).name;
@@ -163,9 +161,20 @@ pub fn containers(
         })
         .collect();
     if fitting.is_empty() {
-        ui.note("you have no container that fits");
+        ui.note(none_is(&fit));
     }
     Ok(fitting)
+}
+
+/// That none `fit`, in the words for the states of those that would.
+fn none_is(fit: impl Fn(State) -> bool) -> String {
+    let states = [State::Created, State::Running, State::Paused, State::Exited];
+    let fitting = states.into_iter().filter(|state| fit(*state));
+    let fitting: Vec<_> = fitting.map(|state| state.to_string()).collect();
+    match fitting.len() == states.len() {
+        true => "you have no container".into(),
+        false => format!("you have no container that is {}", fitting.join(" or ")),
+    }
 }
 
 /// The name of a container that is to be made: one's own, whoever one is.
