@@ -39,6 +39,9 @@ fn off_a_terminal_it_runs_and_says_with_what() {
     let odd = "container-deploy: unexpected argument \"more\"\n\
                hint: a name and an image are all there is: see container-deploy --help\n";
     assert_eq!(host.run(DEPLOY, &["a", "b", "more"]), failed(2, odd));
+    let help = host.run(DEPLOY, &["--help"]).ok();
+    let usage = "Usage: container-deploy [options] [<name> [<image>]]\n";
+    assert!(help.starts_with(usage), "{help}");
 }
 
 #[test]
