@@ -392,7 +392,7 @@ fn the_sweep_is_roots() {
     host.engine().kill();
     let absent = format!(
         "container-cleanup: no Docker Engine answers at {}\n\
-         hint: ask an admin to start it: systemctl start docker\n",
+         hint: start it: systemctl start docker\n",
         host.engine().socket().display()
     );
     assert_eq!(sweep(&host, &[]), outcome(8, "", &absent));
