@@ -12,6 +12,7 @@ use ds01_command::{ask, open};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
+    line::gpu_is,
     time::Age,
 };
 use ds01_host::{
@@ -96,8 +97,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     };
     let found = ask(&host, ui, &leftovers)?;
     if found.is_empty() {
-        ui.note("you have no container to clean up");
-        return Ok(ExitStatus(0));
+        return nothing(&host, ui, leftovers);
     }
     if ask_first {
         ui.may_confirm()?;
@@ -119,6 +119,25 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     Ok(ui.each(found, |one, ui| remove(&host, ui, one)))
 }
 
+/// Says so; and how many are left out that were never started.
+fn nothing(host: &Host, ui: &mut Ui, leftovers: Leftovers) -> Result<ExitStatus, Failure> {
+    let all = Leftovers {
+        created: true,
+        ..leftovers
+    };
+    let never = match leftovers.created {
+        true => 0,
+        false => ask(host, ui, &all)?.len(),
+    };
+    let nothing = "you have no container to clean up";
+    match never {
+        0 => ui.note(nothing),
+        1 => ui.note(format_args!("{nothing}; 1 was never started: --all")),
+        _ => ui.note(format_args!("{nothing}; {never} were never started: --all")),
+    }
+    Ok(ExitStatus(0))
+}
+
 fn remove(host: &Host, ui: &mut Ui, one: Leftover) -> Result<(), Failure> {
     let discard = Discard {
         name: one.name.into(),
@@ -130,8 +149,9 @@ fn remove(host: &Host, ui: &mut Ui, one: Leftover) -> Result<(), Failure> {
     match removed.slots.as_str() {
         "" => ui.note(format_args!("{} removed, {size} freed", removed.name)),
         slots => ui.note(format_args!(
-            "{} removed, {size} freed, GPU {slots} is free",
-            removed.name
+            "{} removed, {size} freed, {} free",
+            removed.name,
+            gpu_is(slots)
         )),
     }
     Ok(())

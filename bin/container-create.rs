@@ -7,13 +7,8 @@ use ds01_cli::{
     Command, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{create_or_undo, gpus, open, own, patience, project, with_gpu};
-use ds01_core::{
-    failure::{Failure, Kind},
-    label::Interface,
-    name::{ContainerArg, ContainerName},
-    time::Patience,
-};
+use ds01_command::{create_or_undo, gpus, name_and_image, open, own, patience, project, with_gpu};
+use ds01_core::{failure::Failure, label::Interface, name::ContainerName, time::Patience};
 use ds01_host::ops::Create;
 
 /// Create a container with GPUs from your quota. It is not started: container-start or container-run does that.
@@ -30,6 +25,10 @@ use ds01_host::ops::Create;
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
     error_code(6, "no device is free, after waiting"),
+    error_code(
+        7,
+        "a folder is not for you to mount, or the name is of another user's container"
+    ),
     error_code(
         8,
         "the engine, the driver or the ledger cannot be reached; nothing was changed"
@@ -115,18 +114,7 @@ fn main() -> ExitCode {
 fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let gpus = gpus(args.gpu, args.cpu_only)?;
     let patience = patience(args.wait, args.no_wait)?;
-    let mut words = args.words.into_iter();
-    let name = words
-        .next()
-        .map(|word| word.parse::<ContainerArg>())
-        .transpose()?;
-    let image = args.image.or(words.next());
-    if let Some(odd) = words.next() {
-        return Err(
-            Failure::new(Kind::Usage, format!("unexpected argument {odd:?}"))
-                .with_hint("a name and an image are all there is: see container-create --help"),
-        );
-    }
+    let (name, image) = name_and_image(ui, args.words, args.image)?;
     let host = open(ui)?;
     let from_other = image.is_some() || args.project.is_some();
     let prompt = "Make a container for which project?";

@@ -7,13 +7,11 @@ use ds01_cli::{
     Command, ExitStatus, Ui,
     concepts::{self, Concept},
 };
-use ds01_command::{deploy, gpus, open, opens, own, patience, project, shell, with_gpu};
+use ds01_command::{
+    deploy, gpus, name_and_image, open, opens, own, patience, project, shell, with_gpu,
+};
 use ds01_core::{
-    failure::Failure,
-    image,
-    label::Interface,
-    name::{ContainerArg, ContainerName},
-    time::Patience,
+    failure::Failure, image::container_name, label::Interface, name::ContainerName, time::Patience,
 };
 use ds01_host::ops::Create;
 
@@ -32,12 +30,16 @@ use ds01_host::ops::Create;
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
     error_code(6, "no device is free, after waiting"),
+    error_code(
+        7,
+        "a folder is not for you to mount, or the name is of another user's container"
+    ),
     error_code(8, "the engine, the driver or the ledger cannot be reached")
 )]
 struct Args {
-    /// name of the container (default with --image: the image's)
-    #[argh(positional, arg_name = "name")]
-    name: Option<ContainerArg>,
+    /// name of the container (default with --image: the image's); and the image, unless --image names it
+    #[argh(positional, arg_name = "name [image]")]
+    words: Vec<String>,
 
     /// open a shell in it (the default on a terminal)
     #[argh(switch)]
@@ -114,11 +116,12 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     let opens = opens(ui, args.open, args.background)?;
     let gpus = gpus(args.gpu, args.cpu_only)?;
     let patience = patience(args.wait, args.no_wait)?;
+    let (name, image) = name_and_image(ui, args.words, args.image)?;
     let host = open(ui)?;
-    let name = match (args.name, &args.image) {
-        (None, Some(image)) => image::container_name(image)?,
+    let name = match (name, &image) {
+        (None, Some(image)) => container_name(image)?,
         (name, _) => {
-            let from_other = args.image.is_some() || args.project.is_some();
+            let from_other = image.is_some() || args.project.is_some();
             let prompt = "Deploy a container for which project?";
             let name = project(&host, ui, name, from_other, prompt)?;
             own(&host, ui, name)?
@@ -126,7 +129,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
     };
     let create = Create {
         name,
-        image: args.image,
+        image,
         project: args.project,
         workspace: args.workspace,
         data: args.data,

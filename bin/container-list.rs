@@ -46,10 +46,13 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
     let host = open(ui)?;
     ui.explain("as docker ps does, for the containers that are yours");
     let list = List {
-        stopped: args.all,
+        stopped: true,
         all_users: args.all_users,
     };
-    let containers = ask(&host, ui, &list)?;
+    let mut containers = ask(&host, ui, &list)?;
+    let count = containers.len();
+    containers.retain(|container| args.all || container.state.is_up());
+    let hidden = count - containers.len();
     if args.all_users {
         let rows: Vec<_> = containers
             .iter()
@@ -60,15 +63,19 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
             })
             .collect();
         let headings = ["USER", "NAME", "STATUS", "IMAGE", "GPU", "UPTIME"];
-        return ui.list(args.format, headings, &rows, &containers);
+        ui.list(args.format, headings, &rows, &containers)?;
+    } else {
+        let rows: Vec<_> = containers.iter().map(cells).collect();
+        let headings = ["NAME", "STATUS", "IMAGE", "GPU", "UPTIME"];
+        ui.list(args.format, headings, &rows, &containers)?;
     }
-    let rows: Vec<_> = containers.iter().map(cells).collect();
-    ui.list(
-        args.format,
-        ["NAME", "STATUS", "IMAGE", "GPU", "UPTIME"],
-        &rows,
-        &containers,
-    )
+    if hidden > 0 && args.format == Format::Table && ui.shows() && ui.interactive() {
+        let all_users = if args.all_users { " --all-users" } else { "" };
+        ui.note(format_args!(
+            "{hidden} more not running: container-list --all{all_users}"
+        ));
+    }
+    Ok(())
 }
 
 fn cells(container: &Listed) -> [String; 5] {

@@ -10,6 +10,7 @@ use ds01_cli::{
 use ds01_command::{ask, containers, open};
 use ds01_core::{
     failure::{Failure, Kind},
+    line::gpu_is,
     name::ContainerArg,
 };
 use ds01_host::ops::Remove;
@@ -102,11 +103,13 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
         if args.dry_run {
             return ui.line(format_args!("{} would be removed", removed.name));
         }
-        if !removed.slots.is_empty() {
-            ui.note(format_args!(
-                "{} removed, GPU {} is free",
-                removed.name, removed.slots
-            ));
+        match removed.slots.as_str() {
+            "" => ui.note(format_args!("{} removed", removed.name)),
+            slots => ui.note(format_args!(
+                "{} removed, {} free",
+                removed.name,
+                gpu_is(slots)
+            )),
         }
         if let Some(image) = removed.image {
             ui.note(format_args!("image {image} removed"));

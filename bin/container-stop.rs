@@ -12,6 +12,7 @@ use ds01_command::{ask, containers, open, show};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
+    line::gpu_is,
     name::ContainerArg,
 };
 use ds01_host::ops::{LONGEST, Stop};
@@ -106,7 +107,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
             match stopped.hold {
                 None => ui.note(format_args!("{name} keeps GPU {slots} until it is removed")),
                 Some(Duration::ZERO) => {
-                    ui.note(format_args!("{name} stopped, GPU {slots} is free"))
+                    ui.note(format_args!("{name} stopped, {} free", gpu_is(&slots)))
                 }
                 Some(hold) => {
                     let hold = human::duration(hold);

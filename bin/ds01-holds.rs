@@ -9,7 +9,7 @@ use ds01_cli::{
     human,
 };
 use ds01_command::ask;
-use ds01_core::failure::Failure;
+use ds01_core::{failure::Failure, line::gpu_is};
 use ds01_host::{
     Host,
     ops::{EndHolds, Healed, Learned},
@@ -66,7 +66,7 @@ fn told(one: &Healed, dry_run: bool) -> String {
     };
     let free = match (one.slots.as_str(), dry_run) {
         ("", _) => String::new(),
-        (slots, false) => format!(", GPU {slots} is free"),
+        (slots, false) => format!(", {} free", gpu_is(slots)),
         (slots, true) => format!(", GPU {slots} would be free"),
     };
     match one.what {

@@ -8,7 +8,7 @@ use ds01_cli::{
     concepts::{self, Concept},
 };
 use ds01_command::ask;
-use ds01_core::failure::Failure;
+use ds01_core::{failure::Failure, line::gpu_is};
 use ds01_host::{
     Host,
     ops::{Handed, ServeLine, Served},
@@ -65,7 +65,8 @@ fn told(one: &Served, dry_run: bool) -> String {
     match (&one.what, dry_run) {
         (Handed::Kept(until), false) => {
             format!(
-                "ticket {ticket}: GPU {slots} is kept for {login} until {until}, and they were told"
+                "ticket {ticket}: {} kept for {login} until {until}, and they were told",
+                gpu_is(slots)
             )
         }
         (Handed::Kept(_), true) => {
@@ -80,7 +81,7 @@ fn told(one: &Served, dry_run: bool) -> String {
             format!("ticket {ticket}: {name} of {login} would be started with GPU {slots}")
         }
         (Handed::Failed(name, failure, until), _) => {
-            let kept = until.map(|until| format!("; GPU {slots} is kept until {until}"));
+            let kept = until.map(|until| format!("; {} kept until {until}", gpu_is(slots)));
             format!(
                 "ticket {ticket}: {name} of {login} was not started: {}{}",
                 failure.message,

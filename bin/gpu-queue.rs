@@ -11,7 +11,7 @@ use ds01_cli::{
 use ds01_command::{ask, expected, open, place, queue::Word};
 use ds01_core::{
     failure::{Failure, Kind},
-    line::KEPT,
+    line::{KEPT, gpu_is},
     name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
@@ -137,7 +137,8 @@ fn told(join: &JoinLine, joined: &Joined, ui: &mut Ui) -> Result<(), Failure> {
     if let Some(kept) = &joined.kept {
         let (slots, until) = (&kept.slots, kept.until);
         ui.line(format_args!(
-            "GPU {slots} is kept for you until {until}, with ticket {ticket}"
+            "{} kept for you until {until}, with ticket {ticket}",
+            gpu_is(slots)
         ))?;
         match (starts, &join.name) {
             (Some(project), _) => ui.note(format_args!("{project} is started within a minute")),
@@ -176,7 +177,8 @@ fn leave(args: &Args, target: Option<&String>, ui: &mut Ui) -> Result<(), Failur
                 ui.line(format_args!("ticket {ticket} left the line"))?
             }
             Some(free) => ui.line(format_args!(
-                "ticket {ticket} gave up its turn, GPU {free} is free"
+                "ticket {ticket} gave up its turn, {} free",
+                gpu_is(&free)
             ))?,
             // Its turn came and went meanwhile, or it gave up.
             None => ui.note(format_args!("ticket {ticket} is not in the line any more")),
@@ -209,7 +211,7 @@ fn rows(status: &QueueStatus) -> Vec<[String; 7]> {
                 .as_ref()
                 .map_or("-".into(), ToString::to_string),
             "now".into(),
-            format!("GPU {} is kept until {}", kept.slots, kept.until),
+            format!("{} kept until {}", gpu_is(&kept.slots), kept.until),
         ]
     });
     let waiting = status.waiting.iter().map(|waiting| {

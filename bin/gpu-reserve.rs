@@ -93,8 +93,8 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
                 .map_err(|_| usage(format!("{id:?} is no number of a reservation")))?;
             let gone = ask(&open(ui)?, ui, &CancelReservation { id })?;
             ui.line(format_args!(
-                "{} is not reserved for {} any more",
-                gone.what, gone.whom
+                "no longer reserved for {}: {}",
+                gone.whom, gone.what
             ))
         }
         _ => Err(usage("one of add, list and cancel <id> is expected".into())),

@@ -37,6 +37,10 @@ use ds01_host::{
     error_code(4, "you have a container of that name"),
     error_code(5, "a limit of yours would be passed"),
     error_code(6, "no device is free"),
+    error_code(
+        7,
+        "a folder is not for you to mount, or the name is of another user's container"
+    ),
     error_code(8, "the engine, the driver or the ledger cannot be reached")
 )]
 struct Args {
@@ -126,7 +130,6 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
             failure.hint = hint.map(|hint| {
                 hint.replace("name an image with --image=<image>", &elsewhere)
                     .replace("--gpu=", "-g=")
-                    .replace("--cpu-only", "-g=0")
             });
             failure
         },

@@ -8,7 +8,11 @@ use ds01_cli::{
     concepts::{self, Concept},
 };
 use ds01_command::{launch, open, opens, patience};
-use ds01_core::{failure::Failure, name::ContainerArg, time::Patience};
+use ds01_core::{
+    failure::{Failure, Kind},
+    name::ContainerArg,
+    time::Patience,
+};
 
 /// Work on a project: its image is built if it has none, its container made or started.
 #[derive(FromArgs, ArgsInfo)]
@@ -49,6 +53,10 @@ struct Args {
     #[argh(switch)]
     rebuild: bool,
 
+    /// not here: the project's files say how many
+    #[argh(option, hidden_help, arg_name = "count")]
+    gpu: Option<String>,
+
     /// how long to wait in line if no device is free: seconds, or 30m or 2h (default 180, 1d at most)
     #[argh(option, arg_name = "time")]
     wait: Option<Patience>,
@@ -84,6 +92,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args, ui: &mut Ui) -> Result<ExitStatus, Failure> {
+    if let Some(gpus) = &args.gpu {
+        let message = "how many GPUs a project has stands in its pyproject.toml: there is no --gpu";
+        let hint = format!("write it there: gpus = {gpus} in [tool.ds01]");
+        return Err(Failure::new(Kind::Usage, message).with_hint(hint));
+    }
     let opens = opens(ui, args.open, args.background)?;
     let patience = patience(args.wait, args.no_wait)?;
     let host = open(ui)?;

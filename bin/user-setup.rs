@@ -49,6 +49,10 @@ impl Command for Args {
     ];
     const SEE_ALSO: &'static [&'static str] = &["project-init", "project-launch", "check-limits"];
     const FILES: &'static [(&'static str, &'static str)] = &[
+        (
+            "~/.ds01-limits",
+            "your limits as text, as check-limits writes them",
+        ),
         ("~/.ssh/id_ed25519", "the SSH key, if it makes one"),
         ("~/workspace/<project>", "the first project"),
     ];

@@ -197,6 +197,14 @@ fn container_exit_leaves_the_shell_inside_and_explains_itself_outside() {
     shell.send("container-exit\r");
     assert_eq!(shell.wait(), Some(0), "{}", shell.output());
     assert_eq!(state(&host, "thesis"), "running");
+    for base in ["ds01-base", "ds01-busybox"] {
+        host.run("container-deploy", &[base, base, "--cpu-only"])
+            .ok();
+        let script = host
+            .as_user("alice")
+            .stdin("container-exit\necho still here\n");
+        assert_eq!(script.run(ATTACH, &[base]), done("", ""), "{base}");
+    }
     let outside = host.run("container-exit", &[]);
     assert_eq!((outside.status, outside.stderr.as_str()), (Some(0), ""));
     assert!(

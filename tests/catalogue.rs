@@ -105,7 +105,7 @@ fn what_is_no_framework_is_an_image_that_is_not_there() {
     let any = "frameworks here: pytorch, tensorflow; or name an image of image-list --all";
     let meant = "did you mean tensorflow? frameworks here: tensorflow, pytorch; or name an image of \
                  image-list --all";
-    let no_name_of_one = "see the images with image-list --all; name one with --image=<image>";
+    let no_name_of_one = "choose from image-list --all, or fetch it first: docker pull a/b";
     for (name, hint) in [
         ("caffe", any),
         ("python:3.12", any),

@@ -111,6 +111,8 @@ fn off_a_terminal_it_needs_to_be_forced() {
         containers(&host),
         ["never._.20001", "other._.20002", "up._.20001"]
     );
+    let never = NOTHING.replace('\n', "; 1 was never started: --all\n");
+    assert_eq!(host.run(CLEANUP, &["--force"]), done("", &never));
     let results = host.home("alice").join("workspace/thesis/results");
     assert_eq!(fs::read_to_string(results).unwrap(), "kept\n");
     let removed = host.run(CLEANUP, &["--force", "--all"]);
@@ -390,7 +392,7 @@ fn the_sweep_is_roots() {
     host.engine().kill();
     let absent = format!(
         "container-cleanup: no Docker Engine answers at {}\n\
-         hint: ask an admin to start it: systemctl start docker\n",
+         hint: start it: systemctl start docker\n",
         host.engine().socket().display()
     );
     assert_eq!(sweep(&host, &[]), outcome(8, "", &absent));

@@ -70,6 +70,19 @@ fn a_command_tells_what_can_stand_at_the_cursor() {
         complete("container-list", &["--format=s"]),
         done("--format=simple\t\n", "")
     );
+    host.run("container-remove", &["thesis"]).ok();
+    let join = ["join", "later", "--format=simple"];
+    let ticket = host.run("gpu-queue", &join).ok();
+    let ticket = ticket.trim_end();
+    assert_eq!(
+        complete("gpu-queue", &["leave", ""]),
+        done(&format!("{ticket}\tlater\nlater\tticket {ticket}\n"), "")
+    );
+    assert_eq!(
+        complete("gpu-queue", &["join", "the"]),
+        done("thermal\tproject\nthesis\tproject\n", "")
+    );
+    assert_eq!(complete("gpu-queue", &["status", ""]), done("", ""));
     let gpu = "status\tshow every GPU and MIG device, what it does, and who holds it\n";
     assert_eq!(complete("gpu", &["st"]), done(gpu, ""));
     for words in [&["frobnicate", ""][..], &["--frob"], &[]] {

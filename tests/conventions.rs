@@ -170,7 +170,7 @@ fn on_a_terminal_one_chooses_from_what_fits() {
 
     let bob = || host.as_user("bob");
     let mut nothing = bob().pty("container-attach", &[]);
-    nothing.expect("container-attach: you have no container that fits\r\n");
+    nothing.expect("container-attach: you have no container that is running\r\n");
     nothing.expect("hint: see what you have with container-list --all\r\n");
     assert_eq!(nothing.wait(), Some(3));
 
@@ -356,7 +356,7 @@ fn text_from_elsewhere_does_not_reach_the_terminal_raw() {
         let shown = odd.replace('\x1b', "\\u{1b}");
         let none = format!(
             "container-create: there is no image {shown} on this host\n\
-             hint: see the images with image-list --all; name one with --image=<image>\n"
+             hint: choose from image-list --all\n"
         );
         assert_eq!(refused, failed(3, &none));
     }

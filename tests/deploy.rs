@@ -6,7 +6,7 @@ use ds01_testkit::{Outcome, Signal, TestHost};
 
 use crate::support::expect::{
     all_containers, created, done, engine_name, failed, image, inspect, project, running, state,
-    uuid, with_hook,
+    uuid, with_config, with_hook,
 };
 
 const DEPLOY: &str = "container-deploy";
@@ -33,9 +33,15 @@ fn off_a_terminal_it_runs_and_says_with_what() {
     assert_eq!(deployed, done("thesis runs with GPU 0\n", ""));
     assert_eq!(state(&host, "thesis"), "running");
     assert_eq!(host.gpus().given().last().unwrap().devices, [uuid(0)]);
-    let args = ["editing", "--image=ds01-base", "--cpu-only", "--background"];
+    let args = ["editing", "ds01-base", "--cpu-only", "--background"];
     let deployed = host.run(DEPLOY, &args);
     assert_eq!(deployed, done("editing runs without GPU\n", ""));
+    let odd = "container-deploy: unexpected argument \"more\"\n\
+               hint: a name and an image are all there is: see container-deploy --help\n";
+    assert_eq!(host.run(DEPLOY, &["a", "b", "more"]), failed(2, odd));
+    let help = host.run(DEPLOY, &["--help"]).ok();
+    let usage = "Usage: container-deploy [options] [<name> [<image>]]\n";
+    assert!(help.starts_with(usage), "{help}");
 }
 
 #[test]
@@ -137,13 +143,37 @@ fn the_menu_has_what_can_be_made_and_what_to_choose_it_by() {
         menu.send(end);
         menu.wait();
     }
-    // Another image serves each.
-    let args = ["--image=ds01-base", "--project=thesis"];
+    // Another image serves each, and a container of any name.
+    let args = ["--image=ds01-base", "--cpu-only"];
     let mut menu = host.as_user("alice").pty("container-create", &args);
     menu.expect("bare");
     menu.expect("unbuilt");
-    menu.send("\x03");
-    assert_eq!(menu.wait(), Some(130));
+    menu.expect("another name");
+    menu.expect("a name that is listed; Ctrl-C leaves");
+    menu.send("newone\r");
+    menu.expect("project? newone");
+    menu.send("\x7f".repeat("newone".len()) + "another\r");
+    menu.expect("Name of the container [test]: ");
+    menu.send("newone\r");
+    menu.expect("newone without GPU\r\n");
+    assert_eq!(menu.wait(), Some(0));
+}
+
+#[test]
+fn a_project_that_is_not_built_yet_is_not_silently_given_the_hosts_image() {
+    let host = TestHost::new();
+    with_config(&host, "[containers]\ndefault_image = \"ds01-base\"\n");
+    let files = [("Dockerfile", "FROM ds01-busybox\n")];
+    project(&host, "alice", "thesis", &files);
+    let told = "project thesis has no image yet: made from ds01-base; build its own with \
+                image-create thesis\n";
+    let would = host.run("container-create", &["thesis", "--cpu-only", "--dry-run"]);
+    assert_eq!(would, done("thesis would be made without GPU\n", told));
+    let deployed = host.run(DEPLOY, &["thesis", "--cpu-only"]);
+    assert_eq!(deployed, done("thesis runs without GPU\n", told));
+    // Who names an image knows it.
+    let named = host.run(DEPLOY, &["other", "ds01-base", "--project=thesis"]);
+    assert_eq!(named, done("other runs with GPU 0\n", ""));
 }
 
 #[test]
@@ -169,7 +199,7 @@ fn what_cannot_be_is_said_before_anything_is_made() {
     let build = make.replace("make one", "build it");
     assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, &build));
     let none = "container-deploy: there is no image nothing on this host\n\
-                hint: see the images with image-list --all; name one with --image=<image>\n";
+                hint: choose from image-list --all, or fetch it first: docker pull nothing\n";
     let named = host.run(DEPLOY, &["thesis", "--image=nothing"]);
     assert_eq!(named, failed(3, none));
     for (one, other) in [("--open", "--background"), ("--gpu=1", "--cpu-only")] {

@@ -335,4 +335,7 @@ fn more_gpus_than_one_may_have_are_named_where_they_stand() {
     host.run("image-create", &["thesis"]).ok();
     let refused = host.run(LAUNCH, &["thesis"]);
     assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
+    let option = "project-launch: how many GPUs a project has stands in its pyproject.toml: there is \
+                  no --gpu\nhint: write it there: gpus = 1 in [tool.ds01]\n";
+    assert_eq!(host.run(LAUNCH, &["thesis", "--gpu=1"]), failed(2, option));
 }

@@ -234,7 +234,7 @@ fn all_means_those_that_it_can_be_done_to() {
         host.run("container-create", &[name, "ds01-base", "--cpu-only"])
             .ok();
     }
-    let nothing = done("", "you have no container that fits\n");
+    let nothing = done("", "you have no container that is running\n");
     assert_eq!(host.run("container-pause", &["--all"]), nothing);
     for name in ["a", "b"] {
         host.run(START, &[name]).ok();
@@ -258,7 +258,7 @@ fn all_means_those_that_it_can_be_done_to() {
     assert_eq!(states(), "exited exited created running");
     assert_eq!(
         host.run("container-remove", &["--all", "--force"]),
-        done("", "")
+        done("", "a removed\nb removed\nc removed\n")
     );
     assert_eq!(
         host.docker(&["ps", "-a", "--format", "{{.Names}}"]).ok(),

@@ -68,6 +68,9 @@ fn running_ones_are_listed_and_with_all_the_others_too() {
          stopped\tstopped\tds01-busybox\t-\t-\n\
          thesis\tcreated\tds01-base\t0\t-\n"
     );
+    let mut shown = host.as_user("alice").pty(LIST, &[]);
+    shown.expect("2 more not running: container-list --all\r\n");
+    assert_eq!(shown.wait(), Some(0));
     let nobody = host.as_user("carol").run(LIST, &["--all"]);
     assert_eq!(nobody, done("NAME  STATUS  IMAGE  GPU  UPTIME\n", ""));
 }
@@ -180,6 +183,11 @@ fn only_admins_see_all_users() {
         timeless(host.as_user("root").run(LIST, &["--all-users"]).ok()),
         all
     );
+    let none = "container-stop: you have no container paused\n\
+                hint: see what you have with container-list --all; another's is paused._.<uid>: \
+                container-list --all-users --format=json\n";
+    let stop = host.as_user("bob").run("container-stop", &["paused"]);
+    assert_eq!(stop, failed(3, none));
     host.limits_yaml(&format!("{limits}access_control:\n  admin_group: bob\n"));
     assert_eq!(timeless(bob().ok()), all, "by a Unix group");
 }

@@ -41,7 +41,7 @@ const ATOMIC: &[(&str, Run)] = &[
     // No host of a test has /data; one that has lists it in bind_roots of ds01.toml.
     (
         "container-create analysis --workspace=/data/shared/dataset",
-        Script(2),
+        Script(7),
     ),
     (
         "container-create",

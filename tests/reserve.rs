@@ -72,7 +72,7 @@ fn a_device_that_is_reserved_is_given_to_nobody_else_while_that_lasts() {
     let begins = format!("{number}\tGPU 0\talice\t");
     assert!(list.starts_with(&begins), "{list}");
     assert!(list.ends_with("\tdave\n"), "{list}");
-    let gone = done("GPU 0 is not reserved for alice any more\n", "");
+    let gone = done("no longer reserved for alice: GPU 0\n", "");
     assert_eq!(dave(&host, &["cancel", number]), gone);
     assert!(gets_one(&host, "bob"));
     // Its number is no other's, whoever cancels it once more.

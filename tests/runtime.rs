@@ -159,7 +159,7 @@ fn what_cannot_be_extended_is_told() {
         (
             &["thesis", "0s"],
             2,
-            "by nothing\nhint: say by how much: container-extend thesis 12h\n",
+            "an extension of nothing is none\nhint: say by how much: container-extend thesis 12h\n",
         ),
         (
             &["thesis", "12"],

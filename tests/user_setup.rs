@@ -69,6 +69,10 @@ fn what_is_asked_for_is_made_once() {
     );
     assert_eq!(modes, [0o700, 0o600, 0o644]);
     assert!(first.contains(&public), "{first}");
+    let limits = || fs::read_to_string(host.home("alice").join(".ds01-limits")).unwrap();
+    let at_setup = limits();
+    host.run("check-limits", &[]).ok();
+    assert_eq!(at_setup, limits());
     assert!(
         first.contains("thesis in /home/alice/workspace/thesis\n"),
         "{first}"

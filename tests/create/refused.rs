@@ -36,9 +36,14 @@ fn each_limit_is_named_with_its_numbers_and_a_way_on() {
                    hint: ask for fewer, with --gpu=2\n";
     assert_eq!(create("four", &["--gpu=3"]), failed(5, too_few));
 
+    with_limit(&host, "max_gpu_equivalents", "0");
+    let small = "container-create: your GPU quota of 0 is smaller than the smallest GPU here, 1\n\
+                 hint: ask an admin for a larger one\n";
+    assert_eq!(create("four", &[]), failed(5, small));
+
     with_limit(&host, "allow_full_gpu", "false");
     let none = "container-create: more devices asked for (1) than this host has for you (0)\n\
-                hint: create it without one, with --cpu-only\n";
+                hint: a container without GPU can be made: container-create <name> --cpu-only\n";
     assert_eq!(create("four", &[]), failed(5, none));
 }
 
@@ -269,5 +274,24 @@ fn without_a_home_one_is_told_so() {
              hint: ask an admin to make it: mkhomedir_helper alice\n"
         );
         assert_eq!(said, failed(4, &expected));
+    }
+}
+
+#[test]
+fn that_a_folder_may_not_be_mounted_is_among_the_statuses() {
+    let host = TestHost::new();
+    for (command, args) in [
+        (CREATE, &["one", "ds01-base"][..]),
+        ("container-deploy", &["one", "ds01-base"]),
+        ("mlc-create", &["one", "pytorch"]),
+    ] {
+        let listed = host.run(command, &["--info"]).ok();
+        let statuses = listed.split("Exit status").nth(1).unwrap();
+        let is_7 = |line: &str| line.trim_start().starts_with("7 ");
+        assert!(statuses.lines().any(is_7), "{command}: {statuses}");
+        if command != "mlc-create" {
+            let refused = host.run(command, &[args, &["--workspace=/etc"]].concat());
+            assert_eq!(refused.status, Some(7), "{refused:?}");
+        }
     }
 }

@@ -55,7 +55,9 @@ fn runc_writes_in_a_containers_own_alone() {
     ];
     let own = format!("mkdir {root}/home/alice/made {root}/b/rootfs/made");
     let all = tries.iter().chain([&own]);
-    let all: Vec<_> = all.map(|one| format!("{{ {one}; }} 2>&1; echo $?;")).collect();
+    let all: Vec<_> = all
+        .map(|one| format!("{{ {one}; }} 2>&1; echo $?;"))
+        .collect();
     let hooks = json!({
         // As the process that mounts, before it leaves the host's files.
         "createContainer": calls(&format!("{{ {} }} >{root}/b/rootfs/told", all.concat())),

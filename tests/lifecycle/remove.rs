@@ -4,7 +4,9 @@ use std::fs;
 
 use ds01_testkit::TestHost;
 
-use crate::support::expect::{created, done, engine_name, failed, inside, outcome, running, state};
+use crate::support::expect::{
+    created, done, engine_name, failed, inside, outcome, running, state, with_limit,
+};
 
 const REMOVE: &str = "container-remove";
 
@@ -33,6 +35,17 @@ fn a_running_container_is_refused_unless_it_is_to_be_stopped() {
     let removed = host.run(REMOVE, &["thesis", "--stop"]);
     assert_eq!(removed, done("", "thesis removed, GPU 0 is free\n"));
     assert_eq!(containers(&host), "");
+}
+
+#[test]
+fn of_two_devices_it_says_that_both_are_free() {
+    let host = TestHost::with_gpus(2);
+    with_limit(&host, "max_gpu_equivalents", "2");
+    with_limit(&host, "max_gpu_slots_per_container", "2");
+    host.run("container-create", &["thesis", "ds01-base", "--gpu=2"])
+        .ok();
+    let removed = host.run(REMOVE, &["thesis"]);
+    assert_eq!(removed, done("", "thesis removed, GPU 0 1 are free\n"));
 }
 
 #[test]
@@ -65,7 +78,8 @@ fn of_several_those_that_can_go_go() {
                     container-remove: you have no container missing\n\
                     hint: see what you have with container-list --all\n\
                     container-remove: container b is running\n\
-                    hint: stop it first, or use container-remove b --stop\n";
+                    hint: stop it first, or use container-remove b --stop\n\
+                    c removed\n";
     assert_eq!(removed, outcome(3, "", expected));
     assert_eq!(containers(&host), "b._.20001\n");
 }
@@ -100,7 +114,7 @@ fn all_leaves_running_ones_unless_they_are_to_be_stopped() {
     assert_eq!(containers(&host), "b._.20001\n");
     assert_eq!(
         host.run(REMOVE, &["--all", "--stop", "--force"]),
-        done("", "")
+        done("", "b removed\n")
     );
     assert_eq!(containers(&host), "");
 }
@@ -148,16 +162,17 @@ fn images_go_once_nothing_uses_them() {
     }
     assert_eq!(images(), "of.container of.container thesis with.account");
     let stays = "container-remove: warning: the image ds01-20001/thesis:latest stays: a container \
-                 uses it\n";
+                 uses it\nother removed\n";
     assert_eq!(host.run(REMOVE, &["other", "--images"]), done("", stays));
     assert_eq!(images(), "of.container thesis with.account");
-    let gone = "image ds01-20001/thesis:latest removed\n";
+    let gone = "thesis removed\nimage ds01-20001/thesis:latest removed\n";
     assert_eq!(host.run(REMOVE, &["thesis", "--images"]), done("", gone));
     assert_eq!(images(), "");
 
     host.run("container-create", &["thesis", "ds01-base", "--cpu-only"])
         .ok();
-    assert_eq!(host.run(REMOVE, &["thesis", "--images"]), done("", ""));
+    let only = done("", "thesis removed\n");
+    assert_eq!(host.run(REMOVE, &["thesis", "--images"]), only);
     assert!(
         host.docker(&["images"]).ok().contains("ds01-base "),
         "it is not the user's"

@@ -241,6 +241,7 @@ fn a_dev_container_works_under_the_gateways_rules() {
     host.run(INIT, &["thesis", "--image=lab", "--devcontainer"])
         .ok();
     let text = read(&host, ".devcontainer/devcontainer.json");
+    assert!(text.contains("Build its image first: image-create thesis\n"));
     let json: String = text
         .lines()
         .filter(|line| !line.starts_with("//"))

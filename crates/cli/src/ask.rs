@@ -189,7 +189,9 @@ impl Ui {
             |chosen: ListOption<&String>| rows[chosen.index].first().cloned().unwrap_or_default();
         let menu = Select::new(&prompt, items)
             .with_formatter(&name)
-            .with_help_message("arrows and Enter, a number, or a name")
+            .with_help_message(
+                "arrows and Enter, a number, or a name that is listed; Ctrl-C leaves",
+            )
             .with_page_size(usize::from(terminal.size().0 - LINES).clamp(1, 15))
             .with_render_config(match styled(true) {
                 true => RenderConfig::default_colored(),

@@ -22,7 +22,8 @@ pub struct Candidate {
     pub about: String,
 }
 
-/// Where a command looks up the names that can stand for an argument, such as `container`.
+/// Where a command looks up the names that can stand for an argument, such as `container`, or after a
+/// word, such as `leave`.
 pub type Names = fn(argument: &str) -> Vec<Candidate>;
 
 /// For commands that act on nothing that has a name.
@@ -36,10 +37,7 @@ enum Wanted<'a> {
     /// The name of an option.
     Option,
     /// A value for the argument of this name, after `before` in the same word.
-    Value {
-        argument: &'static str,
-        before: &'a str,
-    },
+    Value { argument: &'a str, before: &'a str },
     /// Nothing fits here.
     Nothing,
 }
@@ -80,17 +78,17 @@ pub(crate) fn candidates(
 /// Reads the line up to the cursor as [`crate::shim::read`] reads a whole one.
 fn wanted<'a>(
     info: &CommandInfoWithArgs<'static>,
-    passed: &[String],
+    passed: &'a [String],
     current: &'a str,
 ) -> Wanted<'a> {
-    let (mut given, mut only_positionals) = (0, false);
+    let (mut given, mut only_positionals) = (Vec::new(), false);
     let mut value_of = None;
     for word in passed {
         if value_of.take().is_some() {
             continue;
         }
         if only_positionals || word == "-" || !word.starts_with('-') {
-            given += 1;
+            given.push(word.as_str());
         } else if word == "--" {
             only_positionals = true;
         } else if !word.contains('=') {
@@ -119,24 +117,31 @@ fn wanted<'a>(
             None => Wanted::Nothing,
         };
     }
-    positional(info, given).map_or(Wanted::Nothing, |argument| Wanted::Value {
+    positional(info, &given).map_or(Wanted::Nothing, |argument| Wanted::Value {
         argument,
         before: "",
     })
 }
 
 /// The name of the positional after `given` others. argh has no optional ones but the last, so
-/// some commands take several in one, as `name [image]`.
-fn positional(info: &CommandInfoWithArgs<'static>, given: usize) -> Option<&'static str> {
+/// some commands take several in one, as `name [image]`. What follows one of several words, as in
+/// `join|leave [name|ticket]`, depends on that, and has its name.
+fn positional<'a>(info: &CommandInfoWithArgs<'static>, given: &[&'a str]) -> Option<&'a str> {
     let last = info.positionals.len().checked_sub(1)?;
-    let positional = &info.positionals[given.min(last)];
+    let positional = &info.positionals[given.len().min(last)];
     let words: Vec<&str> = positional.name.split(' ').collect();
     let repeats = positional.optionality == Optionality::Repeating && words.len() == 1;
-    let word = match given.checked_sub(last) {
+    let word = match given.len().checked_sub(last) {
         Some(beyond) if !repeats => words.get(beyond)?,
         _ => words.first()?,
     };
-    Some(word.trim_matches(['[', ']']))
+    let first = given
+        .get(last)
+        .filter(|_| !repeats && words[0].contains('|'));
+    match first {
+        Some(first) => words[0].split('|').find(|word| word == first),
+        None => Some(word.trim_matches(['[', ']'])),
+    }
 }
 
 /// The options that can still be given; `=` at the end asks for a value.
@@ -208,10 +213,20 @@ mod tests {
         words: Vec<String>,
     }
 
+    /// Waits, or does not.
+    #[derive(FromArgs, ArgsInfo)]
+    #[expect(dead_code, reason = "only its description is used")]
+    struct Wait {
+        /// what
+        #[argh(positional, arg_name = "join|leave|status [name|ticket]")]
+        words: Vec<String>,
+    }
+
     fn names(argument: &str) -> Vec<Candidate> {
         let words: &[&str] = match argument {
             "container" => &["thesis", "test"],
             "image" => &["pytorch:2.8"],
+            "leave" => &["17"],
             _ => &[],
         };
         let candidate = |word: &&str| Candidate {
@@ -268,6 +283,21 @@ mod tests {
         assert_eq!(shown(&["the"]), "thesis\tit\n");
         assert_eq!(shown(&["thesis", ""]), "pytorch:2.8\tit\n");
         assert_eq!(shown(&["thesis", "pytorch:2.8", ""]), "");
+    }
+
+    #[test]
+    fn what_follows_a_word_depends_on_it() {
+        let info = Wait::get_args_info();
+        let shown = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| word.to_string()).collect();
+            candidates(&info, &words, &names)
+        };
+        assert_eq!(shown(&["l"]), "leave\t\n");
+        assert_eq!(shown(&["leave", ""]), "17\tit\n");
+        for words in [&["status", ""], &["container", ""]] {
+            assert_eq!(shown(words), "", "{words:?}");
+        }
+        assert_eq!(shown(&["leave", "17", ""]), "");
     }
 
     #[test]

@@ -231,6 +231,7 @@ impl<'a> Page<'a> {
             usage.push_str(&match positional.optionality {
                 Optionality::Required => format!(" {name}"),
                 Optionality::Optional => format!(" [{name}]"),
+                _ if positional.name.contains(' ') => format!(" [{name}]"),
                 Optionality::Repeating | Optionality::Greedy => format!(" [{name}...]"),
             });
         }
@@ -336,12 +337,17 @@ fn option(flag: &FlagInfo<'_>) -> Block {
 }
 
 /// What the user puts in place of `name`; choices such as `table|json` stand for themselves.
+/// `name [image]`, of arguments that argh cannot tell apart, is `<name> [<image>]`.
 fn variable(name: &str) -> String {
-    if name.contains('|') {
-        name.to_owned()
-    } else {
-        format!("<{name}>")
-    }
+    let one = |word: &str| match word
+        .strip_prefix('[')
+        .and_then(|word| word.strip_suffix(']'))
+    {
+        _ if word.contains('|') => word.to_owned(),
+        Some(optional) => format!("[<{optional}>]"),
+        None => format!("<{word}>"),
+    };
+    name.split(' ').map(one).collect::<Vec<_>>().join(" ")
 }
 
 fn entries(pairs: &[(&str, &str)]) -> Vec<Block> {

@@ -11,6 +11,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     printable::{acts, printable, without_codes},
 };
+use nix::unistd::Uid;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 
@@ -207,7 +208,7 @@ impl Ui {
         failure.notices.iter().for_each(|notice| self.warn(notice));
         self.tell(&format!("{}: ", self.name), &failure.one_line());
         if let Some(hint) = &failure.hint {
-            self.tell("hint: ", hint);
+            self.tell("hint: ", for_reader(hint, Uid::effective().is_root()));
         }
     }
 
@@ -326,6 +327,13 @@ impl Ui {
         }
         let _ = io::stderr().write_all(text.as_bytes());
     }
+}
+
+/// A hint for whoever reads it: root has nobody to ask.
+fn for_reader(hint: &str, is_root: bool) -> &str {
+    let asks = ["ask an admin to ", "ask an admin: "];
+    let own = asks.iter().find_map(|ask| hint.strip_prefix(ask));
+    own.filter(|_| is_root).unwrap_or(hint)
 }
 
 fn unwritable(error: serde_json::Error) -> Failure {

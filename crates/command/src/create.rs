@@ -9,6 +9,7 @@ use ds01_cli::{Interruptions, Ui, nearest};
 use ds01_core::{
     catalogue::{NoImage, Wish, choose},
     failure::{Failure, Kind},
+    image,
     label::Interface,
     line::slots,
 };
@@ -46,8 +47,20 @@ pub fn create(
             made.workspace.display()
         ));
     }
+    let project = create.project.as_ref().unwrap_or(&create.name);
+    let own_image = image::of_project(host.caller().uid, project);
+    if create.image.is_none()
+        && made.image != own_image
+        && let Some(found) = host.project(project)?
+        && matches!(found.dockerfile(), Ok(Some(_)))
+    {
+        ui.note(format_args!(
+            "project {project} has no image yet: made from {}; build its own with image-create {project}",
+            made.image
+        ));
+    }
     if made.is_new
-        && let Some(other) = host.in_capitals(create.project.as_ref().unwrap_or(&create.name))?
+        && let Some(other) = host.in_capitals(project)?
     {
         let (workspace, other) = (made.workspace.display(), other.display());
         ui.note(format_args!(

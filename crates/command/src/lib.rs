@@ -113,10 +113,8 @@ pub fn container(
     )?;
     let mut fitting: Vec<Listed> = all.into_iter().filter(|c| fit(c.state)).collect();
     if fitting.is_empty() {
-        return Err(
-            Failure::new(Kind::NotFound, "you have no container that fits")
-                .with_hint("see what you have with container-list --all"),
-        );
+        return Err(Failure::new(Kind::NotFound, none_is(&fit))
+            .with_hint("see what you have with container-list --all"));
     }
     let rows: Vec<_> = fitting.iter().map(facts).collect();
     let name = fitting.swap_remove(ui.choose(prompt, &rows)?).name;
@@ -158,9 +156,20 @@ pub fn containers(
     let fitting = listed.into_iter().filter(|container| fit(container.state));
     let fitting: Vec<_> = fitting.map(|container| container.name.into()).collect();
     if fitting.is_empty() {
-        ui.note("you have no container that fits");
+        ui.note(none_is(&fit));
     }
     Ok(fitting)
+}
+
+/// That none `fit`, in the words for the states of those that would.
+fn none_is(fit: impl Fn(State) -> bool) -> String {
+    let states = [State::Created, State::Running, State::Paused, State::Exited];
+    let fitting = states.into_iter().filter(|state| fit(*state));
+    let fitting: Vec<_> = fitting.map(|state| state.to_string()).collect();
+    match fitting.len() == states.len() {
+        true => "you have no container".into(),
+        false => format!("you have no container that is {}", fitting.join(" or ")),
+    }
 }
 
 /// The name of a container that is to be made: one's own, whoever one is.
@@ -176,6 +185,32 @@ pub fn own(host: &Host, ui: &Ui, named: ContainerArg) -> Result<ContainerName, F
         return Err(Failure::new(Kind::Forbidden, message).with_hint(hint));
     }
     Ok(name)
+}
+
+/// The name and the image of `<name> [<image>]`; that of `--image` before any.
+///
+/// # Errors
+///
+/// Status 2 for what is no name, and for words beyond.
+pub fn name_and_image(
+    ui: &Ui,
+    words: Vec<String>,
+    image: Option<String>,
+) -> Result<(Option<ContainerArg>, Option<String>), Failure> {
+    let mut words = words.into_iter();
+    let name = words.next().map(|word| word.parse()).transpose()?;
+    let second = words.next();
+    match words.next() {
+        None => Ok((name, image.or(second))),
+        Some(odd) => {
+            let hint = format!(
+                "a name and an image are all there is: see {} --help",
+                ui.name()
+            );
+            let message = format!("unexpected argument {odd:?}");
+            Err(Failure::new(Kind::Usage, message).with_hint(hint))
+        }
+    }
 }
 
 /// How many GPUs `--gpu` and `--cpu-only` ask for.

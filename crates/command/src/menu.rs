@@ -108,7 +108,8 @@ pub fn project(
         let hint = format!("name the new one: {} <name> --image=<image>", ui.name());
         return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
     }
-    if !from_other && !has_default(host, ui)? {
+    let needs_none = from_other || has_default(host, ui)?;
+    if !needs_none {
         projects.retain(|one| one.image.is_some());
     }
     if projects.is_empty() {
@@ -123,9 +124,14 @@ pub fn project(
         let [base, image] = one.facts();
         [one.name.to_string(), base, image]
     };
-    let rows: Vec<_> = projects.iter().map(row).collect();
-    let name = projects.swap_remove(ui.choose(prompt, &rows)?).name;
-    Ok(name.into())
+    // Whose image is not its project's own needs none.
+    let other = needs_none.then(|| ["another name", "", ""].map(String::from));
+    let rows: Vec<_> = projects.iter().map(row).chain(other).collect();
+    let chosen = ui.choose(prompt, &rows)?;
+    match projects.get(chosen) {
+        Some(project) => Ok(project.name.clone().into()),
+        None => ui.input("Name of the container", "test", |text| Ok(text.parse()?)),
+    }
 }
 
 /// A project to launch, that is chosen: one with a container, an image, or a Dockerfile.

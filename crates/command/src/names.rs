@@ -6,7 +6,7 @@ use ds01_cli::Candidate;
 use ds01_core::image;
 use ds01_host::{
     Host,
-    ops::{Images, List},
+    ops::{Images, List, Queue, QueueStatus},
 };
 
 /// How long a shell waits: whoever types on has had enough.
@@ -30,7 +30,9 @@ fn found(argument: &str) -> Vec<Candidate> {
         "container" => containers(&host),
         "image" => images(&host),
         "own-image" => own_images(&host),
-        "name" | "project" => projects(&host),
+        // What a container is to be called that joins the line: there is none of that name yet.
+        "name" | "project" | "join" => projects(&host),
+        "leave" => requests(&host),
         _ => None,
     };
     found.unwrap_or_default()
@@ -47,6 +49,31 @@ fn containers(host: &Host) -> Option<Vec<Candidate>> {
         about: format!("{}, {}", container.state, container.image),
     };
     Some(listed.map(candidate).collect())
+}
+
+/// The user's own in the waiting line, by ticket and by container.
+fn requests(host: &Host) -> Option<Vec<Candidate>> {
+    let QueueStatus { waiting, kept, .. } = host.ask(&Queue {}).ok()?.value;
+    let waiting = waiting.into_iter().filter(|waiting| waiting.mine);
+    let waiting = waiting.map(|waiting| (waiting.standing.ticket, waiting.container));
+    let kept = kept.into_iter().filter(|kept| kept.mine);
+    let kept = kept.map(|kept| (kept.ticket, kept.container));
+    let candidates = kept.chain(waiting).flat_map(|(ticket, container)| {
+        let about = container
+            .as_ref()
+            .map_or("any container".into(), ToString::to_string);
+        let ticket = ticket.to_string();
+        let by_name = container.map(|name| Candidate {
+            word: name.to_string(),
+            about: format!("ticket {ticket}"),
+        });
+        let by_ticket = Candidate {
+            word: ticket,
+            about,
+        };
+        [Some(by_ticket), by_name].into_iter().flatten()
+    });
+    Some(candidates.collect())
 }
 
 fn images(host: &Host) -> Option<Vec<Candidate>> {

@@ -6,6 +6,7 @@ use ds01_cli::{ExitStatus, Ui};
 use ds01_core::{
     failure::{Failure, Kind},
     image,
+    line::gpu_is,
     name::ContainerArg,
     packages::{Installer, Package, missing, with},
     sources::REQUIREMENTS,
@@ -115,8 +116,9 @@ fn one(
     match removed.slots.as_str() {
         "" => ui.note(format_args!("{} retired", removed.name)),
         slots => ui.note(format_args!(
-            "{} retired, GPU {slots} is free",
-            removed.name
+            "{} retired, {} free",
+            removed.name,
+            gpu_is(slots)
         )),
     }
     if let Some(image) = removed.image {

@@ -50,7 +50,9 @@ pub fn setup(host: &Host, ui: &mut Ui, answers: Setup) -> Result<(), Failure> {
     ui.explain("the limits of your group are read, and your containers are counted");
     let status = ask(host, ui, &MyLimits::default())?;
     ui.line("1. What you may use (check-limits)")?;
-    ui.table(limits::HEADINGS, &limits::rows(&status))?;
+    let rows = limits::rows(&status);
+    limits::keep(ui, &status, &rows);
+    ui.table(limits::HEADINGS, &rows)?;
 
     ui.line("")?;
     ui.line("2. An SSH key, by which GitHub and other hosts know you")?;

@@ -76,6 +76,8 @@ pub fn profile() -> &'static str {
      # The command of this name cannot end its own shell without a signal; the shell can.\n\
      alias container-exit=exit\n\
      if [ -n \"$BASH_VERSION\" ]; then\n\
+     \x20 # For it in what comes from a pipe, too.\n\
+     \x20 shopt -s expand_aliases\n\
      \x20 PS1='\\u@\\h:\\w\\$ '\n\
      \x20 if [ -f ~/.bashrc ]; then . ~/.bashrc; fi\n\
      elif [ -n \"$PS1\" ]; then\n\

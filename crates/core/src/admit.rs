@@ -9,6 +9,7 @@ use crate::{
     failure::{Kind, UserError},
     ledger::{Allocation, Ledger},
     limits::Limits,
+    line::gpu_is,
     name::EngineName,
     share::Share,
     time::Timestamp,
@@ -58,6 +59,14 @@ pub enum Denied {
         asked: u32,
         /// Devices that exist for this owner.
         exist: u32,
+    },
+    /// The owner's quota is less than any device that they may use.
+    #[error("your GPU quota of {quota} is smaller than the smallest GPU here, {smallest}")]
+    TooSmall {
+        /// The least share of a device.
+        smallest: Share,
+        /// The quota.
+        quota: Share,
     },
     /// The owner's quota would be passed.
     #[error("GPU quota reached: {held} of {quota} in use, {asked} more asked for")]
@@ -117,7 +126,7 @@ pub enum Denied {
     },
     /// A container that has stopped keeps its devices, but not for another run: others are to have
     /// them before it would be over.
-    #[error("GPU {slots} is promised to {whom} from {from}, and another run {}", may_last(*.until))]
+    #[error("{} promised to {whom} from {from}, and another run {}", gpu_is(.slots), may_last(*.until))]
     Promised {
         /// The devices, as users read them.
         slots: String,
@@ -169,10 +178,13 @@ impl UserError for Denied {
             Self::Rebuilt { .. } => "try again then; containers that exist can be used".into(),
             Self::Containers { .. } => "remove one with container-retire".into(),
             Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
-            Self::TooFew { exist: 0, .. } => "create it without one, with --cpu-only".into(),
+            Self::TooFew { exist: 0, .. } => {
+                "a container without GPU can be made: container-create <name> --cpu-only".into()
+            }
             Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
+            Self::TooSmall { .. } => "ask an admin for a larger one".into(),
             Self::Quota { held, .. } if *held == Share::NONE => {
-                "ask for fewer, or for none with --cpu-only".into()
+                "ask for fewer, or an admin for more".into()
             }
             Self::Quota { .. } => "free a GPU with container-retire".into(),
             Self::NoneFree { .. } | Self::NoneFits { .. } | Self::Reserved { .. } => {
@@ -218,6 +230,12 @@ pub fn admit(
         });
     }
     shares.sort();
+    if let (Some(quota), Some(&smallest)) = (limits.quota, shares.first())
+        && asked > 0
+        && quota < smallest
+    {
+        return Err(Denied::TooSmall { smallest, quota });
+    }
     let held = ledger.held_by(uid, now);
     within(limits, held, shares.into_iter().take(asked as usize).sum())
 }

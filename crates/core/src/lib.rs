@@ -42,6 +42,7 @@ pub mod requirements;
 pub mod reservation;
 pub mod route;
 pub mod share;
+pub mod size;
 pub mod slice;
 pub mod sources;
 pub mod spec;

@@ -256,6 +256,20 @@ impl Line {
     }
 }
 
+/// The beginning of what is said of devices that somebody had: `GPU 0 is`, `GPU 1:0 1:1 are`.
+///
+/// ```
+/// # use ds01_core::line::gpu_is;
+/// assert_eq!(gpu_is("1:0 1:1") + " free", "GPU 1:0 1:1 are free");
+/// ```
+pub fn gpu_is(slots: &str) -> String {
+    let verb = match slots.contains(' ') {
+        true => "are",
+        false => "is",
+    };
+    format!("GPU {slots} {verb}")
+}
+
 /// Devices as users read them: `0 1:3`.
 pub fn slots(devices: &[Held]) -> String {
     let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();

@@ -287,7 +287,7 @@ impl Draft {
     fn dev_container(&self, uid: u32) -> String {
         let name = &self.name;
         format!(
-            "// A dev container of {name}, for an editor. Build its image first: project-launch {name}\n\
+            "// A dev container of {name}, for an editor. Build its image first: image-create {name}\n\
              // Without a GPU it runs on for as long as you like. For one, add:\n\
              //   \"runArgs\": [\"--gpus\", \"1\"],\n\
              {{\n  \"name\": \"{name}\",\n  \"image\": \"ds01-{uid}/{name}:latest\",\n  \

@@ -148,12 +148,27 @@ fn a_container_without_devices_needs_no_quota() {
         ..limits()
     };
     assert_eq!(admitted(0, &none, &[], &ledger(&[])), Ok(()));
-    let asked = Err(Denied::Quota {
+    let too_small = |smallest, quota| Err(Denied::TooSmall { smallest, quota });
+    let small = too_small(Share::WHOLE, Share::NONE);
+    assert_eq!(admitted(1, &none, &[whole(0)], &ledger(&[])), small);
+    let one = Share::of_mig(1, 7).unwrap();
+    let limits = Limits {
+        quota: Some(one),
+        ..limits()
+    };
+    let devices = [whole(0), mig(1, 0, 2)];
+    let small = too_small(Share::of_mig(2, 7).unwrap(), one);
+    for asked in [1, 2] {
+        assert_eq!(admitted(asked, &limits, &devices, &ledger(&[])), small);
+    }
+    // What is one device within, two are not: fewer can be had.
+    let devices = [mig(1, 0, 1), mig(1, 1, 1)];
+    let two = Err(Denied::Quota {
         held: Share::NONE,
-        asked: Share::WHOLE,
-        quota: Share::NONE,
+        asked: one + one,
+        quota: one,
     });
-    assert_eq!(admitted(1, &none, &[whole(0)], &ledger(&[])), asked);
+    assert_eq!(admitted(2, &limits, &devices, &ledger(&[])), two);
 }
 
 #[test]
@@ -210,6 +225,14 @@ fn each_refusal_tells_its_status_and_what_to_do() {
             "more devices asked for (3) than this host has for you (0)",
         ),
         (
+            Denied::TooSmall {
+                smallest: quota,
+                quota: held,
+            },
+            5,
+            "your GPU quota of 0.43 is smaller than the smallest GPU here, 1",
+        ),
+        (
             Denied::Quota { held, asked, quota },
             5,
             "GPU quota reached: 0.43 of 1 in use, 0.43 more asked for",
@@ -263,6 +286,8 @@ fn each_refusal_tells_its_status_and_what_to_do() {
             (denied.kind().status(), denied.to_string().as_str()),
             (status, text)
         );
-        assert!(denied.hint().is_some(), "{denied}");
+        let hint = denied.hint().unwrap();
+        let only_some_have = hint.contains("--cpu-only") && !hint.contains("container-create");
+        assert!(!only_some_have, "{denied}: {hint}");
     }
 }

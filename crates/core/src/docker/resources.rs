@@ -1,6 +1,8 @@
 //! CPU, memory and processes of a container, within its owner's limits.
 
-use crate::limits::Limits;
+use std::fmt::Display;
+
+use crate::{limits::Limits, size::bytes as size};
 
 use super::{body::number, host_config::HostConfig, plan::Rules, refused::Refused};
 
@@ -28,20 +30,18 @@ pub(super) fn settle(
         .nano_cpus
         .map_or(host_cpus, |cpus| cpus.min(host_cpus));
     let asked = nano_cpus(host)?;
-    host.nano_cpus = within("NanoCpus", asked, Some(cpus), warnings);
+    host.nano_cpus = within(("--cpus", in_cpus), asked, Some(cpus), warnings);
     (host.cpu_period, host.cpu_quota) = (None, None);
 
     let shares = number(host.cpu_shares);
     if shares > CPU_SHARES {
-        warnings.push(format!(
-            "CpuShares: {shares} asked for, your limit is {CPU_SHARES}"
-        ));
+        warnings.push(passed("--cpu-shares", shares, CPU_SHARES));
     }
     // Left out, it is what every container has, in whatever unit the kernel counts.
     host.cpu_shares = positive(host.cpu_shares).filter(|shares| *shares <= CPU_SHARES);
 
     let memory = number(host.memory);
-    host.memory = within("Memory", memory, limits.memory_bytes, warnings);
+    host.memory = within(("--memory", size), memory, limits.memory_bytes, warnings);
     host.memory_swap = swap(host.memory, number(host.memory_swap), limits, warnings);
     host.memory_reservation = positive(host.memory_reservation)
         .map(|reservation| host.memory.map_or(reservation, |all| reservation.min(all)));
@@ -49,18 +49,24 @@ pub(super) fn settle(
     host.kernel_memory_tcp = positive(host.kernel_memory_tcp);
 
     let shm = number(host.shm_size);
-    host.shm_size = within("ShmSize", shm, limits.shm_bytes, warnings);
+    host.shm_size = within(("--shm-size", size), shm, limits.shm_bytes, warnings);
     let pids = match (limits.pids, limits.max_tasks) {
         (Some(pids), Some(tasks)) => Some(pids.min(tasks)),
         (pids, tasks) => pids.or(tasks),
     };
-    host.pids_limit = within("PidsLimit", number(host.pids_limit), pids, warnings);
+    host.pids_limit = within(
+        ("--pids-limit", count),
+        number(host.pids_limit),
+        pids,
+        warnings,
+    );
     Ok(())
 }
 
-/// What is asked for: within the limit, or the limit.
+/// What is asked for: within the limit, or the limit. A warning has it as the option of `docker run`,
+/// in its unit.
 fn within(
-    field: &'static str,
+    (option, shown): (&str, fn(u64) -> String),
     asked: i64,
     limit: Option<u64>,
     warnings: &mut Vec<String>,
@@ -69,16 +75,26 @@ fn within(
     let limit = limit.map(|limit| signed(limit).max(1));
     match limit {
         Some(limit) if asked > limit || asked < 0 => {
-            let asked = match asked < 0 {
-                true => "unlimited".into(),
-                false => asked.to_string(),
-            };
-            warnings.push(format!("{field}: {asked} asked for, your limit is {limit}"));
+            let asked = u64::try_from(asked).map_or("unlimited".into(), shown);
+            warnings.push(passed(option, asked, shown(limit.unsigned_abs())));
             Some(limit)
         }
         _ if asked > 0 => Some(asked),
         _ => limit,
     }
+}
+
+/// What a user is told who asked for more, in the words of `docker run`.
+fn passed(option: &str, asked: impl Display, limit: impl Display) -> String {
+    format!("{option} {asked} asked for, your limit is {limit}")
+}
+
+fn in_cpus(nano: u64) -> String {
+    (nano as f64 / NANO as f64).to_string()
+}
+
+fn count(count: u64) -> String {
+    count.to_string()
 }
 
 /// CPU time, whichever way it is written; negative is unlimited.
@@ -120,7 +136,7 @@ fn swap(
     let limit = limits.memory_bytes.and(limits.memory_swap_bytes);
     let limit = limit.map(|limit| limit.max(memory.unsigned_abs()));
     let asked = if asked > 0 { asked.max(memory) } else { asked };
-    Some(within("MemorySwap", asked, limit, warnings).unwrap_or(-1))
+    Some(within(("--memory-swap", size), asked, limit, warnings).unwrap_or(-1))
 }
 
 fn positive(value: Option<i64>) -> Option<i64> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{Kind, UserError},
+    line::gpu_is,
     time::Timestamp,
 };
 
@@ -41,7 +42,8 @@ pub enum NotExtended {
     },
     /// Others are to have its devices before the longer run would be over.
     #[error(
-        "GPU {slots} is promised to {whom} from {from}, and the longer run could hold it until {until}"
+        "{} promised to {whom} from {from}, and the longer run could hold it until {until}",
+        gpu_is(.slots)
     )]
     Promised {
         /// The devices, as users read them.

@@ -346,13 +346,12 @@ impl Why {
                 ahead: number(ahead),
             },
             Self::Reserved(free) => {
-                let against = floor.against(waiter);
-                let first = against.min_by_key(|reserved| reserved.until);
+                let last = floor.kept_off_by(waiter);
                 Denied::Reserved {
                     asked,
                     free: number(free),
-                    whom: first.map_or(String::new(), |first| first.whom.to_string()),
-                    until: first.map_or(floor.now, |first| first.until),
+                    whom: last.map_or(String::new(), |last| last.whom.to_string()),
+                    until: last.map_or(floor.now, |last| last.until),
                 }
             }
             Self::TooLarge(asked) => Denied::NoneFits { held, asked, quota },

@@ -16,6 +16,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     image::{self, OF_CONTAINER},
     label,
+    recipe::image_name,
 };
 
 use crate::{
@@ -62,8 +63,17 @@ pub(super) fn named(site: &Site, name: &str, uid: u32) -> Result<(String, Image)
     Err(fail(
         Kind::NotFound,
         format!("there is no image {name} on this host"),
-        "see the images with image-list --all; name one with --image=<image>".into(),
+        match can_be_fetched(name) {
+            true => format!("choose from image-list --all, or fetch it first: docker pull {name}"),
+            false => "choose from image-list --all".into(),
+        },
     ))
+}
+
+/// Whether a registry may have an image of this name.
+fn can_be_fetched(name: &str) -> bool {
+    let is_name = image_name(name).is_ok() && !name.contains(char::is_uppercase);
+    is_name && image::owner(name).is_none()
 }
 
 /// The image to create from in place of `base`: itself if it has the account. Made if need be.

@@ -57,7 +57,7 @@ fn in_time<T: Serialize + DeserializeOwned>(
 ///
 /// # Errors
 ///
-/// Status 2 if it does not exist, 7 if it is elsewhere, 8 if its file system hangs.
+/// Status 2 if it does not exist, 7 if it is or would be elsewhere, 8 if its file system hangs.
 pub(super) fn allowed(site: &Site, path: &Path, owner: &Person) -> Result<PathBuf, Failure> {
     in_time(site, path, || allowed_here(site, path, owner))
 }
@@ -105,12 +105,34 @@ fn checked(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
         Err(_) => path.to_path_buf(),
     };
     let shown = path.display();
+    let roots = roots.iter().filter_map(|root| fs::canonicalize(root).ok());
+    let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
+    let roots: Vec<_> = roots.chain([home]).collect();
+    let is_allowed = |real: &Path| roots.iter().any(|root| real.starts_with(root));
+    let elsewhere = || {
+        fail(
+            Kind::Forbidden,
+            format!(
+                "cannot mount {shown}: it is not in your home, nor in a folder that the host allows"
+            ),
+            "an admin allows folders with containers.bind_roots in ds01.toml".into(),
+        )
+    };
     let real = fs::canonicalize(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => fail(
-            Kind::Usage,
-            format!("cannot mount {shown}: there is no such folder"),
-            format!("make it first: mkdir -p {shown}"),
-        ),
+        io::ErrorKind::NotFound => {
+            let mut there = path
+                .ancestors()
+                .filter_map(|path| fs::canonicalize(path).ok());
+            // To make it would be in vain.
+            if there.next().is_none_or(|there| !is_allowed(&there)) {
+                return elsewhere();
+            }
+            fail(
+                Kind::Usage,
+                format!("cannot mount {shown}: there is no such folder"),
+                format!("make it first: mkdir -p {shown}"),
+            )
+        }
         _ => fail(
             Kind::Usage,
             format!("cannot mount {shown}: {error}"),
@@ -124,19 +146,8 @@ fn checked(site: &Site, path: &Path, home: &Path) -> Result<PathBuf, Failure> {
             "name a folder, in your home or one that the host allows".into(),
         ));
     }
-    let roots = roots.iter().filter_map(|root| fs::canonicalize(root).ok());
-    let home = fs::canonicalize(home).unwrap_or_else(|_| home.into());
-    if std::iter::once(home)
-        .chain(roots)
-        .all(|root| !real.starts_with(root))
-    {
-        return Err(fail(
-            Kind::Forbidden,
-            format!(
-                "cannot mount {shown}: it is not in your home, nor in a folder that the host allows"
-            ),
-            "an admin allows folders with containers.bind_roots in ds01.toml".into(),
-        ));
+    if !is_allowed(&real) {
+        return Err(elsewhere());
     }
     let near = |own: PathBuf| own.starts_with(&real) || real.starts_with(own);
     match site.is_for_others() && own_of_root(site).any(near) {

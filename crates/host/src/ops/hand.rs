@@ -226,7 +226,7 @@ pub(super) fn served(turn: &Turn, slots: String, what: Handed) -> Served {
 fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option<Served>, Failure> {
     let turn = &one.turn;
     let (mut slots, until) = (line::slots(&turn.devices), turn.until);
-    let keeps = format!("GPU {slots} is kept for you until {until}");
+    let keeps = format!("{} kept for you until {until}", line::gpu_is(&slots));
     let (text, what) = match (&turn.launch, launched) {
         (Some(name), Some(Launched::Runs)) => {
             slots = its_slots(site, turn)?.unwrap_or(slots);

@@ -52,7 +52,7 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
     if container.uid != caller.uid && !site.is_admin(caller)? {
         return Err(no_such(arg));
     }
-    let target = named(site, container, arg)?;
+    let target = named(site, caller, container, arg)?;
     match &arg.id {
         Some(meant) if *meant != target.id => Err(no_such(arg)),
         _ => Ok(target),
@@ -60,7 +60,12 @@ pub(super) fn find(site: &Site, caller: Caller, arg: &ContainerArg) -> Result<Ta
 }
 
 /// What has this name now.
-fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Target, Failure> {
+fn named(
+    site: &Site,
+    caller: Caller,
+    container: EngineName,
+    arg: &ContainerArg,
+) -> Result<Target, Failure> {
     let stored = site.ledger.read()?;
     let generation = stored.generation();
     let ledger = match &stored {
@@ -121,6 +126,13 @@ fn named(site: &Site, container: EngineName, arg: &ContainerArg) -> Result<Targe
                 "whoever made it can use it with docker; an admin can remove it: docker rm {name}"
             ),
         )),
+        _ if arg.uid.is_none() && site.is_admin(caller)? => {
+            let none = no_such(arg);
+            Err(none.with_hint(format!(
+                "see what you have with container-list --all; another's is {arg}._.<uid>: \
+                 container-list --all-users --format=json"
+            )))
+        }
         _ => Err(no_such(arg)),
     }
 }

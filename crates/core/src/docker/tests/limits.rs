@@ -133,8 +133,17 @@ fn a_request_is_within_the_limits_or_brought_there() {
     assert_eq!(
         warnings,
         [
-            "Memory: unlimited asked for, your limit is 34359738368",
-            "PidsLimit: 9999 asked for, your limit is 4096",
+            "--memory unlimited asked for, your limit is 32GB",
+            "--pids-limit 9999 asked for, your limit is 4096",
+        ]
+    );
+    let asked = json!({"NanoCpus": 64_500_000_000_i64, "Memory": 64 * GIB});
+    let (_, warnings) = settled(asked, &limits());
+    assert_eq!(
+        warnings,
+        [
+            "--cpus 64.5 asked for, your limit is 4",
+            "--memory 64GB asked for, your limit is 32GB",
         ]
     );
 }

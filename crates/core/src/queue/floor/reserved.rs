@@ -36,10 +36,31 @@ impl<'a> Floor<'a> {
 
     /// Whether no reservation for others keeps somebody from these devices.
     pub(super) fn is_allowed(&self, chosen: &[usize], waiter: &Waiter) -> bool {
+        self.is_allowed_by(chosen, waiter, self.now)
+    }
+
+    /// The same of those that are not over by then.
+    fn is_allowed_by(&self, chosen: &[usize], waiter: &Waiter, by: Timestamp) -> bool {
         let is_new = |at: &usize| !self.is_promised_to(*at, waiter);
         let new: Vec<_> = chosen.iter().copied().filter(is_new).collect();
-        let mut against = self.against(waiter);
-        !against.any(|reserved| self.needs(reserved, waiter, &new, self.now))
+        let mut against = self.against(waiter).filter(|reserved| by < reserved.until);
+        !against.any(|reserved| self.needs(reserved, waiter, &new, by))
+    }
+
+    /// The reservation for others with whose end somebody can have what is free: one that ends
+    /// before may keep them from nothing.
+    pub(super) fn kept_off_by(&self, waiter: &Waiter) -> Option<&'a Reservation> {
+        let free: Vec<_> = self
+            .usable(waiter)
+            .filter(|at| self.is_free(*at, waiter))
+            .collect();
+        let (order, count) = (self.order(&free, |_| ()), waiter.devices as usize);
+        let mut against: Vec<_> = self.against(waiter).collect();
+        against.sort_by_key(|reserved| reserved.until);
+        against.into_iter().find(|ended| {
+            let is_right = |so_far: &[usize]| self.is_allowed_by(so_far, waiter, ended.until);
+            self.first_fitting(&order, count, is_right).len() == count
+        })
     }
 
     /// Until when amounts that are reserved for others keep somebody from these devices, which are

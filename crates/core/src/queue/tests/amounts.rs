@@ -65,3 +65,31 @@ fn what_is_free_is_left_to_one_amount_alone() {
     };
     assert_eq!(asked(3, 2, &both(later), &devices).unwrap(), "0 1");
 }
+
+#[test]
+fn the_reservation_that_is_named_is_the_one_that_stands_in_the_way() {
+    let devices = [whole(0), whole(1), whole(2)];
+    let one = reservation(What::Devices(vec![(&whole(0)).into()]), user(1));
+    let group = Reservation {
+        id: 2,
+        whom: Whom::Group("vision".into()),
+        ..amount(3, 2)
+    };
+    let named = |first: &Reservation, last: &Reservation, asked_for| {
+        let mut ledger = with(first.clone(), &[]);
+        ledger.line.reservations.push(Reservation {
+            until: NOW + 8 * HOUR,
+            ..last.clone()
+        });
+        match asked(3, asked_for, &ledger, &devices) {
+            Err(Denied::Reserved { whom, until, .. }) => Some((whom, until)),
+            _ => None,
+        }
+    };
+    let vision = |hours| Some(("group vision".into(), NOW + hours * HOUR));
+    assert_eq!(named(&one, &group, 1), vision(8));
+    assert_eq!(named(&group, &one, 1), vision(1));
+    // All three are free when both are over.
+    let last = Some(("user1".into(), NOW + 8 * HOUR));
+    assert_eq!(named(&group, &one, 3), last);
+}

@@ -62,7 +62,11 @@ impl Operation for Extend {
         let state = |message: String, hint: String| fail(Kind::State, message, hint);
         if self.by.is_zero() {
             let hint = format!("say by how much: container-extend {name} 12h");
-            return Err(fail(Kind::Usage, "by nothing".into(), hint));
+            return Err(fail(
+                Kind::Usage,
+                "an extension of nothing is none".into(),
+                hint,
+            ));
         }
         let seen = target::sight(site, &target)?;
         let inspected = site.engine().inspect_one(&target.id)?;
