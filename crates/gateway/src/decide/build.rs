@@ -303,6 +303,10 @@ fn hold(query: &mut Query, steps: Steps) {
     if let Some(slice) = steps.slice {
         query.insert("cgroupparent".into(), vec![slice]);
     }
+    // Every build has the same weight, and the host's memory.
+    for key in ["cpushares", "cpusetmems"] {
+        query.remove(key);
+    }
     let limits = steps.limits;
     let mut set = |key: &str, value: Option<u64>| {
         if let Some(value) = value {
@@ -350,7 +354,8 @@ mod tests {
             ..shipped()
         };
         let held = |slice: Option<&str>| {
-            let asked = ["memory", "cpuquota"].map(|key| (key.to_string(), vec!["9999999".into()]));
+            let keys = ["memory", "cpuquota", "cpushares", "cpusetmems"];
+            let asked = keys.map(|key| (key.to_string(), vec!["9999999".into()]));
             let mut query = Query::from(asked);
             let (limits, slice) = (limits.clone(), slice.map(String::from));
             hold(&mut query, Steps { limits, slice });
