@@ -103,3 +103,56 @@ fn a_user_makes_so_many_volumes_and_no_more() {
     assert_eq!(call(&host, "alice", "POST /volumes/prune", "").status, 200);
     assert_eq!(volume("alice", json!({})).status, 201);
 }
+
+#[test]
+fn what_costs_the_host_beside_a_containers_limits_is_refused() {
+    let host = TestHost::behind_gateway(1);
+    with_limit(&host, "max_containers_per_user", "null");
+    let create = |image: &str, more: serde_json::Value| {
+        let mut body = json!({ "Image": image });
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        call(&host, "alice", "POST /containers/create", &body.to_string())
+    };
+    let volumes = |count: usize| {
+        let places = (0..count).map(|n| (format!("/v{n}"), json!({})));
+        json!({ "Volumes": places.collect::<serde_json::Map<_, _>>() })
+    };
+    let health =
+        |interval: i64| json!({ "Healthcheck": { "Test": ["CMD", "true"], "Interval": interval } });
+    let made = |change: &str| {
+        let repo = change.split(' ').next().unwrap().to_lowercase();
+        host.docker(&["create", "--name=base", "ds01-base"]).ok();
+        let name = format!("ds01-20001/{repo}");
+        let commit = ["commit", "--change", change, "base", &name];
+        host.docker(&commit).ok();
+        host.docker(&["rm", "base"]).ok();
+        repo
+    };
+    assert_eq!(create("ds01-base", volumes(64)).status, 201);
+    let many = create("ds01-base", volumes(65));
+    let said = "not allowed: Mounts=65 (more than 64 in all, with those of the image); mount one folder \
+                or volume that has the others in it";
+    assert_eq!((many.status, &*many.message()), (403, said));
+    assert_eq!(create("ds01-base", health(1_000_000_000)).status, 201);
+    let often = create("ds01-base", health(1_000_000));
+    let said = "not allowed: Healthcheck.Interval=1000000 (in nanoseconds: each look costs the host, \
+                outside of your limits); a second or more, as with --health-interval 30s \
+                --health-start-interval 5s";
+    assert_eq!((often.status, &*often.message()), (403, said));
+
+    // An image's count too, for whichever command.
+    let image = made("VOLUME [\"/w\"]");
+    assert_eq!(create(&image, volumes(63)).status, 201);
+    assert_eq!(create(&image, volumes(64)).status, 403);
+    for change in ["HEALTHCHECK --interval=1ms CMD true", "VOLUME [\"/etc\"]"] {
+        let image = made(change);
+        let said = create(&image, json!({}));
+        let why = "not allowed: the image's ";
+        assert!(said.message().starts_with(why), "{change}: {said:?}");
+        let args = ["thesis", "--image", &image];
+        let said = host.as_user("alice").run("container-create", &args);
+        assert!(said.stderr.contains(why), "{change}: {said:?}");
+    }
+    assert_eq!(create("healthcheck", health(1_000_000_000)).status, 201);
+}

@@ -1,8 +1,6 @@
 //! Images: everybody's can be used; one's own have names that begin with `ds01-<uid>/`, which one
 //! does not have to type.
 
-use std::collections::BTreeMap;
-
 use ds01_core::{
     failure::{Failure, Kind},
     image, label,
@@ -21,20 +19,10 @@ pub(super) struct Found {
     /// Its name in the engine, if it was named.
     pub(super) name: Option<String>,
     /// What the engine tells of it.
-    seen: Value,
+    pub(super) seen: Value,
 }
 
 impl Found {
-    /// Its labels.
-    pub(super) fn labels(&self) -> BTreeMap<String, String> {
-        let labels = self.seen["Config"]["Labels"].as_object();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-        let labels = labels.into_iter().flatten();
-        labels
-            .map(|(key, value)| (key.clone(), text(value)))
-            .collect()
-    }
-
     /// Where it has volumes.
     pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
         let places = self.seen["Config"]["Volumes"].as_object();
@@ -42,12 +30,6 @@ impl Found {
             .into_iter()
             .flat_map(serde_json::Map::keys)
             .map(String::as_str)
-    }
-
-    /// How many ports it exposes.
-    pub(super) fn exposed(&self) -> usize {
-        let ports = self.seen["Config"]["ExposedPorts"].as_object();
-        ports.map_or(0, serde_json::Map::len)
     }
 }
 
