@@ -3,7 +3,7 @@
 use ds01_testkit::TestHost;
 use serde_json::json;
 
-use super::{call, done, sleeper};
+use super::{call, client, done, sleeper};
 use crate::support::expect::with_limit;
 
 #[test]
@@ -155,4 +155,100 @@ fn what_costs_the_host_beside_a_containers_limits_is_refused() {
         assert!(said.stderr.contains(why), "{change}: {said:?}");
     }
     assert_eq!(create("healthcheck", health(1_000_000_000)).status, 201);
+}
+
+#[test]
+fn no_build_makes_an_image_that_every_list_would_wait_for() {
+    let host = TestHost::behind_gateway(1);
+    let build = |dockerfile: &str, args: &[&str]| {
+        let args = [&["build", "-q", "--network=none", "-t", "x"], args, &["-"]].concat();
+        let alice = client(&host, "alice").env("DOCKER_BUILDKIT", "0");
+        alice.stdin(dockerfile).run("docker", &args)
+    };
+    let why = "an image's settings are 64 KiB at most, with those of the image it is made from: every \
+               list of images carries them; set less with LABEL, ENV and ARG, and have fewer instructions";
+    let long = "x".repeat(40_000);
+    let twice = "ENV A=$A$A\n".repeat(30);
+    let lines = "USER 1\n".repeat(1000);
+    let label = format!("a={long}");
+    for (dockerfile, args) in [
+        (
+            format!("FROM ds01-base\nLABEL a={long}\nLABEL b={long}\n"),
+            &[][..],
+        ),
+        (format!("FROM ds01-base\nENV A=xx\n{twice}"), &[]),
+        (format!("FROM ds01-base\n{lines}"), &[]),
+        (
+            format!("FROM ds01-base\nLABEL b={long}\n"),
+            &["--label", &label],
+        ),
+        (
+            "FROM ds01-base\nARG A\nLABEL b=$A$A\n".into(),
+            &["--build-arg", &format!("A={long}")],
+        ),
+    ] {
+        let said = build(&dockerfile, args);
+        assert!(said.stderr.contains(why), "{args:?} {said:?}");
+    }
+    // Those of the image that it is made from count.
+    let half = format!("FROM ds01-base\nLABEL a={long}\n");
+    build(&half, &[]).ok();
+    let said = build(&format!("FROM x\nLABEL b={long}\n"), &[]);
+    assert!(said.stderr.contains(why), "{said:?}");
+    let import = |length: usize| {
+        let change = format!("LABEL%20a={}", "x".repeat(length));
+        let line = format!("POST /images/create?fromSrc=-&repo=y&changes={change}");
+        call(&host, "alice", &line, "").message()
+    };
+    let twice = "POST /images/create?fromSrc=-&repo=y&changes=ENV%20A=xx";
+    let twice = format!("{twice}{}", "&changes=ENV%20A=$A$A".repeat(30));
+    assert!(import(10).contains("sha256:"), "{}", import(10));
+    assert_eq!(call(&host, "alice", &twice, "").message(), why);
+}
+
+#[test]
+fn a_user_names_so_many_images_and_no_more() {
+    let host = TestHost::behind_gateway(1);
+    let tag = |user: &str, name: &str| {
+        let line = format!("POST /images/ds01-base/tag?repo={name}&tag=1");
+        call(&host, user, &line, "")
+    };
+    for number in 0..256 {
+        let deep = ["", "a/", "a/b/", "a/b/c/"][number % 4];
+        let said = tag("alice", &format!("{deep}i{number}"));
+        assert_eq!(said.status, 201, "{said:?}");
+    }
+    let said =
+        "you have 256 images: a user may have 256; remove some with image-delete or docker rmi";
+    let more = tag("alice", "more");
+    assert_eq!((more.status, &*more.message()), (403, said));
+    // As everything else that gives a name; one that is there can be given anew.
+    for (name, args) in [
+        ("more", &["-t", "more"][..]),
+        ("none", &[]),
+        ("i0", &["-t", "i0:1"]),
+    ] {
+        let args = [&["build", "-q", "--network=none"], args, &["-"]].concat();
+        let alice = client(&host, "alice").env("DOCKER_BUILDKIT", "0");
+        let built = alice.stdin("FROM ds01-base\nUSER 1\n").run("docker", &args);
+        assert_eq!(
+            built.stderr.contains(said),
+            name != "i0",
+            "{name}: {built:?}"
+        );
+    }
+    sleeper(&host, "alice", "mine", &[]);
+    let of_mine = call(&host, "alice", "POST /commit?container=mine&repo=more", "");
+    assert_eq!(of_mine.message(), said);
+    let import = call(
+        &host,
+        "alice",
+        "POST /images/create?fromSrc=-&repo=more",
+        "",
+    );
+    assert_eq!(import.message(), said);
+    assert_eq!(tag("alice", "i4").status, 201);
+    assert_eq!(tag("bob", "more").status, 201);
+    done(&host, "alice", &["rmi", "a/b/c/i3:1"]);
+    assert_eq!(tag("alice", "more").status, 201);
 }
