@@ -3,7 +3,7 @@
 use ds01_testkit::TestHost;
 use serde_json::json;
 
-use super::{call, done, sleeper};
+use super::{call, client, done, sleeper};
 use crate::support::expect::with_limit;
 
 #[test]
@@ -102,4 +102,153 @@ fn a_user_makes_so_many_volumes_and_no_more() {
     assert_eq!(volume("bob", json!({})).status, 201);
     assert_eq!(call(&host, "alice", "POST /volumes/prune", "").status, 200);
     assert_eq!(volume("alice", json!({})).status, 201);
+}
+
+#[test]
+fn what_costs_the_host_beside_a_containers_limits_is_refused() {
+    let host = TestHost::behind_gateway(1);
+    with_limit(&host, "max_containers_per_user", "null");
+    let create = |image: &str, more: serde_json::Value| {
+        let mut body = json!({ "Image": image });
+        let more = more.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(more);
+        call(&host, "alice", "POST /containers/create", &body.to_string())
+    };
+    let volumes = |count: usize| {
+        let places = (0..count).map(|n| (format!("/v{n}"), json!({})));
+        json!({ "Volumes": places.collect::<serde_json::Map<_, _>>() })
+    };
+    let health =
+        |interval: i64| json!({ "Healthcheck": { "Test": ["CMD", "true"], "Interval": interval } });
+    let made = |change: &str| {
+        let repo = change.split(' ').next().unwrap().to_lowercase();
+        host.docker(&["create", "--name=base", "ds01-base"]).ok();
+        let name = format!("ds01-20001/{repo}");
+        let commit = ["commit", "--change", change, "base", &name];
+        host.docker(&commit).ok();
+        host.docker(&["rm", "base"]).ok();
+        repo
+    };
+    assert_eq!(create("ds01-base", volumes(64)).status, 201);
+    let many = create("ds01-base", volumes(65));
+    let said = "not allowed: Mounts=65 (more than 64 in all, with those of the image); mount one folder \
+                or volume that has the others in it";
+    assert_eq!((many.status, &*many.message()), (403, said));
+    assert_eq!(create("ds01-base", health(1_000_000_000)).status, 201);
+    let often = create("ds01-base", health(1_000_000));
+    let said = "not allowed: Healthcheck.Interval=1000000 (in nanoseconds: each look costs the host, \
+                outside of your limits); a second or more, as with --health-interval 30s \
+                --health-start-interval 5s";
+    assert_eq!((often.status, &*often.message()), (403, said));
+
+    // An image's count too, for whichever command.
+    let image = made("VOLUME [\"/w\"]");
+    assert_eq!(create(&image, volumes(63)).status, 201);
+    assert_eq!(create(&image, volumes(64)).status, 403);
+    for change in ["HEALTHCHECK --interval=1ms CMD true", "VOLUME [\"/etc\"]"] {
+        let image = made(change);
+        let said = create(&image, json!({}));
+        let why = "not allowed: the image's ";
+        assert!(said.message().starts_with(why), "{change}: {said:?}");
+        let args = ["thesis", "--image", &image];
+        let said = host.as_user("alice").run("container-create", &args);
+        assert!(said.stderr.contains(why), "{change}: {said:?}");
+    }
+    assert_eq!(create("healthcheck", health(1_000_000_000)).status, 201);
+}
+
+#[test]
+fn no_build_makes_an_image_that_every_list_would_wait_for() {
+    let host = TestHost::behind_gateway(1);
+    let build = |dockerfile: &str, args: &[&str]| {
+        let args = [&["build", "-q", "--network=none", "-t", "x"], args, &["-"]].concat();
+        let alice = client(&host, "alice").env("DOCKER_BUILDKIT", "0");
+        alice.stdin(dockerfile).run("docker", &args)
+    };
+    let why = "an image's settings are 64 KiB at most, with those of the image it is made from: every \
+               list of images carries them; set less with LABEL, ENV and ARG, and have fewer instructions";
+    let long = "x".repeat(40_000);
+    let twice = "ENV A=$A$A\n".repeat(30);
+    let lines = "USER 1\n".repeat(1000);
+    let label = format!("a={long}");
+    for (dockerfile, args) in [
+        (
+            format!("FROM ds01-base\nLABEL a={long}\nLABEL b={long}\n"),
+            &[][..],
+        ),
+        (format!("FROM ds01-base\nENV A=xx\n{twice}"), &[]),
+        (format!("FROM ds01-base\n{lines}"), &[]),
+        (
+            format!("FROM ds01-base\nLABEL b={long}\n"),
+            &["--label", &label],
+        ),
+        (
+            "FROM ds01-base\nARG A\nLABEL b=$A$A\n".into(),
+            &["--build-arg", &format!("A={long}")],
+        ),
+    ] {
+        let said = build(&dockerfile, args);
+        assert!(said.stderr.contains(why), "{args:?} {said:?}");
+    }
+    // Those of the image that it is made from count.
+    let half = format!("FROM ds01-base\nLABEL a={long}\n");
+    build(&half, &[]).ok();
+    let said = build(&format!("FROM x\nLABEL b={long}\n"), &[]);
+    assert!(said.stderr.contains(why), "{said:?}");
+    let import = |length: usize| {
+        let change = format!("LABEL%20a={}", "x".repeat(length));
+        let line = format!("POST /images/create?fromSrc=-&repo=y&changes={change}");
+        call(&host, "alice", &line, "").message()
+    };
+    let twice = "POST /images/create?fromSrc=-&repo=y&changes=ENV%20A=xx";
+    let twice = format!("{twice}{}", "&changes=ENV%20A=$A$A".repeat(30));
+    assert!(import(10).contains("sha256:"), "{}", import(10));
+    assert_eq!(call(&host, "alice", &twice, "").message(), why);
+}
+
+#[test]
+fn a_user_names_so_many_images_and_no_more() {
+    let host = TestHost::behind_gateway(1);
+    let tag = |user: &str, name: &str| {
+        let line = format!("POST /images/ds01-base/tag?repo={name}&tag=1");
+        call(&host, user, &line, "")
+    };
+    for number in 0..256 {
+        let deep = ["", "a/", "a/b/", "a/b/c/"][number % 4];
+        let said = tag("alice", &format!("{deep}i{number}"));
+        assert_eq!(said.status, 201, "{said:?}");
+    }
+    let said =
+        "you have 256 images: a user may have 256; remove some with image-delete or docker rmi";
+    let more = tag("alice", "more");
+    assert_eq!((more.status, &*more.message()), (403, said));
+    // As everything else that gives a name; one that is there can be given anew.
+    for (name, args) in [
+        ("more", &["-t", "more"][..]),
+        ("none", &[]),
+        ("i0", &["-t", "i0:1"]),
+    ] {
+        let args = [&["build", "-q", "--network=none"], args, &["-"]].concat();
+        let alice = client(&host, "alice").env("DOCKER_BUILDKIT", "0");
+        let built = alice.stdin("FROM ds01-base\nUSER 1\n").run("docker", &args);
+        assert_eq!(
+            built.stderr.contains(said),
+            name != "i0",
+            "{name}: {built:?}"
+        );
+    }
+    sleeper(&host, "alice", "mine", &[]);
+    let of_mine = call(&host, "alice", "POST /commit?container=mine&repo=more", "");
+    assert_eq!(of_mine.message(), said);
+    let import = call(
+        &host,
+        "alice",
+        "POST /images/create?fromSrc=-&repo=more",
+        "",
+    );
+    assert_eq!(import.message(), said);
+    assert_eq!(tag("alice", "i4").status, 201);
+    assert_eq!(tag("bob", "more").status, 201);
+    done(&host, "alice", &["rmi", "a/b/c/i3:1"]);
+    assert_eq!(tag("alice", "more").status, 201);
 }

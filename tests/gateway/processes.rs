@@ -278,11 +278,13 @@ fn top_shows_the_containers_own_processes() {
         &["-o", "ppid=PID"],
         &["--pid", "1"],
         &["e", "-olstart"],
+        &["h", "e", "k", "-pid", "-p", "1,2"],
+        &["h"],
     ] {
         let said = refused(&host, "alice", &[&["top", "mine"], args].concat());
         let text = format!(
-            "wrong value: ps_args={} (here: plain options like -ef or aux, or -o with a list that begins \
-            with pid); correct ps_args and try again",
+            "wrong value: ps_args={} (here: nothing, aux, -ef, or -eo and columns of which pid is the \
+            first, as in -eo pid,user,args); correct ps_args and try again",
             args.join(" ")
         );
         assert_eq!(said, text);

@@ -16,12 +16,15 @@ mod endpoint;
 mod exec;
 mod finish;
 mod gpus;
+mod health;
 mod host_config;
+mod image;
 mod isolation;
 mod labels;
 mod mount;
 pub mod names;
 mod network;
+mod places;
 mod plan;
 mod ports;
 mod refused;
@@ -38,6 +41,7 @@ pub use exec::{ExecBody, ExecStartBody, exec};
 pub use finish::{Finished, Given, LogLimit, Peer, finish};
 pub use gpus::GpuWish;
 pub(crate) use gpus::SELECTORS;
+pub use image::check_image;
 pub use labels::Interface;
 pub use network::{
     ConnectBody, DisconnectBody, NetworkBody, PlannedConnect, connect, disconnect, network,

@@ -9,6 +9,7 @@
 
 mod stage;
 mod variables;
+mod weight;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,7 @@ use std::{
 use crate::failure::{Kind, UserError};
 pub(crate) use stage::{Said, Stages};
 use variables::{argument, expanded};
+pub use weight::{HEAVIEST, weight, weight_of_changes};
 
 /// What is not an image after `FROM`.
 const SCRATCH: &str = "scratch";

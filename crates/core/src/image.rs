@@ -14,6 +14,9 @@ pub const WITH_ACCOUNT: &str = "with.account";
 /// Has a tag for each container: the name that its image has for its sake alone.
 pub const OF_CONTAINER: &str = "of.container";
 
+/// Parts of a path that a user's image can have: the engine finds a user's by how many there are.
+const DEEPEST: usize = 4;
+
 /// Why a user's image cannot have this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotOwn {
@@ -41,6 +44,17 @@ impl UserError for NotOwn {
 /// What the names of a user's own images begin with.
 pub fn own(uid: u32) -> String {
     format!("ds01-{uid}/")
+}
+
+/// What all names of a user's own images look like, as the engine filters by `reference`.
+///
+/// ```
+/// # use ds01_core::image::own_patterns;
+/// assert_eq!(own_patterns(7)[1], "ds01-7/*/*");
+/// ```
+pub fn own_patterns(uid: u32) -> Vec<String> {
+    let deep = |parts| format!("{}{}", own(uid), vec!["*"; parts].join("/"));
+    (1..=DEEPEST).map(deep).collect()
 }
 
 /// The image of a user's project, as the engine has it.
@@ -128,7 +142,8 @@ pub fn own_name(name: &str, uid: u32) -> Result<String, NotOwn> {
     };
     let word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let tagged = !tag.is_empty() && tag.len() <= 128 && tag.chars().all(word);
-    if !path.chars().all(plain) || !path.split('/').all(part) || !tagged {
+    let fits = path.split('/').all(part) && path.split('/').count() <= DEEPEST;
+    if !path.chars().all(plain) || !fits || !tagged {
         return Err(NotOwn::Odd(name.into()));
     }
     if [WITH_ACCOUNT, OF_CONTAINER].contains(&path) {
@@ -277,6 +292,7 @@ mod tests {
         let own = |name| own_name(name, 1001).map_err(|error| error.to_string());
         assert_eq!(own("app:1"), Ok("ds01-1001/app:1".into()));
         assert_eq!(own("a/b_c.d"), Ok("ds01-1001/a/b_c.d".into()));
+        assert_eq!(own("a/b/c/d"), Ok("ds01-1001/a/b/c/d".into()));
         for same in [
             "ds01-1001/app",
             "docker.io/library/app",
@@ -302,6 +318,7 @@ mod tests {
             "",
             "App",
             "a//b",
+            "a/b/c/d/e",
             "../b",
             "host:5000/a",
             "a:",

@@ -43,12 +43,13 @@ const CAPABILITIES: [&str; 14] = [
 ];
 
 /// Fields of a container's `HostConfig` that nobody may set to anything.
-const UNSET: [&str; 20] = [
+const UNSET: [&str; 21] = [
     "Annotations",
     "BlkioDeviceReadBps",
     "BlkioDeviceReadIOps",
     "BlkioDeviceWriteBps",
     "BlkioDeviceWriteIOps",
+    "BlkioWeight",
     "BlkioWeightDevice",
     "Capabilities",
     "Cgroup",

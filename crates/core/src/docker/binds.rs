@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{
-    body::{is_empty, text},
+    body::{is_empty, list, text},
     create::CreateBody,
     host_config::HostConfig,
     labels,
     mount::{BindOptions, DriverConfig, Mount, TmpfsOptions, VolumeOptions},
     names::{Noun, to_engine},
+    places::{path, place, target},
     refused::Refused,
 };
 
-/// Where NVIDIA's runtime reads which devices a container gets.
-const SELECTING: [&str; 2] = [
-    "/run/nvidia-container-devices",
-    "/var/run/nvidia-container-devices",
-];
+/// Mounts of one container: for each that has no name the engine makes a volume.
+const MOST: usize = 64;
 
 const VOLUME: &str = "use a volume of the default driver, without options";
 
@@ -50,13 +48,9 @@ pub(super) struct Wanted {
 ///
 /// [`Refused`] for what would reach beyond the owner, and for what the engine would not understand.
 pub(super) fn plan(body: &mut CreateBody, uid: u32) -> Result<Wanted, Refused> {
-    for place in body.volumes.iter().flat_map(BTreeMap::keys) {
-        if place.contains(':') {
-            let why = "a path and nothing else; name volumes with two characters or more";
-            return Err(Refused::value("Volumes", place, why));
-        }
-        target("Volumes", place)?;
-    }
+    few(count(body))?;
+    let mut places = body.volumes.iter().flat_map(BTreeMap::keys);
+    places.try_for_each(|volume| place("Volumes", volume))?;
     let host = body.host();
     if !matches!(text(&host.volume_driver), "" | "local") {
         let driver = text(&host.volume_driver);
@@ -92,6 +86,31 @@ pub(super) fn plan(body: &mut CreateBody, uid: u32) -> Result<Wanted, Refused> {
     host.binds = (!kept.is_empty()).then_some(kept);
     host.mounts = (!mounts.is_empty()).then_some(mounts);
     Ok(wanted)
+}
+
+/// How many mounts a request asks for, beside those of its image and of other containers.
+pub(super) fn count(body: &CreateBody) -> usize {
+    let volumes = body.volumes.as_ref().map_or(0, BTreeMap::len);
+    let host = body.host_config.as_ref().map_or(0, |host| {
+        let tmpfs = host.tmpfs.as_ref().map_or(0, BTreeMap::len);
+        list(&host.binds).len() + list(&host.mounts).len() + tmpfs
+    });
+    volumes + host
+}
+
+/// Whether a container may have so many mounts.
+pub(super) fn few(count: usize) -> Result<(), Refused> {
+    if count <= MOST {
+        return Ok(());
+    }
+    let why = "more than 64 in all, with those of the image";
+    let instead = "mount one folder or volume that has the others in it";
+    Err(Refused::forbidden(
+        "Mounts",
+        count.to_string(),
+        why,
+        instead,
+    ))
 }
 
 impl Wanted {
@@ -316,51 +335,6 @@ pub(super) fn finish(
         };
     }
     Ok(())
-}
-
-/// An absolute path, without what could lead elsewhere than it seems.
-fn path(field: &'static str, text: &str) -> Result<String, Refused> {
-    if !text.starts_with('/') {
-        return Err(Refused::value(field, text, "not an absolute path"));
-    }
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
-    match parts.contains(&"..") {
-        true => Err(Refused::value(field, text, "'..' in a path")),
-        false => Ok(format!("/{}", parts.join("/"))),
-    }
-}
-
-/// A place in the container.
-fn target(field: &'static str, text: &str) -> Result<String, Refused> {
-    let place = path(field, text)?;
-    if place == "/" {
-        return Err(Refused::value(field, text, "the container's own root"));
-    }
-    if place == "/etc" {
-        let why = "the engine makes files of its own in it, as root";
-        return Err(Refused::forbidden(
-            field,
-            text,
-            why,
-            "mount what is below it",
-        ));
-    }
-    let selects = |folder| {
-        let rest = place.strip_prefix(folder);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    match SELECTING.into_iter().any(selects) {
-        true => Err(Refused::forbidden(
-            field,
-            text,
-            "it selects GPUs",
-            "ask for GPUs with --gpus, as in --gpus 1",
-        )),
-        false => Ok(place),
-    }
 }
 
 /// Refuses a mount that goes on being shared with the host.

@@ -15,6 +15,7 @@ use super::{
     create::CreateBody,
     endpoint::split_link,
     gpus::{self, GpuWish},
+    health,
     host_config::RestartPolicy,
     isolation,
     labels::{self, Interface},
@@ -146,22 +147,6 @@ pub struct Planned {
     pub(super) body: CreateBody,
 }
 
-impl Planned {
-    /// Whether it may have the ports that its image exposes, which are so many: with
-    /// `PublishAllPorts` the engine publishes each.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused::Forbidden`] if they are too many.
-    pub fn may_expose(&self, ports: usize) -> Result<(), Refused> {
-        let host = self.body.host_config.as_ref();
-        match host.and_then(|host| host.publish_all_ports) {
-            Some(true) => ports::few("PublishAllPorts", ports),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Decides what a request to make a container comes to.
 ///
 /// Everything that is left of it is within `to`; what it names is still to be found.
@@ -187,6 +172,7 @@ pub fn plan(mut body: CreateBody, name: ContainerName, to: &Rules<'_>) -> Result
         let why = "it is 0 to 300 seconds";
         return Err(Refused::value("StopTimeout", seconds.to_string(), why));
     }
+    health::check(body.healthcheck.as_ref())?;
     let interface = Interface::of(&body.labels, to.docker);
     let mut warnings = Vec::new();
     let (mut parts, mut joins, mut links) = Default::default();

@@ -40,6 +40,13 @@ pub(super) fn settle(
     // Left out, it is what every container has, in whatever unit the kernel counts.
     host.cpu_shares = positive(host.cpu_shares).filter(|shares| *shares <= CPU_SHARES);
 
+    // The kernel's own differs with how it counts: none can be told that is never above it.
+    if let Some(weight) = host.blkio_weight.take().filter(|weight| *weight > 0) {
+        warnings.push(format!(
+            "BlkioWeight: {weight} asked for, every container has the same"
+        ));
+    }
+
     let memory = number(host.memory);
     host.memory = within(("--memory", size), memory, limits.memory_bytes, warnings);
     host.memory_swap = swap(host.memory, number(host.memory_swap), limits, warnings);

@@ -2,46 +2,53 @@
 
 use super::refused::Refused;
 
+/// What selects and shows processes, in the forms that people type.
+const OPTIONS: [&str; 14] = [
+    "-A", "-aux", "-ax", "-e", "-eF", "-ef", "-efw", "-efww", "-el", "-f", "aux", "auxw", "auxww",
+    "ax",
+];
+
+/// What a list of columns follows.
+const LISTING: [&str; 5] = ["-Ao", "-axo", "-eo", "-o", "axo"];
+
+/// Columns, beside the pid, that have one line and nothing of a process but what `ps -ef` shows.
+const COLUMNS: [&str; 46] = [
+    "%cpu", "%mem", "args", "bsdstart", "bsdtime", "c", "class", "cls", "cmd", "comm", "command",
+    "cputime", "egid", "egroup", "etime", "etimes", "euid", "euser", "gid", "group", "lstart",
+    "lwp", "ni", "nice", "nlwp", "pcpu", "pgid", "pmem", "ppid", "pri", "psr", "rgid", "rss",
+    "ruid", "ruser", "s", "sid", "start", "stat", "state", "stime", "time", "tty", "uid", "user",
+    "vsz",
+];
+
 /// Decides whether the engine may run `ps` with these words.
 ///
-/// It leaves out the processes of others by the column whose heading is `PID`. So no other column
-/// may have that heading, and none may come before it that could have several words: else each
-/// process of the host could be shown, with its environment.
+/// It takes the first line for the heading, and leaves out the processes of others by the column that
+/// is called `PID` there. Without a heading, or with another column before it that could have several
+/// words, it would tell of each process of the host, with its environment. `ps` has more such ways
+/// than anybody knows: so there is a list of what is plain.
 ///
 /// # Errors
 ///
-/// [`Refused::Value`] for any other words than plain options, and lists that begin with `pid`.
+/// [`Refused::Value`] for any other words.
 pub fn ps_args(text: &str) -> Result<(), Refused> {
-    let why = "here: plain options like -ef or aux, or -o with a list that begins with pid";
-    let refused = || Refused::value("ps_args", text, why);
-    let mut is_list = false;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let fits = match is_list {
-            true => is_columns(word),
-            false => is_options(word) || word.bytes().all(|b| b.is_ascii_digit() || b == b','),
-        };
-        if !fits {
-            return Err(refused());
-        }
-        is_list = !is_list && word.ends_with('o');
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    let is_plain = match words[..] {
+        [] => true,
+        [options] => OPTIONS.contains(&options),
+        [options, list] => LISTING.contains(&options) && is_columns(list),
+        _ => false,
+    };
+    let why = "here: nothing, aux, -ef, or -eo and columns of which pid is the first, as in -eo \
+               pid,user,args";
+    match is_plain {
+        true => Ok(()),
+        false => Err(Refused::value("ps_args", text, why)),
     }
-    match is_list {
-        true => Err(refused()),
-        false => Ok(()),
-    }
-}
-
-/// Letters, where an `o` is the last, since columns may follow it at once.
-fn is_options(word: &str) -> bool {
-    let letters = word.strip_prefix('-').unwrap_or(word);
-    let before = letters.strip_suffix('o').unwrap_or(letters);
-    let plain = |b: u8| b.is_ascii_alphabetic() && !matches!(b, b'o' | b'O');
-    !letters.is_empty() && before.bytes().all(plain)
 }
 
 fn is_columns(list: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b == b',';
-    list.split(',').next() == Some("pid") && list.bytes().all(plain)
+    let mut columns = list.split(',');
+    columns.next() == Some("pid") && columns.all(|column| COLUMNS.contains(&column))
 }
 
 #[cfg(test)]
@@ -49,28 +56,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_column_is_the_pid_or_the_options_are_plain() {
+    fn there_is_a_heading_and_the_first_column_of_a_list_is_the_pid() {
         for good in [
             "",
             "-ef",
             "aux",
+            "-aux",
             "-eo pid,args",
             "axo pid",
-            "-p 1,2 -f",
-            "-o pid -o pid,lstart",
+            "-o  pid,user,%cpu,lstart",
         ] {
             assert_eq!(ps_args(good), Ok(()), "{good}");
         }
         for bad in [
+            "h e k -pid -p 1,2",
+            "auxh",
+            "h -eo pid,args",
+            "-eo pid,args h",
+            "e",
+            "auxe",
+            "k pid",
+            "-p 1",
+            "1,2",
+            "-F/etc/shadow",
             "-eouid=PID,args",
             "-eo uid=PID",
             "-eo pid=PID",
+            "-eo pid,environ",
             "-eo lstart,pid",
-            "-eo args,pid",
             "-eolstart,pid",
             "-o pid -olstart",
             "-O lstart",
             "--format=pid",
+            "--no-headers",
             "-eo",
             "-eo %p",
             "-eo pid\t-o\u{a0}lstart",

@@ -12,11 +12,11 @@ use std::{
 };
 
 use ds01_core::{
-    dockerfile,
+    dockerfile::{self, weight},
     failure::{Failure, Kind},
     image,
     lifecycle::words,
-    route::{Query, write_query},
+    route::Query,
 };
 use ds01_host::ops::{Steps, steps_of};
 use nix::libc::O_TMPFILE;
@@ -66,14 +66,18 @@ impl Call<'_> {
             .map_err(|error| Failure::new(Kind::Usage, format!("buildargs is wrong: {error}")))?;
         let dockerfile = dockerfile::read(&context.dockerfile, &arguments)?;
         let for_platform = self.may_be_for(dockerfile.platforms()).await?;
-        let mut pins = BTreeMap::new();
+        let (mut pins, mut bases) = (BTreeMap::new(), Vec::new());
         for name in dockerfile.images() {
-            if let Some(pin) = self.may_take_from(name, for_platform).await? {
+            let (pin, base) = self.may_take_from(name, for_platform).await?;
+            bases.extend(base);
+            if let Some(pin) = pin {
                 pins.insert(name.to_string(), pin);
             }
         }
         // What was read is what is built, whatever the builder would have made of the original.
         let text = dockerfile.write(&pins);
+        let labels = self.one("labels").map_or(0, str::len);
+        Self::may_weigh(weight(&text, &arguments, &bases).saturating_add(labels))?;
         self.forward_folder(query, &text, context.length).await
     }
 
@@ -122,6 +126,7 @@ impl Call<'_> {
             let (own_names, word) = (image::own(self.caller.uid), Self::word()?);
             own.push(format!("{own_names}untagged:{word}"));
         }
+        self.may_name(&own).await?;
         query.insert("t".into(), own);
         match self.one("networkmode").unwrap_or_default() {
             "" | "default" | "bridge" | "none" => {}
@@ -173,22 +178,6 @@ impl Call<'_> {
             .map_err(broken)?
     }
 
-    /// The names of the caller's own images.
-    async fn own_images(&self) -> Result<Vec<String>, Failure> {
-        let own = image::own(self.caller.uid);
-        let filters = json!({ "reference": [format!("{own}*"), format!("{own}*/*")] }).to_string();
-        let query = Query::from([("filters".to_string(), vec![filters])]);
-        let path = format!("/images/json{}", write_query(&query));
-        let listed = self.engine("GET", &path, None).await?;
-        let tags = listed.as_array().into_iter().flatten();
-        let tags = tags.filter_map(|image| image["RepoTags"].as_array());
-        let tags = tags.flatten().filter_map(|tag| tag.as_str());
-        Ok(tags
-            .filter(|tag| tag.starts_with(&own))
-            .map(str::to_owned)
-            .collect())
-    }
-
     /// Whether images of the platforms that a Dockerfile or the query names may be built from, and
     /// whether they name any. The builder fetches an image that is there anew when it is for another,
     /// and gives the shared name to what it gets.
@@ -216,12 +205,13 @@ impl Call<'_> {
 
     /// Whether the caller may see an image that a Dockerfile names, and those that its triggers
     /// take from. What is to stand there instead, if the name could mean another by the time of the
-    /// build, or if a platform is named that the image does not say it is for.
+    /// build, or if a platform is named that the image does not say it is for; and the image's settings,
+    /// if it is at hand.
     async fn may_take_from(
         &self,
         name: &str,
         for_platform: bool,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<(Option<String>, Option<Value>), Failure> {
         // The builder looks for what begins so before it fetches what is called so.
         let tagged = image::may_be_id(name).then(|| image::with_tag(name));
         let own = self.own_of_that_name(name).await?;
@@ -230,8 +220,8 @@ impl Call<'_> {
             Some(own) => Some(own),
             None => self.visible(name).await?,
         };
-        let Some((id, seen)) = seen else {
-            return Ok(tagged);
+        let Some((id, mut seen)) = seen else {
+            return Ok((tagged, None));
         };
         let triggers = seen["Config"]["OnBuild"].as_array().into_iter().flatten();
         for trigger in triggers.filter_map(|line| line.as_str()) {
@@ -245,10 +235,10 @@ impl Call<'_> {
                 }
             }
         }
-        match for_platform || is_own || image::owner(name).is_some() || image::is_id(name, &id) {
-            true => Ok(Some(id)),
-            false => Ok(tagged),
-        }
+        let is_pinned =
+            for_platform || is_own || image::owner(name).is_some() || image::is_id(name, &id);
+        let pin = if is_pinned { Some(id) } else { tagged };
+        Ok((pin, Some(seen["Config"].take())))
     }
 
     /// The caller's own image that they call so, as everywhere else: the builder would look for a
@@ -303,6 +293,10 @@ fn hold(query: &mut Query, steps: Steps) {
     if let Some(slice) = steps.slice {
         query.insert("cgroupparent".into(), vec![slice]);
     }
+    // Every build has the same weight, and the host's memory.
+    for key in ["cpushares", "cpusetmems"] {
+        query.remove(key);
+    }
     let limits = steps.limits;
     let mut set = |key: &str, value: Option<u64>| {
         if let Some(value) = value {
@@ -350,7 +344,8 @@ mod tests {
             ..shipped()
         };
         let held = |slice: Option<&str>| {
-            let asked = ["memory", "cpuquota"].map(|key| (key.to_string(), vec!["9999999".into()]));
+            let keys = ["memory", "cpuquota", "cpushares", "cpusetmems"];
+            let asked = keys.map(|key| (key.to_string(), vec!["9999999".into()]));
             let mut query = Query::from(asked);
             let (limits, slice) = (limits.clone(), slice.map(String::from));
             hold(&mut query, Steps { limits, slice });

@@ -5,14 +5,14 @@
 //! sent out, has it take in files of the host. An export is read from within. So an image is made of
 //! that, with the container's settings; it has one layer, and none of its base's.
 
-use ds01_core::failure::{Failure, Kind};
-use ds01_core::route::write_query;
+use ds01_core::{
+    dockerfile::weight_of_changes,
+    failure::{Failure, Kind},
+    route::write_query,
+};
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply};
-
-/// Bytes of what is said of the image.
-const LONGEST: usize = 64 << 10;
 
 impl Call<'_> {
     pub(super) async fn commit(&self) -> Result<Outcome, Failure> {
@@ -21,6 +21,7 @@ impl Call<'_> {
             .await?;
         let repo = self.one("repo").filter(|repo| !repo.is_empty());
         let repo = self.own_image(repo.ok_or_else(unnamed)?).await?;
+        self.may_name(&[self.tagged(&repo)]).await?;
         let said: Value = match self.json()?.trim() {
             "" => Value::Null,
             text => serde_json::from_str(text).unwrap_or(Value::Bool(true)),
@@ -41,10 +42,7 @@ impl Call<'_> {
                 .flatten()
                 .cloned(),
         );
-        if changes.iter().map(String::len).sum::<usize>() > LONGEST {
-            let message = "settings are 64 KiB at most: every list of images carries their labels";
-            return Err(Failure::new(Kind::Usage, message));
-        }
+        Self::may_weigh(weight_of_changes(&changes))?;
         let mut query = [("fromSrc", "-".to_string()), ("repo", repo)]
             .map(|(key, value)| (key.to_string(), vec![value]))
             .into_iter()

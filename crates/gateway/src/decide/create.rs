@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ds01_core::{
-    docker::{CreateBody, Peer, Planned, VolumeBody, is_unnamed, plan},
+    docker::{CreateBody, Peer, Planned, VolumeBody, check_image, is_unnamed, plan},
     failure::{Failure, Kind},
-    label,
     name::ContainerName,
     record::Record,
     route::{Query, write_query},
@@ -81,11 +80,8 @@ impl Call<'_> {
     /// Finds everything that the request names, among what the caller may use.
     async fn lookup(&self, planned: &Planned) -> Result<DockerFound, Failure> {
         let image = self.found(&planned.image).await?;
-        planned.may_expose(image.exposed())?;
-        label::check_image(
-            image.name.as_deref().unwrap_or(&planned.image),
-            &image.labels(),
-        )?;
+        let name = image.name.as_deref().unwrap_or(&planned.image);
+        check_image(name, &image.seen["Config"], Some(planned))?;
         let mut networks = BTreeMap::new();
         for name in &planned.networks {
             let id = self.network_to_join(name).await.map_err(not_the_image)?;

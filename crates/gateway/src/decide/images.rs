@@ -1,9 +1,10 @@
 //! Images: everybody's can be used; one's own have names that begin with `ds01-<uid>/`, which one
 //! does not have to type.
 
-use std::collections::BTreeMap;
+use std::cmp::max;
 
 use ds01_core::{
+    dockerfile::{HEAVIEST, weight_of_changes},
     failure::{Failure, Kind},
     image, label,
     route::{Query, write_query},
@@ -14,6 +15,10 @@ use serde_json::{Value, json};
 use super::{Call, Outcome, reply};
 use crate::{aside::PATIENCE, filters::Filters};
 
+/// Names of images that a user may have: the engine goes through all of everybody's for every list and
+/// build.
+const MOST: usize = 256;
+
 /// An image that the caller may see.
 pub(super) struct Found {
     /// `sha256:…`
@@ -21,20 +26,10 @@ pub(super) struct Found {
     /// Its name in the engine, if it was named.
     pub(super) name: Option<String>,
     /// What the engine tells of it.
-    seen: Value,
+    pub(super) seen: Value,
 }
 
 impl Found {
-    /// Its labels.
-    pub(super) fn labels(&self) -> BTreeMap<String, String> {
-        let labels = self.seen["Config"]["Labels"].as_object();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-        let labels = labels.into_iter().flatten();
-        labels
-            .map(|(key, value)| (key.clone(), text(value)))
-            .collect()
-    }
-
     /// Where it has volumes.
     pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
         let places = self.seen["Config"]["Volumes"].as_object();
@@ -42,12 +37,6 @@ impl Found {
             .into_iter()
             .flat_map(serde_json::Map::keys)
             .map(String::as_str)
-    }
-
-    /// How many ports it exposes.
-    pub(super) fn exposed(&self) -> usize {
-        let ports = self.seen["Config"]["ExposedPorts"].as_object();
-        ports.map_or(0, serde_json::Map::len)
     }
 }
 
@@ -106,11 +95,63 @@ impl Call<'_> {
         image::shown(name, self.caller.uid).to_string()
     }
 
+    /// The names of the caller's own images.
+    pub(super) async fn own_images(&self) -> Result<Vec<String>, Failure> {
+        let own = image::own(self.caller.uid);
+        let filters = json!({ "reference": image::own_patterns(self.caller.uid) }).to_string();
+        let query = Query::from([("filters".to_string(), vec![filters])]);
+        let path = format!("/images/json{}", write_query(&query));
+        let listed = self.engine("GET", &path, None).await?;
+        let tags = listed.as_array().into_iter().flatten();
+        let tags = tags.flat_map(|image| texts(&image["RepoTags"]));
+        Ok(tags.filter(|tag| tag.starts_with(&own)).collect())
+    }
+
+    /// Refuses names beyond those that the caller's own images may have.
+    pub(super) async fn may_name(&self, names: &[String]) -> Result<(), Failure> {
+        let mut own = self.own_images().await?;
+        own.retain(|name| !image::is_internal(name));
+        let have = own.len();
+        own.extend(names.iter().map(|name| image::with_tag(name)));
+        own.sort();
+        own.dedup();
+        if own.len() <= max(MOST, have) {
+            return Ok(());
+        }
+        let message = format!("you have {have} images: a user may have {MOST}");
+        Err(Failure::new(Kind::Denied, message)
+            .with_hint("remove some with image-delete or docker rmi"))
+    }
+
+    /// Refuses settings of an image that are too long, as all of them come to.
+    pub(super) fn may_weigh(weight: usize) -> Result<(), Failure> {
+        if weight <= HEAVIEST {
+            return Ok(());
+        }
+        let message = "an image's settings are 64 KiB at most, with those of the image it is made \
+                       from: every list of images carries them";
+        let hint = "set less with LABEL, ENV and ARG, and have fewer instructions";
+        Err(Failure::new(Kind::Usage, message).with_hint(hint))
+    }
+
     /// The images that the caller may see, in the caller's names.
-    pub(super) async fn images(&self, query: &str) -> Result<Vec<Value>, Failure> {
-        let listed = self
-            .engine("GET", &format!("/images/json{query}"), None)
-            .await?;
+    pub(super) async fn images(
+        &self,
+        mut query: Query,
+        mut filters: Filters,
+    ) -> Result<Vec<Value>, Failure> {
+        // Those without a name are nobody's.
+        let dangling = filters.take("dangling");
+        if dangling
+            .iter()
+            .any(|value| matches!(&**value, "1" | "true"))
+        {
+            return Ok(Vec::new());
+        }
+        filters.add("dangling", "false".into());
+        query.insert("filters".into(), vec![filters.write()]);
+        let path = format!("/images/json{}", write_query(&query));
+        let listed = self.engine("GET", &path, None).await?;
         let listed = listed.as_array().cloned().unwrap_or_default();
         let seen = listed.into_iter().filter_map(|mut found| {
             self.show_names(&mut found);
@@ -152,8 +193,7 @@ impl Call<'_> {
         }
         let mut query = self.route.query.clone();
         query.remove("filter");
-        query.insert("filters".into(), vec![filters.write()]);
-        reply(200, &Value::Array(self.images(&write_query(&query)).await?))
+        reply(200, &Value::Array(self.images(query, filters).await?))
     }
 
     pub(super) async fn image_as_it_is(&self) -> Result<Outcome, Failure> {
@@ -214,6 +254,14 @@ impl Call<'_> {
         )?)
     }
 
+    /// A name with the tag that the query tells.
+    pub(super) fn tagged(&self, name: &str) -> String {
+        match self.one("tag").unwrap_or_default() {
+            "" => name.into(),
+            tag => format!("{name}:{tag}"),
+        }
+    }
+
     /// The name of an image, with the caller's uid in place of their login.
     async fn with_uid(&self, name: &str) -> Result<String, Failure> {
         if image::by_login(name).is_none() {
@@ -227,6 +275,7 @@ impl Call<'_> {
     pub(super) async fn image_tag(&self) -> Result<Outcome, Failure> {
         let found = self.found(self.target()).await?;
         let name = self.own_image(self.one("repo").unwrap_or_default()).await?;
+        self.may_name(&[self.tagged(&name)]).await?;
         let mut query = self.route.query.clone();
         query.insert("repo".into(), vec![name]);
         self.forward_as(&format!("/images/{}/tag", found.id), &query, None)
@@ -292,7 +341,11 @@ impl Call<'_> {
             (None, Some("-")) => {
                 let repo = self.one("repo").filter(|repo| !repo.is_empty());
                 let repo = repo.ok_or_else(|| usage("name the image that is imported"))?;
-                query.insert("repo".into(), vec![self.own_image(repo).await?]);
+                let name = self.own_image(repo).await?;
+                self.may_name(&[self.tagged(&name)]).await?;
+                let changes = query.get("changes").map_or(&[][..], Vec::as_slice);
+                Self::may_weigh(weight_of_changes(changes))?;
+                query.insert("repo".into(), vec![name]);
                 self.forward_as("/images/create", &query, None).await
             }
             _ => Err(usage("import from standard input, or pull an image")),

@@ -1,13 +1,16 @@
 //! Lines of JSON that the engine sends as things happen, in the caller's words.
 
-use std::io;
+use std::{io, time::Duration};
 
 use ds01_core::{
     failure::Failure,
     route::{Query, write_query},
 };
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, split};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, split},
+    time::timeout,
+};
 
 use super::{Call, Outcome, events};
 use crate::{
@@ -17,6 +20,10 @@ use crate::{
 
 /// The longest line: an event has the labels of its container.
 const LONGEST: u64 = 1 << 20;
+
+/// What a client has to take a line: meanwhile the engine waits, and with it all whom it has something
+/// to tell.
+const TAKEN: Duration = Duration::from_secs(10);
 
 /// What of each line is shown, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +65,7 @@ impl Call<'_> {
     }
 }
 
-/// Passes on what is shown, until either end goes away.
+/// Passes on what is shown, until either end goes away, or what comes is not taken.
 pub(super) async fn relay(engine: Socket, shown: Shown, channel: &mut Socket) -> io::Result<()> {
     let mut lines = BufReader::new(engine);
     let mut line = Vec::new();
@@ -98,15 +105,42 @@ pub(super) async fn relay(engine: Socket, shown: Shown, channel: &mut Socket) ->
             // The parser says nothing more: this is the end of it.
             _ = gone.read(&mut byte) => return Ok(()),
         }
-        match status {
-            200 => {
-                if let Some(text) = shown.of(&line) {
-                    out.write_all(text.as_bytes()).await?;
-                }
-            }
+        let text = match status {
+            200 => shown.of(&line).map(String::into_bytes),
             // An error of the engine is passed on.
-            _ => out.write_all(&line).await?,
+            _ => Some(line.clone()),
+        };
+        if let Some(text) = text {
+            timeout(TAKEN, out.write_all(&text)).await??;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write, os::unix::net::UnixStream, thread};
+
+    use super::*;
+
+    #[test]
+    fn who_reads_nothing_keeps_no_engine_waiting() {
+        let (mut engine, from_engine) = UnixStream::pair().unwrap();
+        let (_client, channel) = UnixStream::pair().unwrap();
+        let telling = thread::spawn(move || {
+            engine.write_all(b"HTTP/1.0 200 OK\r\n\r\n").unwrap();
+            // For ever, if somebody takes it.
+            while engine.write_all(b"{\"name\":\"x\"}\n").is_ok() {}
+        });
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        let ended = runtime.block_on(async {
+            let from_engine = Socket::new(from_engine).unwrap();
+            let mut channel = Socket::new(channel).unwrap();
+            let relay = relay(from_engine, Shown::Stats("x".into()), &mut channel);
+            timeout(3 * TAKEN, relay).await.unwrap()
+        });
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        telling.join().unwrap();
+    }
 }

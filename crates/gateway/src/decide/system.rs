@@ -1,9 +1,10 @@
 //! What the engine tells of itself.
 
-use ds01_core::failure::Failure;
+use ds01_core::{failure::Failure, route::Query};
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply, to_engine::oldest};
+use crate::filters::Filters;
 
 impl Call<'_> {
     pub(super) async fn ping(&self) -> Result<Outcome, Failure> {
@@ -56,7 +57,7 @@ impl Call<'_> {
         info["ContainersPaused"] = json!(count("paused"));
         let stopped = mine.len() - count("running") - count("paused");
         info["ContainersStopped"] = json!(stopped);
-        info["Images"] = json!(self.images("").await?.len());
+        info["Images"] = json!(self.images(Query::new(), Filters::default()).await?.len());
         reply(200, &info)
     }
 
@@ -68,7 +69,7 @@ impl Call<'_> {
             200,
             &json!({
                 "LayersSize": 0,
-                "Images": self.images("").await?,
+                "Images": self.images(Query::new(), Filters::default()).await?,
                 "Containers": self.listed("?all=1&size=1").await?,
                 "Volumes": self.shown_volumes(volumes),
                 "BuildCache": Value::Array(Vec::new()),

@@ -39,10 +39,11 @@ impl Engine {
     ///
     /// As every call: [`EngineError`].
     pub fn images(&self, pattern: Option<&str>) -> Result<Vec<ImageSummary>, EngineError> {
-        let path = match pattern {
-            Some(pattern) => with_filters("/images/json?", &json!({ "reference": [pattern] })),
-            None => "/images/json".into(),
+        let filters = match pattern {
+            Some(pattern) => json!({ "reference": [pattern] }),
+            None => json!({ "dangling": ["false"] }),
         };
+        let path = with_filters("/images/json?", &filters);
         let said = self.ask(WHAT, "GET", &path, "")?;
         let images: Vec<Listed> = self.read(WHAT, &said, 200)?;
         let number = |number: i64| u64::try_from(number).unwrap_or(0);

@@ -13,6 +13,7 @@ use bollard::{
 };
 use ds01_core::{container::ContainerId, time::Timestamp};
 use futures_util::TryStreamExt;
+use serde_json::Value;
 
 use super::{Call, Engine, EngineError};
 
@@ -46,6 +47,8 @@ pub struct Image {
     pub author: String,
     /// Its labels.
     pub labels: HashMap<String, String>,
+    /// What it brings into its containers, as the engine tells it.
+    pub config: Value,
     /// When it was built, or got a name: a build that changes nothing gives the old image its
     /// name anew.
     pub built: Option<Timestamp>,
@@ -78,6 +81,7 @@ impl Engine {
                         .collect(),
                     id: image.id.unwrap_or_default(),
                     author: image.author.unwrap_or_default(),
+                    config: serde_json::to_value(&image.config).unwrap_or_default(),
                     labels: image
                         .config
                         .and_then(|config| config.labels)

@@ -9,6 +9,7 @@ use std::{
 use ds01_core::{
     account::Account,
     device::Held,
+    docker::check_image,
     failure::{Failure, Kind},
     image,
     label::{self, Interface},
@@ -136,7 +137,7 @@ impl Draft {
         };
         let image = image_name(create, site, uid, &project)?;
         let (image, named) = account::named(site, &image, uid)?;
-        label::check_image(&image, &named.labels)?;
+        check_image(&image, &named.config, None)?;
         let base = match create.dry_run {
             true => named,
             false => account::image_for(site, named, &account)?,

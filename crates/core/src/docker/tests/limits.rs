@@ -104,10 +104,16 @@ fn a_request_is_within_the_limits_or_brought_there() {
             false,
         ),
         (
-            json!({"CpuShares": 512, "BlkioWeight": 10}),
+            json!({"CpuShares": 512, "BlkioWeight": 0}),
             "CpuShares",
             json!(512),
             false,
+        ),
+        (
+            json!({"BlkioWeight": 1000}),
+            "BlkioWeight",
+            Value::Null,
+            true,
         ),
         (json!({"CpuShares": 1024}), "CpuShares", json!(1024), false),
         (json!({"CpuShares": 1025}), "CpuShares", Value::Null, true),

@@ -208,9 +208,108 @@ fn a_container_has_no_more_ports_than_are_of_use() {
         let bound = json!({ key: bindings });
         assert_eq!(asked(json!({}), bound), expected, "{key}");
     }
-    let all = |publish: bool| host(json!({"PublishAllPorts": publish})).unwrap();
-    assert!(all(true).may_expose(256).is_ok() && all(false).may_expose(257).is_ok());
-    assert!(all(true).may_expose(257).is_err());
+    let all = |publish: bool, ports: u32| {
+        let keys = (0..ports).map(|port| (format!("{port}/tcp"), json!({})));
+        let exposed: serde_json::Map<_, _> = keys.collect();
+        let asked = host(json!({ "PublishAllPorts": publish })).unwrap();
+        check_image("x", &json!({ "ExposedPorts": exposed }), Some(&asked))
+    };
+    assert!(all(true, 256).is_ok() && all(false, 257).is_ok() && all(true, 257).is_err());
+}
+
+/// What is said of an image with this configuration, for a container that asks so.
+fn brought(config: Value, asked: Value) -> String {
+    let asked = planned(asked).unwrap();
+    let said = check_image("x", &config, Some(&asked));
+    said.map_or_else(|failure| failure.message, |()| "allowed".into())
+}
+
+#[test]
+fn an_image_has_no_volume_where_no_request_may() {
+    for (volume, expected) in [
+        (
+            "/etc",
+            "not allowed: the image's Volumes=/etc (the engine makes",
+        ),
+        (
+            "/etc/.",
+            "not allowed: the image's Volumes=/etc/. (the engine makes",
+        ),
+        (
+            "//",
+            "wrong value: the image's Volumes=// (the container's own root",
+        ),
+        (
+            "etc",
+            "wrong value: the image's Volumes=etc (not an absolute",
+        ),
+        (
+            "/a/../etc",
+            "wrong value: the image's Volumes=/a/../etc ('..'",
+        ),
+        (
+            "/var/run/nvidia-container-devices/0",
+            "not allowed: the image's Volumes=/var/run/nvidia",
+        ),
+        ("/etc/x", "allowed"),
+        ("/data", "allowed"),
+    ] {
+        let config = json!({ "Volumes": { volume: {} } });
+        let said = brought(config.clone(), json!({}));
+        assert!(said.starts_with(expected), "{volume}: {said}");
+        let said = check_image("x", &config, None);
+        assert_eq!(said.is_ok(), expected == "allowed", "{volume}");
+    }
+}
+
+#[test]
+fn mounts_are_sixty_four_with_those_of_the_image() {
+    let places = |count: usize, start: &str| -> serde_json::Map<_, _> {
+        let places = (0..count).map(|n| (format!("/{start}{n}"), json!({})));
+        places.collect()
+    };
+    let volumes = |count: usize| json!({ "Volumes": places(count, "v") });
+    assert_eq!(field(planned(volumes(64))), "allowed");
+    assert_eq!(field(planned(volumes(65))), "Mounts");
+    let each = |count: usize| {
+        let mount = |n: usize| json!({ "Type": "volume", "Target": format!("/m{n}") });
+        let mounts: Vec<_> = (0..count).map(mount).collect();
+        let binds: Vec<_> = (0..16).map(|n| format!("/b{n}")).collect();
+        let tmpfs = ["", "x"].map(|end| (format!("/t{end}"), json!("")));
+        let tmpfs: serde_json::Map<_, _> = tmpfs.into_iter().collect();
+        let host = json!({ "Binds": binds, "Mounts": mounts, "Tmpfs": tmpfs });
+        json!({ "Volumes": places(16, "v"), "HostConfig": host })
+    };
+    assert_eq!(field(planned(each(30))), "allowed");
+    assert_eq!(field(planned(each(31))), "Mounts");
+    assert_eq!(
+        brought(volumes(34), each(0)),
+        "not allowed: Mounts=68 (more than 64 in all, with \
+        those of the image)"
+    );
+    assert_eq!(brought(volumes(30), each(0)), "allowed");
+    assert!(check_image("x", &volumes(64), None).is_ok());
+    assert!(check_image("x", &volumes(65), None).is_err());
+}
+
+#[test]
+fn health_is_looked_at_once_a_second_at_most() {
+    let second = 1_000_000_000_i64;
+    let own = |key: &str, time: i64| json!({ "Healthcheck": { key: time } });
+    for (key, refused) in [
+        ("Interval", "Healthcheck.Interval"),
+        ("StartInterval", "Healthcheck.StartInterval"),
+    ] {
+        for (time, allowed) in [(0, true), (second, true), (second - 1, false), (-1, false)] {
+            let expected = if allowed { "allowed" } else { refused };
+            assert_eq!(field(planned(own(key, time))), expected, "{time}");
+            // The image's counts where the request has none.
+            let said = brought(own(key, time), own(key, 0));
+            assert_eq!(said == "allowed", allowed, "{said}");
+            assert_eq!(brought(own(key, time), own(key, second)), "allowed");
+            assert_eq!(check_image("x", &own(key, time), None).is_ok(), allowed);
+        }
+    }
 }
 
 #[test]
