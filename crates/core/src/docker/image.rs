@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{binds, health, places::place, plan::Planned, ports};
+use super::{
+    binds, health,
+    places::{clean, place},
+    plan::Planned,
+    ports,
+};
 use crate::{failure::Failure, label};
 
 /// Refuses an image that would bring along what no request may ask for.
@@ -28,7 +33,8 @@ pub fn check_image(name: &str, config: &Value, asked: Option<&Planned>) -> Resul
         let exposed = config["ExposedPorts"].as_object();
         ports::few("PublishAllPorts", exposed.map_or(0, Map::len))?;
     }
-    table("Volumes").try_for_each(|(volume, _)| place("the image's Volumes", volume))?;
+    let field = "the image's Volumes";
+    table("Volumes").try_for_each(|(volume, _)| place(field, &clean(field, volume)?))?;
     binds::few(body.map_or(0, binds::count) + table("Volumes").count())?;
     let own = body.and_then(|body| body.healthcheck.as_ref());
     Ok(health::check_image(&config["Healthcheck"], own)?)

@@ -23,6 +23,22 @@ pub(super) fn path(field: &'static str, text: &str) -> Result<String, Refused> {
     }
 }
 
+/// A place that an image names, or that is compared with others: as the engine reads it.
+pub(super) fn clean(field: &'static str, text: &str) -> Result<String, Refused> {
+    if !text.starts_with('/') {
+        return Err(Refused::value(field, text, "not an absolute path"));
+    }
+    let mut parts = Vec::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
 /// A place in the container.
 pub(super) fn target(field: &'static str, text: &str) -> Result<String, Refused> {
     let place = path(field, text)?;

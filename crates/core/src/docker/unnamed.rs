@@ -15,6 +15,7 @@ use super::{
     host_config::HostConfig,
     isolation::split_volumes_from,
     mount::Mount,
+    places::clean,
     plan::Planned,
     refused::Refused,
 };
@@ -79,12 +80,12 @@ impl Planned {
         let (mut own, mut taken) = (BTreeSet::new(), inherited.clone());
         for bind in list(&host.binds) {
             match bind.split(':').nth(1) {
-                None => own.insert(clean(bind)?),
-                Some(place) => taken.insert(clean(place)?),
+                None => own.insert(clean("Volumes", bind)?),
+                Some(place) => taken.insert(clean("Volumes", place)?),
             };
         }
         for mount in list(&host.mounts) {
-            let place = clean(text(&mount.target))?;
+            let place = clean("Volumes", text(&mount.target))?;
             match is_unnamed_mount(mount) {
                 true => own.insert(place),
                 false => taken.insert(place),
@@ -92,29 +93,13 @@ impl Planned {
         }
         let of_request = self.body.volumes.iter().flat_map(BTreeMap::keys);
         for place in of_request.map(String::as_str).chain(of_image) {
-            let place = clean(place)?;
+            let place = clean("Volumes", place)?;
             if !taken.contains(&place) {
                 own.insert(place);
             }
         }
         Ok(own)
     }
-}
-
-/// A place as the engine compares it with others.
-fn clean(place: &str) -> Result<String, Refused> {
-    if !place.starts_with('/') {
-        return Err(Refused::value("Volumes", place, "not an absolute path"));
-    }
-    let mut parts = Vec::new();
-    for part in place.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    Ok(format!("/{}", parts.join("/")))
 }
 
 fn is_unnamed_mount(mount: &Mount) -> bool {
@@ -141,7 +126,7 @@ pub(super) fn finish(
         labels.insert(UNNAMED.into(), uid.to_string());
     };
     for mount in mounts.iter_mut().filter(|mount| is_unnamed_mount(mount)) {
-        if let Some(volume) = left.remove(&clean(text(&mount.target))?) {
+        if let Some(volume) = left.remove(&clean("Volumes", text(&mount.target))?) {
             name(mount, volume);
         }
     }

@@ -233,11 +233,11 @@ fn an_image_has_no_volume_where_no_request_may() {
         ),
         (
             "/etc/.",
-            "not allowed: the image's Volumes=/etc/. (the engine makes",
+            "not allowed: the image's Volumes=/etc (the engine makes",
         ),
         (
             "//",
-            "wrong value: the image's Volumes=// (the container's own root",
+            "wrong value: the image's Volumes=/ (the container's own root",
         ),
         (
             "etc",
@@ -245,13 +245,14 @@ fn an_image_has_no_volume_where_no_request_may() {
         ),
         (
             "/a/../etc",
-            "wrong value: the image's Volumes=/a/../etc ('..'",
+            "not allowed: the image's Volumes=/etc (the engine makes",
         ),
         (
             "/var/run/nvidia-container-devices/0",
             "not allowed: the image's Volumes=/var/run/nvidia",
         ),
         ("/etc/x", "allowed"),
+        ("/w/../w", "allowed"),
         ("/data", "allowed"),
     ] {
         let config = json!({ "Volumes": { volume: {} } });
