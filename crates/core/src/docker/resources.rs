@@ -43,7 +43,7 @@ pub(super) fn settle(
     // The kernel's own differs with how it counts: none can be told that is never above it.
     if let Some(weight) = host.blkio_weight.take().filter(|weight| *weight > 0) {
         warnings.push(format!(
-            "BlkioWeight: {weight} asked for, every container has the same"
+            "--blkio-weight: {weight} asked for, every container has the same"
         ));
     }
 
