@@ -22,7 +22,7 @@ mod spec;
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, DirBuilder, File},
     io::{self, Write},
     os::{
@@ -41,6 +41,7 @@ use nix::{
     errno::Errno,
     fcntl::{OFlag, openat, renameat},
     mount::{MntFlags, umount2},
+    sched::{CloneFlags, setns},
     sys::{prctl::set_pdeathsig, signal::Signal, stat::Mode, statvfs::statvfs},
     unistd::{UnlinkatFlags, unlinkat},
 };
@@ -54,6 +55,15 @@ const KILLED: i32 = 128;
 
 fn main() -> ExitCode {
     let args: Vec<_> = env::args_os().skip(1).collect();
+    if let [word, namespace, path, args @ ..] = &args[..]
+        && word == spec::HOOK
+    {
+        tell(
+            None,
+            &format!("ds01-runc: {}", call_outside(namespace, path, args)),
+        );
+        return ExitCode::FAILURE;
+    }
     // Open before the host is closed.
     let log = arguments::log(&args).map(|log| File::options().append(true).create(true).open(log));
     let mut log = log.and_then(Result::ok);
@@ -65,6 +75,21 @@ fn main() -> ExitCode {
         tell(log, &format!("ds01-runc: {error}"));
         ExitCode::FAILURE
     })
+}
+
+/// Runs a hook, with its own name before its arguments, in a mount namespace that is not closed; returns
+/// only if it cannot.
+fn call_outside(namespace: &OsStr, path: &OsStr, args: &[OsString]) -> io::Error {
+    let enter = || {
+        let folder = env::current_dir()?;
+        setns(File::open(namespace)?, CloneFlags::CLONE_NEWNS)?;
+        env::set_current_dir(folder)
+    };
+    match (enter(), args) {
+        (Err(error), _) => error,
+        (Ok(()), []) => Command::new(path).exec(),
+        (Ok(()), [name, args @ ..]) => Command::new(path).arg0(name).args(args).exec(),
+    }
 }
 
 /// Runs runc in place of this process; returns only if it cannot.
@@ -95,7 +120,8 @@ fn create(args: &[OsString], bundle: &Path, log: Option<&mut File>) -> io::Resul
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let read = || {
         let mut spec: Value = serde_json::from_slice(&fs::read(&file)?)?;
-        let needs = spec::put_apart(&mut spec, (&bundle, parent_id()), &Host)?;
+        let called_by = (parent_id(), &*env::current_exe()?);
+        let needs = spec::put_apart(&mut spec, &bundle, called_by, &Host)?;
         Ok(needs.map(|needs| (needs, spec)))
     };
     let Some((needs, spec)) = read().map_err(named)? else {

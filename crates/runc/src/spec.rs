@@ -9,11 +9,11 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+/// The word by which [`crate::call_outside`] is asked for: none of runc's.
+pub(crate) const HOOK: &str = "ds01-hook";
+
 /// All ids there are: 4294967295 is "none".
 const ALL: u64 = 4_294_967_295;
-
-/// Of util-linux, which every Debian has.
-const NSENTER: &str = "/usr/bin/nsenter";
 
 /// Devices that runc makes for each container.
 const USUAL_DEVICES: [&str; 6] = [
@@ -75,7 +75,7 @@ pub(crate) trait Outside {
 /// Gives a container a user namespace of its own, or that of the one whose other namespaces it
 /// shares, and lets it open no device of an image or a volume; says what it needs. Its file systems in
 /// memory are to be mounted in its `bundle`; what the engine has done outside of it while it is made,
-/// as NVIDIA's hook, is done in the mount namespace of this process's `parent`. `None` if nothing was
+/// as its own hook or NVIDIA's, is done in the mount namespace of a process. `None` if nothing was
 /// changed: what has one, what may manage the host (`--privileged`,
 /// `--cap-add=SYS_ADMIN`) and what has namespaces of the host's stay as they are. The gateway gives
 /// none of these to users, unless `ds01.toml` allows them that capability.
@@ -86,7 +86,8 @@ pub(crate) trait Outside {
 /// that have different user namespaces.
 pub(crate) fn put_apart(
     spec: &mut Value,
-    (bundle, parent): (&Path, u32),
+    bundle: &Path,
+    called_by: (u32, &Path),
     outside: &impl Outside,
 ) -> io::Result<Option<Needs>> {
     if is_privileged(spec) {
@@ -124,7 +125,7 @@ pub(crate) fn put_apart(
     for stage in ["prestart", "createRuntime"] {
         let hooks = spec["hooks"][stage].as_array_mut();
         for hook in hooks.into_iter().flatten() {
-            call_outside(hook, parent)?;
+            call_outside(hook, called_by)?;
         }
     }
     Ok(Some(needs))
@@ -164,15 +165,13 @@ fn in_memory(mount: &mut Value, source: PathBuf) -> io::Result<Memory> {
     Ok(memory)
 }
 
-/// Has a hook called in the mount namespace of a process, where it can write.
-fn call_outside(hook: &mut Value, process: u32) -> io::Result<()> {
+/// Has a hook called by `own`, see [`crate::call_outside`], in the mount namespace of a process.
+fn call_outside(hook: &mut Value, (process, own): (u32, &Path)) -> io::Result<()> {
     let path = hook["path"].as_str().ok_or(wrong("a hook without path"))?;
-    let namespace = format!("--mount=/proc/{process}/ns/mnt");
-    let args = hook["args"].as_array().into_iter().flatten().skip(1);
-    let fixed = ["nsenter", &namespace, "--", path].map(Value::from);
-    let args: Vec<_> = fixed.into_iter().chain(args.cloned()).collect();
-    hook["path"] = NSENTER.into();
-    hook["args"] = args.into();
+    let fixed = ["ds01-runc", HOOK, &format!("/proc/{process}/ns/mnt"), path].map(Value::from);
+    let args = hook["args"].as_array().into_iter().flatten().cloned();
+    hook["args"] = fixed.into_iter().chain(args).collect();
+    hook["path"] = own.to_string_lossy().into();
     Ok(())
 }
 

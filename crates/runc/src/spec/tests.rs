@@ -28,7 +28,7 @@ impl Outside for Host {
 
 /// As [`super::put_apart`] for a bundle at `/b`, which process 5 has made.
 fn put_apart(spec: &mut Value, outside: &Host) -> io::Result<Option<Needs>> {
-    super::put_apart(spec, (Path::new("/b"), 5), outside)
+    super::put_apart(spec, Path::new("/b"), (5, Path::new("/own")), outside)
 }
 
 const USUAL: [&str; 5] = ["mount", "network", "uts", "pid", "ipc"];
@@ -180,8 +180,8 @@ fn a_hook_writes_where_it_did() {
     given["hooks"] = json!({ "prestart": [hook], "createContainer": [hook] });
     put_apart(&mut given, &Host).unwrap();
     let called = json!({
-        "path": NSENTER,
-        "args": ["nsenter", "--mount=/proc/5/ns/mnt", "--", "/usr/bin/hook", "prestart"],
+        "path": "/own",
+        "args": ["ds01-runc", HOOK, "/proc/5/ns/mnt", "/usr/bin/hook", "hook", "prestart"],
         "env": ["A=b"],
     });
     assert_eq!(given["hooks"]["prestart"], json!([called]));
