@@ -46,17 +46,17 @@ fn place(host: &TestHost, name: &str, target: &str) -> PathBuf {
 }
 
 /// A folder of a volume that somebody has open: it goes on being one wherever its name is.
-struct Held(fs::File, PathBuf);
+pub(super) struct Held(fs::File, PathBuf);
 
 impl Held {
-    fn of(volume: &Path) -> Self {
+    pub(super) fn of(volume: &Path) -> Self {
         let file = fs::File::open(volume.join("sub")).unwrap();
         Self(file, volume.into())
     }
 
     /// Waits for its volume to be gone and its files to be deleted; that it was not the engine who did.
     #[track_caller]
-    fn goes(&self) {
+    pub(super) fn goes(&self) {
         let Self(file, volume) = self;
         until("the volume is gone", || !volume.exists());
         let going = volume.ancestors().nth(3).unwrap().join("ds01-going");

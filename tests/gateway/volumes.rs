@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    os::{fd::AsRawFd, unix::fs::MetadataExt},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -12,7 +12,7 @@ use std::{
 use ds01_testkit::TestHost;
 use serde_json::json;
 
-use super::{as_root, call, done, processes::until, refused};
+use super::{as_root, call, done, processes::until, refused, unnamed::Held};
 use crate::support::{
     duties::pass,
     expect::{all_containers, state, with_limit},
@@ -258,18 +258,10 @@ fn the_files_of_a_volume_are_taken_away_before_it_is_removed() {
     let data = volume("data");
     let going = data.ancestors().nth(3).unwrap().join("ds01-going");
     // As one that was handed out: it goes on being a folder wherever its name is.
-    let held = fs::File::open(data.join("sub")).unwrap();
-    let held = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
+    let held = Held::of(&data);
     done(&host, "alice", &["volume", "rm", "data"]);
-    assert!(!data.exists());
-    let was = fs::read_link(&held).unwrap();
-    assert!(
-        was.starts_with(&going),
-        "the engine removed {}",
-        was.display()
-    );
+    held.goes();
     let deleted = || fs::read_dir(&going).unwrap().next().is_none();
-    until("its files are deleted", deleted);
     assert!(kept.join("file").exists());
     let about = fs::metadata(&going).unwrap();
     assert_eq!((about.mode() & 0o7777, about.uid()), (0o700, 0));
