@@ -36,7 +36,7 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-use mounts::KEPT;
+use mounts::{KEPT, named};
 use nix::{
     errno::Errno,
     fcntl::{OFlag, openat, renameat},
@@ -114,17 +114,15 @@ fn tell(log: Option<File>, message: &str) {
 
 /// Has runc create a container by a specification that is written anew, on a host that is closed to it.
 fn create(args: &[OsString], bundle: &Path, log: Option<&mut File>) -> io::Result<ExitCode> {
-    let bundle = fs::canonicalize(bundle)?;
+    let bundle = fs::canonicalize(bundle).map_err(|error| named(bundle, &error))?;
     let file = bundle.join("config.json");
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
     let read = || {
         let mut spec: Value = serde_json::from_slice(&fs::read(&file)?)?;
         let called_by = (parent_id(), &*env::current_exe()?);
         let needs = spec::put_apart(&mut spec, &bundle, called_by, &Host)?;
         Ok(needs.map(|needs| (needs, spec)))
     };
-    let Some((needs, spec)) = read().map_err(named)? else {
+    let Some((needs, spec)) = read().map_err(|error| named(&file, &error))? else {
         return Err(run_in_place(args));
     };
     let written = serde_json::to_vec(&spec)?;

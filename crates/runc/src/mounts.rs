@@ -79,11 +79,7 @@ pub(crate) fn close(bundle: &Path, state: &Path, needs: &Needs, written: &[u8]) 
     if !is_given_all {
         close_all()?;
     }
-    let in_memory = |at: &Path, data: &str| {
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(Some("tmpfs"), at, Some("tmpfs"), flags, Some(data))
-    };
-    in_memory(bundle, "mode=700")?;
+    in_memory(bundle, MsFlags::MS_NOSUID, "mode=700")?;
     fs::write(bundle.join("config.json"), written)?;
     if root.starts_with(bundle) {
         fs::create_dir_all(&root)?;
@@ -94,17 +90,17 @@ pub(crate) fn close(bundle: &Path, state: &Path, needs: &Needs, written: &[u8]) 
     }
     for memory in &needs.memory {
         fs::create_dir(&memory.source)?;
-        let mode = mode_of(&root, memory)?;
-        mount(
-            Some("tmpfs"),
-            &memory.source,
-            Some("tmpfs"),
-            MsFlags::MS_NODEV,
-            Some(&*format!("{mode}{}", memory.data)),
-        )?;
+        let data = mode_of(&root, memory)? + &memory.data;
+        in_memory(&memory.source, MsFlags::empty(), &data)?;
     }
     // The bundle may be the folder that this process is in: now there is another one at its path.
     std::env::set_current_dir(std::env::current_dir()?)
+}
+
+/// Mounts a file system in memory, without devices.
+fn in_memory(at: &Path, flags: MsFlags, data: &str) -> io::Result<()> {
+    let (kind, flags) = (Some("tmpfs"), flags | MsFlags::MS_NODEV);
+    mount(kind, at, kind, flags, Some(data)).map_err(|error| named(at, &error.into()))
 }
 
 /// The option that gives a file system in memory the mode of the folder that it covers, as runc does;
@@ -121,6 +117,7 @@ fn mode_of(root: &Path, memory: &Memory) -> io::Result<String> {
     })
 }
 
-fn named(path: &Path, error: &io::Error) -> io::Error {
+/// The error, with what it is about.
+pub(crate) fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
