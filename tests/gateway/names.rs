@@ -192,7 +192,9 @@ fn what_is_named_by_its_id_is_no_other_that_got_its_name() {
         children(&host, "operation-of-gateway").len() == restarts.len()
     });
     let remove = ask(&format!("DELETE /containers/{named}?force=1"));
-    thread::sleep(Duration::from_secs(1));
+    // What is asked after it and needs no turn is answered after it was taken.
+    let after = reply(ask("DELETE /containers/unheard-of?force=1"));
+    assert_eq!(after.status, 404, "{after:?}");
     host.ledger().edit(|ledger| {
         for entry in ledger["allocations"].as_array_mut().unwrap() {
             if entry["container"] == "same._.20001" {
