@@ -8,7 +8,10 @@ use ds01_cli::{
     concepts::{self, Concept},
 };
 use ds01_command::{create_or_undo, gpus, name_and_image, open, own, patience, project, with_gpu};
-use ds01_core::{failure::Failure, label::Interface, name::ContainerName, time::Patience};
+use ds01_core::{
+    failure::Failure, gpu_request::GpuRequest, label::Interface, name::ContainerName,
+    time::Patience,
+};
 use ds01_host::ops::Create;
 
 /// Create a container with GPUs from your quota. It is not started: container-start or container-run does that.
@@ -16,8 +19,10 @@ use ds01_host::ops::Create;
 #[argh(
     example = "{command_name} thesis --image=pytorch",
     example = "{command_name} training --gpu=2",
+    example = "{command_name} training --gpu=full",
     example = "{command_name} editing --cpu-only",
     note = "The devices are yours from now on, whether the container runs or not: remove it when you are done.",
+    note = "--gpu is a number, or a type and a number as Slurm writes them: full for whole GPUs, full:2 for two, or a MIG profile that gpu-status shows, 2g.10gb:1. Without a type the smallest devices that are free are given, and whole GPUs last.",
     note = "The image is the one you name; else that of the project, ds01-<uid>/<project>:latest; else the host's default.",
     note = "pytorch, tensorflow:2.20, jax and pytorch-cpu, where no image is called so, are looked up in the host's catalogue: the newest image that its GPUs and driver support, which is fetched if it is not there yet.",
     note = "If no device is free it waits in line for 3 minutes, or as long as --wait says: by priority, then by who has used less lately, then by who came first. Ctrl-C leaves the line.",
@@ -55,9 +60,9 @@ struct Args {
     #[argh(option, short = 'd', arg_name = "path")]
     data: Option<PathBuf>,
 
-    /// GPUs or MIG devices to give it (default 1)
-    #[argh(option, arg_name = "count")]
-    gpu: Option<u32>,
+    /// GPUs or MIG devices to give it (default 1); or whole GPUs, full:1; or MIG devices of a profile, 2g.10gb:1
+    #[argh(option, arg_name = "[type:]count")]
+    gpu: Option<GpuRequest>,
 
     /// give it no GPU
     #[argh(switch)]

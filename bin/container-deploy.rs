@@ -11,7 +11,8 @@ use ds01_command::{
     deploy, gpus, name_and_image, open, opens, own, patience, project, shell, with_gpu,
 };
 use ds01_core::{
-    failure::Failure, image::container_name, label::Interface, name::ContainerName, time::Patience,
+    failure::Failure, gpu_request::GpuRequest, image::container_name, label::Interface,
+    name::ContainerName, time::Patience,
 };
 use ds01_host::ops::Create;
 
@@ -65,9 +66,9 @@ struct Args {
     #[argh(option, short = 'd', arg_name = "path")]
     data: Option<PathBuf>,
 
-    /// GPUs or MIG devices to give it (default 1)
-    #[argh(option, arg_name = "count")]
-    gpu: Option<u32>,
+    /// GPUs or MIG devices to give it (default 1); or whole GPUs, full:1; or MIG devices of a profile, 2g.10gb:1
+    #[argh(option, arg_name = "[type:]count")]
+    gpu: Option<GpuRequest>,
 
     /// give it no GPU
     #[argh(switch)]

@@ -11,6 +11,7 @@ use ds01_cli::{
 use ds01_command::{ask, expected, open, place, queue::Word};
 use ds01_core::{
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     line::{KEPT, gpu_is},
     name::{ContainerArg, ContainerName},
 };
@@ -24,13 +25,14 @@ use ds01_host::{
 #[argh(
     example = "{command_name} join",
     example = "{command_name} join --gpu=2",
+    example = "{command_name} join --gpu=full",
     example = "{command_name} join --launch=my-thesis",
     example = "{command_name} list",
     note = "join: when your turn comes, the GPU is kept for you for 15 minutes, and you are told: on your terminals, at the next login, by mail where the host has that. Any container that you make then has it. With --launch, the container of that project is made and started instead. Your turn, and what is kept, count against your quota.",
     note = "leave: without a ticket or the name of a container, the only request of yours, of several the one that you choose, or with --all every one; what is kept for you is given up too. A command that waits there ends.",
     note = "status shows your own requests and what is kept for you, list those of everybody: TICKET PLACE USER GPUS FOR EXPECTED WHY. PLACE is 'kept' where the turn has come; EXPECTED is after which time somebody is served at the latest, a dash if nobody knows.",
     note = "The line is served by priority, then by who has used less lately, then by who came first. A large request is not passed by small ones that would make it wait longer; small ones may pass if they end in time.",
-    note = "With --format=json: waiting, each with standing (ticket, place, of, why, expected), user, mine, container, devices, priority, since, away and launch; kept, each with ticket, user, mine, slots, devices, until, container and launch; reserved, as gpu-reserve list has it.",
+    note = "With --format=json: waiting, each with standing (ticket, place, of, why, expected), user, mine, container, devices (a number, or with a type a text as full:1), priority, since, away and launch; kept, each with ticket, user, mine, slots, devices, until, container and launch; reserved, as gpu-reserve list has it.",
     error_code(3, "no such request, or no such project"),
     error_code(4, "you wait already, or have such a container"),
     error_code(5, "a limit of yours would be passed"),
@@ -41,9 +43,9 @@ struct Args {
     #[argh(positional, arg_name = "join|leave|status|list [name|ticket]")]
     words: Vec<String>,
 
-    /// join: GPUs or MIG devices to wait for (default 1, or what the project says)
-    #[argh(option, arg_name = "count")]
-    gpu: Option<u32>,
+    /// join: GPUs or MIG devices to wait for, as container-create has it (default 1, or what the project says)
+    #[argh(option, arg_name = "[type:]count")]
+    gpu: Option<GpuRequest>,
 
     /// join: start this project's container when the turn comes
     #[argh(option, arg_name = "project")]
@@ -112,8 +114,8 @@ fn join(args: &Args, target: Option<&String>, ui: &mut Ui) -> Result<(), Failure
         .map(|name| ds01_command::own(&host, ui, name))
         .transpose()?;
     let gpus = match &args.launch {
-        Some(project) => ds01_command::queue::gpus_to_launch(&host, ui, project, args.gpu)?,
-        None => args.gpu.unwrap_or(1),
+        Some(project) => ds01_command::queue::gpus_to_launch(&host, ui, project, args.gpu.clone())?,
+        None => args.gpu.clone().unwrap_or_default(),
     };
     ui.explain("your limits are read; then you are in the line, which is in the ledger: no process of yours waits");
     let join = JoinLine {

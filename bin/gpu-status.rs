@@ -17,7 +17,7 @@ use ds01_host::ops::{DeviceStatus, Gpus};
 #[argh(
     example = "{command_name}",
     example = "{command_name} --format=simple | grep -w free",
-    note = "The columns are GPU TYPE SHARE MEMORY UTIL USER CONTAINER. A dash stands for what cannot be read: MIG devices have no utilisation.",
+    note = "The columns are GPU TYPE SHARE MEMORY UTIL USER CONTAINER. A dash stands for what cannot be read: MIG devices have no utilisation. TYPE is the MIG profile, which container-create --gpu takes, or the model of a whole GPU, which is full there.",
     note = "With --format=json: driver; devices, each with device (uuid, gpu, slot, share in 28ths, model, profile, memory_bytes, activity), holders (user, owner_by, container, state), in_use_outside, outsiders (pid, user, name) and reserved_for; problems; reserved, as gpu-reserve list has it.",
     note = "A device that an admin has set aside now is reserved, and not free. For whom, and what is reserved for later or as an amount, has a line below the table.",
     note = "What DS01 did not make is marked (unmanaged): with the user that container-owner-tracker found, and \"perhaps\" if only a label or name says so. So are processes that use a GPU outside containers.",

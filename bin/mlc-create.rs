@@ -17,6 +17,7 @@ use ds01_core::{
     catalogue::{self, Entry},
     docker::GpuWish,
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     label::Interface,
     name::ContainerArg,
 };
@@ -114,7 +115,7 @@ fn run(args: Args, ui: &mut Ui) -> Result<(), Failure> {
         project: None,
         workspace: args.workspace,
         data: args.data,
-        gpus,
+        gpus: GpuRequest::any(gpus),
         dry_run: false,
         interface: Interface::Atomic,
         wait: None,

@@ -25,6 +25,7 @@ mod events;
 mod families;
 mod gateway;
 mod gpu_status;
+mod gpu_types;
 mod holds;
 mod idle;
 mod image_create;

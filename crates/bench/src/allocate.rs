@@ -10,6 +10,7 @@ use ds01_core::{
     admit::Request,
     allocate::allocate,
     failure::Failure,
+    gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, PENDING},
     name::EngineName,
     time::Timestamp,
@@ -83,7 +84,7 @@ pub(crate) fn once(name: &str) -> Result<()> {
     let inventory = probe.finish()?;
     let request = Request {
         container,
-        devices: 1,
+        devices: GpuRequest::any(1),
         run: None,
     };
     let grant = |ledger: &mut Ledger, now: Timestamp| {

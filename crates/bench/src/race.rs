@@ -13,6 +13,7 @@ use ds01_core::{
     admit::Request,
     allocate::allocate,
     device::{Activity, Device, Inventory, Slot, Uuid},
+    gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, PENDING},
     share::Share,
     time::Timestamp,
@@ -116,7 +117,7 @@ pub(crate) fn run(number: &str, marks: &str) -> Result<()> {
     };
     let request = Request {
         container,
-        devices: 1,
+        devices: GpuRequest::any(1),
         run: None,
     };
     let creator = clock::this_process();

@@ -71,7 +71,7 @@ Devices differ in size, so they are counted in shares. A whole GPU is 1; of a GP
 device of three slices is 3/7, shown as 0.43. Your quota is a number of such shares.
 
 Most work needs less than a whole GPU: to write and try out code, one small device is enough. Ask for more when \
-a run is known to use it. The devices that you hold are devices that nobody else can have, even while you sleep.
+a run is known to use it, or for a whole GPU with --gpu=full. The devices that you hold are devices that nobody else can have, even while you sleep.
 
   gpu-status                    which devices there are, and who holds them",
 };

@@ -5,6 +5,7 @@ use std::fs;
 use ds01_cli::Ui;
 use ds01_core::{
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     image,
     label::Interface,
     name::{ContainerArg, ContainerName},
@@ -147,7 +148,7 @@ fn like(project: &Project, about: &Described) -> Create {
             .clone()
             .filter(|folder| Some(folder) != own.as_ref()),
         data: about.data.clone(),
-        gpus: u32::try_from(slots.count()).unwrap_or(u32::MAX),
+        gpus: GpuRequest::any(u32::try_from(slots.count()).unwrap_or(u32::MAX)),
         dry_run: false,
         interface: Interface::Orchestration,
         wait: None,

@@ -49,7 +49,7 @@ pub fn launch(
     }
     let mut default_image = false;
     // Before anything is built: it may be wrong.
-    let gpus = project.settings()?.gpus.unwrap_or(1);
+    let gpus = project.settings()?.gpus.unwrap_or_default();
     match host.image_of(&name)? {
         Some(image) if !rebuild => tell_stale(ui, &project, &image),
         found if project.dockerfile()?.is_none() => {
@@ -71,7 +71,8 @@ pub fn launch(
                 None => format!("project-launch {name}"),
             };
             // Before it takes minutes: a limit stays.
-            ask(host, ui, &Admit { gpus }).map_err(|failure| in_pyproject(&name, failure))?;
+            ask(host, ui, &Admit { gpus: gpus.clone() })
+                .map_err(|failure| in_pyproject(&name, failure))?;
             build(host, ui, &project, &How::default(), &again)?;
         }
     }
@@ -210,9 +211,13 @@ pub(crate) fn no_project(
 /// A failure whose hint names where the number of GPUs stands: this command has no option for it.
 fn in_pyproject(name: &ContainerName, mut failure: Failure) -> Failure {
     failure.hint = failure.hint.map(|hint| match hint.split_once("--gpu=") {
-        Some((_, count)) => format!(
-            "ask for fewer: gpus = {count} in [tool.ds01] of ~/workspace/{name}/pyproject.toml"
-        ),
+        Some((_, gpus)) => {
+            // As TOML writes it.
+            let quote = if gpus.contains(':') { "\"" } else { "" };
+            format!(
+                "ask for fewer: gpus = {quote}{gpus}{quote} in [tool.ds01] of ~/workspace/{name}/pyproject.toml"
+            )
+        }
         None => hint,
     });
     failure

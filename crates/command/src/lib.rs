@@ -35,6 +35,7 @@ use ds01_cli::{Command, ExitStatus, Outcome, Ui, human, shell};
 use ds01_core::{
     container::State,
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     name::{ContainerArg, ContainerName},
     owner::Way,
 };
@@ -213,15 +214,15 @@ pub fn name_and_image(
     }
 }
 
-/// How many GPUs `--gpu` and `--cpu-only` ask for.
+/// The GPUs that `--gpu` and `--cpu-only` ask for.
 ///
 /// # Errors
 ///
 /// Status 2 if they contradict each other.
-pub fn gpus(gpu: Option<u32>, cpu_only: bool) -> Result<u32, Failure> {
+pub fn gpus(gpu: Option<GpuRequest>, cpu_only: bool) -> Result<GpuRequest, Failure> {
     match (gpu, cpu_only) {
-        (None | Some(0), true) => Ok(0),
-        (gpu, false) => Ok(gpu.unwrap_or(1)),
+        (None | Some(GpuRequest { count: 0, .. }), true) => Ok(GpuRequest::NONE),
+        (gpu, false) => Ok(gpu.unwrap_or_default()),
         (Some(_), true) => Err(exclude_each_other("--gpu", "--cpu-only")),
     }
 }

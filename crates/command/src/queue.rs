@@ -5,6 +5,7 @@ use std::str::FromStr;
 use ds01_cli::{Ui, nearest};
 use ds01_core::{
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     name::{ContainerArg, ContainerName},
 };
 use ds01_host::{
@@ -48,7 +49,7 @@ impl FromStr for Word {
     }
 }
 
-/// How many GPUs a project's container needs, which can be started without its owner.
+/// What GPUs a project's container needs, which can be started without its owner.
 ///
 /// # Errors
 ///
@@ -57,8 +58,8 @@ pub fn gpus_to_launch(
     host: &Host,
     ui: &mut Ui,
     name: &ContainerName,
-    gpus: Option<u32>,
-) -> Result<u32, Failure> {
+    gpus: Option<GpuRequest>,
+) -> Result<GpuRequest, Failure> {
     let Some(project) = host.project(name)? else {
         return Err(no_project(host, "gpu-queue join --launch=", name)?);
     };
@@ -74,7 +75,7 @@ pub fn gpus_to_launch(
     }
     match gpus {
         Some(gpus) => Ok(gpus),
-        None => Ok(project.settings()?.gpus.unwrap_or(1)),
+        None => Ok(project.settings()?.gpus.unwrap_or_default()),
     }
 }
 

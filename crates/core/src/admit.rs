@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     device::{Device, Inventory},
     failure::{Kind, UserError},
+    gpu_request::{GpuRequest, GpuType},
     ledger::{Allocation, Ledger},
     limits::Limits,
     line::gpu_is,
@@ -20,8 +21,8 @@ use crate::{
 pub struct Request {
     /// Its name and owner.
     pub container: EngineName,
-    /// How many GPUs or MIG devices.
-    pub devices: u32,
+    /// How many GPUs or MIG devices, and of which type.
+    pub devices: GpuRequest,
     /// The longest run of its kind; `None` is for ever.
     pub run: Option<Duration>,
 }
@@ -60,6 +61,14 @@ pub enum Denied {
         /// Devices that exist for this owner.
         exist: u32,
     },
+    /// The same, of the type asked for.
+    #[error("more GPUs of type {} asked for ({}) than this host has for you ({exist})", .asked.gpu_type, .asked.count)]
+    TooFewOfType {
+        /// What is asked for.
+        asked: GpuRequest,
+        /// Devices of that type that exist for this owner.
+        exist: u32,
+    },
     /// The owner's quota is less than any device that they may use.
     #[error("your GPU quota of {quota} is smaller than the smallest GPU here, {smallest}")]
     TooSmall {
@@ -86,6 +95,16 @@ pub enum Denied {
         /// Devices free for this owner.
         free: u32,
         /// Devices that exist for this owner.
+        exist: u32,
+    },
+    /// The devices of the type asked for are with others.
+    #[error("no GPU of type {} free: {} asked for, {free} of {exist} free", .asked.gpu_type, .asked.count)]
+    NoneFreeOfType {
+        /// What is asked for.
+        asked: GpuRequest,
+        /// Devices of that type free for this owner.
+        free: u32,
+        /// Devices of that type that exist for this owner.
         exist: u32,
     },
     /// Devices are free, but all are larger than what is left of the quota.
@@ -164,6 +183,7 @@ impl UserError for Denied {
         match self {
             Self::Rebuilt { .. } => Kind::Unreachable,
             Self::NoneFree { .. }
+            | Self::NoneFreeOfType { .. }
             | Self::NoneFits { .. }
             | Self::Unclear { .. }
             | Self::Behind { .. }
@@ -182,20 +202,59 @@ impl UserError for Denied {
                 "a container without GPU can be made: container-create <name> --cpu-only".into()
             }
             Self::TooFew { exist, .. } => format!("ask for fewer, with --gpu={exist}"),
+            Self::TooFewOfType { exist: 0, .. } => {
+                "see which types there are with gpu-status, and what you may have with check-limits"
+                    .into()
+            }
+            Self::TooFewOfType { asked, exist } => {
+                format!("ask for fewer, with --gpu={}", asked.with_count(*exist))
+            }
             Self::TooSmall { .. } => "ask an admin for a larger one".into(),
             Self::Quota { held, .. } if *held == Share::NONE => {
                 "ask for fewer, or an admin for more".into()
             }
             Self::Quota { .. } => "free a GPU with container-retire".into(),
-            Self::NoneFree { .. } | Self::NoneFits { .. } | Self::Reserved { .. } => {
-                "see who holds what with gpu-status".into()
-            }
+            Self::NoneFree { .. }
+            | Self::NoneFreeOfType { .. }
+            | Self::NoneFits { .. }
+            | Self::Reserved { .. } => "see who holds what with gpu-status".into(),
             Self::Unclear { .. } => "try again in a moment".into(),
             Self::Promised { .. } => "see for whom GPUs are kept with gpu-queue list".into(),
             Self::Behind { .. } | Self::Waiting { .. } => {
                 "see who waits with gpu-queue list".into()
             }
         })
+    }
+}
+
+impl Denied {
+    fn too_few(asked: &GpuRequest, exist: u32) -> Self {
+        match asked.gpu_type {
+            GpuType::Any => Self::TooFew {
+                asked: asked.count,
+                exist,
+            },
+            _ => Self::TooFewOfType {
+                asked: asked.clone(),
+                exist,
+            },
+        }
+    }
+
+    /// That too few of the devices that will do are `free`; so many `exist`.
+    pub(crate) fn none_free(asked: &GpuRequest, free: u32, exist: u32) -> Self {
+        match asked.gpu_type {
+            GpuType::Any => Self::NoneFree {
+                asked: asked.count,
+                free,
+                exist,
+            },
+            _ => Self::NoneFreeOfType {
+                asked: asked.clone(),
+                free,
+                exist,
+            },
+        }
     }
 }
 
@@ -206,12 +265,13 @@ impl UserError for Denied {
 /// The first limit that it would pass; [`Denied::Rebuilt`] before all.
 pub fn admit(
     uid: u32,
-    asked: u32,
+    devices: &GpuRequest,
     limits: &Limits,
     inventory: &Inventory,
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<(), Denied> {
+    let asked = devices.count;
     grants_now(ledger, now)?;
     let count = ledger.count_of(uid) as u32;
     if let Some(limit) = limits.containers.filter(|limit| count >= *limit) {
@@ -220,14 +280,12 @@ pub fn admit(
     if let Some(limit) = limits.devices_per_container.filter(|limit| asked > *limit) {
         return Err(Denied::TooMany { asked, limit });
     }
-    let mut shares: Vec<_> = usable(limits, inventory)
-        .map(|device| device.share)
-        .collect();
+    let gpu_type = &devices.gpu_type;
+    let of_type = usable(limits, inventory)
+        .filter(|device| gpu_type.includes(device.slot, device.profile.as_deref()));
+    let mut shares: Vec<_> = of_type.map(|device| device.share).collect();
     if shares.len() < asked as usize {
-        return Err(Denied::TooFew {
-            asked,
-            exist: shares.len() as u32,
-        });
+        return Err(Denied::too_few(devices, shares.len() as u32));
     }
     shares.sort();
     if let (Some(quota), Some(&smallest)) = (limits.quota, shares.first())

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 use crate::{
     admit::{Denied, Request, admit},
     device::{Held, Inventory},
+    gpu_request::GpuRequest,
     ledger::{Allocation, Ledger},
     lifecycle::{Kind, NotExtended},
     limits::Limits,
@@ -77,9 +78,9 @@ pub fn allocate(
     ledger: &Ledger,
     now: Timestamp,
 ) -> Result<Chosen, Denied> {
-    let (uid, asked) = (request.container.uid, request.devices);
+    let (uid, asked) = (request.container.uid, &request.devices);
     admit(uid, asked, limits, inventory, ledger, now)?;
-    if asked == 0 {
+    if asked.count == 0 {
         return Ok(Chosen {
             devices: Vec::new(),
             reasons: BTreeSet::new(),
@@ -224,7 +225,7 @@ fn promise(
 fn again(entry: &Allocation, run: Option<Duration>) -> Request {
     Request {
         container: entry.container.clone(),
-        devices: entry.devices.len() as u32,
+        devices: GpuRequest::any(entry.devices.len() as u32),
         run,
     }
 }
@@ -234,6 +235,7 @@ fn with_own(devices: &[Known], entry: &Allocation) -> Vec<Known> {
     let is_known = |own: &&Held| !devices.iter().any(|known| known.device.uuid == own.uuid);
     let own = entry.devices.iter().filter(is_known).map(|own| Known {
         device: own.clone(),
+        profile: None,
         busy: false,
     });
     devices.iter().cloned().chain(own).collect()
@@ -252,11 +254,7 @@ fn verdict(
     let entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
     let mine = |entry: &Entry<'_>| entry.waiter.ticket == waiter.ticket;
     // Somebody who asks is never left out of the plan: it would be nothing that they get.
-    let nothing = Denied::NoneFree {
-        asked: request.devices,
-        free: 0,
-        exist: devices.len() as u32,
-    };
+    let nothing = Denied::none_free(&request.devices, 0, devices.len() as u32);
     let mine = entries.into_iter().find(mine).ok_or(nothing)?;
     Ok(Chosen {
         devices: mine.verdict?,
@@ -271,7 +269,7 @@ fn waiter(request: &Request, limits: &Limits, ledger: &Ledger, now: Timestamp) -
     let asks = Join {
         uid: container.uid,
         container: Some(container.name.clone()),
-        devices: request.devices,
+        devices: request.devices.clone(),
         kind: Kind::Ds01,
         terms: Terms::of(limits, request.run),
         stay: Stay::Present {

@@ -17,6 +17,7 @@ pub mod dockerignore;
 pub mod edit;
 pub mod event;
 pub mod failure;
+pub mod gpu_request;
 pub mod image;
 pub mod label;
 pub mod labels;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     device::{Device, Held},
+    gpu_request::GpuRequest,
     ledger::{Ledger, Process},
     lifecycle::Kind,
     limits::Limits,
@@ -78,8 +79,8 @@ pub struct Waiter {
     pub uid: u32,
     /// The container that they are for; `None` for whatever the user makes of them.
     pub container: Option<ContainerName>,
-    /// How many devices.
-    pub devices: u32,
+    /// How many devices, and of which type.
+    pub devices: GpuRequest,
     /// What kind of container they are for.
     #[serde(default = "made_by_ds01")]
     pub kind: Kind,
@@ -162,6 +163,9 @@ fn yes() -> bool {
 pub struct Known {
     /// The device.
     pub device: Held,
+    /// See [`Device::profile`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// Processes computed on it.
     pub busy: bool,
 }
@@ -170,6 +174,7 @@ impl From<&Device> for Known {
     fn from(device: &Device) -> Self {
         Self {
             device: device.into(),
+            profile: device.profile.clone(),
             busy: device.is_in_use(),
         }
     }
@@ -311,7 +316,7 @@ impl Ledger {
         let shares = line.devices.iter().map(|known| known.device.share);
         let least = shares.min().unwrap_or(Share::WHOLE);
         for (waiter, _) in gone.iter().filter(|(_, why)| *why == Gone::Absent) {
-            let time = KEPT.saturating_mul(waiter.devices);
+            let time = KEPT.saturating_mul(waiter.devices.count);
             line.recent.charge(waiter.uid, least, time);
         }
         // Who was never told could not use it.

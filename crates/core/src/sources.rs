@@ -7,6 +7,7 @@ use serde_yaml::Value;
 
 use crate::{
     failure::{Kind, UserError},
+    gpu_request::GpuRequest,
     recipe::{Choice, Source},
 };
 
@@ -44,7 +45,7 @@ pub struct Settings {
     /// Groups of `[project.optional-dependencies]` that are installed too.
     pub groups: Vec<String>,
     /// GPUs that its container is given, where none are asked for.
-    pub gpus: Option<u32>,
+    pub gpus: Option<GpuRequest>,
 }
 
 impl Settings {

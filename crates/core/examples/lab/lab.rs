@@ -11,6 +11,7 @@ use ds01_core::{
     container::ContainerId,
     device::{Held, Inventory},
     failure::{Kind, UserError},
+    gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger},
     lifecycle,
     limits::Limits,
@@ -200,7 +201,7 @@ impl Lab {
         for number in self.waiting.clone() {
             let limits = self.limits(jobs[number].uid);
             let request = request(&jobs[number], number, &limits)?;
-            let (uid, asked) = (jobs[number].uid, request.devices);
+            let (uid, asked) = (jobs[number].uid, &request.devices);
             match admit(uid, asked, &limits, &self.inventory, &self.ledger, self.now) {
                 Err(denied) if denied.kind() == Kind::Denied => continue,
                 other => other?,
@@ -221,11 +222,11 @@ impl Lab {
         });
         let mut free: Vec<Held> = free.map(Held::from).collect();
         free.sort_by_key(|held| (held.share, held.slot));
-        free.truncate(request.devices as usize);
+        free.truncate(request.devices.count as usize);
         let held = self.ledger.held_by(request.container.uid, self.now);
         let share: Share = free.iter().map(|held| held.share).sum();
         let fits = limits.quota.is_none_or(|quota| held + share <= quota);
-        (free.len() == request.devices as usize && fits).then_some(free)
+        (free.len() == request.devices.count as usize && fits).then_some(free)
     }
 
     fn runs(&mut self, jobs: &[Job], number: usize, devices: &[Held]) {
@@ -280,7 +281,7 @@ fn request(
 ) -> Result<Request, Box<dyn std::error::Error>> {
     Ok(Request {
         container: name(job, number)?,
-        devices: job.devices,
+        devices: GpuRequest::any(job.devices),
         run: limits.max_runtime,
     })
 }

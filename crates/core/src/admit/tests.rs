@@ -24,7 +24,14 @@ fn admitted(devices: u32, limits: &Limits, host: &[Device], ledger: &Ledger) -> 
         devices: host.to_vec(),
         ..Inventory::default()
     };
-    admit(1, devices, limits, &inventory, ledger, NOW)
+    admit(
+        1,
+        &GpuRequest::any(devices),
+        limits,
+        &inventory,
+        ledger,
+        NOW,
+    )
 }
 
 fn quota(held: Share, asked: Share) -> Result<(), Denied> {

@@ -31,7 +31,7 @@ fn inventory(devices: &[Device]) -> Inventory {
 fn ask(devices: u32) -> Request {
     Request {
         container: "new._.1".parse().unwrap(),
-        devices,
+        devices: GpuRequest::any(devices),
         run: None,
     }
 }
@@ -112,6 +112,62 @@ fn among_equals_the_fullest_gpu_is_filled_first_then_in_numeric_order() {
     );
     let gpus: Vec<_> = [10, 9, 2].map(whole).into();
     assert_eq!(given(3, &unlimited(), &gpus, &empty).unwrap(), "2 9 10");
+}
+
+#[test]
+fn who_names_a_type_is_given_that_or_nothing() {
+    let given = |asked: &str, limits: &Limits, ledger: &Ledger| {
+        let request = Request {
+            devices: asked.parse().unwrap(),
+            ..ask(1)
+        };
+        let held = allocate(&request, limits, &inventory(&mixed()), ledger, NOW)?.devices;
+        let slots: Vec<_> = held.iter().map(|held| held.slot.to_string()).collect();
+        Ok(slots.join(" "))
+    };
+    let empty = ledger(&[]);
+    for (asked, expected) in [
+        ("full", "0"),
+        ("full:2", "0 1"),
+        ("2g.10gb:2", "2:1 2:2"),
+        ("3g.15gb", "2:0"),
+        ("full:0", ""),
+    ] {
+        let slots = given(asked, &unlimited(), &empty);
+        assert_eq!(slots.as_deref(), Ok(expected), "{asked}");
+    }
+    let too_few = |asked: &str, exist| {
+        let asked = asked.parse().unwrap();
+        Err(Denied::TooFewOfType { asked, exist })
+    };
+    for (asked, exist) in [("full:3", 2), ("7g.80gb", 0)] {
+        let denied = given(asked, &unlimited(), &empty);
+        assert_eq!(denied, too_few(asked, exist), "{asked}");
+    }
+    let mig_alone = Limits {
+        whole_gpus: false,
+        ..unlimited()
+    };
+    assert_eq!(given("full", &mig_alone, &empty), too_few("full", 0));
+    let taken = ledger(&[entry("a._.2", &[mig(2, 0, 3)], Holding::Live)]);
+    let denied = given("3g.15gb", &unlimited(), &taken).unwrap_err();
+    assert_eq!(
+        denied.to_string(),
+        "no GPU of type 3g.15gb free: 1 asked for, 0 of 1 free"
+    );
+    // What the type needs counts, not the smallest that there is.
+    let one = Limits {
+        quota: Some(Share::WHOLE),
+        ..unlimited()
+    };
+    let held = ledger(&[entry("a._.1", &[mig(3, 0, 1)], Holding::Live)]);
+    let denied = given("full", &one, &held).unwrap_err();
+    let asked = Share::WHOLE;
+    assert!(
+        matches!(denied, Denied::Quota { asked: of_type, .. } if of_type == asked),
+        "{denied:?}"
+    );
+    assert_eq!(given("1g.5gb", &one, &held).as_deref(), Ok("3:1"));
 }
 
 #[test]

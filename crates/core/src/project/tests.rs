@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     dockerignore::Ignore,
+    gpu_request::GpuRequest,
     sources::{self, Settings, Texts},
 };
 
@@ -50,7 +51,7 @@ fn each_topic_has_a_whole_project() {
             base_image: Some("pytorch:2.8".into()),
             apt: topic.apt(),
             groups: Vec::new(),
-            gpus: Some(1),
+            gpus: Some(GpuRequest::any(1)),
         };
         assert_eq!(settings, expected, "what is written reads back");
         let files: Vec<_> = sources.iter().map(|source| source.file).collect();

@@ -86,10 +86,18 @@ impl<'a> Floor<'a> {
         let asks = self.asks.filter(|asks| asks.waiter.ticket == waiter.ticket);
         let only = asks.and_then(|asks| asks.only);
         (0..self.devices.len()).filter(move |at| {
-            let device = self.device(*at);
+            let Known {
+                device, profile, ..
+            } = &self.devices[*at];
             match only {
                 Some(only) => only.iter().any(|own| own.uuid == device.uuid),
-                None => whole || device.slot.mig.is_some(),
+                None => {
+                    (whole || device.slot.mig.is_some())
+                        && waiter
+                            .devices
+                            .gpu_type
+                            .includes(device.slot, profile.as_deref())
+                }
             }
         })
     }
@@ -98,7 +106,7 @@ impl<'a> Floor<'a> {
     pub(super) fn least(&self, waiter: &Waiter) -> Share {
         let mut shares: Vec<_> = self.usable(waiter).map(|at| self.share(at)).collect();
         shares.sort();
-        shares.into_iter().take(waiter.devices as usize).sum()
+        shares.into_iter().take(waiter.devices.count as usize).sum()
     }
 
     /// Whether it is kept for somebody who may take it: for who is there, and not for another
@@ -217,7 +225,7 @@ impl<'a> Floor<'a> {
         budget: Option<Share>,
         head: Option<&Head<'_>>,
     ) -> Result<Vec<usize>, Why> {
-        let count = waiter.devices as usize;
+        let count = waiter.devices.count as usize;
         if self.usable(waiter).count() >= count && self.of_use(waiter, budget).is_empty() {
             return Err(Why::Quota(self.least(waiter)));
         }
@@ -274,7 +282,7 @@ impl<'a> Floor<'a> {
         head: Option<&Head<'_>>,
         there: usize,
     ) -> Result<Vec<usize>, Why> {
-        let count = waiter.devices as usize;
+        let count = waiter.devices.count as usize;
         let allowed = self.first_fitting(order, count, |so_far| self.is_allowed(so_far, waiter));
         if allowed.len() < count && order.len() >= count {
             return Err(Why::Reserved(there));
@@ -330,16 +338,15 @@ impl Why {
         promised: Share,
         ahead: usize,
     ) -> Denied {
-        let asked = waiter.devices;
+        let asked = waiter.devices.count;
         let number = |count: usize| count as u32;
         let held = floor.held(waiter, promised);
         let quota = waiter.terms.quota.unwrap_or_default();
         match self {
-            Self::Free(free) => Denied::NoneFree {
-                asked,
-                free: number(free),
-                exist: number(floor.usable(waiter).count()),
-            },
+            Self::Free(free) => {
+                let exist = floor.usable(waiter).count();
+                Denied::none_free(&waiter.devices, number(free), number(exist))
+            }
             Self::Behind(free) => Denied::Behind {
                 asked,
                 free: number(free),

@@ -8,6 +8,7 @@ use crate::{
     allocate::{Chosen, Reason, allocate, allocate_again},
     device::{Held, Inventory},
     failure::{Kind, UserError},
+    gpu_request::GpuRequest,
     ledger::{Allocation, Ledger, Process},
     lifecycle,
     limits::Limits,
@@ -23,8 +24,8 @@ pub struct Join {
     pub uid: u32,
     /// See [`Waiter::container`].
     pub container: Option<ContainerName>,
-    /// How many devices.
-    pub devices: u32,
+    /// How many devices, and of which type.
+    pub devices: GpuRequest,
     /// What kind of container.
     pub kind: lifecycle::Kind,
     /// What of the user's limits decides.
@@ -118,7 +119,7 @@ impl Ledger {
         let away = waits.is_some_and(|waiter| matches!(waiter.stay, Stay::Away { .. }));
         let decided = match unclear {
             None => allocate(request, limits, inventory, self, now),
-            Some(name) => admit(uid, request.devices, limits, inventory, self, now)
+            Some(name) => admit(uid, &request.devices, limits, inventory, self, now)
                 .and(Err(Denied::Unclear { name: name.into() })),
         };
         let denied = match decided {
@@ -143,7 +144,10 @@ impl Ledger {
         };
         // Who waits already may have been given something else meanwhile, which comes back; as does a
         // GPU that the driver does not show for a moment.
-        let waits_on = matches!(denied, Denied::Quota { .. } | Denied::TooFew { .. });
+        let waits_on = matches!(
+            denied,
+            Denied::Quota { .. } | Denied::TooFew { .. } | Denied::TooFewOfType { .. }
+        );
         let waits_on = waits_on && ticket.is_some();
         let Some(wait) = wait.filter(|_| denied.kind() == Kind::Busy || waits_on) else {
             if let Some(ticket) = ticket.filter(|_| !away) {
@@ -154,7 +158,7 @@ impl Ledger {
         let join = Join {
             uid,
             container: Some(name.clone()),
-            devices: request.devices,
+            devices: request.devices.clone(),
             kind: wait.kind,
             terms: Terms::of(limits, request.run),
             stay: Stay::Present {

@@ -8,6 +8,7 @@ use crate::{
         Device, Inventory,
         tests::{mig, whole},
     },
+    gpu_request::GpuRequest,
     ledger::{
         Allocation, Holding, Process,
         tests::{HOLD, NOW, entry, ledger, process, seconds, stopped},
@@ -41,7 +42,7 @@ fn waiter(uid: u32, ticket: u64, devices: u32) -> Waiter {
         ticket,
         uid,
         container: Some(format!("w{ticket}").parse().unwrap()),
-        devices,
+        devices: GpuRequest::any(devices),
         kind: crate::lifecycle::Kind::Ds01,
         logged: true,
         terms: Terms {
@@ -111,7 +112,7 @@ fn asked_within(
 ) -> Result<String, Denied> {
     let request = Request {
         container: format!("new._.{uid}").parse().unwrap(),
-        devices,
+        devices: GpuRequest::any(devices),
         run: None,
     };
     let inventory = Inventory {

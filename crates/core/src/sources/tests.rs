@@ -28,10 +28,15 @@ fn settings_are_read_and_strangers_keys_are_left_alone() {
         base_image: Some("a:1".into()),
         apt: vec!["ffmpeg".into()],
         groups: Vec::new(),
-        gpus: Some(2),
+        gpus: Some(GpuRequest::any(2)),
     };
     assert_eq!(super::settings(text).as_ref(), Ok(&expected));
     assert_eq!((settings, sources), (expected, Vec::new()));
+    let gpus = |text: &str| super::settings(&format!("[tool.ds01]\ngpus = {text}\n"));
+    let full = "full:2".parse().unwrap();
+    assert_eq!(gpus("'full:2'").unwrap().gpus, Some(full));
+    let odd = gpus("'many'").unwrap_err().to_string();
+    assert!(odd.contains("expected a number of GPUs"), "{odd}");
     let poetry = "[project]\ndependencies = 'odd'\n";
     assert_eq!(super::settings(poetry), Ok(Settings::default()));
 }

@@ -7,6 +7,7 @@ use ds01_core::{
     allocate::allocate,
     container::{ContainerId, State},
     device::Held,
+    gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, PENDING, Process},
     name::EngineName,
     reconcile::{Seen, is_free},
@@ -214,7 +215,7 @@ impl Proc {
             Job::Create(name, devices) => {
                 let request = Request {
                     container: name.clone(),
-                    devices: *devices,
+                    devices: GpuRequest::any(*devices),
                     run: None,
                 };
                 let (limits, inventory) = (world.limits(name.uid), world.inventory.clone());

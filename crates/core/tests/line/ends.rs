@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ds01_core::{
     device::{Device, Slot, Uuid},
+    gpu_request::GpuRequest,
     name::EngineName,
     time::Timestamp,
 };
@@ -74,9 +75,9 @@ impl World {
         let begun = self.now;
         let mut stays = stays.iter().copied();
         for uid in (10..).take(holds.len()) {
-            self.comes(uid, 1, true);
+            self.comes(uid, GpuRequest::any(1), true);
         }
-        self.comes(1, 2, true);
+        self.comes(1, GpuRequest::any(2), true);
         let mut ends: Vec<(EngineName, Timestamp)> = Vec::new();
         let mut lengths = holds.iter().copied();
         for uid in 100.. {
@@ -93,7 +94,7 @@ impl World {
                 break;
             }
             if uid < 120 {
-                self.comes(uid, 1, true);
+                self.comes(uid, GpuRequest::any(1), true);
             }
             self.pass(1);
             let now = self.now;

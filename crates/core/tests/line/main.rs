@@ -11,11 +11,12 @@ mod oracle;
 mod reserved;
 mod world;
 
+use ds01_core::gpu_request::{GpuRequest, GpuType};
 use proptest::prelude::*;
 
 use launches::Launch;
 use reserved::Wanted;
-use world::World;
+use world::{PROFILE, World};
 
 /// One thing that happens. Numbers choose among what there is at that moment.
 #[derive(Debug, Clone)]
@@ -23,13 +24,13 @@ enum Step {
     /// Somebody asks for a container, and waits if need be.
     Ask {
         uid: u32,
-        devices: u32,
+        devices: GpuRequest,
         waits: bool,
     },
     /// Somebody joins the line beyond any terminal.
     Join {
         uid: u32,
-        devices: u32,
+        devices: GpuRequest,
         launch: bool,
     },
     /// The duty starts the container of one whose turn has come.
@@ -60,9 +61,9 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (1..5u32, 1..4u32, prop::bool::weighted(0.8))
+        12 => (1..5u32, devices(3), prop::bool::weighted(0.8))
             .prop_map(|(uid, devices, waits)| Step::Ask { uid, devices, waits }),
-        3 => (1..5u32, 1..3u32, any::<bool>())
+        3 => (1..5u32, devices(2), any::<bool>())
             .prop_map(|(uid, devices, launch)| Step::Join { uid, devices, launch }),
         3 => (any::<usize>(), launch()).prop_map(|(which, how)| Step::Launch(which, how)),
         12 => any::<usize>().prop_map(Step::Look),
@@ -79,6 +80,13 @@ fn step() -> impl Strategy<Value = Step> {
         6 => prop::sample::select(vec![1, 5, 11, 60, 600, 901, 5000]).prop_map(Step::Pass),
         1 => Just(Step::Lose),
     ]
+}
+
+/// So many at most, of any type or one alone.
+fn devices(most: u32) -> impl Strategy<Value = GpuRequest> {
+    let types = vec![GpuType::Full, GpuType::Mig(PROFILE.into())];
+    let gpu_type = prop_oneof![5 => Just(GpuType::Any), 2 => prop::sample::select(types)];
+    (1..=most, gpu_type).prop_map(|(count, gpu_type)| GpuRequest { count, gpu_type })
 }
 
 fn launch() -> impl Strategy<Value = Launch> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ds01_core::{
     admit::Denied,
     device::Held,
+    gpu_request::GpuRequest,
     ledger::Ledger,
     line::{KEPT, Stay, Terms, Waiter},
     reservation::{Reservation, What, Whom},
@@ -198,7 +199,13 @@ impl World {
 
     /// Fails if somebody has to wait although enough of what is reserved for them is free, and
     /// nobody else waits for whom it is.
-    pub(crate) fn what_is_reserved_is_had(&self, uid: u32, ticket: u64, asked: u32, why: &Denied) {
+    pub(crate) fn what_is_reserved_is_had(
+        &self,
+        uid: u32,
+        ticket: u64,
+        asked: &GpuRequest,
+        why: &Denied,
+    ) {
         if !matches!(why, Denied::Behind { .. } | Denied::Reserved { .. }) {
             return;
         }
@@ -222,11 +229,14 @@ impl World {
         let free = self.inventory.devices.iter().filter(|device| {
             let held = Held::from(*device);
             (limits.whole_gpus || held.slot.mig.is_some())
+                && asked
+                    .gpu_type
+                    .includes(held.slot, device.profile.as_deref())
                 && own.iter().any(|r| r.covers(&held))
                 && !others.iter().any(|r| r.covers(&held))
                 && ledger.holders_of(device, now).next().is_none()
         });
-        self.must(free.count() < asked as usize, || {
+        self.must(free.count() < asked.count as usize, || {
             format!("{uid} waits for what is reserved for it: {why:?}")
         });
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ds01_core::{
-    admit::Request,
+    admit::{Request, admit},
     container::ContainerId,
     device::{Activity, Claim, Device, Held, Inventory, Slot, Uuid},
+    gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
     lifecycle::Kind,
     limits::Limits,
@@ -30,6 +31,8 @@ groups:
   first: {members: ['4'], priority: 50, max_runtime_h: null}
 ";
 
+/// That of one MIG device.
+pub(crate) const PROFILE: &str = "3g.20gb";
 /// Longer than anybody waits here.
 const PATIENCE: Duration = Duration::from_secs(1_000_000);
 
@@ -38,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(1_000_000);
 pub(crate) struct Client {
     process: Process,
     container: EngineName,
-    devices: u32,
+    devices: GpuRequest,
     ticket: u64,
     pub(crate) suspended: bool,
 }
@@ -59,7 +62,7 @@ pub(crate) fn known(inventory: &Inventory) -> Vec<Known> {
 }
 
 fn inventory() -> Inventory {
-    let device = |gpu: u32, mig: Option<u32>, share| Device {
+    let device = |gpu: u32, mig: Option<u32>, share: Share| Device {
         uuid: Uuid(
             mig.map_or(format!("GPU-{gpu}"), |mig| format!("MIG-{gpu}-{mig}"))
                 .into(),
@@ -68,7 +71,7 @@ fn inventory() -> Inventory {
         slot: Slot { gpu, mig },
         share,
         model: String::new(),
-        profile: None,
+        profile: mig.map(|mig| format!("{}g.20gb", mig + 3)),
         memory_bytes: 0,
         activity: Activity::default(),
     };
@@ -143,7 +146,7 @@ impl World {
         let limits = self.limits(client.container.uid);
         let request = Request {
             container: client.container.clone(),
-            devices: client.devices,
+            devices: client.devices.clone(),
             run: limits.max_runtime,
         };
         let wait = waits.then(|| Wait {
@@ -165,8 +168,8 @@ impl World {
             }
             let ticket = match &asked {
                 Ok(Asked::Waits(ticket, why)) => {
-                    let (uid, devices) = (request.container.uid, request.devices);
-                    world.what_is_reserved_is_had(uid, *ticket, devices, why);
+                    let uid = request.container.uid;
+                    world.what_is_reserved_is_had(uid, *ticket, &request.devices, why);
                     Some(*ticket)
                 }
                 _ => None,
@@ -212,7 +215,7 @@ impl World {
         });
     }
 
-    pub(crate) fn comes(&mut self, uid: u32, devices: u32, waits: bool) {
+    pub(crate) fn comes(&mut self, uid: u32, devices: GpuRequest, waits: bool) {
         let number = self.number();
         let mut client = Client {
             process: Process {
@@ -230,21 +233,20 @@ impl World {
         }
     }
 
-    pub(crate) fn joins(&mut self, uid: u32, devices: u32, launch: bool) {
+    pub(crate) fn joins(&mut self, uid: u32, devices: GpuRequest, launch: bool) {
         let limits = self.limits(uid);
         let line = &self.ledger.line;
-        let has = line.turns.iter().any(|turn| turn.uid == uid)
-            || line
-                .waiters
-                .iter()
-                .any(|w| w.uid == uid && w.container.is_none());
-        if has {
+        let (mut turns, mut waiters) = (line.turns.iter(), line.waiters.iter());
+        let has = turns.any(|turn| turn.uid == uid)
+            || waiters.any(|w| w.uid == uid && w.container.is_none());
+        let (inventory, ledger) = (&self.inventory, &self.ledger);
+        if has || admit(uid, &devices, &limits, inventory, ledger, self.now).is_err() {
             return;
         }
         let join = Join {
             uid,
             container: None,
-            devices,
+            devices: devices.clone(),
             kind: Kind::Ds01,
             terms: Terms::of(&limits, limits.max_runtime),
             stay: Stay::Away {

@@ -1,6 +1,6 @@
 //! Whether a container would be within its owner's limits, before anything is done for it.
 
-use ds01_core::{admit::admit, failure::Failure};
+use ds01_core::{admit::admit, failure::Failure, gpu_request::GpuRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admit {
     /// GPUs or MIG devices.
-    pub gpus: u32,
+    pub gpus: GpuRequest,
 }
 
 impl Operation for Admit {
@@ -23,13 +23,15 @@ impl Operation for Admit {
 
     fn run(&self, site: &Site, caller: Caller) -> Result<(), Failure> {
         let library = site.config().gpu.library.as_deref();
-        let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
+        let probe = (self.gpus.count > 0)
+            .then(|| Probe::begin(library))
+            .transpose()?;
         let limits = site.policy()?.limits_for(&person(caller.uid)?.login);
         let ledger = site.view(&site.look(&Scope::Of(caller.uid))?)?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
         let now = clock::now();
         Ok(admit(
-            caller.uid, self.gpus, &limits, &inventory, &ledger, now,
+            caller.uid, &self.gpus, &limits, &inventory, &ledger, now,
         )?)
     }
 }

@@ -7,6 +7,7 @@ use ds01_core::{
     device::Held,
     event::Event,
     failure::{Failure, Kind, UserError},
+    gpu_request::GpuRequest,
     label::Interface,
     ledger::{Allocation, Holding},
     line::{PATIENCE, Turn, slots},
@@ -38,7 +39,7 @@ pub struct Create {
     /// A folder to mount at `/data`.
     pub data: Option<PathBuf>,
     /// GPUs or MIG devices.
-    pub gpus: u32,
+    pub gpus: GpuRequest,
     /// Decide, and change nothing.
     pub dry_run: bool,
     /// By which kind of command it is asked for.
@@ -97,13 +98,15 @@ impl Operation for Create {
         self.wait.map_or(Ok(()), |wait| may_wait(site, wait))?;
         // Before what needs memory: the probe is a copy of this process, which is small now.
         let library = site.config().gpu.library.as_deref();
-        let probe = (self.gpus > 0).then(|| Probe::begin(library)).transpose()?;
+        let probe = (self.gpus.count > 0)
+            .then(|| Probe::begin(library))
+            .transpose()?;
         let draft = Draft::of(self, site, caller)?;
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
         let ask = Ask {
-            gpus: self.gpus,
+            gpus: &self.gpus,
             dry_run: self.dry_run,
             wait: self.wait,
         };

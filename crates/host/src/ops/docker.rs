@@ -16,6 +16,7 @@ use ds01_core::{
     docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     image, lifecycle,
     limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
@@ -205,10 +206,9 @@ impl Operation for DockerCreate {
         let order = order(site, &rules, &planned, &self.found)?;
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
+        let most = most(&order.limits, inventory.devices.iter());
         let ask = Ask {
-            gpus: planned
-                .gpus
-                .count(most(&order.limits, inventory.devices.iter())),
+            gpus: &GpuRequest::any(planned.gpus.count(most)),
             dry_run: false,
             wait: self.wait,
         };

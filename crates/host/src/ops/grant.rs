@@ -6,6 +6,7 @@ use ds01_core::{
     device::{Held, Inventory},
     event::Event,
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
     line::{OFFER, Turn},
     name::EngineName,
@@ -35,9 +36,8 @@ const _: () = {
 };
 
 /// How many devices, whether to take them, and until when to wait for them.
-#[derive(Clone, Copy)]
-pub(super) struct Ask {
-    pub(super) gpus: u32,
+pub(super) struct Ask<'a> {
+    pub(super) gpus: &'a GpuRequest,
     pub(super) dry_run: bool,
     pub(super) wait: Option<WaitUntil>,
 }
@@ -50,17 +50,17 @@ pub(super) struct Ask {
 pub(super) fn grant(
     site: &Site,
     order: &Order,
-    ask: Ask,
+    ask: Ask<'_>,
     look: &Look,
     inventory: &Inventory,
 ) -> Result<Creation<Granted>, Failure> {
     let container = &order.container;
     let request = Request {
         container: container.clone(),
-        devices: ask.gpus,
+        devices: ask.gpus.clone(),
         run: order.run,
     };
-    let unclear = look.unclear().filter(|_| ask.gpus > 0);
+    let unclear = look.unclear().filter(|_| ask.gpus.count > 0);
     let waits = ask.wait.filter(|_| !ask.dry_run);
     let wait = waits.map(|wait| Wait {
         kind: order.kind,
@@ -87,7 +87,7 @@ pub(super) fn grant(
         let asked = ledger.ask(&request, &order.limits, inventory, unclear, wait, now);
         // Who is refused serves the others all the same: nobody else may look for a while.
         let mut serve = |ledger: &mut Ledger, asks| {
-            if ask.gpus > 0 && unclear.is_none() {
+            if ask.gpus.count > 0 && unclear.is_none() {
                 turns = serve(ledger, inventory, asks, now);
             }
         };

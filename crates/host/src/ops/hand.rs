@@ -5,6 +5,7 @@ use std::{io, time::Duration};
 
 use ds01_core::{
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     label::Interface,
     ledger::{Holding, Ledger},
     line::{self, Turn},
@@ -318,7 +319,7 @@ fn launch(site: &Site, one: &Claimed, name: &ContainerName, owner: &Person) -> R
         project: None,
         workspace: None,
         data: None,
-        gpus: one.turn.devices.len() as u32,
+        gpus: GpuRequest::any(one.turn.devices.len() as u32),
         dry_run: false,
         interface: Interface::Orchestration,
         wait: None,

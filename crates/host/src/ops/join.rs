@@ -3,6 +3,7 @@
 use ds01_core::{
     admit::{Denied, admit},
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     ledger::Ledger,
     lifecycle,
     line::{Stay, Terms, WAITING},
@@ -30,7 +31,7 @@ pub struct JoinLine {
     /// The container that they are for; without one, whichever the user makes then.
     pub name: Option<ContainerName>,
     /// GPUs or MIG devices.
-    pub gpus: u32,
+    pub gpus: GpuRequest,
     /// The container is that of the project of its name, and is started when the turn has come.
     pub launch: bool,
 }
@@ -51,7 +52,7 @@ impl Operation for JoinLine {
     type Answer = Joined;
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Joined, Failure> {
-        if self.gpus == 0 {
+        if self.gpus.count == 0 {
             let hint = "a container without a GPU need not wait: container-create --cpu-only";
             let message = "there is no line for no GPU";
             return Err(fail(Kind::Usage, message.into(), hint.into()));
@@ -69,12 +70,12 @@ impl Operation for JoinLine {
             look.tells_all_devices()?;
             ledger.line.renew(&today);
             self.may_join(ledger, caller.uid)?;
-            admit(caller.uid, self.gpus, &limits, &inventory, ledger, now)?;
+            admit(caller.uid, &self.gpus, &limits, &inventory, ledger, now)?;
             ledger.line.recent.half_life = policy.recent_use_half_life();
             let join = Join {
                 uid: caller.uid,
                 container: self.name.clone(),
-                devices: self.gpus,
+                devices: self.gpus.clone(),
                 kind: lifecycle::Kind::Ds01,
                 terms: Terms::of(&limits, rules.max_runtime),
                 stay: Stay::Away {

@@ -6,6 +6,7 @@ use ds01_core::{
     device::Inventory,
     event::Event,
     failure::{Failure, Kind},
+    gpu_request::GpuRequest,
     ledger::Ledger,
     limits::Limits,
     line::{self, Known, Terms, Turn},
@@ -73,9 +74,15 @@ pub(crate) fn event(
 pub(super) fn joined(site: &Site, ledger: &Ledger, uid: u32, ticket: u64) -> Option<Event> {
     let line = &ledger.line;
     let waits = line.waiter(uid, ticket);
-    let waits = waits.map(|waiter| (waiter.logged, &waiter.container, waiter.devices));
+    let waits = waits.map(|waiter| (waiter.logged, &waiter.container, waiter.devices.clone()));
     let turn = line.turns.iter().find(|turn| turn.ticket == ticket);
-    let turn = turn.map(|turn| (turn.logged, &turn.container, turn.devices.len() as u32));
+    let turn = turn.map(|turn| {
+        (
+            turn.logged,
+            &turn.container,
+            GpuRequest::any(turn.devices.len() as u32),
+        )
+    });
     let (_, container, gpus) = waits.or(turn).filter(|(logged, ..)| *logged)?;
     let event = event(site, "queue.joined", uid, ticket, container.as_ref()).with("gpus", gpus);
     Some(match line.joins_quiet_until(uid) {

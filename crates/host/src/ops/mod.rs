@@ -205,7 +205,9 @@ pub fn is_for_commands(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ds01_core::{container::ContainerId, name::ContainerArg, time::Timestamp};
+    use ds01_core::{
+        container::ContainerId, gpu_request::GpuRequest, name::ContainerArg, time::Timestamp,
+    };
     use serde_json::json;
 
     use super::*;
@@ -243,13 +245,18 @@ mod tests {
         round(reserve, "reserve");
         let join = JoinLine {
             name: None,
-            gpus: 2,
+            gpus: GpuRequest::any(2),
             launch: false,
         };
         round(join, "join-line");
         round(Start { name: name.clone() }, "start");
         round(Settle { name: name.clone() }, "settle");
-        round(Admit { gpus: 2 }, "admit");
+        round(
+            Admit {
+                gpus: GpuRequest::any(2),
+            },
+            "admit",
+        );
         let stop = Stop {
             name: name.clone(),
             grace_seconds: 10,

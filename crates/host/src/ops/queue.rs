@@ -2,6 +2,7 @@
 
 use ds01_core::{
     failure::Failure,
+    gpu_request::GpuRequest,
     ledger::Ledger,
     line::{self, Stay, Turn, Waiter},
     name::ContainerName,
@@ -40,8 +41,8 @@ pub struct Waiting {
     pub mine: bool,
     /// The container that the devices are for, if that is known.
     pub container: Option<ContainerName>,
-    /// How many devices.
-    pub devices: u32,
+    /// How many devices, and of which type.
+    pub devices: GpuRequest,
     /// 1 to 100, higher first.
     pub priority: u8,
     /// When they came.
@@ -122,7 +123,7 @@ fn waits(site: &Site, waiter: &Waiter, standing: Standing, caller: u32) -> Waiti
         user: site.login(waiter.uid),
         mine: waiter.uid == caller,
         container: waiter.container.clone(),
-        devices: waiter.devices,
+        devices: waiter.devices.clone(),
         priority: waiter.terms.priority,
         since: waiter.since,
         away,

@@ -224,8 +224,8 @@ pub(super) fn told(
     let own = BTreeSet::from([&target.id]);
     let is_other = |pid: &u32| is_inside_any(*pid, &own) != Some(true);
     let known = |device: &Device| Known {
-        device: device.into(),
         busy: device.activity.processes.iter().flatten().any(is_other),
+        ..Known::from(device)
     };
     (has_devices && matters).then(|| {
         let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);

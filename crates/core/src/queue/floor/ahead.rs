@@ -22,7 +22,7 @@ impl Floor<'_> {
     /// What somebody could be given within the budget, in time: each device with the cheapest
     /// others that make up the number.
     pub(super) fn of_use(&self, waiter: &Waiter, budget: Option<Share>) -> Vec<usize> {
-        let count = waiter.devices as usize;
+        let count = waiter.devices.count as usize;
         let costs = self.usable(waiter).map(|at| (self.cost(waiter, &[at]), at));
         let mut costs: Vec<_> = costs.collect();
         if count == 0 || costs.len() < count {
@@ -48,7 +48,7 @@ impl Floor<'_> {
     ) -> Option<Head<'w>> {
         let mut of_use = self.of_use(waiter, budget);
         of_use.retain(|at| !self.is_with(*at, waiter) && self.is_allowed(&[*at], waiter));
-        let count = waiter.devices as usize;
+        let count = waiter.devices.count as usize;
         let is_right = |so_far: &[usize]| {
             let cost = self.cost(waiter, so_far);
             let rest = of_use.iter().copied().filter(|at| !so_far.contains(at));
@@ -101,7 +101,7 @@ impl Floor<'_> {
         waiter: &Waiter,
         budget: Option<Share>,
     ) -> Option<Timestamp> {
-        let count = waiter.devices as usize;
+        let count = waiter.devices.count as usize;
         let when = |at: usize| {
             let free = self.later[at]?;
             let against = self.against(waiter);
@@ -184,6 +184,11 @@ impl Floor<'_> {
         let by_then = |at: &usize| self.free_at[*at].is_some_and(|free| free <= served);
         let left = head.of_use.iter().copied();
         let left = left.filter(|at| by_then(at) && !chosen.contains(at));
-        !self.is_enough(head.waiter, head.waiter.devices as usize, budget, left)
+        !self.is_enough(
+            head.waiter,
+            head.waiter.devices.count as usize,
+            budget,
+            left,
+        )
     }
 }

@@ -54,7 +54,7 @@ impl<'a> Floor<'a> {
             .usable(waiter)
             .filter(|at| self.is_free(*at, waiter))
             .collect();
-        let (order, count) = (self.order(&free, |_| ()), waiter.devices as usize);
+        let (order, count) = (self.order(&free, |_| ()), waiter.devices.count as usize);
         let mut against: Vec<_> = self.against(waiter).collect();
         against.sort_by_key(|reserved| reserved.until);
         against.into_iter().find(|ended| {

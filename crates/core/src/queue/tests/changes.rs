@@ -53,7 +53,7 @@ fn while_the_engine_is_making_a_container_who_asks_waits() {
     let mut ledger = line(&[], &[]);
     let request = Request {
         container: "new._.1".parse().unwrap(),
-        devices: 1,
+        devices: GpuRequest::any(1),
         run: None,
     };
     let inventory = Inventory {
@@ -83,6 +83,30 @@ fn while_the_engine_is_making_a_container_who_asks_waits() {
     );
     assert!(matches!(ask(None), Ok(Asked::Given { .. })));
     assert_eq!(ledger.line.waiters, []);
+}
+
+#[test]
+fn who_waits_for_a_type_gets_that_one_and_keeps_nobody_from_another() {
+    let devices = [whole(0), mig(1, 0, 3)];
+    let full = Waiter {
+        devices: "full".parse().unwrap(),
+        ..away(waiter(1, 1, 1))
+    };
+    let waiters = [full, waiter(2, 2, 1)];
+    let taken = entry("a._.9", &[whole(0)], Holding::Live);
+    let ledger = line(&waiters, &[taken]);
+    assert_eq!(planned(&ledger, &devices), shown(&[(1, "-"), (2, "1:0")]));
+    let mut free = line(&waiters, &[]);
+    assert_eq!(planned(&free, &devices), shown(&[(1, "0"), (2, "1:0")]));
+    let turns = free.serve_line(&known(&devices), None, NOW);
+    assert_eq!(turns[0].devices, [Held::from(&whole(0))]);
+    // So it is stored, and read again.
+    let text = serde_json::to_string(&ledger.line).unwrap();
+    assert!(text.contains(r#""devices":"full:1""#), "{text}");
+    assert_eq!(
+        serde_json::from_str::<crate::line::Line>(&text).unwrap(),
+        *ledger.line
+    );
 }
 
 #[test]
@@ -181,7 +205,7 @@ fn who_waits_waits_on_while_the_driver_shows_less() {
     let mut ask = |name: &str, devices: &[Device]| {
         let request = Request {
             container: name.parse().unwrap(),
-            devices: 2,
+            devices: GpuRequest::any(2),
             run: None,
         };
         let inventory = Inventory {
@@ -218,7 +242,7 @@ fn why_these_devices_are_given_is_told() {
     let why = |ledger: &Ledger, uid: u32, devices_asked: u32| {
         let request = Request {
             container: format!("new._.{uid}").parse().unwrap(),
-            devices: devices_asked,
+            devices: GpuRequest::any(devices_asked),
             run: None,
         };
         let inventory = Inventory {

@@ -119,7 +119,7 @@ fn two_turns(host: &[Device]) -> Ledger {
 fn given(ledger: &mut Ledger, host: &[Device], name: &str) -> (String, Vec<u64>) {
     let request = Request {
         container: format!("{name}._.1").parse().unwrap(),
-        devices: 1,
+        devices: GpuRequest::any(1),
         run: None,
     };
     let inventory = Inventory {

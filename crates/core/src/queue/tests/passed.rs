@@ -20,7 +20,7 @@ fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
     };
     let request = Request {
         container: "a._.9".parse().unwrap(),
-        devices: 1,
+        devices: GpuRequest::any(1),
         run: Some(HOUR),
     };
     let small = Limits {
@@ -115,7 +115,7 @@ fn whom_a_turn_passed_is_not_to_wait_for_a_longer_run_of_it() {
     let new = |ledger: &Ledger, run: Duration| {
         let request = Request {
             container: "a._.2".parse().unwrap(),
-            devices: 1,
+            devices: GpuRequest::any(1),
             run: Some(run),
         };
         let asked = ledger
