@@ -75,6 +75,18 @@ fn a_container_that_asks_for_all_holds_all() {
 }
 
 #[test]
+fn what_root_says_only_watches_gpus_keeps_none_from_anybody() {
+    let host = TestHost::with_gpus(1);
+    let run = "run -d --name exporter --gpus all -l ds01.monitoring=true ds01-busybox sleep 1000";
+    let args: Vec<_> = run.split(' ').collect();
+    host.docker(&args).ok();
+    let simple = host.run(STATUS, &["--format=simple"]).ok();
+    assert!(simple.ends_with("\tfree\t-\n"), "{simple}");
+    let made = host.run("container-create", &["mine", "ds01-base"]);
+    assert_eq!(made, done("mine with GPU 0\n", ""));
+}
+
+#[test]
 fn mig_devices_have_lines_shares_and_no_utilisation() {
     let host = TestHost::with_topology("a100-mig");
     with_limit(&host, "max_gpu_slots_per_container", "2");

@@ -1,11 +1,26 @@
 //! Which GPUs a container asks for, however it says so.
 
+use std::collections::HashMap;
+
 use bollard::models::HostConfig;
 use ds01_core::device::Claim;
 
-/// The GPU devices that a container asks for: by device requests, by NVIDIA's runtime and the
-/// variable that it reads, by device files, or by being privileged.
-pub(super) fn claim(host: &HostConfig, env: &[String]) -> Option<Claim> {
+/// A label by which root says of a container past DS01 that it watches GPUs, and keeps none from
+/// others: what it computes all the same is seen as any process's outside of containers.
+///
+/// Source: the original's monitoring stack, which has it on all of its containers.
+const WATCHES: &str = "ds01.monitoring";
+
+/// The GPU devices that a container asks for, unless it has the label [`WATCHES`]: by device requests,
+/// by NVIDIA's runtime and the variable that it reads, by device files, or by being privileged.
+pub(super) fn claim(
+    host: &HostConfig,
+    env: &[String],
+    labels: Option<&HashMap<String, String>>,
+) -> Option<Claim> {
+    if labels.is_some_and(|labels| labels.get(WATCHES).is_some_and(|value| value == "true")) {
+        return None;
+    }
     let mut names = Vec::new();
     for request in host.device_requests.iter().flatten() {
         match &request.device_ids {
@@ -64,7 +79,7 @@ mod tests {
     use super::*;
 
     fn asks(host: HostConfig, env: &str) -> Option<Claim> {
-        claim(&host, &[env.to_string()])
+        claim(&host, &[env.to_string()], None)
     }
 
     fn request(ids: Option<&[&str]>, count: Option<i64>) -> HostConfig {
@@ -133,6 +148,10 @@ mod tests {
             privileged: Some(true),
             ..HostConfig::default()
         };
-        assert_eq!(asks(privileged, ""), Some(Claim::All));
+        assert_eq!(asks(privileged.clone(), ""), Some(Claim::All));
+        let label = |value: &str| HashMap::from([(WATCHES.to_string(), value.to_string())]);
+        let labelled = |value| claim(&privileged, &[], Some(&label(value)));
+        assert_eq!(labelled("true"), None);
+        assert_eq!(labelled("false"), Some(Claim::All));
     }
 }

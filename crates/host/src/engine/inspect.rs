@@ -158,7 +158,7 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
         started: time(state.started_at.as_deref()),
         finished: time(state.finished_at.as_deref()),
         last_end: state.finished_at.unwrap_or_default(),
-        claim: claim(&host_config, &env),
+        claim: claim(&host_config, &env, config.labels.as_ref()),
         runtime: host_config.runtime.clone().unwrap_or_default(),
         user: config.user.unwrap_or_default(),
         beyond: beyond(&host_config),

@@ -5,7 +5,7 @@
 //! asks for stands in the engine's own files by then.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -27,6 +27,7 @@ struct Own {
 #[serde(rename_all = "PascalCase")]
 struct Config {
     env: Option<Vec<String>>,
+    labels: Option<HashMap<String, String>>,
 }
 
 impl Engine {
@@ -53,7 +54,8 @@ fn written(root: &Path, id: &ContainerId) -> Option<Option<Claim>> {
     let folder = root.join("containers").join(&id.0);
     let host: HostConfig = read(&folder.join("hostconfig.json"))?;
     let own: Own = read(&folder.join("config.v2.json"))?;
-    Some(claim(&host, &own.config.env.unwrap_or_default()))
+    let env = own.config.env.unwrap_or_default();
+    Some(claim(&host, &env, own.config.labels.as_ref()))
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
