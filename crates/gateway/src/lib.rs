@@ -8,8 +8,8 @@
 
 mod answer;
 mod archive;
-mod aside;
 mod asked;
+mod blocking_pool;
 mod body;
 mod channel;
 mod context;

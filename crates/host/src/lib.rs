@@ -4,19 +4,18 @@
 //! [`ops`]. Everything else is what those are made of.
 
 mod abilities;
-mod apart;
-mod aside;
-mod beside;
 pub mod build;
 pub mod build_log;
 mod carry_out;
 mod cgroup;
+mod child_task;
 pub mod clock;
 pub mod config;
 mod context;
 pub mod doctor;
 pub mod editor;
 pub mod engine;
+mod engine_namespace;
 pub mod events;
 mod fetch;
 mod first_process;
@@ -24,6 +23,7 @@ mod found;
 mod gateway;
 pub mod going;
 mod gone;
+mod helper_process;
 mod http;
 mod kernel_file;
 pub mod ledger_file;

@@ -282,7 +282,7 @@ impl<'a> Call<'a> {
         let notes = self.gateway.notes.clone();
         let note = move || ops::note_admin(config, caller, &container, &call);
         // The call does not wait for it; it waits for its turn as long as there may be one.
-        tokio::spawn(async move { notes.ask(caller.uid, NOTED, note).await });
+        tokio::spawn(async move { notes.run(caller.uid, NOTED, note).await });
     }
 
     async fn is_admin(&self) -> bool {

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Operation, Site,
-    apart::{self, Apart},
+    child_task::{self, ChildTask},
     clock,
     look::Scope,
     tell::{Notice, tell},
@@ -93,7 +93,7 @@ enum What {
 struct Doing {
     one: Claimed,
     is_launch: bool,
-    work: Apart<Ended>,
+    work: ChildTask<Ended>,
 }
 
 /// Those turns that are being handed over.
@@ -122,7 +122,7 @@ impl<'a> Hands<'a> {
         let Some(name) = one.turn.launch.clone() else {
             return self.tell(one, None);
         };
-        let begun = Apart::begin(LAUNCH, || {
+        let begun = ChildTask::begin(LAUNCH, || {
             let site = self.site.anew();
             let owner = person(one.turn.uid).map_err(Failure::from);
             let launched = owner.and_then(|owner| launch(&site, &one, &name, &owner));
@@ -146,7 +146,7 @@ impl<'a> Hands<'a> {
     }
 
     fn tell(&mut self, one: Claimed, launched: Option<Launched>) {
-        let begun = Apart::begin(TELL, || {
+        let begun = ChildTask::begin(TELL, || {
             let site = self.site.anew();
             let told = hand(&site, &one, launched);
             (What::Told(told), site.take_notices())
@@ -172,7 +172,7 @@ impl<'a> Hands<'a> {
                 }
                 None => {
                     let works = self.under_way.iter().map(|doing| &doing.work);
-                    apart::wait(&works.collect::<Vec<_>>());
+                    child_task::wait(&works.collect::<Vec<_>>());
                 }
             }
         }
