@@ -9,7 +9,7 @@ use crate::{
     lifecycle::{Kind, NotExtended},
     limits::Limits,
     line::{Known, Passed, Stay, Terms, Waiter, slots},
-    queue::{Asks, Entry, Join, counts_on, plan, reserved_after},
+    queue::{Applicant, Entry, Join, counts_on, plan, reserved_after},
     time::Timestamp,
 };
 
@@ -249,7 +249,7 @@ fn verdict(
     now: Timestamp,
 ) -> Result<Chosen, Denied> {
     let waiter = &waiter(request, limits, ledger, now);
-    let entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
+    let entries = plan(ledger, devices, Some(Applicant { waiter, only }), now);
     let mine = |entry: &Entry<'_>| entry.waiter.ticket == waiter.ticket;
     // Somebody who asks is never left out of the plan: it would be nothing that they get.
     let nothing = Denied::NoneFree {

@@ -8,7 +8,6 @@
 
 mod answer;
 mod archive;
-mod asked;
 mod blocking_pool;
 mod body;
 mod channel;
@@ -26,6 +25,7 @@ mod operate;
 mod parser;
 mod peer;
 mod places;
+mod read_request;
 mod records;
 mod sandbox;
 mod socket;

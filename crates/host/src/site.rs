@@ -12,7 +12,7 @@ use ds01_core::{
     line,
     policy::Policy,
     rebuild::rebuild,
-    reconcile::{Change, Seen, reconcile},
+    reconcile::{Change, EngineSnapshot, reconcile},
     time::Timestamp,
 };
 
@@ -273,7 +273,12 @@ impl Site {
     }
 
     /// A ledger in the place of one that cannot be trusted, which is set aside.
-    fn rebuilt(&self, locked: &Locked<'_>, seen: &Seen, now: Timestamp) -> Result<Ledger, Failure> {
+    fn rebuilt(
+        &self,
+        locked: &Locked<'_>,
+        seen: &EngineSnapshot,
+        now: Timestamp,
+    ) -> Result<Ledger, Failure> {
         let ledger = rebuild(seen, &self.metadata.read_all()?, now);
         let aside = locked.set_aside(now.0)?;
         let kept = aside.map_or(String::new(), |path| format!("; see {}", path.display()));

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     draft::{Draft, Order},
-    grant::{Ask, Granted, give_back, grant},
+    grant::{GpuRequest, Granted, give_back, grant},
     make::{Unmade, make, unname_image},
 };
 use crate::{Operation, Site, clock, look::Scope, nvml::Probe, site::fail, users::Caller};
@@ -102,7 +102,7 @@ impl Operation for Create {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
-        let ask = Ask {
+        let ask = GpuRequest {
             gpus: self.gpus,
             dry_run: self.dry_run,
             wait: self.wait,

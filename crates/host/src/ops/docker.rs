@@ -30,7 +30,7 @@ use super::{
     create::{Creation, Made, WaitUntil, finish},
     draft::{self, Order},
     folders,
-    grant::{Ask, Granted, grant},
+    grant::{GpuRequest, Granted, grant},
     make::{Unmade, host_cpus, name_image, unname_image},
 };
 use crate::{
@@ -205,7 +205,7 @@ impl Operation for DockerCreate {
         let order = order(site, &rules, &planned, &self.found)?;
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
-        let ask = Ask {
+        let ask = GpuRequest {
             gpus: planned
                 .gpus
                 .count(most(&order.limits, inventory.devices.iter())),

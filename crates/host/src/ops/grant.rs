@@ -9,7 +9,7 @@ use ds01_core::{
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
     line::{OFFER, Turn},
     name::EngineName,
-    queue::{Asked, Wait},
+    queue::{RequestOutcome, Wait},
     time::Timestamp,
 };
 
@@ -36,7 +36,7 @@ const _: () = {
 
 /// How many devices, whether to take them, and until when to wait for them.
 #[derive(Clone, Copy)]
-pub(super) struct Ask {
+pub(super) struct GpuRequest {
     pub(super) gpus: u32,
     pub(super) dry_run: bool,
     pub(super) wait: Option<WaitUntil>,
@@ -50,7 +50,7 @@ pub(super) struct Ask {
 pub(super) fn grant(
     site: &Site,
     order: &Order,
-    ask: Ask,
+    ask: GpuRequest,
     look: &Look,
     inventory: &Inventory,
 ) -> Result<Creation<Granted>, Failure> {
@@ -84,7 +84,7 @@ pub(super) fn grant(
             .line
             .waits_for(container.uid, &container.name)
             .is_some();
-        let asked = ledger.ask(&request, &order.limits, inventory, unclear, wait, now);
+        let asked = ledger.request_devices(&request, &order.limits, inventory, unclear, wait, now);
         // Who is refused serves the others all the same: nobody else may look for a while.
         let mut serve = |ledger: &mut Ledger, asks| {
             if ask.gpus > 0 && unclear.is_none() {
@@ -92,13 +92,13 @@ pub(super) fn grant(
             }
         };
         let (devices, reasons, used, passed) = match asked {
-            Ok(Asked::Given {
+            Ok(RequestOutcome::Given {
                 devices,
                 reasons,
                 used,
                 passed,
             }) => (devices, reasons, used, passed),
-            Ok(Asked::Waits(ticket, why)) => {
+            Ok(RequestOutcome::Waits(ticket, why)) => {
                 serve(ledger, Some(ticket));
                 let joined = (!waited)
                     .then(|| joined(site, ledger, container.uid, ticket))

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     line::{self, log_turns, serve, terms_today},
-    queue::Kept,
+    queue::KeptDevices,
 };
 use crate::{
     Operation, Site,
@@ -43,7 +43,7 @@ pub struct Joined {
     /// Where they stand; `None` if their turn has come at once.
     pub standing: Option<Standing>,
     /// What is kept for them already.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptDevices>,
 }
 
 impl Operation for JoinLine {
@@ -134,7 +134,7 @@ fn joined(site: &Site, ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestam
     let kept = turn.map(|turn| {
         // The answer tells them; what is to be started is started by the duty.
         turn.told = turn.launch.is_none();
-        Kept::of(site, turn, uid)
+        KeptDevices::of(site, turn, uid)
     });
     let outlook = ledger.survey(&[], now).outlook(uid, ticket);
     Joined {

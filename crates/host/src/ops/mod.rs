@@ -79,7 +79,7 @@ pub use list::{List, Listed};
 pub use locate::{Locate, Located};
 pub use notices::TakeNotices;
 pub use overview::{Allocated, Contained, HostStatus, Overview};
-pub use queue::{Kept, Queue, QueueStatus, Waiting};
+pub use queue::{KeptDevices, Queue, QueueStatus, Waiting};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
 pub use reserve::{CancelReservation, Party, Reserve, Wanted};

@@ -24,7 +24,7 @@ pub struct QueueStatus {
     /// Who waits, the first first.
     pub waiting: Vec<Waiting>,
     /// For whom devices are kept, as their turn has come.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptDevices>,
     /// What an admin has set aside.
     pub reserved: Vec<Reservation>,
 }
@@ -54,7 +54,7 @@ pub struct Waiting {
 
 /// Devices that are kept for somebody whose turn has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptDevices {
     /// The ticket with which they waited.
     pub ticket: u64,
     /// Their login.
@@ -73,7 +73,7 @@ pub struct Kept {
     pub launch: Option<ContainerName>,
 }
 
-impl Kept {
+impl KeptDevices {
     pub(super) fn of(site: &Site, turn: &Turn, caller: u32) -> Self {
         Self {
             ticket: turn.ticket,
@@ -107,7 +107,9 @@ fn status(site: &Site, ledger: &Ledger, caller: u32, now: Timestamp) -> QueueSta
     let turns = turns.filter(|turn| now < turn.until && !turn.is_used());
     QueueStatus {
         waiting: waiting.collect(),
-        kept: turns.map(|turn| Kept::of(site, turn, caller)).collect(),
+        kept: turns
+            .map(|turn| KeptDevices::of(site, turn, caller))
+            .collect(),
         reserved: ledger.line.reserved(now).cloned().collect(),
     }
 }

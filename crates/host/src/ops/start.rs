@@ -312,7 +312,7 @@ fn take(
         };
         let known = told.as_ref().map_err(Failure::clone)?;
         (used, passed) = ledger
-            .ask_again(&before, limits, *run, known, now)
+            .request_same_devices(&before, limits, *run, known, now)
             .map_err(refused)?;
     } else if matches!(before.holding, Holding::Stopped { .. })
         && !before.devices.is_empty()

@@ -2,7 +2,7 @@
 
 use ds01_core::{
     failure::Failure,
-    lifecycle::{Rule, Seen, Watch, longest, of_run},
+    lifecycle::{FirstSeen, Rule, Watch, longest, of_run},
     time::Now,
 };
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ fn decide(
     scene: &Scene,
     all: &[Running],
     watch: &mut Watch,
-    seen: &Seen,
+    seen: &FirstSeen,
     now: Now,
 ) -> Vec<Plan> {
     let plan = |(at, one): (usize, &Running)| {
