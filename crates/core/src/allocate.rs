@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use crate::{
     admit::{Denied, Request, admit},
-    device::{Held, Inventory},
+    device::{Held, Inventory, slot_list},
     ledger::{Allocation, Ledger},
-    lifecycle::{Kind, NotExtended},
+    lifecycle::{ContainerKind, NotExtended},
     limits::Limits,
-    line::{Known, Passed, Stay, Terms, Waiter, slots},
+    line::{Known, Passed, Stay, Terms, Waiter},
     queue::{Applicant, Entry, Join, counts_on, plan, reserved_after},
     time::Timestamp,
 };
@@ -136,7 +136,7 @@ pub fn run_again(
     match promise(entry, limits, (freed, longest), devices, ledger, now) {
         None => Ok(()),
         Some(Promise { whom, from }) => Err(Denied::Promised {
-            slots: slots(&entry.devices),
+            slots: slot_list(&entry.devices),
             whom,
             from,
             until: longest.map(|longest| now + longest),
@@ -168,7 +168,7 @@ pub fn run_longer(
     match promise(entry, limits, (freed, longest), devices, ledger, now) {
         None => Ok(()),
         Some(Promise { whom, from }) => Err(NotExtended::Promised {
-            slots: slots(&entry.devices),
+            slots: slot_list(&entry.devices),
             whom,
             from,
             until,
@@ -272,7 +272,7 @@ fn waiter(request: &Request, limits: &Limits, ledger: &Ledger, now: Timestamp) -
         uid: container.uid,
         container: Some(container.name.clone()),
         devices: request.devices,
-        kind: Kind::Ds01,
+        kind: ContainerKind::Ds01,
         terms: Terms::of(limits, request.run),
         stay: Stay::Present {
             process: None,

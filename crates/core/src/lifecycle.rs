@@ -18,7 +18,7 @@ pub use due::{Due, Rule, longest, words};
 pub use extension::{Extension, NotExtended, extend, of_run, suggested};
 pub use first_seen::FirstSeen;
 pub use idle::{Demand, Idle, idle_limit};
-pub use kind::Kind;
+pub use kind::ContainerKind;
 pub use signal::{DeviceSample, Judged, Sample, Verdict, judge};
 pub use warning::{Level, Step, Warned, Warnings};
 pub use watch::{Doing, Run, Watch, Watched};

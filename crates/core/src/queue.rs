@@ -111,10 +111,10 @@ pub fn plan<'a>(
         if let Ok(chosen) = &verdict {
             floor.give(waiter, chosen);
         }
-        let slots = |chosen: Vec<usize>| chosen.into_iter().map(|at| floor.device(at).clone());
+        let devices_of = |chosen: Vec<usize>| chosen.into_iter().map(|at| floor.device(at).clone());
         entries.push(Entry {
             waiter,
-            verdict: verdict.map(|chosen| slots(chosen).collect()),
+            verdict: verdict.map(|chosen| devices_of(chosen).collect()),
             reasons,
             expected,
             reserved,

@@ -6,8 +6,8 @@
 mod abilities;
 pub mod build;
 pub mod build_log;
-mod carry_out;
 mod cgroup;
+mod changes;
 mod child_task;
 pub mod clock;
 pub mod config;

@@ -8,8 +8,7 @@ use std::{
 use ds01_core::{
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Ledger, Process},
-    line,
+    ledger::{Ledger, Process},
     policy::Policy,
     rebuild::rebuild,
     reconcile::{Change, EngineSnapshot, reconcile},
@@ -198,7 +197,7 @@ impl Site {
 
     /// Changes the ledger: under its lock, reconciled with what was seen of the engine.
     ///
-    /// What reconciling learned is kept even if `decide` refuses. A ledger that is lost is
+    /// What reconciling changed is kept even if `decide` refuses. A ledger that is lost is
     /// rebuilt first, which needs a longer look.
     ///
     /// # Errors
@@ -209,11 +208,11 @@ impl Site {
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        Ok(self.learn(look, decide)?.0)
+        Ok(self.change_reporting(look, decide)?.0)
     }
 
-    /// As [`Site::change`], and what reconciling learned.
-    pub(crate) fn learn<T>(
+    /// As [`Site::change`]; also returns what reconciling changed.
+    pub(crate) fn change_reporting<T>(
         &self,
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
@@ -260,15 +259,15 @@ impl Site {
                 if let Some(old) = old {
                     ledger.note_use(old, now);
                 }
-                self.tell(&changes, now);
+                self.log_changes(&changes, now);
                 back = self.take_back(&ledger, seen)?;
                 locked.save(ledger)?;
                 self.put_aside(&changes);
             }
         }
         drop(locked);
-        self.tell_back(&back, now);
-        self.carry_out(&changes, &seen.containers, now);
+        self.log_returned(&back, now);
+        self.update_records(&changes, &seen.containers, now);
         Ok((decided?, changes))
     }
 
@@ -353,11 +352,6 @@ impl Site {
             .policy()?
             .is_admin(&person.login, &users::groups_of(&person)?))
     }
-}
-
-/// An entry's devices as users read them.
-pub(crate) fn slots(entry: &Allocation) -> String {
-    line::slots(&entry.devices)
 }
 
 /// A failure that no error type stands for.

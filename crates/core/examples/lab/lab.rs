@@ -172,7 +172,7 @@ impl Lab {
         let (job, limits) = (&jobs[number], self.limits(jobs[number].uid));
         let request = request(job, number, &limits)?;
         let wait = Wait {
-            kind: lifecycle::Kind::Ds01,
+            kind: lifecycle::ContainerKind::Ds01,
             process: None,
             until: self.now + Duration::from_secs(1000 * WEEK),
         };

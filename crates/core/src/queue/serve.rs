@@ -26,7 +26,7 @@ pub struct Join {
     /// How many devices.
     pub devices: u32,
     /// What kind of container.
-    pub kind: lifecycle::Kind,
+    pub kind: lifecycle::ContainerKind,
     /// What of the user's limits decides.
     pub terms: Terms,
     /// How they wait.
@@ -57,7 +57,7 @@ impl Join {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// What kind of container waits.
-    pub kind: lifecycle::Kind,
+    pub kind: lifecycle::ContainerKind,
     /// The process that waits.
     pub process: Option<Process>,
     /// When it gives up.

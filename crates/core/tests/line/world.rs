@@ -7,7 +7,7 @@ use ds01_core::{
     container::ContainerId,
     device::{Activity, Claim, Device, Held, Inventory, Slot, Uuid},
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
-    lifecycle::Kind,
+    lifecycle::ContainerKind,
     limits::Limits,
     line::{Known, Stay, Terms},
     name::EngineName,
@@ -147,7 +147,7 @@ impl World {
             run: limits.max_runtime,
         };
         let wait = waits.then(|| Wait {
-            kind: Kind::Ds01,
+            kind: ContainerKind::Ds01,
             process: Some(client.process.clone()),
             until: self.now + PATIENCE,
         });
@@ -245,7 +245,7 @@ impl World {
             uid,
             container: None,
             devices,
-            kind: Kind::Ds01,
+            kind: ContainerKind::Ds01,
             terms: Terms::of(&limits, limits.max_runtime),
             stay: Stay::Away {
                 launch: launch.then(|| "launched".parse().unwrap()),

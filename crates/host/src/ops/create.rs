@@ -4,12 +4,12 @@ use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::ContainerId,
-    device::Held,
+    device::{Held, slot_list},
     event::Event,
     failure::{Failure, Kind, UserError},
     label::Interface,
     ledger::{Allocation, Holding},
-    line::{PATIENCE, Turn, slots},
+    line::{PATIENCE, Turn},
     name::ContainerName,
     record::{self, Bind, Record},
     share::Share,
@@ -282,7 +282,7 @@ fn confirm(
 /// The event with what somebody was given, and why that.
 pub(super) fn allocated(event: Event, devices: &[Held], reason: &str) -> Event {
     let share: Share = devices.iter().map(|held| held.share).sum();
-    let event = event.with("gpus", slots(devices)).with("gpueq", share);
+    let event = event.with("gpus", slot_list(devices)).with("gpueq", share);
     event.with("reason", reason)
 }
 

@@ -240,7 +240,7 @@ fn order(
         .binds
         .first()
         .map(|bind| PathBuf::from(&bind.source));
-    let kind = lifecycle::Kind::from(planned.interface);
+    let kind = lifecycle::ContainerKind::from(planned.interface);
     Ok(Order {
         container: planned.container.clone(),
         person: rules.person.clone(),

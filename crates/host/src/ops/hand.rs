@@ -4,6 +4,7 @@
 use std::{io, time::Duration};
 
 use ds01_core::{
+    device::slot_list,
     failure::{Failure, Kind},
     label::Interface,
     ledger::{Holding, Ledger},
@@ -225,7 +226,7 @@ pub(super) fn served(turn: &Turn, slots: String, what: Handed) -> Served {
 /// the next pass goes on with that container.
 fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option<Served>, Failure> {
     let turn = &one.turn;
-    let (mut slots, until) = (line::slots(&turn.devices), turn.until);
+    let (mut slots, until) = (slot_list(&turn.devices), turn.until);
     let keeps = format!("{} kept for you until {until}", line::gpu_is(&slots));
     let (text, what) = match (&turn.launch, launched) {
         (Some(name), Some(Launched::Runs)) => {
@@ -280,7 +281,7 @@ fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option
 fn its_slots(site: &Site, turn: &Turn) -> Result<Option<String>, Failure> {
     let ledger = stored(site)?;
     let entry = turn.launched().and_then(|name| ledger.entry(&name));
-    Ok(entry.map(|entry| line::slots(&entry.devices)))
+    Ok(entry.map(|entry| slot_list(&entry.devices)))
 }
 
 /// What is left of a turn whose container was not started.

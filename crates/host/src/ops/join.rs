@@ -61,7 +61,7 @@ impl Operation for JoinLine {
         site.knows(&person);
         let policy = site.policy()?;
         let limits = policy.limits_for(&person.login);
-        let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
+        let rules = lifecycle::ContainerKind::Ds01.rules(&limits, policy.container_types());
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.finish()?;
         let today = terms_today(site, &look.before)?;
@@ -75,7 +75,7 @@ impl Operation for JoinLine {
                 uid: caller.uid,
                 container: self.name.clone(),
                 devices: self.gpus,
-                kind: lifecycle::Kind::Ds01,
+                kind: lifecycle::ContainerKind::Ds01,
                 terms: Terms::of(&limits, rules.max_runtime),
                 stay: Stay::Away {
                     launch: self.name.clone().filter(|_| self.launch),

@@ -178,7 +178,7 @@ fn contained(ours: &Ours) -> Contained {
         id: ours.seen.id.clone(),
         state: ours.seen.state,
         image: ours.image(),
-        slots: ours.slots(),
+        slots: ours.slot_names(),
     }
 }
 

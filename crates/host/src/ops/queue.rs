@@ -1,9 +1,10 @@
 //! `gpu-queue status` and `list`: who waits in line, for whom devices are kept, what is reserved.
 
 use ds01_core::{
+    device::slot_list,
     failure::Failure,
     ledger::Ledger,
-    line::{self, Stay, Turn, Waiter},
+    line::{Stay, Turn, Waiter},
     name::ContainerName,
     queue::Standing,
     reservation::Reservation,
@@ -79,7 +80,7 @@ impl KeptDevices {
             ticket: turn.ticket,
             user: site.login(turn.uid),
             mine: turn.uid == caller,
-            slots: line::slots(&turn.devices),
+            slots: slot_list(&turn.devices),
             devices: turn.devices.len(),
             until: turn.until,
             container: turn.container.clone(),

@@ -6,7 +6,7 @@ use ds01_core::{
     admit::Denied,
     allocate::run_again,
     container::{Sighting, State},
-    device::Device,
+    device::{Device, slot_list},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger},
@@ -33,7 +33,7 @@ use crate::{
     ledger_file::Stored,
     look::{Look, Scope},
     nvml::Probe,
-    site::{fail, slots},
+    site::fail,
     slices,
     users::{Caller, login, person},
 };
@@ -196,7 +196,7 @@ pub(super) fn terms(
     let limits = policy.limits_for(&person(uid)?.login);
     let recorded = record.and_then(|record| record.kind);
     let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
-    let kind = lifecycle::Kind::of(recorded, &labels, true);
+    let kind = lifecycle::ContainerKind::of(recorded, &labels, true);
     let run = kind.rules(&limits, policy.container_types()).max_runtime;
     Ok(Terms { limits, run })
 }
@@ -280,7 +280,7 @@ fn take(
     };
     let before = Allocation::clone(&ledger.allocations[at]);
     if !is_free(ledger, at, now) {
-        let slots = slots(&before);
+        let slots = slot_list(&before.devices);
         return Err(fail(
             Kind::Busy,
             format!("GPU {slots} of {name} went to another container after the hold had ended"),
@@ -293,7 +293,7 @@ fn take(
         (_, Denied::Promised { .. }) => Failure::from(denied).with_hint(anew(site, &before)),
         // No container has them, as was looked at before.
         (_, Denied::NoneFree { .. }) => {
-            let slots = slots(&before);
+            let slots = slot_list(&before.devices);
             let message = format!("GPU {slots} of {name} is in use outside containers");
             fail(Kind::Busy, message, anew(site, &before))
         }

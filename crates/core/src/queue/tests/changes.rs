@@ -61,7 +61,7 @@ fn while_the_engine_is_making_a_container_who_asks_waits() {
         ..Inventory::default()
     };
     let wait = Wait {
-        kind: crate::lifecycle::Kind::Ds01,
+        kind: crate::lifecycle::ContainerKind::Ds01,
         process: None,
         until: NOW + HOUR,
     };
@@ -189,7 +189,7 @@ fn who_waits_waits_on_while_the_driver_shows_less() {
             ..Inventory::default()
         };
         let wait = Wait {
-            kind: crate::lifecycle::Kind::Ds01,
+            kind: crate::lifecycle::ContainerKind::Ds01,
             process: process.clone(),
             until,
         };

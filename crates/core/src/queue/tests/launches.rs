@@ -132,7 +132,7 @@ fn given(ledger: &mut Ledger, host: &[Device], name: &str) -> (String, Vec<u64>)
     };
     let left = ledger.line.turns.iter().filter(|turn| !turn.is_used());
     (
-        crate::line::slots(&devices),
+        crate::device::slot_list(&devices),
         left.map(|turn| turn.ticket).collect(),
     )
 }

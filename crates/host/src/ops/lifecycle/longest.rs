@@ -91,7 +91,7 @@ fn decide(
             .exemption(&scene.policy, Rule::Longest, now.wall);
         let (limit, is_exempt) = (limit(site, one), exempt.is_some());
         let due = longest(&mut watched.longest, elapsed, limit, is_exempt, now)?;
-        let plan = Plan::new(at, one, due, exempt, one.subject.slots(None), now);
+        let plan = Plan::new(at, one, due, exempt, one.subject.device_names(None), now);
         plan.note(watched);
         Some(plan)
     };
