@@ -102,12 +102,12 @@ impl Operation for Create {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
-        let ask = GpuRequest {
+        let wanted = GpuRequest {
             gpus: self.gpus,
             dry_run: self.dry_run,
             wait: self.wait,
         };
-        let granted = match grant(site, &draft.order, ask, &look, &inventory)? {
+        let granted = match grant(site, &draft.order, wanted, &look, &inventory)? {
             Creation::Made(granted) => granted,
             Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
         };
