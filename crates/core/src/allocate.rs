@@ -43,7 +43,7 @@ pub fn in_words(reasons: &BTreeSet<Reason>) -> String {
     words.join(", ")
 }
 
-/// What a request is given.
+/// The devices that are chosen for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// The devices.
@@ -59,9 +59,8 @@ pub struct Chosen {
 /// equal ones those of the GPU with the fewest free, so that other GPUs stay empty; then in
 /// numeric order.
 ///
-/// Who asks stands in the waiting line with all others, at the place of the request of theirs that
-/// waits for this container, or else at that of somebody who comes now: nobody is given what is
-/// for those before them ([`crate::queue`]).
+/// The request is ranked in the waiting line with all others: where it waits already, or else as one
+/// that comes now. It gets no device that is for somebody before it ([`crate::queue`]).
 ///
 /// The same inputs always give the same devices. The caller records them in the ledger.
 ///
@@ -92,7 +91,7 @@ pub fn allocate(
 
 /// Whether a container whose hold has ended may have its own devices again: they are not for
 /// somebody who waits, or for whom they are reserved. `run` is the longest of its kind, `devices`
-/// are those of the host as far as they are known. Whom it passes in line.
+/// are those of the host as far as they are known. Returns whom it passes in line.
 ///
 /// # Errors
 ///
@@ -177,7 +176,7 @@ pub fn run_longer(
     }
 }
 
-/// Somebody is to have the devices of a container after it.
+/// A promise of a container's devices to somebody else, after it.
 struct Promise {
     whom: String,
     from: Timestamp,

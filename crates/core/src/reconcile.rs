@@ -1,4 +1,4 @@
-//! Brings the ledger in line with what the engine really has.
+//! Brings the ledger in line with the containers that the engine really has.
 
 mod doubt;
 mod orphans;
@@ -49,27 +49,27 @@ pub struct EngineSnapshot {
     pub records: BTreeMap<ContainerId, Record>,
 }
 
-/// What the ledger learned.
+/// A change to the ledger that reconciling made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A pending container turned out to exist.
     Confirmed(EngineName),
     /// A container is no more: its entry, and its devices with it, are dropped.
     Gone(Allocation),
-    /// An intent that nobody carries out any more gave its devices back. As it was.
+    /// An intent that nobody carries out any more gave its devices back; the entry as it was before.
     Lapsed(Allocation),
     /// A stopped container's hold has passed: its devices are free.
     Released(Allocation),
     /// A container of somebody else holds devices.
     Found(Unmanaged),
-    /// Somebody does not wait any more, and had nothing.
+    /// A request left the waiting line without devices.
     Left(Waiter, Gone),
-    /// Nobody used in time what was kept for them: it is free.
+    /// The devices that were kept for a turn were not used in time, and are free.
     TurnOver(Turn),
 }
 
 impl Change {
-    /// Whom there is something to tell about.
+    /// The user whom the change is about.
     pub fn uid(&self) -> Option<u32> {
         match self {
             Self::Confirmed(container) => Some(container.uid),
@@ -83,7 +83,7 @@ impl Change {
     }
 }
 
-/// Applies what was seen to the ledger. The changes are what is worth an event.
+/// Applies what was seen of the engine to the ledger. Returns the changes that are worth an event.
 pub fn reconcile(ledger: &mut Ledger, seen: &EngineSnapshot, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
     let by_id: BTreeMap<_, _> = seen.containers.iter().map(|c| (&c.id, c)).collect();
@@ -155,7 +155,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &EngineSnapshot, now: Timestamp) -> 
     changes
 }
 
-/// No intent, hold or delay ends later than one that begins now: the clock was set back.
+/// If the clock was set back, shortens each intent, hold and delay to what one that begins now has.
 fn not_later_than(ledger: &mut Ledger, now: Timestamp) {
     let next = ledger.generation + 1;
     ledger.grants_after = ledger.grants_after.map(|until| until.min(now + PENDING));
@@ -357,9 +357,9 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
     }
 }
 
-/// Whether entry number `at` of the ledger may have its devices: no other entry holds any of
-/// them, nor, unless they are its own still, a container that DS01 did not make or somebody else
-/// whose turn in the waiting line has come.
+/// Whether entry number `at` of the ledger may have its devices: no other entry holds any of them.
+/// Unless the entry still holds them itself, neither may a container that DS01 did not make, or
+/// somebody else whose turn in the waiting line has come.
 pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
     let entry = &ledger.allocations[at];
     let others = ledger.entries().enumerate();

@@ -59,7 +59,7 @@ pub(super) fn grant(
     let decision = Decision::new(site, order, wanted, look, inventory)?;
     site.knows(&order.person);
     let mut turns = Vec::new();
-    let decide = |ledger: &mut Ledger, now| decision.make(ledger, &mut turns, now);
+    let decide = |ledger: &mut Ledger, now| decision.decide(ledger, &mut turns, now);
     let decided = if wanted.dry_run {
         decide(&mut site.view(look)?, clock::now())
     } else {

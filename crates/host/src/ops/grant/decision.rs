@@ -72,8 +72,8 @@ impl<'a> Decision<'a> {
         })
     }
 
-    /// Decides, and records that in the ledger; `turns` are those of others that have come.
-    pub(super) fn make(
+    /// Decides, and records in the ledger what was decided. `turns` becomes whose turn in line has come.
+    pub(super) fn decide(
         mut self,
         ledger: &mut Ledger,
         turns: &mut Vec<Turn>,
