@@ -70,7 +70,7 @@ impl Operation for Start {
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();
-        let Some((taken, terms)) = take_devices(site, &target)? else {
+        let Some(Taken { intent, terms }) = take_devices(site, &target)? else {
             return Ok(Started {
                 name,
                 already: true,
@@ -79,27 +79,27 @@ impl Operation for Start {
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
         if let Err(failure) = restore(site, &target, terms) {
-            taken.put_back(site)?;
+            intent.put_back(site)?;
             return Err(failure);
         }
-        taken.renew(site)?;
+        intent.renew(site)?;
         if let Err(error) = site.engine().start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet.
             let unanswered = error.is_unanswered();
-            let failure = explained(site, &taken.before, error.into());
+            let failure = explained(site, &intent.before, error.into());
             // The answer is the engine's, not this.
             let _ = match unanswered {
                 true => {
-                    taken.log_anew(site);
-                    taken.leave(site)
+                    intent.log_anew(site);
+                    intent.leave(site)
                 }
-                false => taken.put_back(site),
+                false => intent.put_back(site),
             };
             return Err(failure);
         }
-        taken.log_anew(site);
+        intent.log_anew(site);
         let ends = run.map(|run| clock::now() + run);
-        taken.confirm(site, |entry| {
+        intent.confirm(site, |entry| {
             (entry.holding, entry.ends) = (Holding::Live, ends);
         })?;
         let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
@@ -111,11 +111,14 @@ impl Operation for Start {
     }
 }
 
+/// Devices that are held again for a start, and what their owner may have, if that is known.
+struct Taken {
+    intent: Intent,
+    terms: Result<Terms, Failure>,
+}
+
 /// Has the container's own devices held again in the ledger. `None` if it runs already.
-fn take_devices(
-    site: &Site,
-    target: &Target,
-) -> Result<Option<(Intent, Result<Terms, Failure>)>, Failure> {
+fn take_devices(site: &Site, target: &Target) -> Result<Option<Taken>, Failure> {
     // What is kept for it is not to be given: nobody else's containers matter.
     let mut scope = match target.holds {
         true => Scope::Only(target.id.clone()),
@@ -137,11 +140,11 @@ fn take_devices(
         let limits = limits.ok().filter(|_| has_stopped(target, state, &look));
         let is_kept = matches!(scope, Scope::Only(_));
         let told = limits.and_then(|limits| told(site, target, &look, limits, is_kept));
-        let taken = site.change(&look, |ledger, now| {
+        let intent = site.change(&look, |ledger, now| {
             take(site, ledger, target, &terms, (&look, &told), now)
         })?;
-        match taken {
-            Some(taken) => return Ok(Some((taken, terms))),
+        match intent {
+            Some(intent) => return Ok(Some(Taken { intent, terms })),
             None => scope = Scope::Of(target.container.uid),
         }
     }
