@@ -38,10 +38,10 @@ use floor::{Floor, Head};
 pub use outlook::{Outlook, Standing, Survey};
 pub use serve::{Join, RequestOutcome, Wait};
 
-/// What becomes of somebody who waits, if all that is known is true.
+/// What a plan decides about one waiter, if all that is known is true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Who.
+    /// The waiter.
     pub waiter: &'a Waiter,
     /// The devices that are theirs now, or why there are none yet.
     pub verdict: Result<Vec<Held>, Denied>,

@@ -52,9 +52,9 @@ pub enum Learned {
         /// How long it was.
         held: Option<Duration>,
     },
-    /// It is no more.
+    /// The container is gone.
     Gone,
-    /// It never came about.
+    /// The container was never created.
     Lapsed,
     /// It was made by a command that died.
     Found,

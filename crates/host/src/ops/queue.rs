@@ -37,7 +37,7 @@ pub struct Waiting {
     pub standing: Standing,
     /// Their login.
     pub user: String,
-    /// It is who asks.
+    /// It is the caller.
     pub mine: bool,
     /// The container that the devices are for, if that is known.
     pub container: Option<ContainerName>,
@@ -60,7 +60,7 @@ pub struct KeptDevices {
     pub ticket: u64,
     /// Their login.
     pub user: String,
-    /// It is who asks.
+    /// It is the caller.
     pub mine: bool,
     /// The devices, as users read them.
     pub slots: String,
