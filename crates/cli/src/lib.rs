@@ -75,7 +75,7 @@ pub use crate::{
 use crate::{
     concepts::Concept,
     page::Page,
-    shim::{Ask, Asked, Line},
+    shim::{HelpPage, Invocation, Line},
 };
 
 /// The arguments of a command, and what its pages say beyond them.
@@ -227,15 +227,15 @@ fn line(
         return written.map(|()| None).map_err(Refused::Failed);
     }
     let ask = match shim::read(args, page.info).map_err(Refused::Line)? {
-        Asked::Run(line) => return Ok(Some(line)),
-        Asked::Page(ask) => ask,
+        Invocation::Run(line) => return Ok(Some(line)),
+        Invocation::Page(ask) => ask,
     };
     let look = ui.look();
     let text = match ask {
-        Ask::Help => text::render(&page.help(), look),
-        Ask::Info => text::render(&page.reference(), look),
-        Ask::Concepts => concepts::render(concepts, look),
-        Ask::Version => format!("{} (DS01) {}\n", page.name, env!("CARGO_PKG_VERSION")),
+        HelpPage::Help => text::render(&page.help(), look),
+        HelpPage::Info => text::render(&page.reference(), look),
+        HelpPage::Concepts => concepts::render(concepts, look),
+        HelpPage::Version => format!("{} (DS01) {}\n", page.name, env!("CARGO_PKG_VERSION")),
     };
     ui.text(&text).map(|()| None).map_err(Refused::Failed)
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// A page that was asked for instead of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum HelpPage {
     Help,
     Info,
     Concepts,
@@ -32,9 +32,9 @@ pub(crate) struct Line {
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum Invocation {
     /// A page: the first one asked for, whatever else is on the line, mistakes included.
-    Page(Ask),
+    Page(HelpPage),
     /// The command itself.
     Run(Line),
 }
@@ -47,7 +47,7 @@ pub(crate) enum Asked {
 pub(crate) fn read(
     args: Vec<String>,
     info: &CommandInfoWithArgs<'static>,
-) -> Result<Asked, String> {
+) -> Result<Invocation, String> {
     let mut reader = Reader {
         info,
         line: Line::default(),
@@ -56,18 +56,18 @@ pub(crate) fn read(
     };
     reader.read(args);
     if let Some(ask) = reader.ask {
-        return Ok(Asked::Page(ask));
+        return Ok(Invocation::Page(ask));
     }
     match reader.mistake {
         Some(mistake) => Err(mistake),
-        None => reader.line.checked(info).map(Asked::Run),
+        None => reader.line.checked(info).map(Invocation::Run),
     }
 }
 
 struct Reader<'a> {
     info: &'a CommandInfoWithArgs<'static>,
     line: Line,
-    ask: Option<Ask>,
+    ask: Option<HelpPage>,
     mistake: Option<String>,
 }
 
@@ -147,10 +147,10 @@ impl Reader<'_> {
 
     fn switch(&mut self, flag: &'static FlagInfo<'static>) {
         let ask = match flag.long {
-            "--help" => Ask::Help,
-            "--info" => Ask::Info,
-            "--concepts" => Ask::Concepts,
-            "--version" => Ask::Version,
+            "--help" => HelpPage::Help,
+            "--info" => HelpPage::Info,
+            "--concepts" => HelpPage::Concepts,
+            "--version" => HelpPage::Version,
             "--guided" => {
                 self.line.guided = true;
                 return;

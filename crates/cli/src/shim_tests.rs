@@ -66,8 +66,8 @@ struct Many {
 fn parse<T: FromArgs + ArgsInfo>(line: &str) -> Result<T, String> {
     let info = T::get_args_info();
     match read(line.split_whitespace().map(str::to_owned).collect(), &info)? {
-        Asked::Page(ask) => Err(format!("page {ask:?}")),
-        Asked::Run(line) => {
+        Invocation::Page(ask) => Err(format!("page {ask:?}")),
+        Invocation::Run(line) => {
             let parsed = T::from_args(&["cmd"], &line.for_argh());
             parsed.map_err(|refused| line.mistake(&refused.output))
         }
@@ -298,7 +298,7 @@ fn a_page_is_shown_whatever_else_is_on_the_line() {
 #[test]
 fn guidance_is_no_argument_of_the_command() {
     let info = Args::get_args_info();
-    let Ok(Asked::Run(line)) = read(vec!["c".into(), "--guided".into()], &info) else {
+    let Ok(Invocation::Run(line)) = read(vec!["c".into(), "--guided".into()], &info) else {
         panic!()
     };
     assert!(line.guided);

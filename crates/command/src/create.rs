@@ -8,10 +8,10 @@ use std::{
 use ds01_cli::{Interruptions, Ui, nearest};
 use ds01_core::{
     catalogue::{NoImage, Wish, choose},
+    device::slot_list,
     failure::{Failure, Kind},
     image,
     label::Interface,
-    line::slots,
 };
 use ds01_host::{
     Host,
@@ -137,7 +137,7 @@ fn explained(
 ) -> Result<Created, Failure> {
     let made = create_in_line(host, ui, create, patience)?;
     if !made.devices.is_empty() {
-        let (slots, reason) = (slots(&made.devices), &made.reason);
+        let (slots, reason) = (slot_list(&made.devices), &made.reason);
         ui.explain(format_args!("the choice is GPU {slots}: {reason}"));
     }
     Ok(made)

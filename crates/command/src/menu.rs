@@ -15,8 +15,8 @@ use ds01_host::{
 
 use crate::ask;
 
-/// A project, as far as one chooses by it.
-pub(crate) struct Seen {
+/// A project in a menu, with what one chooses it by.
+pub(crate) struct ProjectChoice {
     pub(crate) name: ContainerName,
     /// The text that its image can be built from.
     dockerfile: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Seen {
     pub(crate) has_files: bool,
 }
 
-impl Seen {
+impl ProjectChoice {
     /// Whether it has an image, or what one is built from.
     pub(crate) fn can_launch(&self) -> bool {
         self.image.is_some() || self.dockerfile.is_some()
@@ -53,14 +53,14 @@ impl Seen {
 /// # Errors
 ///
 /// If they, or the images, cannot be looked at.
-pub(crate) fn projects(host: &Host) -> Result<Vec<Seen>, Failure> {
+pub(crate) fn projects(host: &Host) -> Result<Vec<ProjectChoice>, Failure> {
     let seen = |name: ContainerName| {
         // One that cannot be read is none to build from.
         let project = host.project(&name)?;
         let has_files = project.as_ref().is_some_and(Project::has_files);
         let dockerfile = project.and_then(|project| project.dockerfile().ok()?);
         let image = host.image_of(&name)?;
-        Ok(Seen {
+        Ok(ProjectChoice {
             name,
             dockerfile,
             image,
@@ -120,7 +120,7 @@ pub fn project(
         );
         return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
     }
-    let row = |one: &Seen| {
+    let row = |one: &ProjectChoice| {
         let [base, image] = one.facts();
         [one.name.to_string(), base, image]
     };
@@ -147,7 +147,7 @@ pub(crate) fn to_launch(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failu
         return Err(Failure::new(Kind::NotFound, message).with_hint("make the first: project-init"));
     }
     let containers = containers(host, ui)?;
-    let of = |one: &Seen| containers.iter().find(|found| found.name == one.name);
+    let of = |one: &ProjectChoice| containers.iter().find(|found| found.name == one.name);
     if !has_default(host, ui)? {
         projects.retain(|one| one.can_launch() || of(one).is_some());
     }
@@ -156,7 +156,7 @@ pub(crate) fn to_launch(host: &Host, ui: &mut Ui) -> Result<ContainerName, Failu
         let hint = "make one with image-create, or a new project with project-init";
         return Err(Failure::new(Kind::NotFound, message).with_hint(hint));
     }
-    let row = |one: &Seen| {
+    let row = |one: &ProjectChoice| {
         let [base, image] = one.facts();
         let state = of(one).map_or("no container".into(), |found| found.state.to_string());
         [one.name.to_string(), base, image, state]

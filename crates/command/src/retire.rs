@@ -37,8 +37,8 @@ pub struct Retire {
     pub dry_run: bool,
 }
 
-/// A container that is to go.
-struct Seen {
+/// A container that is to be retired, as the engine has it.
+struct RetiringContainer {
     image: String,
     /// Its devices as users read them.
     slots: String,
@@ -134,10 +134,14 @@ fn is_own(host: &Host, name: &ContainerArg) -> bool {
 
 /// What is told of a container; nothing of one that does not exist, or that the engine has lost:
 /// whether it can be removed all the same is not decided here.
-fn seen(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<Option<Seen>, Failure> {
+fn seen(
+    host: &Host,
+    ui: &mut Ui,
+    name: &ContainerArg,
+) -> Result<Option<RetiringContainer>, Failure> {
     if !is_own(host, name) {
         let about = ask(host, ui, &Describe { name: name.clone() }).ok();
-        return Ok(about.map(|about| Seen {
+        return Ok(about.map(|about| RetiringContainer {
             image: about.image,
             slots: about.slots,
             shares_image: false,
@@ -149,7 +153,7 @@ fn seen(host: &Host, ui: &mut Ui, name: &ContainerArg) -> Result<Option<Seen>, F
     };
     let all = ask(host, ui, &list)?;
     let found = all.iter().find(|container| container.name == name.name);
-    Ok(found.map(|found| Seen {
+    Ok(found.map(|found| RetiringContainer {
         image: found.image.clone(),
         slots: found.slots.join(" "),
         shares_image: all
@@ -251,7 +255,7 @@ fn image_to_remove(
     host: &Host,
     ui: &mut Ui,
     name: &ContainerArg,
-    seen: &Seen,
+    seen: &RetiringContainer,
     how: Retire,
     asks: bool,
 ) -> Result<bool, Failure> {
@@ -282,7 +286,7 @@ fn would(
     host: &Host,
     ui: &mut Ui,
     name: &ContainerArg,
-    seen: Option<Seen>,
+    seen: Option<RetiringContainer>,
     unsaved: Option<Unsaved>,
     image: bool,
 ) -> Result<(), Failure> {

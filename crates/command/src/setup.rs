@@ -9,7 +9,7 @@ use ds01_host::{Host, ops::MyLimits, ssh, system, users};
 
 use crate::{
     Init, ask, init, limits,
-    menu::{self, Seen},
+    menu::{self, ProjectChoice},
 };
 
 /// What was answered beforehand; the rest is asked.
@@ -129,7 +129,7 @@ fn project(
         _ if !projects.is_empty() => {
             let names: Vec<_> = projects.iter().map(|one| one.name.as_ref()).collect();
             ui.line(format_args!("There are some already: {}", names.join(", ")))?;
-            let ready = projects.iter().position(Seen::can_launch);
+            let ready = projects.iter().position(ProjectChoice::can_launch);
             let best = projects.swap_remove(ready.unwrap_or(0));
             return Ok(Some((best.name, ready.is_some())));
         }

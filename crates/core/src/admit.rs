@@ -1,4 +1,4 @@
-//! Whether a request is within its owner's limits, whatever is free.
+//! Whether a request is within its owner's limits, no matter which devices are free.
 
 use std::time::Duration;
 
@@ -123,7 +123,8 @@ pub enum Denied {
         /// The limit.
         limit: usize,
     },
-    /// The engine does not tell of a container: it makes it past DS01, or somebody copies its files.
+    /// The engine cannot tell the devices of a container yet: it is being made past DS01, or somebody
+    /// copies files to or from it.
     #[error(
         "docker does not tell which GPUs {name} has: it is being made, or somebody copies its files"
     )]

@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, fmt, time::Duration};
 
 use crate::{
     admit::{Denied, Request, admit},
-    device::{Held, Inventory},
+    device::{Held, Inventory, slot_list},
     gpu_request::GpuRequest,
     ledger::{Allocation, Ledger},
-    lifecycle::{Kind, NotExtended},
+    lifecycle::{ContainerKind, NotExtended},
     limits::Limits,
-    line::{Known, Passed, Stay, Terms, Waiter, slots},
-    queue::{Asks, Entry, Join, counts_on, plan, reserved_after},
+    line::{Known, Passed, Stay, Terms, Waiter},
+    queue::{Applicant, Entry, Join, counts_on, plan, reserved_after},
     time::Timestamp,
 };
 
@@ -44,7 +44,7 @@ pub fn in_words(reasons: &BTreeSet<Reason>) -> String {
     words.join(", ")
 }
 
-/// What a request is given.
+/// The devices that are chosen for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
     /// The devices.
@@ -60,9 +60,8 @@ pub struct Chosen {
 /// equal ones those of the GPU with the fewest free, so that other GPUs stay empty; then in
 /// numeric order.
 ///
-/// Who asks stands in the waiting line with all others, at the place of the request of theirs that
-/// waits for this container, or else at that of somebody who comes now: nobody is given what is
-/// for those before them ([`crate::queue`]).
+/// The request is ranked in the waiting line with all others: where it waits already, or else as one
+/// that comes now. It gets no device that is for somebody before it ([`crate::queue`]).
 ///
 /// The same inputs always give the same devices. The caller records them in the ledger.
 ///
@@ -93,7 +92,7 @@ pub fn allocate(
 
 /// Whether a container whose hold has ended may have its own devices again: they are not for
 /// somebody who waits, or for whom they are reserved. `run` is the longest of its kind, `devices`
-/// are those of the host as far as they are known. Whom it passes in line.
+/// are those of the host as far as they are known. Returns whom it passes in line.
 ///
 /// # Errors
 ///
@@ -137,7 +136,7 @@ pub fn run_again(
     match promise(entry, limits, (freed, longest), devices, ledger, now) {
         None => Ok(()),
         Some(Promise { whom, from }) => Err(Denied::Promised {
-            slots: slots(&entry.devices),
+            slots: slot_list(&entry.devices),
             whom,
             from,
             until: longest.map(|longest| now + longest),
@@ -169,7 +168,7 @@ pub fn run_longer(
     match promise(entry, limits, (freed, longest), devices, ledger, now) {
         None => Ok(()),
         Some(Promise { whom, from }) => Err(NotExtended::Promised {
-            slots: slots(&entry.devices),
+            slots: slot_list(&entry.devices),
             whom,
             from,
             until,
@@ -178,7 +177,7 @@ pub fn run_longer(
     }
 }
 
-/// Somebody is to have the devices of a container after it.
+/// A promise of a container's devices to somebody else, after it.
 struct Promise {
     whom: String,
     from: Timestamp,
@@ -251,7 +250,7 @@ fn verdict(
     now: Timestamp,
 ) -> Result<Chosen, Denied> {
     let waiter = &waiter(request, limits, ledger, now);
-    let entries = plan(ledger, devices, Some(Asks { waiter, only }), now);
+    let entries = plan(ledger, devices, Some(Applicant { waiter, only }), now);
     let mine = |entry: &Entry<'_>| entry.waiter.ticket == waiter.ticket;
     // Somebody who asks is never left out of the plan: it would be nothing that they get.
     let nothing = Denied::none_free(&request.devices, 0, devices.len() as u32);
@@ -270,7 +269,7 @@ fn waiter(request: &Request, limits: &Limits, ledger: &Ledger, now: Timestamp) -
         uid: container.uid,
         container: Some(container.name.clone()),
         devices: request.devices.clone(),
-        kind: Kind::Ds01,
+        kind: ContainerKind::Ds01,
         terms: Terms::of(limits, request.run),
         stay: Stay::Present {
             process: None,

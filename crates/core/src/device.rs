@@ -153,6 +153,12 @@ impl From<&Device> for Held {
     }
 }
 
+/// The slots of devices as users read them: `0 1:3`.
+pub fn slot_list(devices: &[Held]) -> String {
+    let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
+    slots.join(" ")
+}
+
 /// The devices of this host, in numeric order of their slots.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {

@@ -81,7 +81,7 @@ pub struct Listed {
     names: Vec<String>,
     /// In which file.
     pub file: &'static str,
-    /// It is Debian's.
+    /// It is a package of Debian's, for apt.
     pub is_apt: bool,
 }
 
@@ -95,13 +95,13 @@ impl Listed {
 /// What was done about a package, and the files that are different for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// It was listed nowhere.
+    /// It was listed nowhere, and is now.
     Added(String, Vec<&'static str>),
     /// A file had it, and the Dockerfile repeats it now.
     Repeated(String, &'static str),
     /// It stands where another requirement stood.
     Changed(String, String, Vec<&'static str>),
-    /// It was there.
+    /// It was listed already.
     Known(String, String, &'static str),
     /// It was taken out.
     Removed(String, Vec<&'static str>),

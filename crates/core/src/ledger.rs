@@ -85,9 +85,9 @@ pub struct Allocation {
     pub id: Option<ContainerId>,
     /// Its devices, none for a container without GPUs.
     pub devices: Vec<Held>,
-    /// Whether they are kept from others.
+    /// Whether the devices are kept from others.
     pub holding: Holding,
-    /// How long after a stop, by the owner's policy; `None` is for ever.
+    /// How long they are kept after a stop, by the owner's policy; `None` is for ever.
     pub hold: Option<Duration>,
     /// The owner's policy group when it was made.
     #[serde(default)]
@@ -95,7 +95,7 @@ pub struct Allocation {
     /// When it is stopped at the latest, by the longest run of its kind; `None` if that is not known.
     #[serde(default)]
     pub ends: Option<Timestamp>,
-    /// Whom it passed in line.
+    /// The request that it passed in the waiting line.
     #[serde(default)]
     pub passed: Option<Passed>,
     /// The devices of earlier intents of this name, whose makers died: the container of one of those
@@ -188,7 +188,7 @@ pub struct Unmanaged {
 pub struct Ledger {
     /// Raised by one at every save.
     pub generation: u64,
-    /// Nothing is granted before: the ledger was lost, and intents with it.
+    /// No device is granted before this time: the ledger was lost, and intents with it.
     pub grants_after: Option<Timestamp>,
     /// One entry per container of ours. Copies of the ledger share those that do not differ.
     ///
@@ -200,14 +200,14 @@ pub struct Ledger {
     /// The newest containers that have [settled](SETTLED), newest first: each of them, and all
     /// that are older, are accounted for.
     pub marks: Vec<Mark>,
-    /// Newer ones that are accounted for, although others may turn up before them.
+    /// Containers newer than the marks that are accounted for, although older ones may turn up yet.
     pub recent: Vec<ContainerId>,
     /// Who waits for devices.
     #[serde(default)]
     pub line: Box<Line>,
 }
 
-/// Who keeps a device from being given.
+/// What keeps a device from being given to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder<'a> {
     /// A container of ours.
@@ -266,12 +266,13 @@ impl Ledger {
             .sum()
     }
 
-    /// The containers of `uid`, stopped and coming ones too.
+    /// The entries of `uid`'s containers, those that are stopped or being made too.
     pub fn of(&self, uid: u32) -> impl Iterator<Item = &Allocation> {
         self.entries().filter(move |a| a.container.uid == uid)
     }
 
-    /// How many containers `uid` has, stopped and coming ones too: an orphan is none.
+    /// How many containers `uid` has, those that are stopped or being made too; an orphan does not
+    /// count.
     pub fn count_of(&self, uid: u32) -> usize {
         let is_one = |a: &&Allocation| !matches!(a.holding, Holding::Orphaned { .. });
         self.of(uid).filter(is_one).count()
@@ -282,13 +283,13 @@ impl Ledger {
         self.entries().find(|a| a.container == *container)
     }
 
-    /// Whether a container of this name is there or coming: an orphan is none.
+    /// Whether a container of this name exists or is being made; an orphan does not count.
     pub fn has(&self, container: &EngineName) -> bool {
         let entry = self.entry(container);
         entry.is_some_and(|a| !matches!(a.holding, Holding::Orphaned { .. }))
     }
 
-    /// What finds the entries of containers that the engine lists, however many there are.
+    /// An index that finds the entries of containers that the engine lists.
     ///
     /// An entry that has no id yet is found by the name that its container will have.
     pub fn finder<'a>(&'a self) -> impl Fn(&Sighting) -> Option<&'a Allocation> {

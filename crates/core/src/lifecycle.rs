@@ -7,18 +7,18 @@
 
 mod due;
 mod extension;
+mod first_seen;
 mod idle;
 mod kind;
-mod seen;
 mod signal;
 mod warning;
 mod watch;
 
 pub use due::{Due, Rule, longest, words};
 pub use extension::{Extension, NotExtended, extend, of_run, suggested};
+pub use first_seen::FirstSeen;
 pub use idle::{Demand, Idle, idle_limit};
-pub use kind::Kind;
-pub use seen::Seen;
+pub use kind::ContainerKind;
 pub use signal::{DeviceSample, Judged, Sample, Verdict, judge};
 pub use warning::{Level, Step, Warned, Warnings};
 pub use watch::{Doing, Run, Watch, Watched};

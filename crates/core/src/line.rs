@@ -14,7 +14,7 @@ use crate::{
     device::{Device, Held},
     gpu_request::GpuRequest,
     ledger::{Ledger, Process},
-    lifecycle::Kind,
+    lifecycle::ContainerKind,
     limits::Limits,
     name::ContainerName,
     recent::Recent,
@@ -83,7 +83,7 @@ pub struct Waiter {
     pub devices: GpuRequest,
     /// What kind of container they are for.
     #[serde(default = "made_by_ds01")]
-    pub kind: Kind,
+    pub kind: ContainerKind,
     /// What the owner's limits were when somebody last looked.
     pub terms: Terms,
     /// When they came.
@@ -150,8 +150,8 @@ impl Terms {
     }
 }
 
-fn made_by_ds01() -> Kind {
-    Kind::Ds01
+fn made_by_ds01() -> ContainerKind {
+    ContainerKind::Ds01
 }
 
 fn yes() -> bool {
@@ -273,12 +273,6 @@ pub fn gpu_is(slots: &str) -> String {
         false => "is",
     };
     format!("GPU {slots} {verb}")
-}
-
-/// Devices as users read them: `0 1:3`.
-pub fn slots(devices: &[Held]) -> String {
-    let slots: Vec<_> = devices.iter().map(|held| held.slot.to_string()).collect();
-    slots.join(" ")
 }
 
 impl Ledger {

@@ -36,12 +36,12 @@ use crate::{
 
 use floor::{Floor, Head};
 pub use outlook::{Outlook, Standing, Survey};
-pub use serve::{Asked, Join, Wait};
+pub use serve::{Join, RequestOutcome, Wait};
 
-/// What becomes of somebody who waits, if all that is known is true.
+/// What a plan decides about one waiter, if all that is known is true.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
-    /// Who.
+    /// The waiter.
     pub waiter: &'a Waiter,
     /// The devices that are theirs now, or why there are none yet.
     pub verdict: Result<Vec<Held>, Denied>,
@@ -55,9 +55,9 @@ pub struct Entry<'a> {
     pub passes: Option<Passed>,
 }
 
-/// Somebody who asks, beside those who wait.
+/// Somebody whose request is decided now, together with those who wait.
 #[derive(Debug, Clone, Copy)]
-pub struct Asks<'a> {
+pub struct Applicant<'a> {
     /// As they stand in the line, in which they may be already.
     pub waiter: &'a Waiter,
     /// The devices that it must be; `None` if any will do.
@@ -71,7 +71,7 @@ pub struct Asks<'a> {
 pub fn plan<'a>(
     ledger: &'a Ledger,
     devices: &[Known],
-    asks: Option<Asks<'a>>,
+    asks: Option<Applicant<'a>>,
     now: Timestamp,
 ) -> Vec<Entry<'a>> {
     // Who asks is not in the line twice.
@@ -111,10 +111,10 @@ pub fn plan<'a>(
         if let Ok(chosen) = &verdict {
             floor.give(waiter, chosen);
         }
-        let slots = |chosen: Vec<usize>| chosen.into_iter().map(|at| floor.device(at).clone());
+        let devices_of = |chosen: Vec<usize>| chosen.into_iter().map(|at| floor.device(at).clone());
         entries.push(Entry {
             waiter,
-            verdict: verdict.map(|chosen| slots(chosen).collect()),
+            verdict: verdict.map(|chosen| devices_of(chosen).collect()),
             reasons,
             expected,
             reserved,

@@ -2,7 +2,7 @@
 
 use crate::{
     ledger::{Ledger, PENDING},
-    reconcile::{Seen, add_recorded, reconcile},
+    reconcile::{EngineSnapshot, add_recorded, reconcile},
     record::Record,
     time::Timestamp,
 };
@@ -12,7 +12,7 @@ use crate::{
 /// `seen` must be complete, with the claim of every container. One that no record proves is
 /// nobody's, and keeps its devices. Intents are lost: nothing is granted until they would have
 /// lapsed.
-pub fn rebuild(seen: &Seen, records: &[Record], now: Timestamp) -> Ledger {
+pub fn rebuild(seen: &EngineSnapshot, records: &[Record], now: Timestamp) -> Ledger {
     let mut ledger = Ledger {
         // Above that of the lost one, so that who looked before knows less: there are not that
         // many saves in a second.
@@ -24,6 +24,8 @@ pub fn rebuild(seen: &Seen, records: &[Record], now: Timestamp) -> Ledger {
         .iter()
         .map(|record| (record.id.clone(), record.clone()))
         .collect();
+    // Before reconciling adds those of `seen`, some of which were put aside as gone: these are surer,
+    // so that of two with the same device theirs has it.
     add_recorded(&mut ledger, seen, &records, now);
     reconcile(&mut ledger, seen, now);
     ledger

@@ -1,4 +1,4 @@
-//! Brings the ledger in line with what the engine really has.
+//! Brings the ledger in line with the containers that the engine really has.
 
 mod doubt;
 mod orphans;
@@ -19,25 +19,25 @@ use crate::{
 };
 use orphans::{forget_orphans, wait_on};
 
-/// What was seen of the engine, after reading the ledger and before locking it.
+/// What the engine has, as seen after reading the ledger and before locking it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct EngineSnapshot {
     /// The ledger's generation before the engine was asked: entries changed since then know better.
     pub generation: u64,
     /// When the engine was asked.
     pub asked_at: Timestamp,
     /// The engine's list; what is newer than the mark comes first, newest first.
     pub containers: Vec<Sighting>,
-    /// How many of them are newer than the mark. `None`: nobody asked for what is new.
+    /// How many of them are newer than the mark. `None`: the engine was not asked for new ones.
     pub news: Option<usize>,
-    /// When the oldest of those was made that are listed and of which nothing can be told yet.
+    /// When the oldest listed container was made of which the engine cannot tell more yet.
     pub untold: Option<Timestamp>,
-    /// The ids that were asked for beside. `None`: the list is complete.
+    /// The ids that the engine was asked for besides. `None`: the list is complete.
     pub asked: Option<BTreeSet<ContainerId>>,
     /// Names of containers that the engine is still making: it lists them, and cannot tell yet
     /// which devices they have.
     pub unfinished: Vec<String>,
-    /// Marks that are no more.
+    /// Marks whose containers are gone.
     pub vanished: Vec<ContainerId>,
     /// Processes of pending entries, and of those who wait, that were dead before the engine was asked.
     pub dead: Vec<Process>,
@@ -45,31 +45,31 @@ pub struct Seen {
     pub stopped: BTreeMap<ContainerId, Timestamp>,
     /// What containers without an entry ask for: `None` is no device.
     pub claims: BTreeMap<ContainerId, Option<Claim>>,
-    /// Our records of them.
+    /// Our records of the containers in `claims`.
     pub records: BTreeMap<ContainerId, Record>,
 }
 
-/// What the ledger learned.
+/// A change to the ledger that reconciling made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// A pending container turned out to exist.
     Confirmed(EngineName),
     /// A container is no more: its entry, and its devices with it, are dropped.
     Gone(Allocation),
-    /// An intent that nobody carries out any more gave its devices back. As it was.
+    /// An intent that nobody carries out any more gave its devices back; the entry as it was before.
     Lapsed(Allocation),
     /// A stopped container's hold has passed: its devices are free.
     Released(Allocation),
     /// A container of somebody else holds devices.
     Found(Unmanaged),
-    /// Somebody does not wait any more, and had nothing.
+    /// A request left the waiting line without devices.
     Left(Waiter, Gone),
-    /// Nobody used in time what was kept for them: it is free.
+    /// The devices that were kept for a turn were not used in time, and are free.
     TurnOver(Turn),
 }
 
 impl Change {
-    /// Whom there is something to tell about.
+    /// The user whom the change is about.
     pub fn uid(&self) -> Option<u32> {
         match self {
             Self::Confirmed(container) => Some(container.uid),
@@ -83,8 +83,8 @@ impl Change {
     }
 }
 
-/// Applies what was seen to the ledger. The changes are what is worth an event.
-pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change> {
+/// Applies what was seen of the engine to the ledger. Returns the changes that are worth an event.
+pub fn reconcile(ledger: &mut Ledger, seen: &EngineSnapshot, now: Timestamp) -> Vec<Change> {
     let mut changes = Vec::new();
     let by_id: BTreeMap<_, _> = seen.containers.iter().map(|c| (&c.id, c)).collect();
     let next = ledger.generation + 1;
@@ -155,7 +155,7 @@ pub fn reconcile(ledger: &mut Ledger, seen: &Seen, now: Timestamp) -> Vec<Change
     changes
 }
 
-/// No intent, hold or delay ends later than one that begins now: the clock was set back.
+/// If the clock was set back, shortens each intent, hold and delay to what one that begins now has.
 fn not_later_than(ledger: &mut Ledger, now: Timestamp) {
     let next = ledger.generation + 1;
     ledger.grants_after = ledger.grants_after.map(|until| until.min(now + PENDING));
@@ -180,7 +180,7 @@ fn not_later_than(ledger: &mut Ledger, now: Timestamp) {
     }
 }
 
-impl Seen {
+impl EngineSnapshot {
     /// Whether the engine would have shown this container if it existed.
     fn is_gone(&self, id: &ContainerId) -> bool {
         self.asked.as_ref().is_none_or(|asked| asked.contains(id))
@@ -192,7 +192,7 @@ impl Seen {
 }
 
 /// Takes over the state of a container that exists.
-fn follow(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen, now: Timestamp) {
+fn follow(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &EngineSnapshot, now: Timestamp) {
     let stopped = sighting.state.is_stopped();
     let stop = || Holding::Stopped {
         since: seen.stopped.get(&sighting.id).copied().unwrap_or(now),
@@ -218,7 +218,7 @@ fn follow(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen, now: Ti
 }
 
 /// Takes over a container whose maker did not note its id, unless it still may.
-fn adopt(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen) {
+fn adopt(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &EngineSnapshot) {
     let late = entry
         .meant(sighting)
         .filter(|meant| *meant != entry.devices);
@@ -252,7 +252,7 @@ fn adopt(entry: &mut Arc<Allocation>, sighting: &Sighting, seen: &Seen) {
 /// it was promised since, then with one that runs.
 pub(crate) fn add_recorded(
     ledger: &mut Ledger,
-    seen: &Seen,
+    seen: &EngineSnapshot,
     records: &BTreeMap<ContainerId, Record>,
     now: Timestamp,
 ) {
@@ -304,7 +304,7 @@ fn release(ledger: &mut Ledger, now: Timestamp, changes: &mut Vec<Change>) {
     }
 }
 
-fn note_unmanaged(ledger: &mut Ledger, seen: &Seen, changes: &mut Vec<Change>) {
+fn note_unmanaged(ledger: &mut Ledger, seen: &EngineSnapshot, changes: &mut Vec<Change>) {
     if ledger.unmanaged.is_empty() && seen.claims.is_empty() {
         return;
     }
@@ -357,9 +357,9 @@ fn take_again(ledger: &mut Ledger, by_id: &BTreeMap<&ContainerId, &Sighting>, no
     }
 }
 
-/// Whether entry number `at` of the ledger may have its devices: no other entry holds any of
-/// them, nor, unless they are its own still, a container that DS01 did not make or somebody else
-/// whose turn in the waiting line has come.
+/// Whether entry number `at` of the ledger may have its devices: no other entry holds any of them.
+/// Unless the entry still holds them itself, neither may a container that DS01 did not make, or
+/// somebody else whose turn in the waiting line has come.
 pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
     let entry = &ledger.allocations[at];
     let others = ledger.entries().enumerate();
@@ -377,7 +377,7 @@ pub fn is_free(ledger: &Ledger, at: usize, now: Timestamp) -> bool {
 /// Moves the marks on, if everything that was listed is accounted for.
 ///
 /// Nothing can be listed from one that is gone, so those make room for the living.
-fn note_marks(ledger: &mut Ledger, seen: &Seen, now: Timestamp) {
+fn note_marks(ledger: &mut Ledger, seen: &EngineSnapshot, now: Timestamp) {
     ledger
         .marks
         .retain(|mark| !seen.vanished.contains(&mark.id));

@@ -13,7 +13,7 @@ use crate::{
     device::{Claim, Held},
     label,
     ledger::{Allocation, Holding},
-    lifecycle::{Extension, Kind},
+    lifecycle::{ContainerKind, Extension},
     name::EngineName,
     time::Timestamp,
 };
@@ -62,7 +62,7 @@ pub struct Record {
     pub found: bool,
     /// How it was made; `None` in records of older releases.
     #[serde(default)]
-    pub kind: Option<Kind>,
+    pub kind: Option<ContainerKind>,
     /// When it was made.
     pub created: Timestamp,
     /// The host that it is on.
@@ -134,7 +134,7 @@ impl Record {
             extension: None,
             adopted: false,
             found: true,
-            kind: Some(Kind::of_found(&sighting.labels)),
+            kind: Some(ContainerKind::of_found(&sighting.labels)),
             created: sighting.created,
             node: node.into(),
         }
@@ -150,7 +150,7 @@ impl Record {
     /// shares with others was decided without it, or theirs without this one. One of our own
     /// commands' runs as its owner, and shares nothing.
     pub fn may_start(&self) -> bool {
-        !self.found || self.kind == Some(Kind::Ds01)
+        !self.found || self.kind == Some(ContainerKind::Ds01)
     }
 
     /// The folder of the host that is its `/workspace`, if it has one.

@@ -5,8 +5,8 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    device::Held,
-    line::{self, Waiter},
+    device::{Held, slot_list},
+    line::Waiter,
     share::Share,
     time::Timestamp,
 };
@@ -75,7 +75,7 @@ impl fmt::Display for What {
         match self {
             Self::Amount(Share::WHOLE) => f.write_str("1 GPU"),
             Self::Amount(share) => write!(f, "{share} GPUs"),
-            Self::Devices(devices) => write!(f, "GPU {}", line::slots(devices)),
+            Self::Devices(devices) => write!(f, "GPU {}", slot_list(devices)),
         }
     }
 }

@@ -267,7 +267,7 @@ const SAME: &str = "accelerate albumentations black datasets einops gymnasium h5
     optuna pandas pillow pytest pyyaml requests scikit-image scikit-learn scipy seaborn \
     statsmodels tensorboard tensorflow torchvision tqdm transformers xgboost";
 
-/// The same with another name there.
+/// Those that have another name at PyPI.
 const RENAMED: [(&str, &str); 2] = [("matplotlib-base", "matplotlib"), ("pytorch", "torch")];
 
 #[derive(Default, Deserialize)]

@@ -74,20 +74,20 @@ fn secret(name: &str) -> &'static str {
     }
 }
 
-/// A request: its head, and its body if that is JSON.
+/// A request that reached the engine: its head, and its body if that is JSON.
 #[derive(Debug)]
-struct Asked {
+struct EngineRequest {
     head: String,
     body: Vec<u8>,
 }
 
 /// The engine, on a socket.
-pub(crate) struct Engine(Arc<Mutex<Vec<Asked>>>);
+pub(crate) struct Engine(Arc<Mutex<Vec<EngineRequest>>>);
 
 impl Engine {
     pub(crate) fn start(socket: &Path) -> Self {
         let listener = UnixListener::bind(socket).unwrap();
-        let asked = Arc::<Mutex<Vec<Asked>>>::default();
+        let asked = Arc::<Mutex<Vec<EngineRequest>>>::default();
         let noted = Arc::clone(&asked);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -104,7 +104,7 @@ impl Engine {
     }
 }
 
-async fn serve(client: UnixStream, noted: Arc<Mutex<Vec<Asked>>>) -> std::io::Result<()> {
+async fn serve(client: UnixStream, noted: Arc<Mutex<Vec<EngineRequest>>>) -> std::io::Result<()> {
     let mut client = BufReader::new(client);
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -114,7 +114,7 @@ async fn serve(client: UnixStream, noted: Arc<Mutex<Vec<Asked>>>) -> std::io::Re
     let mut body = vec![0; json_length(&head)];
     client.read_exact(&mut body).await?;
     // First: what the table does not know fails there, where somebody sees it.
-    let asked = Asked {
+    let asked = EngineRequest {
         head: head.clone(),
         body,
     };
@@ -258,8 +258,8 @@ fn events() -> String {
 }
 
 /// A request to the engine is one call of the table, about nothing that is not the user's.
-fn check(asked: &Asked) {
-    let Asked { head, body } = asked;
+fn check(asked: &EngineRequest) {
+    let EngineRequest { head, body } = asked;
     let (method, found) = routed(head);
     headers(head);
     let target = found.target.as_deref().unwrap_or_default();

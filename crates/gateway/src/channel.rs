@@ -25,7 +25,7 @@ const LONGEST: usize = 3 * ds01_core::route::LONGEST_JSON;
 /// A request, as the parser read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Ask {
+pub(crate) struct ParsedRequest {
     pub(crate) method: String,
     /// As the client wrote it.
     pub(crate) path: String,
@@ -37,12 +37,12 @@ pub(crate) struct Ask {
     pub(crate) docker_cli: bool,
     /// The credentials for a registry, as the client wrote them.
     pub(crate) registry: Option<String>,
-    pub(crate) body: AskBody,
+    pub(crate) body: ParsedBody,
 }
 
 /// What comes after the head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum AskBody {
+pub(crate) enum ParsedBody {
     None,
     /// JSON, written anew by the parser.
     Json(String),

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::{
     archive::{Anew, dockerfile_path},
-    channel::{Ask, Context},
+    channel::{Context, ParsedRequest},
 };
 
 /// The longest folder, in bytes.
@@ -207,7 +207,7 @@ fn unkept(error: io::Error) -> Failure {
 ///
 /// If it is too long, no tar archive, has no Dockerfile, or does not come.
 pub(crate) async fn keep(
-    ask: &Ask,
+    ask: &ParsedRequest,
     body: &mut Incoming,
     mut file: &File,
 ) -> Result<Context, Failure> {
@@ -235,20 +235,20 @@ pub(crate) async fn keep(
     Ok(Context { length, dockerfile })
 }
 
-/// What was kept, as the body of a request.
-pub(crate) struct Kept {
+/// A build context that was kept in a file, as the body of a request to the engine.
+pub(crate) struct ContextBody {
     file: File,
     left: u64,
 }
 
-impl Kept {
+impl ContextBody {
     pub(crate) fn new(file: File) -> Self {
         let left = file.metadata().map_or(0, |file| file.len());
         Self { file, left }
     }
 }
 
-impl Body for Kept {
+impl Body for ContextBody {
     type Data = Bytes;
     type Error = hyper::Error;
 

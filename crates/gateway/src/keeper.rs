@@ -29,7 +29,7 @@ use tokio::{
 
 use crate::{
     answer,
-    aside::Aside,
+    blocking_pool::BlockingPool,
     decide::{self, Told},
     engine::Engine,
     http::Connections,
@@ -108,11 +108,11 @@ pub(crate) struct Gateway {
     /// Answers that are read whole, until they have been handed over.
     pub(crate) whole: Places<Who>,
     pub(crate) line: Line,
-    pub(crate) aside: Aside,
-    /// The same for what is noted of admins' calls: they may be many, and nobody waits for them.
-    pub(crate) notes: Aside,
-    /// The same for the files of volumes that are gone.
-    pub(crate) deletes: Aside,
+    pub(crate) blocking: BlockingPool,
+    /// A pool of its own for notes of admins' calls: they may be many, and nobody waits for them.
+    pub(crate) notes: BlockingPool,
+    /// A pool of its own for deleting the files of volumes that are gone.
+    pub(crate) deletes: BlockingPool,
     pub(crate) admins: Mutex<HashMap<u32, (Instant, bool)>>,
     /// Uids that have a login, or had none then.
     pub(crate) logins: Mutex<HashMap<u32, (Instant, bool)>>,
@@ -212,9 +212,9 @@ impl Gateway {
             asked: Places::new(ASKED),
             whole: Places::new(WHOLE),
             line: Line::new(&config.paths.state),
-            aside: Aside::default(),
-            notes: Aside::default(),
-            deletes: Aside::default(),
+            blocking: BlockingPool::default(),
+            notes: BlockingPool::default(),
+            deletes: BlockingPool::default(),
             admins: Mutex::default(),
             logins: Mutex::default(),
             version: Told::default(),

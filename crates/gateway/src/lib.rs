@@ -8,8 +8,7 @@
 
 mod answer;
 mod archive;
-mod aside;
-mod asked;
+mod blocking_pool;
 mod body;
 mod channel;
 mod context;
@@ -26,6 +25,7 @@ mod operate;
 mod parser;
 mod peer;
 mod places;
+mod read_request;
 mod records;
 mod sandbox;
 mod socket;

@@ -30,8 +30,8 @@ use crate::socket::watched;
 /// While the ledger cannot be watched, it is taken for changed this often.
 const UNTOLD: Duration = Duration::from_millis(400);
 
-/// What the ledger said of the line after so many changes, in which second.
-type Seen = (u64, Timestamp, Option<Arc<Survey>>);
+/// The survey of the line after so many changes of the ledger, and in which second.
+type LastSurvey = (u64, Timestamp, Option<Arc<Survey>>);
 
 /// The line of one host.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) struct Line {
     state: PathBuf,
     ledger: Arc<LedgerFile>,
     changes: watch::Sender<u64>,
-    seen: Mutex<Option<Seen>>,
+    seen: Mutex<Option<LastSurvey>>,
 }
 
 impl Line {

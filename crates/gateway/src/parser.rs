@@ -33,10 +33,10 @@ use tokio::{
 
 use crate::{
     answer::SHORT,
-    asked::ask,
-    channel::{self, Answer, AskBody},
+    channel::{self, Answer, ParsedBody},
     context, docker_error,
     hangup::Hangup,
+    read_request::read_request,
     sandbox,
     socket::Socket,
     still::{Motion, Moving},
@@ -58,7 +58,7 @@ const SHOWN: usize = 64 << 10;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// A request's body: the client's, none, or what was kept of it.
-type Sent = Either<Incoming, Either<Empty<Bytes>, context::Kept>>;
+type Sent = Either<Incoming, Either<Empty<Bytes>, context::ContextBody>>;
 
 /// Where a [`Held`] is while nothing uses it.
 type Slot = Arc<Mutex<Option<Held>>>;
@@ -184,7 +184,7 @@ async fn answer(
                 motion.watch();
             }
             let body = |request: Request<Incoming>| match kept {
-                Some(file) => Either::Right(Either::Right(context::Kept::new(file))),
+                Some(file) => Either::Right(Either::Right(context::ContextBody::new(file))),
                 None if streams => Either::Left(request.into_body()),
                 None => Either::Right(Either::Left(Empty::<Bytes>::new())),
             };
@@ -209,8 +209,8 @@ async fn answer(
 
 async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, Failure> {
     let channel = &mut held.channel;
-    let ask = ask(request).await?;
-    let streams = matches!(ask.body, AskBody::Stream(_));
+    let ask = read_request(request).await?;
+    let streams = matches!(ask.body, ParsedBody::Stream(_));
     let action = route::route(&ask.method, &ask.path, ask.query.as_deref())?.action;
     channel::write(channel, &ask).await.map_err(broken)?;
     let mut kept = None;

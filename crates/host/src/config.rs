@@ -176,7 +176,7 @@ impl Default for Paths {
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}")]
     Unreadable {
         /// The file.
@@ -184,7 +184,7 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// It is not what it should be.
+    /// A setting in the file is wrong.
     #[error("{path}: {reason}")]
     Wrong {
         /// The file.

@@ -19,7 +19,7 @@ use crate::{
     Answered, Operation,
     config::Config,
     engine::Engine,
-    http::{self, Asked, Said},
+    http::{self, Said, SentRequest},
     line_watch::{Await, Awaited},
     patience::{Patience, Slow, USUAL_OPERATION},
 };
@@ -125,7 +125,7 @@ impl Gateway {
         name: &str,
         request: &impl Serialize,
         limit: Duration,
-    ) -> Result<io::Result<Asked<'static>>, Failure> {
+    ) -> Result<io::Result<SentRequest<'static>>, Failure> {
         let request = serde_json::to_string(request).map_err(|error| failed(error.to_string()))?;
         let path = format!("/ds01/v1/{name}");
         Ok(http::begin(&self.socket, "POST", &path, &request, limit))

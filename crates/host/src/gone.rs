@@ -11,7 +11,7 @@ use ds01_core::{
     failure::Failure,
     ledger::{Allocation, Ledger, PENDING},
     name::EngineName,
-    reconcile::{Change, Seen},
+    reconcile::{Change, EngineSnapshot},
     record::outdated,
 };
 
@@ -67,7 +67,7 @@ impl Site {
     pub(crate) fn take_back(
         &self,
         ledger: &Ledger,
-        seen: &Seen,
+        seen: &EngineSnapshot,
     ) -> Result<Vec<Allocation>, StateError> {
         let mut back = Vec::new();
         for record in seen.records.values() {

@@ -42,8 +42,8 @@ pub(crate) struct Said {
     pub(crate) body: Vec<u8>,
 }
 
-/// A request that was sent. Several can be under way at once.
-pub(crate) struct Asked<'a> {
+/// A request whose answer is still to be read. Several can be under way at once.
+pub(crate) struct SentRequest<'a> {
     stream: UnixStream,
     limit: Duration,
     deadline: Instant,
@@ -62,7 +62,7 @@ pub(crate) fn begin(
     path: &str,
     json: &str,
     limit: Duration,
-) -> io::Result<Asked<'static>> {
+) -> io::Result<SentRequest<'static>> {
     let deadline = Instant::now() + limit;
     let mut stream = connected(socket, limit)?;
     // Version 1.0: the answer ends with the connection, and does not come in chunks.
@@ -73,7 +73,7 @@ pub(crate) fn begin(
     stream
         .write_all(&[head.as_bytes(), json.as_bytes()].concat())
         .map_err(late)?;
-    Ok(Asked {
+    Ok(SentRequest {
         stream,
         limit,
         deadline,
@@ -91,7 +91,7 @@ fn connected(path: &Path, limit: Duration) -> io::Result<UnixStream> {
     Ok(socket.into())
 }
 
-impl<'a> Asked<'a> {
+impl<'a> SentRequest<'a> {
     /// Has it told if the answer is long in coming.
     pub(crate) fn with(self, slow: Slow<'a>) -> Self {
         Self {
@@ -139,7 +139,7 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Asked::finish`].
+    /// As [`SentRequest::finish`].
     pub(crate) fn begun(mut self) -> io::Result<Result<UnixStream, Said>> {
         let mut answer = Vec::new();
         let mut part = vec![0; AT_A_TIME];

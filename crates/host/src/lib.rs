@@ -4,19 +4,18 @@
 //! [`ops`]. Everything else is what those are made of.
 
 mod abilities;
-mod apart;
-mod aside;
-mod beside;
 pub mod build;
 pub mod build_log;
-mod carry_out;
 mod cgroup;
+mod changes;
+mod child_task;
 pub mod clock;
 pub mod config;
 mod context;
 pub mod doctor;
 pub mod editor;
 pub mod engine;
+mod engine_namespace;
 pub mod events;
 mod fetch;
 mod first_process;
@@ -24,6 +23,7 @@ mod found;
 mod gateway;
 pub mod going;
 mod gone;
+mod helper_process;
 mod http;
 mod kernel_file;
 pub mod ledger_file;
@@ -72,14 +72,14 @@ use line_watch::{Await, Awaited, Vigil};
 pub use site::Site;
 pub use users::Caller;
 
-/// Something that a command asks of the host: data, so that the gateway can be asked as well.
+/// A request of a command to the host. It is serialisable, so that it can also be sent to the gateway.
 pub trait Operation: Serialize + DeserializeOwned {
     /// Its path at the gateway: `/ds01/v1/<NAME>`.
     const NAME: &'static str;
     /// What it gives back.
     type Answer: Serialize + DeserializeOwned;
 
-    /// What it may take, beyond what the engine has for a call.
+    /// How long it may take, beyond the engine's time limit for a call.
     fn takes(&self) -> Duration {
         Duration::ZERO
     }
@@ -89,7 +89,7 @@ pub trait Operation: Serialize + DeserializeOwned {
         None
     }
 
-    /// Does it, as `caller`.
+    /// Carries the request out on behalf of `caller`.
     ///
     /// # Errors
     ///
@@ -97,12 +97,12 @@ pub trait Operation: Serialize + DeserializeOwned {
     fn run(&self, site: &Site, caller: Caller) -> Result<Self::Answer, Failure>;
 }
 
-/// What came of an operation.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Answered<T> {
     /// Its answer.
     pub value: T,
-    /// What the user should know beside, a line each.
+    /// Notices to the user besides the answer, a line each.
     pub notices: Vec<String>,
 }
 
@@ -158,8 +158,8 @@ impl Host {
     }
 
     /// Opens this machine for a duty of the host's own: in this process, for root alone, with `config`
-    /// or the host's configuration, and none that the environment names. With `looks` nothing is
-    /// made, of what a host does not have yet.
+    /// or the host's configuration, and none that the environment names. With `looks` it only looks: no
+    /// state directory is made.
     ///
     /// # Errors
     ///
@@ -196,12 +196,12 @@ impl Host {
         })
     }
 
-    /// Who asks.
+    /// The user who runs this process.
     pub fn caller(&self) -> Caller {
         self.caller
     }
 
-    /// Has `told` know, once, if an answer is long in coming.
+    /// Calls `told` once if an answer takes long.
     pub fn tell_if_slow(&self, told: fn(&str)) {
         match &self.way {
             Way::Direct(site) => site.engine().patience.is_told(told),
@@ -209,7 +209,7 @@ impl Host {
         }
     }
 
-    /// Whether the gateway does what is asked.
+    /// Whether operations are run by the gateway, not in this process.
     pub fn is_by_gateway(&self) -> bool {
         matches!(self.way, Way::Gateway(_))
     }
@@ -251,7 +251,7 @@ impl Host {
         }
     }
 
-    /// Begins to listen to what happens to containers.
+    /// Subscribes to the engine's events about containers.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ impl Host {
     }
 }
 
-/// Runs an operation in this process, and collects what is told beside.
+/// Runs an operation in this process, and collects its notices.
 fn answer<O: Operation>(
     site: &Site,
     caller: Caller,

@@ -77,14 +77,14 @@ fn files(dir: &Path) -> Result<PolicyFiles, Unreadable> {
     })
 }
 
-/// A policy that counts.
+/// The policy that is in force.
 #[derive(Debug)]
 pub struct InForce {
-    /// It.
+    /// The policy.
     pub policy: Policy,
     /// What in its files has no effect.
     pub warnings: Vec<Warning>,
-    /// Why it is not that of the files as they are now.
+    /// Why it is an earlier one, not that of the files as they are now.
     pub stale: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use ds01_core::{
     failure::Failure,
     ledger::{Holding, Ledger, Process},
     line::Waiter,
-    reconcile::Seen,
+    reconcile::EngineSnapshot,
     record::Record,
 };
 
@@ -55,7 +55,7 @@ pub struct Look {
     /// The ledger before the engine was asked.
     pub before: Stored,
     /// What the engine showed.
-    pub seen: Seen,
+    pub seen: EngineSnapshot,
 }
 
 impl Look {
@@ -102,9 +102,9 @@ impl Site {
             // Nothing was asked, so it does not matter how the ledger was before.
             return Ok(Look {
                 before: Stored::Whole(Arc::default()),
-                seen: Seen {
+                seen: EngineSnapshot {
                     asked: Some(BTreeSet::new()),
-                    ..Seen::default()
+                    ..EngineSnapshot::default()
                 },
             });
         }
@@ -114,12 +114,12 @@ impl Site {
             Stored::Whole(ledger) => ledger,
             Stored::Damaged(_) => &lost,
         };
-        let mut seen = Seen {
+        let mut seen = EngineSnapshot {
             generation: ledger.generation,
             asked_at: clock::now(),
             // Seen dead now, it asks the engine nothing more; what it has asked for may turn up later.
             dead: dead_processes(ledger),
-            ..Seen::default()
+            ..EngineSnapshot::default()
         };
         let engine = self.engine();
         let short = match (scope, &before) {
@@ -140,7 +140,7 @@ impl Site {
     }
 
     /// Our records of the containers that the ledger does not know.
-    fn records_of(&self, seen: &Seen) -> BTreeMap<ContainerId, Record> {
+    fn records_of(&self, seen: &EngineSnapshot) -> BTreeMap<ContainerId, Record> {
         let unknown = seen
             .containers
             .iter()
@@ -173,7 +173,7 @@ fn partial(
     engine: &Engine,
     ledger: &Ledger,
     uid: u32,
-    seen: &mut Seen,
+    seen: &mut EngineSnapshot,
 ) -> Result<bool, EngineError> {
     let ours = ledger.entries();
     let ours = ours.filter(|entry| entry.container.uid == uid || !entry.devices.is_empty());
@@ -205,7 +205,11 @@ fn partial(
 }
 
 /// Everything; what is older than a mark is accounted for.
-fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
+fn complete(
+    engine: &Engine,
+    ledger: &Ledger,
+    seen: &mut EngineSnapshot,
+) -> Result<(), EngineError> {
     seen.containers = engine.list(&Query::All)?;
     let marks = ledger.marks_at(seen.asked_at);
     let is_mark = |c: &Sighting| marks.iter().any(|mark| mark.id == c.id);
@@ -216,7 +220,7 @@ fn complete(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Eng
 
 /// Looks closely at what the list does not tell: the devices of containers that are not ours,
 /// and when ours stopped.
-fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), EngineError> {
+fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut EngineSnapshot) -> Result<(), EngineError> {
     let new = unaccounted(ledger, seen);
     let whom = whom_to_ask(ledger, seen, &new);
     if whom.is_empty() {
@@ -254,14 +258,18 @@ fn inspect(engine: &Engine, ledger: &Ledger, seen: &mut Seen) -> Result<(), Engi
 
 /// Those that are new to the ledger. One that an intent awaits is among them: listed, it may not be
 /// whole yet.
-fn unaccounted(ledger: &Ledger, seen: &Seen) -> BTreeSet<ContainerId> {
+fn unaccounted(ledger: &Ledger, seen: &EngineSnapshot) -> BTreeSet<ContainerId> {
     let news = seen.containers.iter().take(seen.news.unwrap_or_default());
     let new = news.filter(|c| !ledger.accounts_for(&c.id));
     new.map(|c| c.id.clone()).collect()
 }
 
 /// Those that are new, and ours that have stopped since the ledger was written.
-fn whom_to_ask(ledger: &Ledger, seen: &Seen, new: &BTreeSet<ContainerId>) -> Vec<ContainerId> {
+fn whom_to_ask(
+    ledger: &Ledger,
+    seen: &EngineSnapshot,
+    new: &BTreeSet<ContainerId>,
+) -> Vec<ContainerId> {
     let entry_of = ledger.finder();
     let is_known_to_run = |c: &Sighting| {
         entry_of(c)
@@ -277,7 +285,7 @@ fn whom_to_ask(ledger: &Ledger, seen: &Seen, new: &BTreeSet<ContainerId>) -> Vec
 /// container before it can be inspected, so these are being made. Notes those that do not tell.
 fn claims_of_listed(
     engine: &Engine,
-    seen: &mut Seen,
+    seen: &mut EngineSnapshot,
     missing: &BTreeSet<&ContainerId>,
 ) -> Result<Claims, EngineError> {
     let listed = engine.list(&Query::All)?;
@@ -297,7 +305,7 @@ fn claims_of_listed(
 }
 
 /// Takes out of what was seen the new ones of which nothing can be told.
-fn leave_out(seen: &mut Seen, is_untold: impl Fn(&ContainerId) -> bool) {
+fn leave_out(seen: &mut EngineSnapshot, is_untold: impl Fn(&ContainerId) -> bool) {
     let untold = seen.containers.iter().filter(|c| is_untold(&c.id));
     let made: Vec<_> = untold.map(|c| c.created).collect();
     seen.news = seen.news.map(|news| news - made.len());

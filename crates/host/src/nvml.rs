@@ -18,7 +18,7 @@ use nix::{
 use nvml_wrapper::{Device as Handle, Nvml, error::NvmlError as Error};
 use serde::{Deserialize, Serialize};
 
-use crate::apart::Apart;
+use crate::child_task::ChildTask;
 
 /// What the driver has to tell all there is. A healthy one takes milliseconds; one that has to
 /// wake GPUs without its persistence daemon, seconds.
@@ -60,7 +60,7 @@ impl UserError for NvmlError {
 }
 
 /// A question to the driver that is being answered by another process.
-pub struct Probe(Apart<Result<Inventory, NvmlError>>);
+pub struct Probe(ChildTask<Result<Inventory, NvmlError>>);
 
 impl Probe {
     /// Begins to ask. A lock that this process has is kept as long as the driver hangs: nobody asks it
@@ -74,7 +74,7 @@ impl Probe {
     /// [`NvmlError::System`] if there can be no process for it.
     pub fn begin(library: Option<&Path>) -> Result<Self, NvmlError> {
         let system = |error: io::Error| NvmlError::System(error.to_string());
-        Apart::begin_with_locks(LIMIT, || inventory(library))
+        ChildTask::begin_with_locks(LIMIT, || inventory(library))
             .map(Self)
             .map_err(system)
     }

@@ -7,7 +7,7 @@ use ds01_core::{
     owner::{Owner, Users, owner},
 };
 
-use crate::{aside::Aside, users};
+use crate::{helper_process::HelperProcess, users};
 
 /// What looking at the folders of all of them may take, and asking for their users.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -20,7 +20,7 @@ const LONGEST: usize = 256;
 /// What labels and mounts name can be anywhere, on a file system that hangs among others, so a
 /// process of its own looks. Only for a process with one thread.
 #[derive(Debug)]
-pub(crate) struct Owners(Aside<Vec<Sighting>, Vec<Option<Owner>>>);
+pub(crate) struct Owners(HelperProcess<Vec<Sighting>, Vec<Option<Owner>>>);
 
 impl Default for Owners {
     fn default() -> Self {
@@ -28,7 +28,7 @@ impl Default for Owners {
             let owners = containers.iter().map(|one| owner(one, &ThisHost));
             owners.collect()
         };
-        Self(Aside::new(find))
+        Self(HelperProcess::new(find))
     }
 }
 

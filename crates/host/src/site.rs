@@ -8,11 +8,10 @@ use std::{
 use ds01_core::{
     event::Event,
     failure::{Failure, Kind},
-    ledger::{Allocation, Ledger, Process},
-    line,
+    ledger::{Ledger, Process},
     policy::Policy,
     rebuild::rebuild,
-    reconcile::{Change, Seen, reconcile},
+    reconcile::{Change, EngineSnapshot, reconcile},
     time::Timestamp,
 };
 
@@ -30,7 +29,8 @@ use crate::{
     users::{self, Caller, Person},
 };
 
-/// This machine, with rights of its own: what it is asked for must have been checked.
+/// This machine, used with this process's own rights: it checks nobody's permission, so callers must
+/// have done that.
 pub struct Site {
     config: Config,
     source: String,
@@ -40,11 +40,11 @@ pub struct Site {
     pub(crate) staging: Staging,
     pub(crate) events: EventLog,
     pub(crate) owners: RefCell<Owners>,
-    /// Logins that were asked for, by uid.
+    /// Logins that were looked up, by uid.
     logins: RefCell<BTreeMap<u32, String>>,
     notices: RefCell<Vec<String>>,
     for_others: bool,
-    /// The process of who asks, if this one acts for somebody else.
+    /// The process of the user who makes the request, if this one acts for somebody else.
     client: Option<Process>,
 }
 
@@ -86,7 +86,7 @@ impl Site {
         }
     }
 
-    /// The same machine for a process that root forks: the engine's client belongs to one.
+    /// A new value for a process that root forks: the connection to the engine cannot be shared.
     pub(crate) fn anew(&self) -> Self {
         Self::as_is(self.config.clone(), &self.source).for_others()
     }
@@ -100,7 +100,7 @@ impl Site {
         }
     }
 
-    /// The same for somebody whose process, if it is known, is `client`.
+    /// As [`Site::for_others`], for a user whose process, if it is known, is `client`.
     #[must_use]
     pub fn for_client(self, client: Option<Process>) -> Self {
         Self {
@@ -109,7 +109,7 @@ impl Site {
         }
     }
 
-    /// The process of who asks.
+    /// The process of the user who makes the request.
     pub(crate) fn client(&self) -> Option<Process> {
         match self.for_others {
             true => self.client.clone(),
@@ -122,7 +122,7 @@ impl Site {
         self.for_others
     }
 
-    /// Does something with files of `person`'s, with no more rights than they have.
+    /// Runs `act`, which touches `person`'s files, with no more rights than they have.
     ///
     /// # Errors
     ///
@@ -157,7 +157,8 @@ impl Site {
         Ok(self.policy_in_force()?.policy)
     }
 
-    /// The same, with what in its files has no effect. One that is not that of the files is noted.
+    /// The policy, with what in its files has no effect. The user is told if the files cannot be used
+    /// and an earlier policy is in force.
     ///
     /// # Errors
     ///
@@ -198,7 +199,7 @@ impl Site {
 
     /// Changes the ledger: under its lock, reconciled with what was seen of the engine.
     ///
-    /// What reconciling learned is kept even if `decide` refuses. A ledger that is lost is
+    /// What reconciling changed is kept even if `decide` refuses. A ledger that is lost is
     /// rebuilt first, which needs a longer look.
     ///
     /// # Errors
@@ -209,11 +210,11 @@ impl Site {
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        Ok(self.learn(look, decide)?.0)
+        Ok(self.change_reporting(look, decide)?.0)
     }
 
-    /// As [`Site::change`], and what reconciling learned.
-    pub(crate) fn learn<T>(
+    /// As [`Site::change`]; also returns what reconciling changed.
+    pub(crate) fn change_reporting<T>(
         &self,
         look: &Look,
         decide: impl FnOnce(&mut Ledger, Timestamp) -> Result<T, Failure>,
@@ -260,20 +261,25 @@ impl Site {
                 if let Some(old) = old {
                     ledger.note_use(old, now);
                 }
-                self.tell(&changes, now);
+                self.log_changes(&changes, now);
                 back = self.take_back(&ledger, seen)?;
                 locked.save(ledger)?;
                 self.put_aside(&changes);
             }
         }
         drop(locked);
-        self.tell_back(&back, now);
-        self.carry_out(&changes, &seen.containers, now);
+        self.log_returned(&back, now);
+        self.update_records(&changes, &seen.containers, now);
         Ok((decided?, changes))
     }
 
-    /// A ledger in the place of one that cannot be trusted, which is set aside.
-    fn rebuilt(&self, locked: &Locked<'_>, seen: &Seen, now: Timestamp) -> Result<Ledger, Failure> {
+    /// Rebuilds a ledger that cannot be trusted; the old file is set aside.
+    fn rebuilt(
+        &self,
+        locked: &Locked<'_>,
+        seen: &EngineSnapshot,
+        now: Timestamp,
+    ) -> Result<Ledger, Failure> {
         let ledger = rebuild(seen, &self.metadata.read_all()?, now);
         let aside = locked.set_aside(now.0)?;
         let kept = aside.map_or(String::new(), |path| format!("; see {}", path.display()));
@@ -287,20 +293,21 @@ impl Site {
         Ok(ledger)
     }
 
-    /// A user's login, or the uid where there is none: asked for once.
+    /// A user's login, or the uid where there is none; looked up once.
     pub(crate) fn login(&self, uid: u32) -> String {
         let mut known = self.logins.borrow_mut();
         let login = known.entry(uid).or_insert_with(|| users::login(uid));
         login.clone()
     }
 
-    /// Takes the login of somebody who was looked up: nobody is asked for it with the ledger locked.
+    /// Remembers the login of a user who was looked up already, so that the name service is not asked
+    /// while the ledger is locked.
     pub(crate) fn knows(&self, person: &Person) {
         let mut known = self.logins.borrow_mut();
         known.insert(person.uid, person.login.clone());
     }
 
-    /// Whose logins are not known yet, of those about whom there is something to tell.
+    /// The users in `changes` whose logins are not known yet.
     fn strangers(&self, changes: &[Change]) -> BTreeSet<u32> {
         let known = self.logins.borrow();
         let uids = changes.iter().filter_map(Change::uid);
@@ -327,7 +334,7 @@ impl Site {
         }
     }
 
-    /// A record that could not be kept is told to the user: the ledger still has its entry.
+    /// Tells the user if a record could not be written: the ledger still has its entry.
     pub(crate) fn note(&self, written: Result<(), crate::ledger_file::StateError>) {
         if let Err(error) = written {
             self.notice(Failure::from(error).one_line());
@@ -348,11 +355,6 @@ impl Site {
             .policy()?
             .is_admin(&person.login, &users::groups_of(&person)?))
     }
-}
-
-/// An entry's devices as users read them.
-pub(crate) fn slots(entry: &Allocation) -> String {
-    line::slots(&entry.devices)
 }
 
 /// A failure that no error type stands for.

@@ -29,7 +29,7 @@ use nix::{
     sys::stat::fstat,
 };
 
-use crate::beside;
+use crate::engine_namespace;
 
 /// The mounts of all containers.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Staging {
         let of_container = self.dir.join(place);
         let meant = fstat(&opened.0)?;
         let tree = tree(&opened.0)?;
-        beside::engine(&self.engine, || {
+        engine_namespace::enter(&self.engine, || {
             let mut builder = DirBuilder::new();
             builder.recursive(true).mode(0o700).create(&of_container)?;
             unmount(&path)?;
@@ -132,7 +132,7 @@ impl Staging {
         let path = self.path(place, number);
         // What is mounted on is another file than what it is in lists.
         let there = || mounts().is_some_and(|all| all.contains(&path)) && device(&path).is_ok();
-        beside::engine(&self.engine, || Ok(there()))
+        engine_namespace::enter(&self.engine, || Ok(there()))
     }
 
     /// Whether what is mounted there was deleted where it came from.
@@ -142,7 +142,7 @@ impl Staging {
     /// If the engine cannot be found, or there is no such mount.
     pub fn is_deleted(&self, place: &str, number: usize) -> io::Result<bool> {
         let path = self.path(place, number);
-        beside::engine(&self.engine, || Ok(fs::metadata(&path)?.nlink() == 0))
+        engine_namespace::enter(&self.engine, || Ok(fs::metadata(&path)?.nlink() == 0))
     }
 
     /// Takes away the mounts of a place. What was mounted is not touched.
@@ -152,7 +152,7 @@ impl Staging {
     /// The kernel's, if one is in use by something that is not a container.
     pub fn unstage(&self, place: &str) -> io::Result<()> {
         let of_container = self.dir.join(place);
-        beside::engine(&self.engine, || {
+        engine_namespace::enter(&self.engine, || {
             let mounts = match fs::read_dir(&of_container) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 mounts => mounts?,

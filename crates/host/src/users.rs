@@ -15,7 +15,7 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::apart::end_with_parent_still;
+use crate::child_task::end_with_parent_still;
 
 /// Who asks. In-process it is the process's own real uid and gid; behind the gateway, the
 /// credentials that the kernel gives. Never an environment variable.

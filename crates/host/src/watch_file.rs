@@ -10,7 +10,7 @@ use std::{
 use ds01_core::{
     container::ContainerId,
     failure::{Failure, Kind},
-    lifecycle::{Seen, Watch},
+    lifecycle::{FirstSeen, Watch},
     sweep::AtRest,
     time::{Timestamp, Uptime},
 };
@@ -76,9 +76,9 @@ impl WatchFile {
 
     /// Since when containers are known that something else made. Those who may read the directory may
     /// read it.
-    pub(crate) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> FirstSeen {
         let text = own_file::read(&self.dir.join(SEEN)).unwrap_or_default();
-        Seen::read(&text, &self.boot).unwrap_or_else(|| Seen::new(&self.boot))
+        FirstSeen::read(&text, &self.boot).unwrap_or_else(|| FirstSeen::new(&self.boot))
     }
 
     /// Takes in those of them that are there `now`, all of them.
@@ -90,7 +90,7 @@ impl WatchFile {
         &self,
         there: impl IntoIterator<Item = &'a ContainerId>,
         now: Uptime,
-    ) -> Result<Seen, StateError> {
+    ) -> Result<FirstSeen, StateError> {
         let _locked = lock(&self.dir.join(LOCK), Instant::now() + PATIENCE)?;
         let before = self.seen();
         let mut seen = before.clone();

@@ -17,7 +17,7 @@ use ds01_core::{
     limits::Limits,
     name::EngineName,
     policy::{Policy, PolicyFiles, Source},
-    queue::{Asked, Wait},
+    queue::{RequestOutcome, Wait},
     share::Share,
     time::Timestamp,
 };
@@ -173,23 +173,23 @@ impl Lab {
         let (job, limits) = (&jobs[number], self.limits(jobs[number].uid));
         let request = request(job, number, &limits)?;
         let wait = Wait {
-            kind: lifecycle::Kind::Ds01,
+            kind: lifecycle::ContainerKind::Ds01,
             process: None,
             until: self.now + Duration::from_secs(1000 * WEEK),
         };
         let asked = self.change(|ledger, inventory, now| {
-            let asked = ledger.ask(&request, &limits, inventory, None, Some(wait), now);
-            if let Ok(Asked::Given { devices, .. }) = &asked {
+            let asked = ledger.request_devices(&request, &limits, inventory, None, Some(wait), now);
+            if let Ok(RequestOutcome::Given { devices, .. }) = &asked {
                 ledger.put(allocation(&request, devices, &limits, now));
             }
             asked
         });
         match asked {
-            Ok(Asked::Given { devices, .. }) => {
+            Ok(RequestOutcome::Given { devices, .. }) => {
                 self.runs(jobs, number, &devices);
                 Ok(true)
             }
-            Ok(Asked::Waits(..)) => Ok(false),
+            Ok(RequestOutcome::Waits(..)) => Ok(false),
             // In both orders they wait until they may.
             Err(Denied::Waiting { .. } | Denied::Quota { .. }) => Ok(false),
             Err(denied) => Err(denied.into()),

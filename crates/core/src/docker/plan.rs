@@ -32,7 +32,7 @@ const LONGEST_COMMAND: usize = 64 << 10;
 /// with a negative number for ever.
 const LONGEST_STOP: i64 = 300;
 
-/// Who asks.
+/// The user who makes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// The uid that the kernel gives.
@@ -101,7 +101,7 @@ impl Default for Allow {
 /// What a request is held to.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
-    /// Who asks.
+    /// The user who makes it.
     pub owner: Owner<'a>,
     /// The owner's limits.
     pub limits: &'a Limits,

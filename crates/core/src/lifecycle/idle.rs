@@ -139,15 +139,15 @@ impl Idle {
         policy: &Lifecycle,
         now: Now,
     ) -> Option<Due> {
-        let kept = self.kept(touched, policy.keep_alive, now);
+        let kept = self.keep_alive_effect(touched, policy.keep_alive, now);
         let (Some(limit), true) = (limit, self.is_near(limit, policy)) else {
             self.warnings.last = None;
             return None;
         };
         let limit = match kept {
-            Kept::Not => limit,
-            Kept::Until(end) => limit.max(end),
-            Kept::ForEver => {
+            KeepAliveEffect::Not => limit,
+            KeepAliveEffect::Until(end) => limit.max(end),
+            KeepAliveEffect::ForEver => {
                 self.warnings.last = None;
                 return None;
             }
@@ -172,10 +172,15 @@ impl Idle {
         self.warnings = Warnings::default();
     }
 
-    fn kept(&mut self, touched: Option<Timestamp>, most: Option<Duration>, now: Now) -> Kept {
+    fn keep_alive_effect(
+        &mut self,
+        touched: Option<Timestamp>,
+        most: Option<Duration>,
+        now: Now,
+    ) -> KeepAliveEffect {
         let Some(touched) = touched else {
             self.keep_alive = None;
-            return Kept::Not;
+            return KeepAliveEffect::Not;
         };
         // Its age is told by the time of day once, when it is first seen: a clock that is set
         // afterwards makes it no older.
@@ -187,18 +192,18 @@ impl Idle {
         });
         self.keep_alive = Some(file);
         let Some(most) = most else {
-            return Kept::ForEver;
+            return KeepAliveEffect::ForEver;
         };
         let age = file.age + now.uptime.since(file.seen);
         match most.saturating_sub(age.max(self.idle)) {
-            Duration::ZERO => Kept::Not,
-            left => Kept::Until(self.idle + left),
+            Duration::ZERO => KeepAliveEffect::Not,
+            left => KeepAliveEffect::Until(self.idle + left),
         }
     }
 }
 
-/// Whether a `.keep-alive` keeps a container.
-enum Kept {
+/// What a `.keep-alive` file does for a container: whether it is spared from the idle rule.
+enum KeepAliveEffect {
     Not,
     /// Until it has idled so long.
     Until(Duration),

@@ -12,7 +12,7 @@ use crate::{
 /// How a container was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ContainerKind {
     /// By our own commands.
     Ds01,
     /// By an editor.
@@ -27,7 +27,7 @@ pub enum Kind {
     Unknown,
 }
 
-impl Kind {
+impl ContainerKind {
     /// What `recorded` says, which DS01 noted when it made the container.
     ///
     /// Of one that is `ours` by the ledger without that (an older release made it, or its record was
@@ -90,7 +90,7 @@ impl Kind {
     }
 }
 
-impl From<Interface> for Kind {
+impl From<Interface> for ContainerKind {
     fn from(interface: Interface) -> Self {
         match interface {
             Interface::Devcontainer => Self::Devcontainer,
@@ -117,31 +117,35 @@ mod tests {
         let editor = ("devcontainer.local_folder", "/home/alice/x");
         let noted = |kind| ("ds01.container_type", kind);
         for (pairs, ours, kind) in [
-            (&[noted("ds01")][..], true, Kind::Ds01),
-            (&[noted("orchestration")], true, Kind::Ds01),
-            (&[noted("docker"), compose], true, Kind::Docker),
-            (&[noted("api")], true, Kind::Api),
-            (&[noted("unknown")], true, Kind::Unknown),
-            (&[noted("ds01")], false, Kind::Unknown),
-            (&[noted("api"), editor], false, Kind::Devcontainer),
-            (&[noted(""), compose], true, Kind::Compose),
-            (&[editor, compose], false, Kind::Compose),
-            (&[("a", "b")], false, Kind::Unknown),
-            (&[], false, Kind::Unknown),
+            (&[noted("ds01")][..], true, ContainerKind::Ds01),
+            (&[noted("orchestration")], true, ContainerKind::Ds01),
+            (&[noted("docker"), compose], true, ContainerKind::Docker),
+            (&[noted("api")], true, ContainerKind::Api),
+            (&[noted("unknown")], true, ContainerKind::Unknown),
+            (&[noted("ds01")], false, ContainerKind::Unknown),
+            (&[noted("api"), editor], false, ContainerKind::Devcontainer),
+            (&[noted(""), compose], true, ContainerKind::Compose),
+            (&[editor, compose], false, ContainerKind::Compose),
+            (&[("a", "b")], false, ContainerKind::Unknown),
+            (&[], false, ContainerKind::Unknown),
         ] {
             let labels = labels(pairs);
-            assert_eq!(Kind::of(None, &labels, ours), kind, "{pairs:?} {ours}");
+            assert_eq!(
+                ContainerKind::of(None, &labels, ours),
+                kind,
+                "{pairs:?} {ours}"
+            );
             // What is on record counts, whatever they say.
-            let recorded = Kind::of(Some(Kind::Docker), &labels, ours);
-            assert_eq!(recorded, Kind::Docker, "{pairs:?}");
+            let recorded = ContainerKind::of(Some(ContainerKind::Docker), &labels, ours);
+            assert_eq!(recorded, ContainerKind::Docker, "{pairs:?}");
         }
         for (pairs, kind) in [
-            (&[noted("ds01")][..], Kind::Ds01),
-            (&[noted("api")], Kind::Unknown),
-            (&[noted("devcontainer")], Kind::Unknown),
-            (&[noted("devcontainer"), compose], Kind::Compose),
+            (&[noted("ds01")][..], ContainerKind::Ds01),
+            (&[noted("api")], ContainerKind::Unknown),
+            (&[noted("devcontainer")], ContainerKind::Unknown),
+            (&[noted("devcontainer"), compose], ContainerKind::Compose),
         ] {
-            assert_eq!(Kind::of_found(&labels(pairs)), kind, "{pairs:?}");
+            assert_eq!(ContainerKind::of_found(&labels(pairs)), kind, "{pairs:?}");
         }
     }
 
@@ -151,11 +155,11 @@ mod tests {
         limits.idle_timeout = Some(Duration::from_secs(7));
         let types = ContainerTypes::shipped();
         for (kind, idle_minutes, run_hours, grace) in [
-            (Kind::Devcontainer, Some(30), 168, 30),
-            (Kind::Compose, Some(30), 72, 45),
-            (Kind::Docker, Some(30), 48, 60),
-            (Kind::Api, None, 24, 30),
-            (Kind::Unknown, Some(15), 24, 30),
+            (ContainerKind::Devcontainer, Some(30), 168, 30),
+            (ContainerKind::Compose, Some(30), 72, 45),
+            (ContainerKind::Docker, Some(30), 48, 60),
+            (ContainerKind::Api, None, 24, 30),
+            (ContainerKind::Unknown, Some(15), 24, 30),
         ] {
             let rules = ContainerType {
                 idle_timeout: idle_minutes.map(|minutes| Duration::from_secs(60 * minutes)),
@@ -164,7 +168,7 @@ mod tests {
             };
             assert_eq!(kind.rules(&limits, &types), rules, "{kind:?}");
         }
-        let own = Kind::Ds01.rules(&limits, &types);
+        let own = ContainerKind::Ds01.rules(&limits, &types);
         assert_eq!(own.idle_timeout, limits.idle_timeout, "the user's own");
         assert_eq!(own.stop_grace, limits.lifecycle.stop_grace);
     }

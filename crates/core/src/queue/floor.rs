@@ -2,12 +2,12 @@
 //! have what.
 
 mod ahead;
-mod kept;
+mod occupancy;
 mod reserved;
 
 use std::collections::BTreeMap;
 
-use super::Asks;
+use super::Applicant;
 use crate::{
     admit::Denied,
     allocate::Reason,
@@ -19,12 +19,12 @@ use crate::{
 };
 
 pub(super) use ahead::Head;
-use kept::kept;
+use occupancy::availability;
 
 /// The devices, and when they can be given.
 pub(super) struct Floor<'a> {
     ledger: &'a Ledger,
-    asks: Option<Asks<'a>>,
+    asks: Option<Applicant<'a>>,
     now: Timestamp,
     devices: &'a [Known],
     /// From when on each is free, at the latest; `None` if nobody knows. What this plan gives away
@@ -56,10 +56,10 @@ impl<'a> Floor<'a> {
     pub(super) fn new(
         ledger: &'a Ledger,
         devices: &'a [Known],
-        asks: Option<Asks<'a>>,
+        asks: Option<Applicant<'a>>,
         now: Timestamp,
     ) -> Self {
-        let (free_at, kept_for): (Vec<_>, _) = kept(ledger, devices, now).unzip();
+        let (free_at, kept_for): (Vec<_>, _) = availability(ledger, devices, now).unzip();
         Self {
             ledger,
             asks,

@@ -27,7 +27,7 @@ pub struct Join {
     /// How many devices, and of which type.
     pub devices: GpuRequest,
     /// What kind of container.
-    pub kind: lifecycle::Kind,
+    pub kind: lifecycle::ContainerKind,
     /// What of the user's limits decides.
     pub terms: Terms,
     /// How they wait.
@@ -58,16 +58,16 @@ impl Join {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// What kind of container waits.
-    pub kind: lifecycle::Kind,
+    pub kind: lifecycle::ContainerKind,
     /// The process that waits.
     pub process: Option<Process>,
     /// When it gives up.
     pub until: Timestamp,
 }
 
-/// What comes of asking for devices.
+/// What [`Ledger::request_devices`] decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestOutcome {
     /// They are given: the caller records who has them.
     Given {
         /// The devices.
@@ -81,7 +81,7 @@ pub enum Asked {
         /// Whom it passes in line, or did when its turn came.
         passed: Option<Passed>,
     },
-    /// It waits in line, with this ticket, for this reason.
+    /// The request waits in line, with this ticket, for this reason.
     Waits(u64, Denied),
 }
 
@@ -93,8 +93,8 @@ fn passed(passes: Option<Passed>, used: &[Turn], terms: &Terms) -> Option<Passed
 }
 
 impl Ledger {
-    /// Asks for devices: they are given, or the request is in the line, as long as `wait` says.
-    /// Without it the request leaves the line if it was there.
+    /// Gives the devices that are asked for, or puts the request into the line for as long as `wait`
+    /// says. Without `wait` the request leaves the line if it was there.
     ///
     /// To be followed by [`Ledger::serve_line`], once what was given is recorded. `unclear` is a
     /// container that the engine is making, of which it cannot tell yet which devices it has:
@@ -104,7 +104,7 @@ impl Ledger {
     ///
     /// Those of [`allocate`]: those that do not change by waiting, unless who asks waits already and
     /// they may yet, and without `wait` the others too; [`Denied::Waiting`] if the user has as many requests in line as may be.
-    pub fn ask(
+    pub fn request_devices(
         &mut self,
         request: &Request,
         limits: &Limits,
@@ -112,7 +112,7 @@ impl Ledger {
         unclear: Option<&str>,
         wait: Option<Wait>,
         now: Timestamp,
-    ) -> Result<Asked, Denied> {
+    ) -> Result<RequestOutcome, Denied> {
         let (uid, name) = (request.container.uid, &request.container.name);
         let waits = self.line.waits_for(uid, name);
         let ticket = waits.map(|waiter| waiter.ticket);
@@ -133,7 +133,7 @@ impl Ledger {
                     self.line.leave(uid, ticket);
                 }
                 let passed = passed(passes, &used, &Terms::of(limits, request.run));
-                return Ok(Asked::Given {
+                return Ok(RequestOutcome::Given {
                     devices,
                     reasons,
                     used,
@@ -174,24 +174,25 @@ impl Ledger {
                 (waiter.devices, waiter.kind) = (join.devices, join.kind);
                 (waiter.terms, waiter.stay) = (join.terms, join.stay);
             }
-            return Ok(Asked::Waits(waiter.ticket, denied));
+            return Ok(RequestOutcome::Waits(waiter.ticket, denied));
         }
         if waiters.iter().filter(|w| w.uid == uid).count() >= WAITING {
             return Err(Denied::Waiting { limit: WAITING });
         }
-        Ok(Asked::Waits(self.join(join, now), denied))
+        Ok(RequestOutcome::Waits(self.join(join, now), denied))
     }
 
-    /// Asks for the devices that a container had until its hold ended, for another run of `run` at
-    /// most: the caller records who has them. `devices` are those of the host as far as they are
+    /// Gives a container the devices again that it had until its hold ended, for another run of `run`
+    /// at most: the caller records who has them. `devices` are those of the host as far as they are
     /// known.
     ///
-    /// What of them was kept for the user, and whom it passes in line, or did when its turn came.
+    /// Returns what of them was kept for the user, and whom it passes in line, or did when its turn
+    /// came.
     ///
     /// # Errors
     ///
     /// Those of [`admit_again`] and [`allocate_again`].
-    pub fn ask_again(
+    pub fn request_same_devices(
         &mut self,
         entry: &Allocation,
         limits: &Limits,

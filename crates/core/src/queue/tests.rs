@@ -43,7 +43,7 @@ fn waiter(uid: u32, ticket: u64, devices: u32) -> Waiter {
         uid,
         container: Some(format!("w{ticket}").parse().unwrap()),
         devices: GpuRequest::any(devices),
-        kind: crate::lifecycle::Kind::Ds01,
+        kind: crate::lifecycle::ContainerKind::Ds01,
         logged: true,
         terms: Terms {
             longest: None,

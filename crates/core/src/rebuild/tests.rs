@@ -41,10 +41,10 @@ fn record(name: &str, devices: &[Device]) -> Record {
 }
 
 /// A complete look at containers and what they claim; those that stopped did so 100 s ago.
-fn seen(containers: &[(Sighting, Option<Claim>)]) -> Seen {
+fn seen(containers: &[(Sighting, Option<Claim>)]) -> EngineSnapshot {
     let of = |(sighting, claim): &(Sighting, Option<Claim>)| (sighting.id.clone(), claim.clone());
     let stop = |(sighting, _): &(Sighting, _)| (sighting.id.clone(), NOW - seconds(100));
-    Seen {
+    EngineSnapshot {
         asked_at: NOW,
         containers: containers
             .iter()
@@ -53,7 +53,7 @@ fn seen(containers: &[(Sighting, Option<Claim>)]) -> Seen {
         news: Some(containers.len()),
         claims: containers.iter().map(of).collect(),
         stopped: containers.iter().map(stop).collect(),
-        ..Seen::default()
+        ..EngineSnapshot::default()
     }
 }
 
@@ -126,14 +126,14 @@ fn who_looked_before_the_loss_knows_less() {
     let rebuilt = rebuild(&containers, &[record("a._.1", &[whole(0)])], NOW);
     for generation in [0, 1_000_000_000] {
         let mut ledger = rebuilt.clone();
-        let before = Seen {
+        let before = EngineSnapshot {
             generation,
             ..seen(&[])
         };
         assert_eq!(reconcile(&mut ledger, &before, NOW), []);
         assert_eq!(ledger.allocations, rebuilt.allocations);
     }
-    let after = Seen {
+    let after = EngineSnapshot {
         generation: rebuilt.generation + 1,
         ..seen(&[])
     };

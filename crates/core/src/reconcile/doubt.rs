@@ -1,9 +1,9 @@
 //! What was seen, and may be no more.
 
-use super::Seen;
+use super::EngineSnapshot;
 use crate::{container::Sighting, ledger::Ledger};
 
-impl Seen {
+impl EngineSnapshot {
     /// Whether `ledger` has changed since, and knows nothing of a container that was seen: it may be
     /// one that was made and removed meanwhile, of which no entry is left that could tell.
     pub fn is_doubted_by(&self, ledger: &Ledger) -> bool {
@@ -38,17 +38,17 @@ mod tests {
         let known = ledger(&[entry(name, &devices, Holding::Live)]);
         let unknown = ledger(&[]);
         let there = sighting(name, &devices, State::Created);
-        let seen = |generation| Seen {
+        let seen = |generation| EngineSnapshot {
             generation,
             claims: BTreeMap::from([(there.id.clone(), None)]),
             containers: vec![there.clone()],
-            ..Seen::default()
+            ..EngineSnapshot::default()
         };
         let before = unknown.generation - 1;
         assert!(seen(before).is_doubted_by(&unknown));
         assert!(!seen(before).is_doubted_by(&known));
         assert!(!seen(unknown.generation).is_doubted_by(&unknown));
-        let of_ours = Seen {
+        let of_ours = EngineSnapshot {
             claims: BTreeMap::new(),
             ..seen(before)
         };

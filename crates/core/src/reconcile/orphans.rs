@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::Seen;
+use super::EngineSnapshot;
 use crate::{
     ledger::{Allocation, Holding, Ledger, ORPHANED, PENDING},
     time::Timestamp,
 };
 
 /// An intent whose container does not exist yet. `false` when it is given up.
-pub(super) fn wait_on(entry: &mut Arc<Allocation>, seen: &Seen) -> bool {
+pub(super) fn wait_on(entry: &mut Arc<Allocation>, seen: &EngineSnapshot) -> bool {
     match &entry.holding {
         Holding::Orphaned { lapses } => *lapses > seen.asked_at,
         // By then: it may have come about since. Some engines take longer than anybody waits.
@@ -26,7 +26,7 @@ pub(super) fn wait_on(entry: &mut Arc<Allocation>, seen: &Seen) -> bool {
 
 /// Forgets the oldest of a user's intents of which nothing came: whoever begins many and ends them
 /// keeps no more than these in the ledger.
-pub(super) fn forget_orphans(ledger: &mut Ledger, seen: &Seen) {
+pub(super) fn forget_orphans(ledger: &mut Ledger, seen: &EngineSnapshot) {
     /// Of each user.
     const MOST: usize = 8;
     let mut lapses: BTreeMap<u32, Vec<Timestamp>> = BTreeMap::new();
@@ -68,9 +68,9 @@ mod tests {
         let ages = [0, 1, 179, 180, 181, 182, 183, 184, 185, 186];
         let mut all: Vec<_> = ages.iter().map(|age| orphan(1, *age)).collect();
         all.push(orphan(2, 3600));
-        let seen = |asked_at| Seen {
+        let seen = |asked_at| EngineSnapshot {
             asked_at,
-            ..Seen::default()
+            ..EngineSnapshot::default()
         };
         let mut some = ledger(&all);
         forget_orphans(&mut some, &seen(NOW));

@@ -27,18 +27,22 @@ fn orphaned() -> Holding {
 }
 
 /// A complete list, taken now by one who knows the ledger as it is.
-fn complete(containers: &[Sighting]) -> Seen {
-    Seen {
+fn complete(containers: &[Sighting]) -> EngineSnapshot {
+    EngineSnapshot {
         generation: 10,
         asked_at: NOW,
         containers: containers.to_vec(),
         news: Some(containers.len()),
-        ..Seen::default()
+        ..EngineSnapshot::default()
     }
 }
 
 /// What becomes of one entry.
-fn becomes(entry: &Allocation, seen: &Seen, now: Timestamp) -> (Option<Holding>, Vec<Change>) {
+fn becomes(
+    entry: &Allocation,
+    seen: &EngineSnapshot,
+    now: Timestamp,
+) -> (Option<Holding>, Vec<Change>) {
     let mut ledger = ledger(std::slice::from_ref(entry));
     let changes = reconcile(&mut ledger, seen, now);
     let after = ledger.entries().last();
@@ -47,7 +51,7 @@ fn becomes(entry: &Allocation, seen: &Seen, now: Timestamp) -> (Option<Holding>,
 
 /// What becomes of one entry without any change worth an event.
 #[track_caller]
-fn quietly(entry: &Allocation, seen: &Seen, now: Timestamp) -> Holding {
+fn quietly(entry: &Allocation, seen: &EngineSnapshot, now: Timestamp) -> Holding {
     let (holding, changes) = becomes(entry, seen, now);
     assert_eq!(changes, [], "{entry:?}");
     holding.unwrap()
@@ -57,11 +61,11 @@ fn quietly(entry: &Allocation, seen: &Seen, now: Timestamp) -> Holding {
 fn an_intent_is_confirmed_by_name_and_devices_once_its_maker_is_done_for() {
     let intent = |holding| intent(A, &[whole(0)], holding);
     let there = complete(&[sighting(A, &[whole(0)], State::Created)]);
-    let dead = Seen {
+    let dead = EngineSnapshot {
         dead: vec![process(1)],
         ..there.clone()
     };
-    let late = Seen {
+    let late = EngineSnapshot {
         asked_at: NOW + PENDING,
         ..there.clone()
     };
@@ -118,7 +122,7 @@ fn a_container_of_another_under_the_same_name_is_not_taken_for_ours() {
 #[test]
 fn an_intent_whose_maker_died_holds_nothing_and_keeps_its_name_until_it_lapses() {
     let before = intent(A, &[whole(0)], pending(1));
-    let at = |later: u64| Seen {
+    let at = |later: u64| EngineSnapshot {
         asked_at: NOW + seconds(later),
         dead: vec![process(1)],
         ..complete(&[])
@@ -141,7 +145,7 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
     for holding in [pending(1), unanswered()] {
         let intent = intent(A, &[whole(0)], holding.clone());
         let (before, after) = (NOW + seconds(179), NOW + seconds(180));
-        let seen = |asked_at| Seen {
+        let seen = |asked_at| EngineSnapshot {
             asked_at,
             ..complete(&[])
         };
@@ -157,7 +161,7 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
         assert_eq!(quietly(&intent, &seen(before), after), holding);
     }
     let without = intent(A, &[], unanswered());
-    let seen = Seen {
+    let seen = EngineSnapshot {
         asked_at: NOW + PENDING,
         ..complete(&[])
     };
@@ -170,12 +174,12 @@ fn an_intent_is_given_up_by_a_look_from_after_it_lapsed() {
 
 #[test]
 fn a_look_that_asked_nothing_gives_nothing_up() {
-    let nothing = Seen {
+    let nothing = EngineSnapshot {
         generation: 10,
         asked_at: NOW + PENDING,
         asked: Some(BTreeSet::new()),
         dead: vec![process(1)],
-        ..Seen::default()
+        ..EngineSnapshot::default()
     };
     for holding in [pending(1), unanswered(), orphaned()] {
         let intent = intent(A, &[whole(0)], holding.clone());
@@ -189,7 +193,7 @@ fn a_look_that_asked_nothing_gives_nothing_up() {
 
 #[test]
 fn what_changed_after_the_look_is_left_alone() {
-    let seen = Seen {
+    let seen = EngineSnapshot {
         generation: 9,
         asked_at: NOW + PENDING,
         dead: vec![process(1)],
@@ -226,7 +230,7 @@ fn a_container_that_is_gone_gives_its_devices_back() {
 
 #[test]
 fn a_partial_look_drops_what_it_asked_for_only() {
-    let partial = Seen {
+    let partial = EngineSnapshot {
         asked: Some([id(A)].into()),
         ..complete(&[])
     };
@@ -367,7 +371,7 @@ fn after_the_clock_was_set_back_nothing_lasts_longer_than_from_now() {
         entry("c._.1", &[whole(1)], stopped(0)),
     ]);
     ledger.grants_after = Some(NOW + PENDING);
-    let seen = Seen {
+    let seen = EngineSnapshot {
         asked_at: then,
         ..complete(&[sighting("c._.1", &[whole(1)], State::Exited)])
     };

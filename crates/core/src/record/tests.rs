@@ -39,7 +39,7 @@ fn a_container_found_later_is_recorded_from_the_ledger_and_its_labels() {
         extension: None,
         adopted: false,
         found: true,
-        kind: Some(Kind::Unknown),
+        kind: Some(ContainerKind::Unknown),
         created: found().created,
         node: "host".into(),
     };

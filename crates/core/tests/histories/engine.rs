@@ -59,8 +59,9 @@ pub(crate) enum Wish {
     Start(ContainerId),
 }
 
+/// A call that the engine has not carried out yet.
 #[derive(Debug, Clone)]
-pub(crate) struct Ask {
+pub(crate) struct EngineCall {
     pub(crate) number: u64,
     pub(crate) wish: Wish,
     /// By the clock on the wall, which dates containers.
@@ -72,7 +73,7 @@ pub(crate) struct Ask {
 #[derive(Debug, Default)]
 pub(crate) struct Engine {
     pub(crate) containers: Vec<Container>,
-    pub(crate) asks: Vec<Ask>,
+    pub(crate) asks: Vec<EngineCall>,
     next: u64,
 }
 
@@ -89,7 +90,7 @@ pub(crate) fn wish_of(name: &EngineName, devices: &[Held]) -> Wish {
 impl Engine {
     pub(crate) fn ask(&mut self, wish: Wish, at: Timestamp, elapsed: u64) -> u64 {
         self.next += 1;
-        self.asks.push(Ask {
+        self.asks.push(EngineCall {
             number: self.next,
             wish,
             at,
@@ -100,13 +101,13 @@ impl Engine {
 
     /// What was asked for at `at`, or before it for a container of the same name: a name is taken as
     /// soon as the engine is asked.
-    pub(crate) fn take(&mut self, at: usize) -> Ask {
-        let name = |ask: &Ask| match &ask.wish {
+    pub(crate) fn take(&mut self, at: usize) -> EngineCall {
+        let name = |ask: &EngineCall| match &ask.wish {
             Wish::Create { name, .. } => Some(name.clone()),
             Wish::Start(_) => None,
         };
         let wanted = name(&self.asks[at]);
-        let is_same = |ask: &Ask| wanted.is_some() && name(ask) == wanted;
+        let is_same = |ask: &EngineCall| wanted.is_some() && name(ask) == wanted;
         let first = self.asks.iter().position(is_same);
         self.asks.remove(first.unwrap_or(at))
     }
@@ -131,7 +132,7 @@ impl Engine {
     }
 
     /// Does what was asked. The container's id, unless it must refuse.
-    pub(crate) fn carry_out(&mut self, ask: &Ask) -> Option<ContainerId> {
+    pub(crate) fn carry_out(&mut self, ask: &EngineCall) -> Option<ContainerId> {
         match &ask.wish {
             Wish::Start(id) => {
                 let container = self.get_mut(id)?;

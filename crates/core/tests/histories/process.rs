@@ -10,7 +10,7 @@ use ds01_core::{
     gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, PENDING, Process},
     name::EngineName,
-    reconcile::{Seen, is_free},
+    reconcile::{EngineSnapshot, is_free},
 };
 
 use crate::{
@@ -80,7 +80,7 @@ impl Stage {
 #[derive(Debug, Clone)]
 pub(crate) struct Look {
     pub(crate) before: Option<Ledger>,
-    pub(crate) seen: Seen,
+    pub(crate) seen: EngineSnapshot,
     pub(crate) existed: Vec<(ContainerId, State)>,
 }
 

@@ -10,7 +10,7 @@ use ds01_core::{
     name::EngineName,
     policy::{Policy, PolicyFiles, Source},
     rebuild::rebuild,
-    reconcile::{Change, Seen, reconcile},
+    reconcile::{Change, EngineSnapshot, reconcile},
     record::{self, Record},
     time::Timestamp,
 };
@@ -91,13 +91,13 @@ impl World {
             Holding::Pending { creator, .. } => creator.clone(),
             _ => None,
         });
-        let seen = Seen {
+        let seen = EngineSnapshot {
             generation: self.ledger.as_ref().map_or(0, |ledger| ledger.generation),
             asked_at: self.now,
             dead: creators
                 .filter(|c| !self.procs.iter().any(|p| p.this == *c))
                 .collect(),
-            ..Seen::default()
+            ..EngineSnapshot::default()
         };
         Look {
             before: self.ledger.clone(),

@@ -3,7 +3,7 @@
 use ds01_core::{
     ledger::{Allocation, Holding, PENDING, Process},
     line::Turn,
-    reconcile::{Change, Seen, reconcile},
+    reconcile::{Change, EngineSnapshot, reconcile},
 };
 
 use crate::world::World;
@@ -66,13 +66,13 @@ impl World {
             turns.find(|turn| turn.ticket == before.ticket).cloned()
         };
         if let Launch::Dies = launch {
-            let seen = Seen {
+            let seen = EngineSnapshot {
                 generation: self.ledger.generation,
                 asked_at: now,
                 news: Some(0),
                 asked: Some(Default::default()),
                 dead: [&self.dead[..], &[process]].concat(),
-                ..Seen::default()
+                ..EngineSnapshot::default()
             };
             let changes = reconcile(&mut self.ledger, &seen, now);
             self.ledger.generation += 1;

@@ -8,13 +8,13 @@ use ds01_core::{
     device::{Activity, Claim, Device, Held, Inventory, Slot, Uuid},
     gpu_request::GpuRequest,
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
-    lifecycle::Kind,
+    lifecycle::ContainerKind,
     limits::Limits,
     line::{Known, Stay, Terms},
     name::EngineName,
     policy::{Policy, PolicyFiles, Source},
-    queue::{Asked, Join, Wait},
-    reconcile::{Seen, is_free, reconcile},
+    queue::{Join, RequestOutcome, Wait},
+    reconcile::{EngineSnapshot, is_free, reconcile},
     share::Share,
     time::Timestamp,
 };
@@ -125,12 +125,12 @@ impl World {
     /// Changes the ledger as `Site::change` does. The engine has what the ledger says.
     pub(crate) fn change<T>(&mut self, decide: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.ledger.clone();
-        let seen = Seen {
+        let seen = EngineSnapshot {
             generation: self.ledger.generation,
             asked_at: self.now,
             asked: Some(Default::default()),
             dead: self.dead.clone(),
-            ..Seen::default()
+            ..EngineSnapshot::default()
         };
         reconcile(&mut self.ledger, &seen, self.now);
         let decided = decide(self);
@@ -150,7 +150,7 @@ impl World {
             run: limits.max_runtime,
         };
         let wait = waits.then(|| Wait {
-            kind: Kind::Ds01,
+            kind: ContainerKind::Ds01,
             process: Some(client.process.clone()),
             until: self.now + PATIENCE,
         });
@@ -159,15 +159,15 @@ impl World {
             let before = world.ledger.clone();
             let asked = world
                 .ledger
-                .ask(&request, &limits, &inventory, None, wait, now);
-            if let Ok(Asked::Given { devices, .. }) = &asked {
+                .request_devices(&request, &limits, &inventory, None, wait, now);
+            if let Ok(RequestOutcome::Given { devices, .. }) = &asked {
                 let (uid, ticket) = (request.container.uid, client.ticket);
                 oracle::may_be_given(&before, world, ticket, &request.container, devices);
                 world.put(&request.container, devices, &limits);
                 world.nothing_reserved_is_given(&before, uid, ticket, devices);
             }
             let ticket = match &asked {
-                Ok(Asked::Waits(ticket, why)) => {
+                Ok(RequestOutcome::Waits(ticket, why)) => {
                     let uid = request.container.uid;
                     world.what_is_reserved_is_had(uid, *ticket, &request.devices, why);
                     Some(*ticket)
@@ -179,7 +179,7 @@ impl World {
         });
         self.story.push(format!("{client:?}: {asked:?}"));
         match asked {
-            Ok(Asked::Waits(ticket, _)) => {
+            Ok(RequestOutcome::Waits(ticket, _)) => {
                 client.ticket = ticket;
                 false
             }
@@ -247,7 +247,7 @@ impl World {
             uid,
             container: None,
             devices: devices.clone(),
-            kind: Kind::Ds01,
+            kind: ContainerKind::Ds01,
             terms: Terms::of(&limits, limits.max_runtime),
             stay: Stay::Away {
                 launch: launch.then(|| "launched".parse().unwrap()),
@@ -346,7 +346,9 @@ impl World {
             }
             let before = ledger.clone();
             let (known, run) = (&before.line.devices, limits.max_runtime);
-            ledger.ask_again(&entry, &limits, run, known, now).ok()?;
+            ledger
+                .request_same_devices(&entry, &limits, run, known, now)
+                .ok()?;
             oracle::may_be_given(&before, world, 0, &name, &entry.devices);
             world
                 .ledger

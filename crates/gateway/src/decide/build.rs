@@ -25,7 +25,7 @@ use tokio::time::timeout;
 
 use super::{Call, Outcome, platform::is_of};
 use crate::{
-    aside::PATIENCE,
+    blocking_pool::PATIENCE,
     channel::{self, Answer, Context},
     places::{Place, Places},
     socket::Socket,
@@ -144,7 +144,7 @@ impl Call<'_> {
         // Asked here, and each time: it has a limit of its own, and its default runtime can change.
         let info = self.engine("GET", "/info", None).await?;
         let of = move || steps_of(config, caller, &info);
-        let steps = self.gateway.aside.ask(caller.uid, PATIENCE, of);
+        let steps = self.gateway.blocking.run(caller.uid, PATIENCE, of);
         hold(&mut query, steps.await??);
         Ok(query)
     }

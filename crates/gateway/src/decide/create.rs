@@ -16,7 +16,7 @@ use ds01_host::{
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply, turn::InLine, volumes::any_volume};
-use crate::{aside::PATIENCE, body, records::Owned, socket::Socket};
+use crate::{blocking_pool::PATIENCE, body, records::Owned, socket::Socket};
 
 /// What the name of a container begins with that was given none.
 const NAMELESS: &str = "container";
@@ -35,7 +35,7 @@ impl Call<'_> {
         );
         let planned = {
             let (asked, name) = (asked.clone(), name.clone());
-            let decided = self.gateway.aside.ask(caller.uid, PATIENCE, move || {
+            let decided = self.gateway.blocking.run(caller.uid, PATIENCE, move || {
                 rules_of(&config, caller)
                     .and_then(|found| Ok(plan(asked, name, &found.rules(docker))?))
             });

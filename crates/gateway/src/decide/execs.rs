@@ -7,7 +7,7 @@ use ds01_core::{
 use ds01_host::users::{UnknownUser, person};
 
 use super::{Call, Outcome};
-use crate::{aside::PATIENCE, body, records::Owned};
+use crate::{blocking_pool::PATIENCE, body, records::Owned};
 
 /// Bytes of what is asked for: the engine keeps it as long as the container, whether it runs or not.
 const LONGEST: usize = 64 << 10;
@@ -48,8 +48,8 @@ impl Call<'_> {
             return Ok(self.caller.gid);
         }
         let uid = owned.container.uid;
-        let aside = &self.gateway.aside;
-        let found = aside.ask(self.caller.uid, PATIENCE, move || person(uid));
+        let blocking = &self.gateway.blocking;
+        let found = blocking.run(self.caller.uid, PATIENCE, move || person(uid));
         match found.await? {
             Ok(person) => Ok(person.gid),
             Err(UnknownUser::Uid(_)) => {

@@ -13,7 +13,7 @@ use ds01_host::users::image_with_uid;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply};
-use crate::{aside::PATIENCE, filters::Filters};
+use crate::{blocking_pool::PATIENCE, filters::Filters};
 
 /// Names of images that a user may have: the engine goes through all of everybody's for every list and
 /// build.
@@ -269,7 +269,7 @@ impl Call<'_> {
         }
         let (name, uid) = (name.to_string(), self.caller.uid);
         let with_uid = move || image_with_uid(&name, uid).into_owned();
-        self.gateway.aside.ask(uid, PATIENCE, with_uid).await
+        self.gateway.blocking.run(uid, PATIENCE, with_uid).await
     }
 
     pub(super) async fn image_tag(&self) -> Result<Outcome, Failure> {

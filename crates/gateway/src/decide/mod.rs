@@ -38,7 +38,7 @@ pub(crate) use to_engine::Told;
 
 use crate::{
     body,
-    channel::{Ask, AskBody},
+    channel::{ParsedBody, ParsedRequest},
     hangup::Hangup,
     keeper::Gateway,
     peer::Peer,
@@ -72,7 +72,7 @@ struct Call<'a> {
     gateway: &'a Gateway,
     caller: Caller,
     peer: &'a Peer,
-    ask: &'a Ask,
+    ask: &'a ParsedRequest,
     /// The parser lets go of its channel when the client has gone.
     client: Hangup,
     route: Route,
@@ -86,7 +86,7 @@ impl<'a> Call<'a> {
     async fn of(
         gateway: &'a Gateway,
         peer: &'a Peer,
-        ask: &'a Ask,
+        ask: &'a ParsedRequest,
         client: Hangup,
     ) -> Result<Self, Failure> {
         let caller = who::caller(gateway, peer).await?;
@@ -112,9 +112,9 @@ impl<'a> Call<'a> {
         }
         let fits = matches!(
             (route.body, &ask.body),
-            (route::Body::None, AskBody::None)
-                | (route::Body::Json, AskBody::Json(_))
-                | (route::Body::Stream, AskBody::Stream(_))
+            (route::Body::None, ParsedBody::None)
+                | (route::Body::Json, ParsedBody::Json(_))
+                | (route::Body::Stream, ParsedBody::Stream(_))
         );
         if !fits {
             return Err(Failure::new(
@@ -230,7 +230,7 @@ impl<'a> Call<'a> {
     /// The body.
     fn json(&self) -> Result<&str, Failure> {
         match &self.ask.body {
-            AskBody::Json(text) => Ok(text),
+            ParsedBody::Json(text) => Ok(text),
             _ => Err(Failure::new(Kind::Usage, "this call needs a body")),
         }
     }
@@ -282,7 +282,7 @@ impl<'a> Call<'a> {
         let notes = self.gateway.notes.clone();
         let note = move || ops::note_admin(config, caller, &container, &call);
         // The call does not wait for it; it waits for its turn as long as there may be one.
-        tokio::spawn(async move { notes.ask(caller.uid, NOTED, note).await });
+        tokio::spawn(async move { notes.run(caller.uid, NOTED, note).await });
     }
 
     async fn is_admin(&self) -> bool {

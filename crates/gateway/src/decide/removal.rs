@@ -34,7 +34,7 @@ impl Call<'_> {
             // Who deletes its files hears of it.
             remove_volume(&engine, &config, (uid, &name), force).map(drop)
         };
-        let removed = self.gateway.aside.ask(uid, NOTED, remove).await?;
+        let removed = self.gateway.blocking.run(uid, NOTED, remove).await?;
         removed.map_err(|failure| self.in_own_names(failure))
     }
 }
@@ -79,7 +79,7 @@ fn follow(
         for files in gone(&root)? {
             let (deletes, uid) = (gateway.deletes.clone(), files.uid().unwrap_or_default());
             // Nobody waits for it. What is left, the next look finds.
-            runtime.spawn(async move { deletes.ask(uid, DELETED, move || files.delete()).await });
+            runtime.spawn(async move { deletes.run(uid, DELETED, move || files.delete()).await });
         }
         if goings.next(wait) == Happened::End {
             return Ok(());

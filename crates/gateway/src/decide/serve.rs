@@ -15,7 +15,7 @@ use tokio::{
 use super::{Call, Outcome, lines};
 use crate::{
     answer,
-    channel::{self, Answer, Ask, AskBody},
+    channel::{self, Answer, ParsedBody, ParsedRequest},
     docker_error,
     hangup::Hangup,
     keeper::{Client, Gateway},
@@ -37,7 +37,7 @@ pub(crate) async fn serve(
     let asked = gateway.asked.take_many(peer.who(), 1 + (length >> 10));
     // Whoever asks for too much at a time keeps the rest of it to themselves.
     let asked = asked.await?;
-    let ask: Ask = channel::read_of(&mut channel, length).await?;
+    let ask: ParsedRequest = channel::read_of(&mut channel, length).await?;
     let mut whole = None;
     let call = Call::of(gateway, peer, &ask, Hangup::of(&channel)?).await;
     let outcome = match &call {
@@ -61,7 +61,7 @@ pub(crate) async fn serve(
     // Who may still send is the parser's, which reads to the end of it.
     if let Outcome::Reply(status, headers, body) = &outcome
         && body.len() <= answer::SHORT
-        && !matches!(ask.body, AskBody::Stream(_))
+        && !matches!(ask.body, ParsedBody::Stream(_))
     {
         let text = answer::text(*status, headers, body, ask.method == "HEAD");
         // Nobody is left to be told that it has gone.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Call, Outcome, REMEMBERED};
 use crate::{
     archive::{dockerfile_entry, dockerfile_path},
-    channel::AskBody,
+    channel::ParsedBody,
     engine::header,
     keeper::Gateway,
 };
@@ -60,10 +60,10 @@ impl Call<'_> {
         json: Option<&str>,
     ) -> Result<Outcome, Failure> {
         let framing = match (&self.ask.body, json) {
-            (AskBody::Json(text), None) => Framing::Json(text),
+            (ParsedBody::Json(text), None) => Framing::Json(text),
             (_, Some(json)) => Framing::Json(json),
-            (AskBody::Stream(length), None) => Framing::Tar(*length),
-            (AskBody::None, None) => Framing::Tar(Some(0)),
+            (ParsedBody::Stream(length), None) => Framing::Tar(*length),
+            (ParsedBody::None, None) => Framing::Tar(Some(0)),
         };
         self.begin(path, query, framing).await
     }

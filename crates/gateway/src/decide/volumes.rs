@@ -101,7 +101,7 @@ impl Call<'_> {
             self.caller.uid,
         );
         let note = move || file.change(|known| change(known).map_err(|why| unsettled(why, uid)));
-        self.gateway.aside.ask(uid, NOTED, note).await?
+        self.gateway.blocking.run(uid, NOTED, note).await?
     }
 
     /// Makes a volume of the caller's, unless it is there; by one at a time of them.

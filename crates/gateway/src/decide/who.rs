@@ -14,7 +14,7 @@ use ds01_host::{
 
 use super::REMEMBERED;
 use crate::{
-    aside,
+    blocking_pool,
     keeper::Gateway,
     peer::{self, Peer},
 };
@@ -54,8 +54,10 @@ pub(super) async fn caller(gateway: &Gateway, peer: &Peer) -> Result<Caller, Fai
     if peer::namespace(&first.to_string()).ok() != Some(inside.namespace) {
         return Err(nobodys());
     }
-    let patience = aside::PATIENCE;
-    let person = gateway.aside.ask(uid, patience, move || users::person(uid));
+    let patience = blocking_pool::PATIENCE;
+    let person = gateway
+        .blocking
+        .run(uid, patience, move || users::person(uid));
     let person = person.await??;
     Ok(Caller {
         uid,
@@ -80,8 +82,8 @@ impl Gateway {
         }
         // All strangers together: whoever is many uids has no more turns than others.
         let asked = self
-            .aside
-            .ask(STRANGER, PATIENCE, move || users::person(uid));
+            .blocking
+            .run(STRANGER, PATIENCE, move || users::person(uid));
         let has = match asked.await {
             Ok(Ok(_)) => true,
             Ok(Err(UnknownUser::Uid(_))) => false,
@@ -104,7 +106,7 @@ impl Gateway {
             return admin;
         }
         let config: Config = self.config.clone();
-        let asked = self.aside.ask(caller.uid, PATIENCE, move || {
+        let asked = self.blocking.run(caller.uid, PATIENCE, move || {
             Site::new(config, "gateway").and_then(|site| site.is_admin(caller))
         });
         let admin = matches!(asked.await, Ok(Ok(true)));

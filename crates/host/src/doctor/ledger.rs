@@ -209,8 +209,8 @@ fn gone(facts: &Facts<'_>) -> Vec<Finding> {
     let is_gone = |id: &ContainerId| facts.container(id).is_none();
     let gone = entries.filter(|entry| entry.id.as_ref().is_some_and(is_gone));
     gone.map(|entry| {
-        let (name, slots) = (&entry.container, slots(entry));
-        let what = format!("{name}{slots} is in the ledger, and not in the engine");
+        let (name, with_gpus) = (&entry.container, with_gpus(entry));
+        let what = format!("{name}{with_gpus} is in the ledger, and not in the engine");
         Finding::warning(CHECK, what)
             .because("it was removed past DS01")
             .mend("none needed: the next container-create notes it")
@@ -218,10 +218,10 @@ fn gone(facts: &Facts<'_>) -> Vec<Finding> {
     .collect()
 }
 
-fn slots(entry: &Allocation) -> String {
+fn with_gpus(entry: &Allocation) -> String {
     match entry.devices.is_empty() {
         true => String::new(),
-        false => format!(" with GPU {}", crate::site::slots(entry)),
+        false => format!(" with GPU {}", ds01_core::device::slot_list(&entry.devices)),
     }
 }
 

@@ -17,9 +17,9 @@ use crate::http::Said;
 /// What the engine is asked to do, in words that can follow "did not".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// It changes nothing.
+    /// A call that changes nothing.
     Read(&'static str),
-    /// Without an answer nobody knows what came of it.
+    /// A call that changes something: without an answer nobody knows whether it did.
     Change(&'static str),
 }
 
@@ -80,7 +80,7 @@ pub enum EngineError {
         /// Which.
         path: String,
     },
-    /// It said no.
+    /// The engine refused the call.
     #[error("the Docker Engine did not {what}: {message}")]
     Refused {
         /// What it was asked.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Call, Engine, EngineError};
-use crate::http::Asked;
+use crate::http::SentRequest;
 
 const WHAT: Call = Call::Read("list containers");
 const INSPECT: Call = Call::Read("inspect containers");
@@ -110,13 +110,13 @@ impl Engine {
         Ok([found(first, asked.0)?, found(second, asked.1)?])
     }
 
-    fn ask_list(&self, query: &Query) -> Result<Option<Asked<'_>>, EngineError> {
+    fn ask_list(&self, query: &Query) -> Result<Option<SentRequest<'_>>, EngineError> {
         let path = query.path();
         path.map(|path| self.begin(WHAT, "GET", &path, ""))
             .transpose()
     }
 
-    fn listed(&self, asked: Option<Asked<'_>>) -> Result<Vec<Sighting>, EngineError> {
+    fn listed(&self, asked: Option<SentRequest<'_>>) -> Result<Vec<Sighting>, EngineError> {
         let Some(asked) = asked else {
             return Ok(Vec::new());
         };

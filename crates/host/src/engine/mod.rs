@@ -45,7 +45,7 @@ use serde::Deserialize;
 use tokio::{runtime::Runtime, time::timeout};
 
 use crate::{
-    http::{self, Asked, Said},
+    http::{self, Said, SentRequest},
     patience::{Patience, Slow, USUAL},
 };
 pub use about::{About, Part};
@@ -163,7 +163,7 @@ impl Engine {
         method: &str,
         path: &str,
         json: &str,
-    ) -> Result<Asked<'_>, EngineError> {
+    ) -> Result<SentRequest<'_>, EngineError> {
         let slow = Slow {
             patience: &self.patience,
             who: WHO,
@@ -176,7 +176,7 @@ impl Engine {
     }
 
     /// The whole answer.
-    fn finish(&self, what: Call, asked: Asked<'_>) -> Result<Said, EngineError> {
+    fn finish(&self, what: Call, asked: SentRequest<'_>) -> Result<Said, EngineError> {
         asked.finish().map_err(|error| self.failed(what, error))
     }
 

@@ -7,11 +7,11 @@ use std::{collections::BTreeSet, time::Duration};
 use ds01_core::{
     adopt::{Candidate, Facts, Origin, Unfit, candidate},
     container::{ContainerId, Sighting, State},
-    device::{Claim, Inventory},
+    device::{Claim, Inventory, slot_list},
     event::Event,
     failure::{Failure, Kind},
     label,
-    lifecycle::{Kind as KindOf, Rule},
+    lifecycle::{ContainerKind, Rule},
     name::EngineName,
     policy::Policy,
     record::Record,
@@ -243,7 +243,7 @@ impl Found {
                 origin,
                 login: Some(login(name.uid)),
                 state: container.state,
-                slots: ds01_core::line::slots(&record.devices),
+                slots: slot_list(&record.devices),
                 unfit: None,
                 idle_limit: None,
                 run_limit: None,
@@ -284,7 +284,7 @@ impl Found {
         }
         let login = self.shown.login.clone().unwrap_or_default();
         let recorded = self.record.as_ref().and_then(|(_, record)| record.kind);
-        let kind = KindOf::of(recorded, &container.labels, !unfit);
+        let kind = ContainerKind::of(recorded, &container.labels, !unfit);
         let rules = kind.rules(&policy.limits_for(&login), policy.container_types());
         let now = clock::now();
         let is_bound = |rule| unfit || policy.exemption(&login, rule, now).is_none();
@@ -330,8 +330,8 @@ fn record(
         hold: limits.gpu_hold_after_stop,
         extension: None,
         kind: Some(match origin {
-            Origin::Original => KindOf::of_found(&container.labels),
-            Origin::Mlc => KindOf::Ds01,
+            Origin::Original => ContainerKind::of_found(&container.labels),
+            Origin::Mlc => ContainerKind::Ds01,
         }),
         adopted: true,
         found: false,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ds01_core::{
     container::{ContainerId, State},
+    device::slot_list,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
     name::{ContainerArg, ContainerName},
@@ -13,13 +14,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{Remove, Removed, target};
-use crate::{
-    Operation, Site, clock,
-    engine::Inspected,
-    look::Scope,
-    site::{fail, slots},
-    users::Caller,
-};
+use crate::{Operation, Site, clock, engine::Inspected, look::Scope, site::fail, users::Caller};
 
 /// Asks for the caller's containers that do not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +94,11 @@ impl Operation for Leftovers {
                 since: since(one.state, made, one.finished)?,
                 last_end: one.last_end.clone(),
                 size_bytes: sizes.get(id).copied()?,
-                slots: if holds { slots(entry) } else { String::new() },
+                slots: if holds {
+                    slot_list(&entry.devices)
+                } else {
+                    String::new()
+                },
                 until: match entry.holding {
                     Holding::Stopped { since } => entry.hold.map(|hold| since + hold),
                     _ => None,

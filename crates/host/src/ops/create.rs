@@ -4,13 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::ContainerId,
-    device::Held,
+    device::{Held, slot_list},
     event::Event,
     failure::{Failure, Kind, UserError},
     gpu_request::GpuRequest,
     label::Interface,
     ledger::{Allocation, Holding},
-    line::{PATIENCE, Turn, slots},
+    line::{PATIENCE, Turn},
     name::ContainerName,
     record::{self, Bind, Record},
     share::Share,
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     draft::{Draft, Order},
-    grant::{Ask, Granted, give_back, grant},
+    grant::{GrantRequest, Granted, give_back, grant},
     make::{Unmade, make, unname_image},
 };
 use crate::{Operation, Site, clock, look::Scope, nvml::Probe, site::fail, users::Caller};
@@ -105,12 +105,12 @@ impl Operation for Create {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
 
-        let ask = Ask {
+        let wanted = GrantRequest {
             gpus: &self.gpus,
             dry_run: self.dry_run,
             wait: self.wait,
         };
-        let granted = match grant(site, &draft.order, ask, &look, &inventory)? {
+        let granted = match grant(site, &draft.order, wanted, &look, &inventory)? {
             Creation::Made(granted) => granted,
             Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
         };
@@ -285,7 +285,7 @@ fn confirm(
 /// The event with what somebody was given, and why that.
 pub(super) fn allocated(event: Event, devices: &[Held], reason: &str) -> Event {
     let share: Share = devices.iter().map(|held| held.share).sum();
-    let event = event.with("gpus", slots(devices)).with("gpueq", share);
+    let event = event.with("gpus", slot_list(devices)).with("gpueq", share);
     event.with("reason", reason)
 }
 

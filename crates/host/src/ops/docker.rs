@@ -3,24 +3,20 @@
 //! The same way as `container-create`: limits, devices, record; only what the container runs, and
 //! with which folders, comes from the request, as far as [`ds01_core::docker`] lets it.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod make;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use ds01_core::{
     admit::most,
     container::ContainerId,
-    device::Held,
-    docker::{self, Allow, CreateBody, Finished, Given, GpuWish, Owner, Peer, Planned, Rules},
+    docker::{self, Allow, CreateBody, GpuWish, Owner, Peer, Planned, Rules},
     event::Event,
     failure::{Failure, Kind},
     gpu_request::GpuRequest,
-    image, lifecycle,
+    lifecycle,
     limits::{ContainerTypes, Limits},
     name::{ContainerName, EngineName},
-    record::Bind,
     slice::SliceLimits,
 };
 use serde::{Deserialize, Serialize};
@@ -28,22 +24,20 @@ use serde_json::Value;
 
 use super::{
     catalogue::framework_of,
-    create::{Creation, Made, WaitUntil, finish},
+    create::{Creation, WaitUntil, finish},
     draft::{self, Order},
-    folders,
-    grant::{Ask, Granted, grant},
-    make::{Unmade, host_cpus, name_image, unname_image},
+    grant::{GrantRequest, grant},
+    make::host_cpus,
 };
 use crate::{
     Operation, Site, clock,
     config::Config,
-    engine::{EngineError, is_nvidias, is_plain},
+    engine::{is_nvidias, is_plain},
     look::Scope,
     nvml::Probe,
     site::fail,
     slices,
     users::{Caller, Person, login, person},
-    volumes_file::VolumesFile,
 };
 
 /// Asks for a container in the words of Docker's API. Only the gateway may: it has looked up what
@@ -207,17 +201,18 @@ impl Operation for DockerCreate {
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.map(Probe::finish).transpose()?.unwrap_or_default();
         let most = most(&order.limits, inventory.devices.iter());
-        let ask = Ask {
+        let wanted = GrantRequest {
             gpus: &GpuRequest::any(planned.gpus.count(most)),
             dry_run: false,
             wait: self.wait,
         };
-        let granted = match grant(site, &order, ask, &look, &inventory).map_err(in_dockers_words)? {
-            Creation::Made(granted) => granted,
-            Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
-        };
+        let granted =
+            match grant(site, &order, wanted, &look, &inventory).map_err(in_dockers_words)? {
+                Creation::Made(granted) => granted,
+                Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
+            };
         let mut warnings = Vec::new();
-        let made = make(site, &order, planned, &granted, &self.found, &mut warnings);
+        let made = make::make(site, &order, planned, &granted, &self.found, &mut warnings);
         let id = finish(site, &order, granted, made)?;
         Ok(Creation::Made(DockerCreated { id, warnings }))
     }
@@ -240,7 +235,7 @@ fn order(
         .binds
         .first()
         .map(|bind| PathBuf::from(&bind.source));
-    let kind = lifecycle::Kind::from(planned.interface);
+    let kind = lifecycle::ContainerKind::from(planned.interface);
     Ok(Order {
         container: planned.container.clone(),
         person: rules.person.clone(),
@@ -254,128 +249,6 @@ fn order(
         project: planned.container.name.to_string(),
         workspace: workspace.unwrap_or_default(),
     })
-}
-
-/// Asks the engine for it.
-fn make(
-    site: &Site,
-    order: &Order,
-    planned: Planned,
-    granted: &Granted,
-    found: &DockerFound,
-    warnings: &mut Vec<String>,
-) -> Result<Made, Unmade> {
-    let devices = granted.devices.as_slice();
-    let interface = planned.interface.as_str();
-    let labels = labels(site, order, devices, found, interface)?;
-    let abilities = site.abilities()?;
-    let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&*held.uuid.0);
-    let uuids: Vec<_> = devices.iter().map(|held| held.uuid.clone()).collect();
-    for wanted in planned.binds.iter().filter(|wanted| wanted.create) {
-        let path = Path::new(&wanted.source);
-        if folders::there(site, path, &order.person)?.as_deref() != Some(path) {
-            folders::make(site, path, &order.person)?;
-        }
-    }
-    let binds = planned.binds.iter().map(|wanted| Bind {
-        source: wanted.source.clone(),
-        target: wanted.target.clone(),
-    });
-    let binds: Vec<_> = binds.collect();
-    let (sources, mounts) = folders::sources(site, &binds, &order.person)?;
-    let sources = sources
-        .iter()
-        .map(|path| path.to_string_lossy().into_owned());
-    let sources = binds
-        .iter()
-        .map(|bind| bind.source.clone())
-        .zip(sources)
-        .collect();
-    let inherits_binds = planned
-        .joins
-        .iter()
-        .filter_map(|name| found.containers.get(name));
-    let inherits_binds = inherits_binds.clone().any(|peer| peer.as_owner);
-    // What fails from here on takes the mounts away again.
-    let unstage = || mounts.iter().for_each(|place| site.unstage(place));
-    let image = image::of_container(&order.container);
-    let file = VolumesFile::new(&site.config().paths.state);
-    let used = file.read().inspect_err(|_| unstage());
-    let used = used.map_err(Failure::from)?;
-    // Those without a name are used as the containers that have them.
-    let volumes = planned.volumes.iter();
-    let volumes = volumes.filter(|(name, _)| !found.volumes.contains_key(*name));
-    let volumes: Vec<String> = volumes.map(|(_, volume)| volume.clone()).collect();
-    let Finished {
-        body,
-        as_owner,
-        warnings: told,
-    } = docker::finish(
-        planned,
-        &Given {
-            image: Some(&image),
-            labels: &labels,
-            devices: &uuids,
-            by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
-            log: site.config().containers.log(),
-            logs_json: abilities.logs_json,
-            cgroup_parent: abilities.slices.then_some(order.slice.as_str()),
-            binds: &sources,
-            volumes: &found.volumes,
-            unnamed: &found.unnamed,
-            networks: &found.networks,
-            containers: &found.containers,
-            sharers: &found.sharers,
-            used: &used,
-            inherits_binds,
-        },
-    )
-    .inspect_err(|_| unstage())
-    .map_err(Failure::from)?;
-    warnings.extend(told);
-    name_image(site, &found.image, &image).inspect_err(|_| unstage())?;
-    granted.renew(site, &order.container).inspect_err(|_| {
-        unstage();
-        unname_image(site, &order.container, None);
-    })?;
-    // Before the engine is asked: whoever is killed then has used them.
-    let container = &order.container;
-    let begun = file.begin(&volumes, (container, as_owner), &used);
-    begun.inspect_err(|_| {
-        unstage();
-        unname_image(site, container, None);
-    })?;
-    let made = site.engine().create_as(&order.container, &body);
-    if !made.as_ref().is_err_and(EngineError::is_unanswered) {
-        file.end(&volumes, made.is_err(), &used);
-    }
-    match made {
-        Ok(id) => Ok(Made {
-            id,
-            binds,
-            mounts,
-            as_owner,
-        }),
-        Err(error) => Err(Unmade::of(site, &order.container, mounts.as_deref(), error)),
-    }
-}
-
-/// All managed labels, so that an image's own cannot stand in for any.
-fn labels(
-    site: &Site,
-    order: &Order,
-    devices: &[Held],
-    found: &DockerFound,
-    interface: &str,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let image = site.engine().image(&found.image)?;
-    let of_image = image.map(|image| image.labels).unwrap_or_default();
-    Ok(order.labels(
-        devices,
-        (&order.workspace, None),
-        (interface, interface),
-        of_image,
-    ))
 }
 
 /// Notes that an admin has used somebody else's container.

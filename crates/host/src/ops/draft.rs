@@ -33,7 +33,7 @@ pub(super) struct Order {
     pub(super) person: Person,
     pub(super) limits: Limits,
     /// What it is by how it is asked for.
-    pub(super) kind: lifecycle::Kind,
+    pub(super) kind: lifecycle::ContainerKind,
     /// The longest run of its kind; `None` is for ever.
     pub(super) run: Option<Duration>,
     /// After this time, what somebody used counts half in the waiting line.
@@ -99,7 +99,7 @@ impl Draft {
         let person = person(caller.uid)?;
         let policy = site.policy()?;
         let limits = policy.limits_for(&person.login);
-        let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
+        let rules = lifecycle::ContainerKind::Ds01.rules(&limits, policy.container_types());
         let container = EngineName {
             name: create.name.clone(),
             uid: caller.uid,
@@ -147,7 +147,7 @@ impl Draft {
             container,
             person,
             limits,
-            kind: lifecycle::Kind::Ds01,
+            kind: lifecycle::ContainerKind::Ds01,
             run: rules.max_runtime,
             half_life: policy.recent_use_half_life(),
             slice,

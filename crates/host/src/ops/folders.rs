@@ -17,7 +17,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Site,
-    apart::Apart,
+    child_task::ChildTask,
     site::fail,
     staging::{self, Staging},
     users::{Person, person},
@@ -39,7 +39,7 @@ fn in_time<T: Serialize + DeserializeOwned>(
     if !site.is_for_others() {
         return work();
     }
-    let done = Apart::begin(PATIENCE, work).and_then(Apart::finish);
+    let done = ChildTask::begin(PATIENCE, work).and_then(ChildTask::finish);
     done.unwrap_or_else(|error| {
         let (shown, limit) = (path.display(), PATIENCE.as_secs());
         Err(match error.kind() {
@@ -259,11 +259,11 @@ pub fn restore_mounts(site: &Site) -> Result<(), Failure> {
             });
             failed.collect::<Vec<_>>()
         };
-        (uid, Apart::begin(RESTORE, restored))
+        (uid, ChildTask::begin(RESTORE, restored))
     };
     let begun: Vec<_> = of_owners.into_iter().map(begin).collect();
     for (uid, restoring) in begun {
-        match restoring.and_then(Apart::finish) {
+        match restoring.and_then(ChildTask::finish) {
             Ok(failed) => failed.into_iter().for_each(|text| site.notice(text)),
             Err(error) => site.notice(format!("folders of uid {uid} are not mounted: {error}")),
         }

@@ -1,8 +1,8 @@
 //! The devices of a container to be made: decided under the lock, or waited for in line.
 
+mod decision;
+
 use ds01_core::{
-    admit::{Denied, Request},
-    allocate::in_words,
     device::{Held, Inventory},
     event::Event,
     failure::{Failure, Kind},
@@ -10,7 +10,6 @@ use ds01_core::{
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
     line::{OFFER, Turn},
     name::EngineName,
-    queue::{Asked, Wait},
     time::Timestamp,
 };
 
@@ -19,7 +18,7 @@ use super::{
     draft::Order,
     folders,
     intent::{is_of_this_process, pending},
-    line::{joined, log_turns, serve, terms_today},
+    line::log_turns,
 };
 use crate::{
     Site, clock, ledger_file,
@@ -27,6 +26,8 @@ use crate::{
     nvml,
     site::fail,
 };
+
+use decision::{Decided, Decision};
 
 // Who asks as soon as it may keeps its place, however late it is answered.
 const _: () = {
@@ -36,13 +37,15 @@ const _: () = {
 };
 
 /// How many devices, whether to take them, and until when to wait for them.
-pub(super) struct Ask<'a> {
+#[derive(Clone, Copy)]
+pub(super) struct GrantRequest<'a> {
     pub(super) gpus: &'a GpuRequest,
     pub(super) dry_run: bool,
     pub(super) wait: Option<WaitUntil>,
 }
 
-/// Decides under the lock, and records the intent, or that it waits in line.
+/// Decides under the lock whether `order` gets its devices, and records the intent, or that it waits
+/// in line.
 ///
 /// # Errors
 ///
@@ -50,111 +53,24 @@ pub(super) struct Ask<'a> {
 pub(super) fn grant(
     site: &Site,
     order: &Order,
-    ask: Ask<'_>,
+    wanted: GrantRequest<'_>,
     look: &Look,
     inventory: &Inventory,
 ) -> Result<Creation<Granted>, Failure> {
-    let container = &order.container;
-    let request = Request {
-        container: container.clone(),
-        devices: ask.gpus.clone(),
-        run: order.run,
-    };
-    let unclear = look.unclear().filter(|_| ask.gpus.count > 0);
-    let waits = ask.wait.filter(|_| !ask.dry_run);
-    let wait = waits.map(|wait| Wait {
-        kind: order.kind,
-        process: site.client(),
-        until: wait.at,
-    });
-    let today = terms_today(site, &look.before)?;
+    let decision = Decision::new(site, order, wanted, look, inventory)?;
     site.knows(&order.person);
     let mut turns = Vec::new();
-    let decide = |ledger: &mut Ledger, now: Timestamp| {
-        let orphan = ledger.entry(container).cloned();
-        if let Some(entry) = &orphan
-            && !matches!(entry.holding, Holding::Orphaned { .. })
-        {
-            return Err(exists(entry));
-        }
-        still_waits(ledger, container.uid, waits)?;
-        ledger.line.recent.half_life = order.half_life;
-        ledger.line.renew(&today);
-        let waited = ledger
-            .line
-            .waits_for(container.uid, &container.name)
-            .is_some();
-        let asked = ledger.ask(&request, &order.limits, inventory, unclear, wait, now);
-        // Who is refused serves the others all the same: nobody else may look for a while.
-        let mut serve = |ledger: &mut Ledger, asks| {
-            if ask.gpus.count > 0 && unclear.is_none() {
-                turns = serve(ledger, inventory, asks, now);
-            }
-        };
-        let (devices, reasons, used, passed) = match asked {
-            Ok(Asked::Given {
-                devices,
-                reasons,
-                used,
-                passed,
-            }) => (devices, reasons, used, passed),
-            Ok(Asked::Waits(ticket, why)) => {
-                serve(ledger, Some(ticket));
-                let joined = (!waited)
-                    .then(|| joined(site, ledger, container.uid, ticket))
-                    .flatten();
-                return Ok(Decided::Waits(ticket, why, joined));
-            }
-            Err(denied) => {
-                serve(ledger, None);
-                return Err(denied.into());
-            }
-        };
-        ledger.put(Allocation {
-            container: container.clone(),
-            id: None,
-            devices: devices.clone(),
-            holding: pending(now),
-            hold: order.limits.gpu_hold_after_stop,
-            group: order.limits.group.clone(),
-            ends: None,
-            passed,
-            late: orphan
-                .as_ref()
-                .map(Allocation::candidates)
-                .unwrap_or_default(),
-            changed: 0,
-        });
-        serve(ledger, None);
-        Ok(Decided::Granted(Granted {
-            devices,
-            reason: in_words(&reasons),
-            used,
-            orphan,
-            since: now,
-        }))
-    };
-    let decided = if ask.dry_run {
+    let decide = |ledger: &mut Ledger, now| decision.decide(ledger, &mut turns, now);
+    let decided = if wanted.dry_run {
         decide(&mut site.view(look)?, clock::now())
     } else {
         site.change(look, decide)
     };
-    let event = |kind: &str| {
-        Event::new(clock::now(), kind)
-            .of(&order.person.login)
-            .with("container", container)
-    };
-    match &decided {
-        Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Busy) && !ask.dry_run => {
-            site.log(event("gpu.reject").with("reason", &failure.message));
-        }
-        Ok(Decided::Waits(_, why, Some(joined))) => site.log(joined.clone().with("reason", why)),
-        _ => {}
-    }
+    log_decision(site, order, &decided, wanted.dry_run);
     for problem in &inventory.problems {
         site.notice(problem.clone());
     }
-    if !ask.dry_run {
+    if !wanted.dry_run {
         log_turns(site, &turns);
     }
     Ok(match decided? {
@@ -163,25 +79,16 @@ pub(super) fn grant(
     })
 }
 
-/// What is decided under the lock.
-enum Decided {
-    Granted(Granted),
-    /// With this ticket, for this reason; the event of it, if it is new in the line.
-    Waits(u64, Denied, Option<Event>),
-}
-
-/// # Errors
-///
-/// If its owner has taken the request out of the line: it does not join again.
-fn still_waits(ledger: &Ledger, uid: u32, wait: Option<WaitUntil>) -> Result<(), Failure> {
-    let ticket = wait.and_then(|wait| wait.ticket);
-    match ticket.filter(|ticket| ledger.line.is_taken_out(uid, *ticket)) {
-        None => Ok(()),
-        Some(ticket) => Err(fail(
-            Kind::Failed,
-            format!("you took it out of the line, with gpu-queue leave {ticket}"),
-            "ask again to wait anew, as the last".into(),
-        )),
+/// Logs that the request was refused, or is new in the line.
+fn log_decision(site: &Site, order: &Order, decided: &Result<Decided, Failure>, dry_run: bool) {
+    match decided {
+        Err(failure) if matches!(failure.kind, Kind::Denied | Kind::Busy) && !dry_run => {
+            let event = Event::new(clock::now(), "gpu.reject").of(&order.person.login);
+            let event = event.with("container", &order.container);
+            site.log(event.with("reason", &failure.message));
+        }
+        Ok(Decided::Waits(_, why, Some(joined))) => site.log(joined.clone().with("reason", why)),
+        _ => {}
     }
 }
 
@@ -260,22 +167,6 @@ pub(super) fn give_back(
         }
         Ok(())
     })
-}
-
-/// Status 4, in the words of the state that it is in.
-fn exists(entry: &Allocation) -> Failure {
-    let name = &entry.container.name;
-    let (state, hint) = match entry.holding {
-        Holding::Pending { .. } => (
-            "is being created",
-            "see what became of it with container-list --all".to_string(),
-        ),
-        _ => (
-            "exists already",
-            format!("use it with container-run {name}, or remove it with container-retire {name}"),
-        ),
-    };
-    fail(Kind::State, format!("container {name} {state}"), hint)
 }
 
 #[cfg(test)]

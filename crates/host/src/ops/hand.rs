@@ -4,6 +4,7 @@
 use std::{io, time::Duration};
 
 use ds01_core::{
+    device::slot_list,
     failure::{Failure, Kind},
     gpu_request::GpuRequest,
     label::Interface,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     Operation, Site,
-    apart::{self, Apart},
+    child_task::{self, ChildTask},
     clock,
     look::Scope,
     tell::{Notice, tell},
@@ -94,7 +95,7 @@ enum What {
 struct Doing {
     one: Claimed,
     is_launch: bool,
-    work: Apart<Ended>,
+    work: ChildTask<Ended>,
 }
 
 /// Those turns that are being handed over.
@@ -123,7 +124,7 @@ impl<'a> Hands<'a> {
         let Some(name) = one.turn.launch.clone() else {
             return self.tell(one, None);
         };
-        let begun = Apart::begin(LAUNCH, || {
+        let begun = ChildTask::begin(LAUNCH, || {
             let site = self.site.anew();
             let owner = person(one.turn.uid).map_err(Failure::from);
             let launched = owner.and_then(|owner| launch(&site, &one, &name, &owner));
@@ -147,7 +148,7 @@ impl<'a> Hands<'a> {
     }
 
     fn tell(&mut self, one: Claimed, launched: Option<Launched>) {
-        let begun = Apart::begin(TELL, || {
+        let begun = ChildTask::begin(TELL, || {
             let site = self.site.anew();
             let told = hand(&site, &one, launched);
             (What::Told(told), site.take_notices())
@@ -173,7 +174,7 @@ impl<'a> Hands<'a> {
                 }
                 None => {
                     let works = self.under_way.iter().map(|doing| &doing.work);
-                    apart::wait(&works.collect::<Vec<_>>());
+                    child_task::wait(&works.collect::<Vec<_>>());
                 }
             }
         }
@@ -226,7 +227,7 @@ pub(super) fn served(turn: &Turn, slots: String, what: Handed) -> Served {
 /// the next pass goes on with that container.
 fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option<Served>, Failure> {
     let turn = &one.turn;
-    let (mut slots, until) = (line::slots(&turn.devices), turn.until);
+    let (mut slots, until) = (slot_list(&turn.devices), turn.until);
     let keeps = format!("{} kept for you until {until}", line::gpu_is(&slots));
     let (text, what) = match (&turn.launch, launched) {
         (Some(name), Some(Launched::Runs)) => {
@@ -281,7 +282,7 @@ fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option
 fn its_slots(site: &Site, turn: &Turn) -> Result<Option<String>, Failure> {
     let ledger = stored(site)?;
     let entry = turn.launched().and_then(|name| ledger.entry(&name));
-    Ok(entry.map(|entry| line::slots(&entry.devices)))
+    Ok(entry.map(|entry| slot_list(&entry.devices)))
 }
 
 /// What is left of a turn whose container was not started.

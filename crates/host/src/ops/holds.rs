@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use ds01_core::{
+    device::slot_list,
     failure::Failure,
     ledger::{Allocation, Ledger},
-    line,
     reconcile::{Change, reconcile},
 };
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,6 @@ use crate::{
     Operation, Site, clock,
     ledger_file::Stored,
     look::Scope,
-    site::slots,
     users::{Caller, login},
 };
 
@@ -53,9 +52,9 @@ pub enum Learned {
         /// How long it was.
         held: Option<Duration>,
     },
-    /// It is no more.
+    /// The container is gone.
     Gone,
-    /// It never came about.
+    /// The container was never created.
     Lapsed,
     /// It was made by a command that died.
     Found,
@@ -80,7 +79,7 @@ impl Operation for EndHolds {
         let look = site.look(&Scope::Everything)?;
         let changes = match (&look.before, self.dry_run) {
             (_, false) => {
-                let learned = site.learn(&look, |_, _| Ok(()))?.1;
+                let learned = site.change_reporting(&look, |_, _| Ok(()))?.1;
                 site.look_after_found(&look)?;
                 site.sweep_records(&look)?;
                 site.sweep_mounts()?;
@@ -103,7 +102,7 @@ impl From<&Change> for Healed {
         let ours = |entry: &Allocation, what| Self {
             name: entry.container.name.to_string(),
             login: Some(login(entry.container.uid)),
-            slots: slots(entry),
+            slots: slot_list(&entry.devices),
             what,
         };
         match change {
@@ -135,7 +134,7 @@ impl From<&Change> for Healed {
             Change::TurnOver(turn) => Self {
                 name: format!("ticket {}", turn.ticket),
                 login: Some(login(turn.uid)),
-                slots: line::slots(&turn.devices),
+                slots: slot_list(&turn.devices),
                 what: Learned::TurnOver,
             },
         }

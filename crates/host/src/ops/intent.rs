@@ -5,6 +5,7 @@
 
 use ds01_core::{
     allocate::Reason,
+    device::slot_list,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
@@ -15,12 +16,7 @@ use ds01_core::{
 
 use super::create::allocated;
 use crate::{
-    Site, clock,
-    engine::EngineError,
-    ledger_file::Stored,
-    look::Scope,
-    site::{fail, slots},
-    users::login,
+    Site, clock, engine::EngineError, ledger_file::Stored, look::Scope, site::fail, users::login,
 };
 
 /// What was taken for a container that is to run.
@@ -205,7 +201,7 @@ impl Intent {
     }
 
     fn lost(&self) -> Failure {
-        let (name, slots) = (&self.before.container.name, slots(&self.before));
+        let (name, slots) = (&self.before.container.name, slot_list(&self.before.devices));
         fail(
             Kind::Busy,
             format!("the start took too long: GPU {slots} of {name} was given up meanwhile"),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     line::{self, log_turns, serve, terms_today},
-    queue::Kept,
+    queue::KeptDevices,
 };
 use crate::{
     Operation, Site,
@@ -44,7 +44,7 @@ pub struct Joined {
     /// Where they stand; `None` if their turn has come at once.
     pub standing: Option<Standing>,
     /// What is kept for them already.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptDevices>,
 }
 
 impl Operation for JoinLine {
@@ -62,7 +62,7 @@ impl Operation for JoinLine {
         site.knows(&person);
         let policy = site.policy()?;
         let limits = policy.limits_for(&person.login);
-        let rules = lifecycle::Kind::Ds01.rules(&limits, policy.container_types());
+        let rules = lifecycle::ContainerKind::Ds01.rules(&limits, policy.container_types());
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.finish()?;
         let today = terms_today(site, &look.before)?;
@@ -76,7 +76,7 @@ impl Operation for JoinLine {
                 uid: caller.uid,
                 container: self.name.clone(),
                 devices: self.gpus.clone(),
-                kind: lifecycle::Kind::Ds01,
+                kind: lifecycle::ContainerKind::Ds01,
                 terms: Terms::of(&limits, rules.max_runtime),
                 stay: Stay::Away {
                     launch: self.name.clone().filter(|_| self.launch),
@@ -135,7 +135,7 @@ fn joined(site: &Site, ledger: &mut Ledger, uid: u32, ticket: u64, now: Timestam
     let kept = turn.map(|turn| {
         // The answer tells them; what is to be started is started by the duty.
         turn.told = turn.launch.is_none();
-        Kept::of(site, turn, uid)
+        KeptDevices::of(site, turn, uid)
     });
     let outlook = ledger.survey(&[], now).outlook(uid, ticket);
     Joined {

@@ -1,8 +1,9 @@
 //! Out of the waiting line, before one's turn has come.
 
 use ds01_core::{
+    device::slot_list,
     failure::Failure,
-    line::{Stay, Turn, Waiter, slots},
+    line::{Stay, Turn, Waiter},
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +45,7 @@ impl Operation for Leave {
             };
             let kept = line.turns.iter().position(own);
             let kept = kept.map(|at| line.turns.remove(at));
-            Ok(kept.map(|turn| (turn.container, turn.logged, slots(&turn.devices))))
+            Ok(kept.map(|turn| (turn.container, turn.logged, slot_list(&turn.devices))))
         })?;
         if let Some((container, true, free)) = &left {
             let event = event(

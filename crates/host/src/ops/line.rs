@@ -3,13 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use ds01_core::{
-    device::Inventory,
+    device::{Inventory, slot_list},
     event::Event,
     failure::{Failure, Kind},
     gpu_request::GpuRequest,
     ledger::Ledger,
     limits::Limits,
-    line::{self, Known, Terms, Turn},
+    line::{Known, Terms, Turn},
     name::{ContainerName, EngineName},
     time::Timestamp,
 };
@@ -101,7 +101,7 @@ pub(super) fn log_turns(site: &Site, turns: &[Turn]) {
             turn.ticket,
             turn.container.as_ref(),
         );
-        let event = event.with("gpus", line::slots(&turn.devices));
+        let event = event.with("gpus", slot_list(&turn.devices));
         site.log(event.with("until", turn.until));
     }
 }

@@ -109,8 +109,8 @@ impl Ours {
         image.unwrap_or_else(|| self.seen.image.clone())
     }
 
-    /// Its devices as users read them.
-    pub(super) fn slots(&self) -> Vec<String> {
+    /// The slot of each of its devices.
+    pub(super) fn slot_names(&self) -> Vec<String> {
         self.devices
             .iter()
             .map(|held| held.slot.to_string())
@@ -182,7 +182,7 @@ pub(super) fn of_ledger(ledger: &Ledger, seen: Vec<Sighting>) -> Vec<Ours> {
 
 impl From<Ours> for Listed {
     fn from(ours: Ours) -> Self {
-        let (image, slots) = (ours.image(), ours.slots());
+        let (image, slots) = (ours.image(), ours.slot_names());
         let login = Some(ours.label(label::USER)).filter(|login| !login.is_empty());
         Self {
             login: login.unwrap_or_else(|| users::login(ours.container.uid)),

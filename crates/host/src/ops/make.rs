@@ -42,22 +42,17 @@ impl From<Failure> for Unmade {
 }
 
 impl Unmade {
-    /// What the engine's answer means for the container that it was asked for, whose folders are
-    /// mounted at `place`.
-    pub(super) fn of(
-        site: &Site,
-        container: &EngineName,
-        place: Option<&str>,
-        error: EngineError,
-    ) -> Self {
+    /// What the engine's answer means for the container that it was asked for, and for what was
+    /// prepared for it.
+    pub(super) fn of(mut prepared: Prepared<'_>, error: EngineError) -> Self {
+        let container = prepared.container;
         let name_taken = error.status() == Some(409);
         let unanswered = error.is_unanswered();
-        if let Some(place) = place.filter(|_| !unanswered) {
-            site.unstage(place);
-        }
         // One that has the container's name may be made from the image by this name.
-        if !unanswered && !name_taken {
-            unname_image(site, container, None);
+        prepared.has_image &= !name_taken;
+        match unanswered {
+            true => drop(prepared.keep()),
+            false => drop(prepared),
         }
         let failure = match name_taken {
             true => fail(
@@ -75,18 +70,61 @@ impl Unmade {
     }
 }
 
-/// Gives an image the name by which it is one container's alone. What fails from then on takes the
-/// name away again.
-///
-/// # Errors
-///
-/// The engine's.
-pub(super) fn name_image(site: &Site, image: &str, name: &str) -> Result<(), Failure> {
-    Ok(site.engine().tag(image, name)?)
+/// What was prepared for a container that is to be made: its mounts, and the name of its image. It
+/// is undone when this is dropped, unless it is kept.
+pub(super) struct Prepared<'a> {
+    site: &'a Site,
+    container: &'a EngineName,
+    /// See [`Record::mounts`].
+    ///
+    /// [`Record::mounts`]: ds01_core::record::Record::mounts
+    mounts: Option<String>,
+    /// The image has the name by which it is this container's alone.
+    has_image: bool,
 }
 
-/// Takes that name away again: there is no such container, or that of this id was removed. Whose name
-/// is another's by now, who asked for it after this process had lost it, keeps it.
+impl<'a> Prepared<'a> {
+    /// With these mounts, and no image yet.
+    pub(super) fn new(site: &'a Site, container: &'a EngineName, mounts: Option<String>) -> Self {
+        Self {
+            site,
+            container,
+            mounts,
+            has_image: false,
+        }
+    }
+
+    /// Gives the image of this id a `name` by which it is the container's alone.
+    ///
+    /// # Errors
+    ///
+    /// The engine's.
+    pub(super) fn name_image(&mut self, id: &str, name: &str) -> Result<(), Failure> {
+        self.site.engine().tag(id, name)?;
+        self.has_image = true;
+        Ok(())
+    }
+
+    /// Leaves everything as it is, for the container. Its mounts.
+    pub(super) fn keep(mut self) -> Option<String> {
+        self.has_image = false;
+        self.mounts.take()
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        self.mounts
+            .iter()
+            .for_each(|place| self.site.unstage(place));
+        if self.has_image {
+            unname_image(self.site, self.container, None);
+        }
+    }
+}
+
+/// Takes the name away from a container's image: there is no such container, or that of this id was
+/// removed. Whose name is another's by now, who asked for it after this process had lost it, keeps it.
 pub(super) fn unname_image(site: &Site, container: &EngineName, id: Option<&ContainerId>) {
     let was = |entry: &Allocation| is_ours(entry) || id.is_some() && entry.id.as_ref() == id;
     let is_free = match site.ledger.read() {
@@ -99,7 +137,7 @@ pub(super) fn unname_image(site: &Site, container: &EngineName, id: Option<&Cont
     }
 }
 
-/// Asks the engine for it.
+/// Asks the engine for the container.
 ///
 /// # Errors
 ///
@@ -109,21 +147,13 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
     folders::make(site, &order.workspace, &order.person)?;
     // A link in the way may lead anywhere.
     let workspace = folders::allowed(site, &order.workspace, &order.person)?;
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    let home = site.config().containers.mount_home;
-    let home = home.then_some((order.person.home.as_path(), draft.account.home.as_str()));
-    let folders = [Some((workspace.as_path(), "/workspace"))].into_iter();
-    let folders = folders.chain([draft.data.as_deref().map(|data| (data, "/data")), home]);
-    let binds = folders.flatten().map(|(source, target)| Bind {
-        source: text(source),
-        target: target.into(),
-    });
-    let binds: Vec<Bind> = binds.collect();
+    let binds = binds(site, draft, &workspace);
     let (data, of_image) = (draft.data.as_deref(), draft.base.labels.clone());
     let interface = (draft.interface.as_str(), "ds01");
     let labels = order.labels(devices, (&workspace, data), interface, of_image);
     let abilities = site.abilities()?;
     let (sources, place) = folders::sources(site, &binds, &order.person)?;
+    let mut prepared = Prepared::new(site, &order.container, place);
     let mounts = sources.iter().zip(&binds).map(|(source, bind)| Mount {
         source: text(source),
         target: bind.target.clone(),
@@ -139,8 +169,6 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
             "limited to the {host_cpus} CPUs that this host has"
         ));
     }
-    // What fails from here on takes the mounts away again.
-    let unstage = |_: &Failure| place.iter().for_each(|place| site.unstage(place));
     let image = image::of_container(&order.container);
     let by_cdi = |held: &Held| abilities.cdi_gpus.contains(&*held.uuid.0);
     let spec = spec(&Plan {
@@ -155,20 +183,36 @@ pub(super) fn make(site: &Site, draft: &Draft, granted: &Granted) -> Result<Made
         by_cdi: !devices.is_empty() && devices.iter().all(by_cdi),
         mounts: &mounts,
     });
-    name_image(site, &draft.base.id, &image).inspect_err(unstage)?;
-    granted
-        .renew(site, &order.container)
-        .inspect_err(unstage)
-        .inspect_err(|_| unname_image(site, &order.container, None))?;
+    prepared.name_image(&draft.base.id, &image)?;
+    granted.renew(site, &order.container)?;
     match site.engine().create(&spec) {
         Ok(id) => Ok(Made {
             id,
             binds,
-            mounts: place,
+            mounts: prepared.keep(),
             as_owner: true,
         }),
-        Err(error) => Err(Unmade::of(site, &order.container, place.as_deref(), error)),
+        Err(error) => Err(Unmade::of(prepared, error)),
     }
+}
+
+/// The folders that the container gets: its workspace, its data, and its owner's home where the host
+/// mounts that.
+fn binds(site: &Site, draft: &Draft, workspace: &Path) -> Vec<Bind> {
+    let home = site.config().containers.mount_home;
+    let owner = draft.order.person.home.as_path();
+    let home = home.then_some((owner, draft.account.home.as_str()));
+    let folders = [Some((workspace, "/workspace"))].into_iter();
+    let folders = folders.chain([draft.data.as_deref().map(|data| (data, "/data")), home]);
+    let binds = folders.flatten().map(|(source, target)| Bind {
+        source: text(source),
+        target: target.into(),
+    });
+    binds.collect()
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// The CPUs of this host, whichever of them this process may use: an admin may bind the gateway to

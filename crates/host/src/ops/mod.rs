@@ -1,6 +1,5 @@
-//! The operations: one file each, and the only place with an order.
-//!
-//! Gather, decide under the lock, record, act, record.
+//! The operations, a file each. The order of steps is settled here alone: gather what is known, decide
+//! under the ledger's lock, record that, act on the engine, record what it did.
 
 mod account;
 mod admit;
@@ -79,7 +78,7 @@ pub use list::{List, Listed};
 pub use locate::{Locate, Located};
 pub use notices::TakeNotices;
 pub use overview::{Allocated, Contained, HostStatus, Overview};
-pub use queue::{Kept, Queue, QueueStatus, Waiting};
+pub use queue::{KeptDevices, Queue, QueueStatus, Waiting};
 pub use remove::{Remove, Removed};
 pub use rename::{Rename, Renamed};
 pub use reserve::{CancelReservation, Party, Reserve, Wanted};
@@ -127,15 +126,15 @@ static COMMANDS: [ByGateway; 29] = [
     ByGateway::of::<CancelReservation>(),
 ];
 
-/// Those that the gateway itself asks for, on behalf of who speaks Docker's API.
+/// The operations that the gateway itself asks for, on behalf of a client of Docker's API.
 static DOCKERS: [ByGateway; 3] = [
     ByGateway::of::<DockerCreate>(),
     ByGateway::of::<Rename>(),
     ByGateway::of::<Restart>(),
 ];
 
-/// Refuses to everybody but root what is for all users. Nobody who calls from inside a container is
-/// root, whatever uid they have.
+/// Refuses what concerns all users to everybody but root. A caller inside a container is not root,
+/// whatever their uid.
 fn for_root(caller: Caller, refusal: &str, hint: &str) -> Result<(), Failure> {
     match caller.uid == 0 && caller.may_be_admin {
         true => Ok(()),
@@ -147,7 +146,7 @@ fn for_root(caller: Caller, refusal: &str, hint: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// The operation's own; status 2 if there is none of this name, or the request is not its.
+/// The operation's own; status 2 if there is none of this name, or the request is not one of it.
 pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Value, Failure> {
     let by_gateway = by_gateway(name).ok_or_else(|| {
         let message = format!("DS01 has no operation {name:?}");
@@ -156,11 +155,12 @@ pub fn run(site: &Site, caller: Caller, name: &str, request: &str) -> Result<Val
     (by_gateway.run)(site, caller, request)
 }
 
-/// The longest that an operation may say it takes: at the gateway it has a place of everybody's.
+/// The longest time that an operation may claim: at the gateway it occupies a place that others wait
+/// for.
 pub const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// What the operation of this name may take with this request, beyond what the engine has for a
-/// call: an hour at most. Nothing for what is no such operation.
+/// How long the operation of this name may take with this request, beyond the engine's time limit
+/// for a call: an hour at most. Zero if there is no such operation.
 pub fn takes(name: &str, request: &str) -> Duration {
     let takes = by_gateway(name).map(|by_gateway| (by_gateway.takes)(request));
     takes.unwrap_or_default().min(LONGEST)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Operation, Site,
-    tell::login::{self, Kept},
+    tell::login::{self, LoginNotice},
     users::Caller,
 };
 
@@ -15,9 +15,9 @@ pub struct TakeNotices {}
 
 impl Operation for TakeNotices {
     const NAME: &'static str = "take-notices";
-    type Answer = Vec<Kept>;
+    type Answer = Vec<LoginNotice>;
 
-    fn run(&self, site: &Site, caller: Caller) -> Result<Vec<Kept>, Failure> {
+    fn run(&self, site: &Site, caller: Caller) -> Result<Vec<LoginNotice>, Failure> {
         Ok(login::take(&site.config().paths.state, caller.uid)?)
     }
 }

@@ -73,9 +73,9 @@ pub struct HostStatus {
 pub struct Allocated {
     /// The device as users read it.
     pub slot: String,
-    /// As `gpu-status` has them.
+    /// The user, as `gpu-status` has them.
     pub user: Option<String>,
-    /// The same.
+    /// How the user was found out, as `gpu-status` has it.
     pub owner_by: Option<Way>,
     /// The engine's name of the container.
     pub container: String,
@@ -178,7 +178,7 @@ fn contained(ours: &Ours) -> Contained {
         id: ours.seen.id.clone(),
         state: ours.seen.state,
         image: ours.image(),
-        slots: ours.slots(),
+        slots: ours.slot_names(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `gpu-queue status` and `list`: who waits in line, for whom devices are kept, what is reserved.
 
 use ds01_core::{
+    device::slot_list,
     failure::Failure,
     gpu_request::GpuRequest,
     ledger::Ledger,
-    line::{self, Stay, Turn, Waiter},
+    line::{Stay, Turn, Waiter},
     name::ContainerName,
     queue::Standing,
     reservation::Reservation,
@@ -25,7 +26,7 @@ pub struct QueueStatus {
     /// Who waits, the first first.
     pub waiting: Vec<Waiting>,
     /// For whom devices are kept, as their turn has come.
-    pub kept: Vec<Kept>,
+    pub kept: Vec<KeptDevices>,
     /// What an admin has set aside.
     pub reserved: Vec<Reservation>,
 }
@@ -37,7 +38,7 @@ pub struct Waiting {
     pub standing: Standing,
     /// Their login.
     pub user: String,
-    /// It is who asks.
+    /// It is the caller.
     pub mine: bool,
     /// The container that the devices are for, if that is known.
     pub container: Option<ContainerName>,
@@ -55,12 +56,12 @@ pub struct Waiting {
 
 /// Devices that are kept for somebody whose turn has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptDevices {
     /// The ticket with which they waited.
     pub ticket: u64,
     /// Their login.
     pub user: String,
-    /// It is who asks.
+    /// It is the caller.
     pub mine: bool,
     /// The devices, as users read them.
     pub slots: String,
@@ -74,13 +75,13 @@ pub struct Kept {
     pub launch: Option<ContainerName>,
 }
 
-impl Kept {
+impl KeptDevices {
     pub(super) fn of(site: &Site, turn: &Turn, caller: u32) -> Self {
         Self {
             ticket: turn.ticket,
             user: site.login(turn.uid),
             mine: turn.uid == caller,
-            slots: line::slots(&turn.devices),
+            slots: slot_list(&turn.devices),
             devices: turn.devices.len(),
             until: turn.until,
             container: turn.container.clone(),
@@ -108,7 +109,9 @@ fn status(site: &Site, ledger: &Ledger, caller: u32, now: Timestamp) -> QueueSta
     let turns = turns.filter(|turn| now < turn.until && !turn.is_used());
     QueueStatus {
         waiting: waiting.collect(),
-        kept: turns.map(|turn| Kept::of(site, turn, caller)).collect(),
+        kept: turns
+            .map(|turn| KeptDevices::of(site, turn, caller))
+            .collect(),
         reserved: ledger.line.reserved(now).cloned().collect(),
     }
 }

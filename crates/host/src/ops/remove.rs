@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::{ContainerId, Sighting},
+    device::slot_list,
     event::Event,
     failure::{Failure, Kind},
     image, label,
@@ -19,7 +20,7 @@ use crate::{
     ledger_file::Stored,
     look::Scope,
     removal::remove_volume,
-    site::{fail, slots},
+    site::fail,
     users::{Caller, Person, login},
 };
 
@@ -177,7 +178,7 @@ pub(super) fn strike(
         let ours = entry.is_some_and(|entry| entry.id.as_ref() == Some(id));
         let entry = ours.then(|| ledger.remove(container)).flatten();
         let freed = entry.map(|entry| match entry.holds(now) {
-            true => slots(&entry),
+            true => slot_list(&entry.devices),
             false => String::new(),
         });
         let known = site.metadata.of(container, id);

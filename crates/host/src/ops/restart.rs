@@ -147,7 +147,7 @@ impl Restart {
                     look.tells_all_devices()?;
                     let mut after = ledger.clone();
                     after.put(stopped.clone());
-                    let asked = after.ask_again(&stopped, limits, *run, known, now);
+                    let asked = after.request_same_devices(&stopped, limits, *run, known, now);
                     asked.map(|(_, passed)| passed)
                 }
             };

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, fs::File};
 
 use ds01_core::{
-    device::Inventory,
+    device::{Inventory, slot_list},
     failure::{Failure, Kind},
     ledger::Ledger,
-    line::{self, Terms, Turn},
+    line::{Terms, Turn},
     name::ContainerName,
     time::Timestamp,
 };
@@ -158,7 +158,7 @@ fn would(site: &Site) -> Result<LinePassed, Failure> {
     let would = |turn: &Turn| {
         let kept = || Handed::Kept(turn.until);
         let launched = turn.launch.clone().map(Handed::Launched);
-        let slots = line::slots(&turn.devices);
+        let slots = slot_list(&turn.devices);
         served(turn, slots, launched.unwrap_or_else(kept))
     };
     let untold = ledger.line.turns.iter().filter(|turn| !turn.told);

@@ -1,12 +1,14 @@
 //! `container-start`: the same devices again, or none.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+mod explain;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use ds01_core::{
     admit::Denied,
     allocate::run_again,
     container::{Sighting, State},
-    device::Device,
+    device::{Device, slot_list},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger},
@@ -33,10 +35,13 @@ use crate::{
     ledger_file::Stored,
     look::{Look, Scope},
     nvml::Probe,
-    site::{fail, slots},
+    site::fail,
     slices,
     users::{Caller, login, person},
 };
+
+pub(super) use explain::anew;
+use explain::explained;
 
 /// Asks for a container to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,77 +70,36 @@ impl Operation for Start {
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
         let target = target::find(site, caller, &self.name)?;
         let name = target.container.name.clone();
-        // What is kept for it is not to be given: nobody else's containers matter.
-        let mut scope = match target.holds {
-            true => Scope::Only(target.id.clone()),
-            false => Scope::Of(target.container.uid),
-        };
-        let (taken, terms) = loop {
-            let look = site.look(&scope)?;
-            let seen = look.seen.containers.iter().find(|c| c.id == target.id);
-            let state = match seen {
-                Some(sighting) => sighting.state,
-                None => target::sight(site, &target)?.state,
-            };
-            if is_up(state, &name)? {
-                return Ok(Started {
-                    name,
-                    already: true,
-                });
-            }
-            let record = site.metadata.of(&target.container, &target.id);
-            let terms = terms(site, target.container.uid, record.as_ref(), seen);
-            let limits = terms.as_ref().map(|terms| &terms.limits);
-            let limits = limits.ok().filter(|_| has_stopped(&target, state, &look));
-            let is_kept = matches!(scope, Scope::Only(_));
-            let told = limits.and_then(|limits| told(site, &target, &look, limits, is_kept));
-            let taken = site.change(&look, |ledger, now| {
-                take(site, ledger, &target, &terms, (&look, &told), now)
-            })?;
-            match taken {
-                Some(taken) => break (taken, terms),
-                None => scope = Scope::Of(target.container.uid),
-            }
+        let Some(Taken { intent, terms }) = take_devices(site, &target)? else {
+            return Ok(Started {
+                name,
+                already: true,
+            });
         };
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
-        let restored = match site.metadata.of(&target.container, &target.id) {
-            Some(record) => {
-                limit(site, &record.slice, terms).and_then(|()| folders::restore(site, &record))
-            }
-            // It has just turned up, or is being renamed: what it may is not known, or not yet.
-            None if site.is_for_others() => Err(fail(
-                Kind::Busy,
-                format!("container {name} is not recorded yet"),
-                format!(
-                    "try again: container-start {name}; if that is no better, make it anew: \
-                     container-remove {name}"
-                ),
-            )),
-            None => Ok(()),
-        };
-        if let Err(failure) = restored {
-            taken.put_back(site)?;
+        if let Err(failure) = restore(site, &target, terms) {
+            intent.put_back(site)?;
             return Err(failure);
         }
-        taken.renew(site)?;
+        intent.renew(site)?;
         if let Err(error) = site.engine().start(&target.id) {
             // It did not start: as it was before. Without an answer it may start yet.
             let unanswered = error.is_unanswered();
-            let failure = explained(site, &taken.before, error.into());
+            let failure = explained(site, &intent.before, error.into());
             // The answer is the engine's, not this.
             let _ = match unanswered {
                 true => {
-                    taken.log_anew(site);
-                    taken.leave(site)
+                    intent.log_anew(site);
+                    intent.leave(site)
                 }
-                false => taken.put_back(site),
+                false => intent.put_back(site),
             };
             return Err(failure);
         }
-        taken.log_anew(site);
+        intent.log_anew(site);
         let ends = run.map(|run| clock::now() + run);
-        taken.confirm(site, |entry| {
+        intent.confirm(site, |entry| {
             (entry.holding, entry.ends) = (Holding::Live, ends);
         })?;
         let event = Event::new(clock::now(), "container.start").of(login(caller.uid));
@@ -144,6 +108,65 @@ impl Operation for Start {
             name,
             already: false,
         })
+    }
+}
+
+/// Devices that are held again for a start, and what their owner may have, if that is known.
+struct Taken {
+    intent: Intent,
+    terms: Result<Terms, Failure>,
+}
+
+/// Has the container's own devices held again in the ledger. `None` if it runs already.
+fn take_devices(site: &Site, target: &Target) -> Result<Option<Taken>, Failure> {
+    // What is kept for it is not to be given: nobody else's containers matter.
+    let mut scope = match target.holds {
+        true => Scope::Only(target.id.clone()),
+        false => Scope::Of(target.container.uid),
+    };
+    loop {
+        let look = site.look(&scope)?;
+        let seen = look.seen.containers.iter().find(|c| c.id == target.id);
+        let state = match seen {
+            Some(sighting) => sighting.state,
+            None => target::sight(site, target)?.state,
+        };
+        if is_up(state, &target.container.name)? {
+            return Ok(None);
+        }
+        let record = site.metadata.of(&target.container, &target.id);
+        let terms = terms(site, target.container.uid, record.as_ref(), seen);
+        let limits = terms.as_ref().map(|terms| &terms.limits);
+        let limits = limits.ok().filter(|_| has_stopped(target, state, &look));
+        let is_kept = matches!(scope, Scope::Only(_));
+        let told = limits.and_then(|limits| told(site, target, &look, limits, is_kept));
+        let intent = site.change(&look, |ledger, now| {
+            take(site, ledger, target, &terms, (&look, &told), now)
+        })?;
+        match intent {
+            Some(intent) => return Ok(Some(Taken { intent, terms })),
+            None => scope = Scope::Of(target.container.uid),
+        }
+    }
+}
+
+/// Has what the container needs to run, beside its devices: its slice limited, its folders mounted.
+fn restore(site: &Site, target: &Target, terms: Result<Terms, Failure>) -> Result<(), Failure> {
+    let name = &target.container.name;
+    match site.metadata.of(&target.container, &target.id) {
+        Some(record) => {
+            limit(site, &record.slice, terms).and_then(|()| folders::restore(site, &record))
+        }
+        // It has just turned up, or is being renamed: what it may is not known, or not yet.
+        None if site.is_for_others() => Err(fail(
+            Kind::Busy,
+            format!("container {name} is not recorded yet"),
+            format!(
+                "try again: container-start {name}; if that is no better, make it anew: \
+                 container-remove {name}"
+            ),
+        )),
+        None => Ok(()),
     }
 }
 
@@ -196,7 +219,7 @@ pub(super) fn terms(
     let limits = policy.limits_for(&person(uid)?.login);
     let recorded = record.and_then(|record| record.kind);
     let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
-    let kind = lifecycle::Kind::of(recorded, &labels, true);
+    let kind = lifecycle::ContainerKind::of(recorded, &labels, true);
     let run = kind.rules(&limits, policy.container_types()).max_runtime;
     Ok(Terms { limits, run })
 }
@@ -280,7 +303,7 @@ fn take(
     };
     let before = Allocation::clone(&ledger.allocations[at]);
     if !is_free(ledger, at, now) {
-        let slots = slots(&before);
+        let slots = slot_list(&before.devices);
         return Err(fail(
             Kind::Busy,
             format!("GPU {slots} of {name} went to another container after the hold had ended"),
@@ -293,7 +316,7 @@ fn take(
         (_, Denied::Promised { .. }) => Failure::from(denied).with_hint(anew(site, &before)),
         // No container has them, as was looked at before.
         (_, Denied::NoneFree { .. }) => {
-            let slots = slots(&before);
+            let slots = slot_list(&before.devices);
             let message = format!("GPU {slots} of {name} is in use outside containers");
             fail(Kind::Busy, message, anew(site, &before))
         }
@@ -312,7 +335,7 @@ fn take(
         };
         let known = told.as_ref().map_err(Failure::clone)?;
         (used, passed) = ledger
-            .ask_again(&before, limits, *run, known, now)
+            .request_same_devices(&before, limits, *run, known, now)
             .map_err(refused)?;
     } else if matches!(before.holding, Holding::Stopped { .. })
         && !before.devices.is_empty()
@@ -337,62 +360,4 @@ fn take(
         is_anew,
         used,
     }))
-}
-
-/// The command that makes a container like this one, with other devices.
-pub(super) fn anew(site: &Site, entry: &Allocation) -> String {
-    let (name, count) = (&entry.container.name, entry.devices.len());
-    let record = site.metadata.read(&entry.container);
-    let more = record.map_or(String::new(), |record| {
-        let project = match record.project == name.as_ref() {
-            true => String::new(),
-            false => format!(" --project={}", record.project),
-        };
-        format!(" --image={}{project}", record.image)
-    });
-    format!("make it anew: container-remove {name} && container-create {name} --gpu={count}{more}")
-}
-
-/// The workspace of a container, if it is not there any more.
-fn lost_folder(site: &Site, entry: &Allocation) -> Option<String> {
-    let record = site.metadata.read(&entry.container)?;
-    let folder = record.workspace_folder()?;
-    let owner = person(entry.container.uid).ok()?;
-    let there = folders::there(site, Path::new(folder), &owner).ok()?;
-    (there.as_deref() != Some(Path::new(folder))).then(|| folder.to_string())
-}
-
-/// The engine's own words on a folder or a device that is gone are hard to read: says it plainly.
-fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
-    if let Some(folder) = lost_folder(site, entry) {
-        let mut told = folders::gone(&entry.container.name, &folder);
-        told.hint = Some(anew(site, entry));
-        told.causes = vec![failure.message];
-        return told;
-    }
-    if entry.devices.is_empty() {
-        return failure;
-    }
-    let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
-    let inventory = match asked {
-        Ok(inventory) => inventory,
-        Err(error) => return error.into(),
-    };
-    let exists = |uuid| inventory.devices.iter().any(|device| device.uuid == uuid);
-    match entry.devices.iter().find(|held| !exists(held.uuid.clone())) {
-        Some(gone) => {
-            let name = &entry.container.name;
-            let mut told = fail(
-                Kind::Busy,
-                format!(
-                    "GPU {} ({}) of {name} is not on this host any more",
-                    gone.slot, gone.uuid
-                ),
-                anew(site, entry),
-            );
-            told.causes = vec![failure.message];
-            told
-        }
-        None => failure,
-    }
 }

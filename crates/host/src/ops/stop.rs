@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use ds01_core::{
     container::{ContainerId, State},
+    device::slot_list,
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding},
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     Operation, Site, clock,
     look::Scope,
-    site::{fail, slots},
+    site::fail,
     users::{Caller, Person, login, person},
 };
 
@@ -179,7 +180,7 @@ pub(super) fn note(
         let entry = ledger.entry(container);
         Ok(entry.map(|entry| match entry.holding {
             Holding::Released => (String::new(), Some(Duration::ZERO)),
-            _ => (slots(entry), entry.hold),
+            _ => (slot_list(&entry.devices), entry.hold),
         }))
     })
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use ds01_core::{
     container::Sighting,
+    device::slot_list,
     event::Event,
     failure::{Failure, Kind, UserError},
     image::{self, OF_CONTAINER},
@@ -23,7 +24,7 @@ use crate::{
     engine::EngineError,
     ledger_file::Stored,
     look::{Look, Scope},
-    site::{fail, slots},
+    site::fail,
     tell::{Notice, tell_all},
     users::{Caller, Person, UnknownUser, person},
     watch_file::WatchFile,
@@ -174,7 +175,7 @@ impl Sweep {
             return Ok(None);
         };
         let mut slots = match entry.holds(clock::now()) {
-            true => slots(entry),
+            true => slot_list(&entry.devices),
             false => String::new(),
         };
         // With it, its record goes.

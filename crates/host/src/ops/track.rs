@@ -67,7 +67,10 @@ impl Operation for Track {
         }
         let look = site.look(&Scope::Everything)?;
         let ledger = match self.full && !self.dry_run {
-            true => site.learn(&look, |ledger, _| Ok(ledger.clone()))?.0,
+            true => {
+                site.change_reporting(&look, |ledger, _| Ok(ledger.clone()))?
+                    .0
+            }
             false => site.view(&look)?,
         };
         let before = tracked.clone();

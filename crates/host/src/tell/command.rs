@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Way;
 use crate::{
-    apart::{Apart, end_with_parent},
+    child_task::{ChildTask, end_with_parent},
     users::Person,
 };
 
@@ -58,7 +58,7 @@ impl ByCommand {
     pub(super) fn begin(&self, person: &Person, text: &str) -> Option<Way> {
         let (program, args) = self.command.split_first()?;
         let limit = Duration::from_secs(self.timeout_s);
-        Some(Apart::begin(limit, || {
+        Some(ChildTask::begin(limit, || {
             self.run(program, args, person, text)
                 .map_err(|error| format!("{program}: {error}"))
         }))

@@ -21,7 +21,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Something that a user was told, and has not read yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct LoginNotice {
     /// When.
     pub at: Timestamp,
     /// What.
@@ -55,7 +55,7 @@ pub(super) fn keep(
 /// # Errors
 ///
 /// If it cannot be read, or would have to be shown again.
-pub(crate) fn take(state: &Path, uid: u32) -> Result<Vec<Kept>, StateError> {
+pub(crate) fn take(state: &Path, uid: u32) -> Result<Vec<LoginNotice>, StateError> {
     let path = path(state, uid);
     let unusable = |source| StateError::Unusable {
         path: path.clone(),
@@ -73,7 +73,7 @@ pub(crate) fn take(state: &Path, uid: u32) -> Result<Vec<Kept>, StateError> {
     let kept = |line: &str| {
         let (at, text) = line.split_once(' ')?;
         let text = text.into();
-        Some(Kept {
+        Some(LoginNotice {
             at: Timestamp::parse(at)?,
             text,
         })

@@ -24,7 +24,7 @@ pub use command::ByCommand;
 
 use crate::{
     Site,
-    apart::{self, Apart, end_with_parent},
+    child_task::{self, ChildTask, end_with_parent},
     clock,
     users::{Person, become_person},
 };
@@ -51,14 +51,14 @@ pub struct Notice {
 }
 
 /// A way that was begun.
-type Way = io::Result<Apart<Result<(), String>>>;
+type Way = io::Result<ChildTask<Result<(), String>>>;
 
 /// A notice that is being told.
 struct Telling<'a> {
     person: &'a Person,
     text: String,
     /// Those that have not ended.
-    ways: Vec<(&'static str, Apart<Result<(), String>>)>,
+    ways: Vec<(&'static str, ChildTask<Result<(), String>>)>,
     /// Those that failed, and why.
     failed: Vec<(&'static str, String)>,
 }
@@ -108,7 +108,7 @@ fn tell_some(site: &Site, notices: &[(Person, Notice)], mut told: impl FnMut(usi
             return;
         }
         let ways = left.iter().flat_map(|(_, one)| &one.ways);
-        apart::wait(&ways.map(|(_, way)| way).collect::<Vec<_>>());
+        child_task::wait(&ways.map(|(_, way)| way).collect::<Vec<_>>());
     }
 }
 
@@ -169,7 +169,7 @@ fn in_their_own(person: &Person, workspace: Option<&Path>, text: &str, line: &st
     if !may_act && geteuid().as_raw() != person.uid {
         return None;
     }
-    Some(Apart::begin(LIMIT, || {
+    Some(ChildTask::begin(LIMIT, || {
         if may_act {
             become_person(person).map_err(|failure| failure.message)?;
             end_with_parent();

@@ -61,12 +61,12 @@ fn while_the_engine_is_making_a_container_who_asks_waits() {
         ..Inventory::default()
     };
     let wait = Wait {
-        kind: crate::lifecycle::Kind::Ds01,
+        kind: crate::lifecycle::ContainerKind::Ds01,
         process: None,
         until: NOW + HOUR,
     };
     let mut ask = |unclear| {
-        ledger.ask(
+        ledger.request_devices(
             &request,
             &limits(),
             &inventory,
@@ -78,10 +78,10 @@ fn while_the_engine_is_making_a_container_who_asks_waits() {
     let unclear = Denied::Unclear { name: "odd".into() };
     let waits = ask(Some("odd"));
     assert!(
-        matches!(&waits, Ok(Asked::Waits(_, why)) if *why == unclear),
+        matches!(&waits, Ok(RequestOutcome::Waits(_, why)) if *why == unclear),
         "{waits:?}"
     );
-    assert!(matches!(ask(None), Ok(Asked::Given { .. })));
+    assert!(matches!(ask(None), Ok(RequestOutcome::Given { .. })));
     assert_eq!(ledger.line.waiters, []);
 }
 
@@ -213,11 +213,11 @@ fn who_waits_waits_on_while_the_driver_shows_less() {
             ..Inventory::default()
         };
         let wait = Wait {
-            kind: crate::lifecycle::Kind::Ds01,
+            kind: crate::lifecycle::ContainerKind::Ds01,
             process: process.clone(),
             until,
         };
-        let asked = ledger.ask(&request, &limits(), &inventory, None, Some(wait), NOW);
+        let asked = ledger.request_devices(&request, &limits(), &inventory, None, Some(wait), NOW);
         (asked, planned(&ledger, devices))
     };
     let one = [whole(0)];
@@ -226,12 +226,15 @@ fn who_waits_waits_on_while_the_driver_shows_less() {
     let behind_it = shown(&[(1, "-"), (2, "0")]);
     assert_eq!(
         ask("w1._.1", &one),
-        (Ok(Asked::Waits(1, few())), behind_it.clone())
+        (Ok(RequestOutcome::Waits(1, few())), behind_it.clone())
     );
     // Who only comes now would wait for what there may never be.
     assert_eq!(ask("new._.3", &one), (Err(few()), behind_it));
     let (asked, _) = ask("w1._.1", &[whole(0), whole(1)]);
-    assert!(matches!(asked, Ok(Asked::Given { .. })), "{asked:?}");
+    assert!(
+        matches!(asked, Ok(RequestOutcome::Given { .. })),
+        "{asked:?}"
+    );
 }
 
 #[test]

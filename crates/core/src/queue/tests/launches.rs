@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     ledger::tests::{intent, pending},
-    reconcile::{Change, Seen, reconcile},
+    reconcile::{Change, EngineSnapshot, reconcile},
 };
 
 const OWN: &str = "own._.1";
@@ -36,13 +36,13 @@ fn taken(devices: &[Device], holding: Holding) -> (Ledger, Turn) {
     (ledger, before)
 }
 
-fn seen(dead: &[Process]) -> Seen {
-    Seen {
+fn seen(dead: &[Process]) -> EngineSnapshot {
+    EngineSnapshot {
         generation: 10,
         asked_at: NOW,
         news: Some(0),
         dead: dead.to_vec(),
-        ..Seen::default()
+        ..EngineSnapshot::default()
     }
 }
 
@@ -126,13 +126,13 @@ fn given(ledger: &mut Ledger, host: &[Device], name: &str) -> (String, Vec<u64>)
         devices: host.to_vec(),
         ..Inventory::default()
     };
-    let asked = ledger.ask(&request, &limits(), &inventory, None, None, NOW);
-    let Ok(Asked::Given { devices, .. }) = asked else {
+    let asked = ledger.request_devices(&request, &limits(), &inventory, None, None, NOW);
+    let Ok(RequestOutcome::Given { devices, .. }) = asked else {
         panic!("{asked:?}");
     };
     let left = ledger.line.turns.iter().filter(|turn| !turn.is_used());
     (
-        crate::line::slots(&devices),
+        crate::device::slot_list(&devices),
         left.map(|turn| turn.ticket).collect(),
     )
 }

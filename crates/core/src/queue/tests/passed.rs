@@ -34,8 +34,8 @@ fn who_was_let_in_before_somebody_is_not_let_run_again_past_their_time() {
         devices: vec![whole(0), whole(1)],
         ..Inventory::default()
     };
-    let asked = ledger.ask(&request, &small, &inventory, None, None, NOW);
-    let Ok(Asked::Given { passed, .. }) = asked else {
+    let asked = ledger.request_devices(&request, &small, &inventory, None, None, NOW);
+    let Ok(RequestOutcome::Given { passed, .. }) = asked else {
         panic!("{asked:?}");
     };
     assert_eq!(passed, Some(crate::line::Passed { ticket: 1, served }));
@@ -120,17 +120,17 @@ fn whom_a_turn_passed_is_not_to_wait_for_a_longer_run_of_it() {
         };
         let asked = ledger
             .clone()
-            .ask(&request, &brief, &inventory, None, None, NOW);
+            .request_devices(&request, &brief, &inventory, None, None, NOW);
         asked.map(|asked| match asked {
-            Asked::Given { passed, .. } => passed,
-            Asked::Waits(..) => unreachable!("it does not wait"),
+            RequestOutcome::Given { passed, .. } => passed,
+            RequestOutcome::Waits(..) => unreachable!("it does not wait"),
         })
     };
     let again = |ledger: &Ledger, run: Duration| {
         let released = entry("b._.2", &[whole(0)], Holding::Released);
         let known = known(&inventory.devices);
         let mut ledger = ledger.clone();
-        let asked = ledger.ask_again(&released, &brief, Some(run), &known, NOW);
+        let asked = ledger.request_same_devices(&released, &brief, Some(run), &known, NOW);
         asked.map(|(_, passed)| passed)
     };
     let idle = {

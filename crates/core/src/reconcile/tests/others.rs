@@ -3,7 +3,7 @@
 use super::*;
 
 /// A container of others and what it claims.
-fn stranger(seen: &mut Seen, name: &str, claim: Option<Claim>) {
+fn stranger(seen: &mut EngineSnapshot, name: &str, claim: Option<Claim>) {
     seen.containers.push(foreign(name, State::Running));
     seen.news = Some(seen.containers.len());
     seen.claims.insert(id(name), claim);
@@ -27,7 +27,7 @@ fn containers_of_others_are_found_and_forgotten() {
     // That one was listed before the stranger came.
     reconcile(&mut ledger, &complete(&[]), NOW);
     assert_eq!(ledger.unmanaged.len(), 1);
-    let later = Seen {
+    let later = EngineSnapshot {
         generation: 11,
         ..complete(&[])
     };
@@ -66,7 +66,7 @@ fn one_without_devices_is_no_mark_either_while_an_intent_awaits_it() {
 }
 
 /// A record of `name` and the list in which the container is there again, with a device.
-fn there_again(name: &str, state: State) -> Seen {
+fn there_again(name: &str, state: State) -> EngineSnapshot {
     let mut seen = complete(&[sighting(name, &[whole(0)], state)]);
     let with = entry(name, &[whole(0)], Holding::Live);
     let record = Record::of_found(&with, &seen.containers[0], "node");
@@ -159,7 +159,7 @@ fn marks_move_on_only_when_everything_that_is_new_is_accounted_for() {
             .collect();
         seen
     };
-    let marks = |seen: &Seen| {
+    let marks = |seen: &EngineSnapshot| {
         let mut ledger = begin();
         reconcile(&mut ledger, seen, NOW);
         ledger
@@ -172,17 +172,17 @@ fn marks_move_on_only_when_everything_that_is_new_is_accounted_for() {
     assert_eq!(marks(&seen(&all)), [A, "x", "y", "old"]);
     assert_eq!(marks(&seen(&all[..1])), ["old"]);
     // What is not new was accounted for when it was.
-    let older = Seen {
+    let older = EngineSnapshot {
         news: Some(2),
         ..seen(&all[..1])
     };
     assert_eq!(marks(&older), [A, "x", "old"]);
-    let nothing = Seen {
+    let nothing = EngineSnapshot {
         news: None,
         ..seen(&all)
     };
     assert_eq!(marks(&nothing), ["old"]);
-    let vanished = Seen {
+    let vanished = EngineSnapshot {
         vanished: vec![id("old")],
         ..seen(&all[..1])
     };

@@ -168,7 +168,7 @@ impl Pass {
                 .idle
                 .next(limit, touched, exempt.is_some(), policy, self.now);
             let Some(due) = next else { continue };
-            let slots = one.subject.slots(Some(&self.inventory));
+            let slots = one.subject.device_names(Some(&self.inventory));
             let mut plan = Plan::new(at, one, due, exempt, slots, self.now);
             plan.event = with_figures(plan.event, &judged);
             plan.note(watched);

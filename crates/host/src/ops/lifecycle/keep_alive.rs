@@ -16,7 +16,7 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 use super::subject::Subject;
-use crate::{Site, apart::Apart, users::Person};
+use crate::{Site, child_task::ChildTask, users::Person};
 
 const FILE: &str = ".keep-alive";
 
@@ -56,12 +56,12 @@ pub(super) fn of_all<'a>(
             let looked = theirs.map(|(person, path)| look_at(site, person, path));
             looked.collect::<Vec<_>>()
         };
-        (Apart::begin(LIMIT, look), theirs)
+        (ChildTask::begin(LIMIT, look), theirs)
     };
     let begun: Vec<_> = of_owners.into_values().map(begin).collect();
     let mut all = vec![KeepAlive::Absent; places.len()];
     for (looking, theirs) in begun {
-        let looked = looking.and_then(Apart::finish);
+        let looked = looking.and_then(ChildTask::finish);
         let looked = looked.unwrap_or_else(|_| vec![KeepAlive::Unknown; theirs.len()]);
         for (at, file) in theirs.into_iter().zip(looked) {
             all[at] = file;

@@ -2,7 +2,7 @@
 
 use ds01_core::{
     failure::Failure,
-    lifecycle::{Rule, Seen, Watch, longest, of_run},
+    lifecycle::{FirstSeen, Rule, Watch, longest, of_run},
     time::Now,
 };
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ fn decide(
     scene: &Scene,
     all: &[Running],
     watch: &mut Watch,
-    seen: &Seen,
+    seen: &FirstSeen,
     now: Now,
 ) -> Vec<Plan> {
     let plan = |(at, one): (usize, &Running)| {
@@ -91,7 +91,7 @@ fn decide(
             .exemption(&scene.policy, Rule::Longest, now.wall);
         let (limit, is_exempt) = (limit(site, one), exempt.is_some());
         let due = longest(&mut watched.longest, elapsed, limit, is_exempt, now)?;
-        let plan = Plan::new(at, one, due, exempt, one.subject.slots(None), now);
+        let plan = Plan::new(at, one, due, exempt, one.subject.device_names(None), now);
         plan.note(watched);
         Some(plan)
     };

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use ds01_core::{
     container::{ContainerId, Sighting, State},
-    device::{Claim, Device, Held, Inventory},
-    failure::{Failure, Kind as FailureKind},
+    device::{Claim, Device, Held, Inventory, slot_list},
+    failure::{Failure, Kind},
     label,
     ledger::Ledger,
-    lifecycle::{Kind, Rule},
+    lifecycle::{ContainerKind, Rule},
     limits::{ContainerType, Limits},
     name::EngineName,
     policy::Policy,
@@ -45,7 +45,7 @@ pub(super) struct Subject {
     pub(super) name: String,
     pub(super) paused: bool,
     pub(super) devices: Devices,
-    pub(super) kind: Kind,
+    pub(super) kind: ContainerKind,
     pub(super) rules: ContainerType,
     pub(super) owner: Rc<Owner>,
     pub(super) slice: String,
@@ -82,7 +82,7 @@ impl Scene {
         let look = site.look(&Scope::Everything)?;
         if let Stored::Damaged(damage) = &look.before {
             return Err(fail(
-                FailureKind::Unreachable,
+                Kind::Unreachable,
                 format!("nothing is stopped: the ledger cannot be trusted: {damage}"),
                 "see ds01-doctor".into(),
             ));
@@ -132,7 +132,7 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
         let made_elsewhere =
             container.is_none() || record.as_ref().is_some_and(|record| record.adopted);
         let recorded = record.and_then(|record| record.kind);
-        let kind = Kind::of(recorded, &seen.labels, container.is_some());
+        let kind = ContainerKind::of(recorded, &seen.labels, container.is_some());
         Some(Subject {
             id: seen.id.clone(),
             name: seen.name.clone(),
@@ -219,19 +219,20 @@ impl Subject {
         }
     }
 
-    /// Its devices as users read them, separated by spaces.
-    pub(super) fn slots(&self, inventory: Option<&Inventory>) -> String {
-        let slots: Vec<_> = match &self.devices {
-            Devices::Held(held) => held.iter().map(|held| held.slot.to_string()).collect(),
+    /// Its devices as users read them, separated by spaces: by their slots, or where a claim is all that
+    /// is known and there is no `inventory`, by the names in it.
+    pub(super) fn device_names(&self, inventory: Option<&Inventory>) -> String {
+        match &self.devices {
+            Devices::Held(held) => slot_list(held),
             Devices::Claimed(claim) => match (inventory, claim) {
                 (Some(inventory), _) => {
                     let own = inventory.devices.iter().filter(|device| self.has(device));
-                    own.map(|device| device.slot.to_string()).collect()
+                    let slots: Vec<_> = own.map(|device| device.slot.to_string()).collect();
+                    slots.join(" ")
                 }
-                (None, Claim::All) => vec!["all".into()],
-                (None, Claim::Named(names)) => names.clone(),
+                (None, Claim::All) => "all".into(),
+                (None, Claim::Named(names)) => names.join(" "),
             },
-        };
-        slots.join(" ")
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! What may hang, done beside the loop that serves everybody: a name service, and files of the host.
+//! Threads for blocking work, so that a hanging name service or file system of the host does not stop
+//! the event loop that serves everybody.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,23 +8,23 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::places::Places;
 
-/// At a time: what hangs keeps its thread, of which there are some hundred.
+/// Jobs at a time: one that hangs keeps its thread, and tokio has some hundred.
 const AT_A_TIME: usize = 64;
 
-/// Of these, for one user.
+/// Jobs of one user at a time.
 const OF_A_USER: usize = 8;
 
-/// What it has, where nobody goes on without it.
+/// The time limit of a job without which the request cannot go on.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Who does it.
+/// Runs a limited number of blocking jobs, in all and for each user.
 #[derive(Debug, Clone)]
-pub(crate) struct Aside {
+pub(crate) struct BlockingPool {
     of: Arc<Places>,
     of_all: Arc<Semaphore>,
 }
 
-impl Default for Aside {
+impl Default for BlockingPool {
     fn default() -> Self {
         Self {
             of: Arc::new(Places::new(OF_A_USER)),
@@ -32,13 +33,13 @@ impl Default for Aside {
     }
 }
 
-impl Aside {
-    /// Does this work for a user, and gives it up after `patience`.
+impl BlockingPool {
+    /// Runs `work` for a user, and gives up waiting for it after `patience`.
     ///
     /// # Errors
     ///
-    /// If it takes longer, its turn counted in.
-    pub(crate) async fn ask<T: Send + 'static>(
+    /// If it takes longer, the wait for a thread included.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         uid: u32,
         patience: Duration,
@@ -85,10 +86,10 @@ mod tests {
         runtime.enable_all().build().unwrap().block_on(async {
             let (go_on, wait) = channel::<()>();
             let (wait, begun) = (Arc::new(Mutex::new(wait)), Arc::new(AtomicUsize::new(0)));
-            let (aside, moment) = (Aside::default(), Duration::from_millis(20));
+            let (pool, moment) = (BlockingPool::default(), Duration::from_millis(20));
             let hang = async |uid: u32| {
                 let (wait, begun) = (Arc::clone(&wait), Arc::clone(&begun));
-                let hung = aside.ask(uid, moment, move || {
+                let hung = pool.run(uid, moment, move || {
                     begun.fetch_add(1, Ordering::SeqCst);
                     wait.lock().unwrap().recv().is_ok()
                 });
@@ -108,10 +109,10 @@ mod tests {
             };
             fill(Some(1), OF_A_USER).await;
             // Whose work hangs keeps nobody else waiting.
-            assert_eq!(aside.ask(2, long, || 7).await.unwrap(), 7);
+            assert_eq!(pool.run(2, long, || 7).await.unwrap(), 7);
             fill(None, AT_A_TIME).await;
             drop(go_on);
-            assert_eq!(aside.ask(1, long, || 7).await.unwrap(), 7);
+            assert_eq!(pool.run(1, long, || 7).await.unwrap(), 7);
         });
     }
 }

@@ -1,4 +1,4 @@
-//! What keeps devices from being given.
+//! Until when devices are occupied: held by containers, or kept for a turn in the line.
 
 use crate::{
     ledger::{Holder, Ledger},
@@ -6,18 +6,18 @@ use crate::{
     time::Timestamp,
 };
 
-/// What becomes of a device, by those who keep it from others.
+/// How one device is occupied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kept<'a> {
-    /// One at least does.
+struct Occupancy<'a> {
+    /// Somebody holds it.
     is_held: bool,
-    /// From when on it is free of them, at the latest; `None` if nobody knows.
+    /// When its holders have given it back at the latest; `None` if nobody knows.
     free_at: Option<Timestamp>,
-    /// The turn of whoever is the only one.
+    /// The turn it is kept for, if nobody else holds it.
     turn: Option<&'a Turn>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> Occupancy<'a> {
     fn by_nobody(now: Timestamp) -> Self {
         Self {
             is_held: false,
@@ -26,7 +26,7 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// By this one as well.
+    /// Counts one more holder in.
     fn add(&mut self, holder: Holder<'a>, now: Timestamp) {
         let (free, turn) = match holder {
             Holder::Allocation(entry) => (entry.free_at(now), None),
@@ -51,12 +51,12 @@ impl<'a> Kept<'a> {
 
 /// From when on each of `devices` is free, at the latest, and for whose turn it is kept, if that is
 /// all that keeps it from others: by those whom [`Ledger::holders_of`] tells of.
-pub(super) fn kept<'a>(
+pub(super) fn availability<'a>(
     ledger: &'a Ledger,
     devices: &[Known],
     now: Timestamp,
 ) -> impl Iterator<Item = (Option<Timestamp>, Option<&'a Turn>)> {
-    let mut all = vec![Kept::by_nobody(now); devices.len()];
+    let mut all = vec![Occupancy::by_nobody(now); devices.len()];
     // Each by its own name and that of its GPU: whatever overlaps it has one of them.
     let names = devices.iter().enumerate().flat_map(|(at, known)| {
         let of_gpu = (known.device.gpu != known.device.uuid).then_some(&known.device.gpu);
@@ -138,9 +138,9 @@ mod tests {
             let mut ledger = ledger(&each.collect::<Vec<_>>());
             ledger.unmanaged = vec![unmanaged("other", named("MIG-0-1"))];
             ledger.line.turns = vec![turn(&devices[4])];
-            let all = kept(&ledger, &known, NOW);
+            let all = availability(&ledger, &known, NOW);
             for ((device, known), found) in devices.iter().zip(&known).zip(all) {
-                let mut expected = Kept::by_nobody(NOW);
+                let mut expected = Occupancy::by_nobody(NOW);
                 let holders = ledger.holders_of(device, NOW);
                 holders.for_each(|holder| expected.add(holder, NOW));
                 assert_eq!(found, expected.free_at_and_turn(known), "{theirs:?}");

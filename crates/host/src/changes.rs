@@ -1,19 +1,16 @@
-//! What follows from what the ledger learned: events, and the records of what turned up or is gone.
+//! Acts on what reconciling changed in the ledger: logs events, and brings our records in line.
 
 use ds01_core::{
-    container::Sighting, event::Event, ledger::Allocation, line, reconcile::Change, time::Timestamp,
+    container::Sighting, device::slot_list, event::Event, ledger::Allocation, reconcile::Change,
+    time::Timestamp,
 };
 
-use crate::{
-    ledger_file::Stored,
-    ops::line_event,
-    site::{Site, slots},
-};
+use crate::{ledger_file::Stored, ops::line_event, site::Site};
 
 impl Site {
-    /// Logs what was learned: before the ledger says so, under its lock. Who is killed between the
-    /// two leaves it to the next to learn and log it again: each is told once at least.
-    pub(crate) fn tell(&self, changes: &[Change], now: Timestamp) {
+    /// Logs each change: under the ledger's lock, before it is saved. If this process is killed between
+    /// the two, the next one finds and logs them again: each is logged at least once.
+    pub(crate) fn log_changes(&self, changes: &[Change], now: Timestamp) {
         for change in changes {
             match change {
                 Change::Confirmed(_) => {}
@@ -44,7 +41,7 @@ impl Site {
                 Change::TurnOver(turn) => {
                     let container = turn.container.as_ref();
                     let event = line_event(self, "gpu.release", turn.uid, turn.ticket, container);
-                    let event = event.with("gpus", line::slots(&turn.devices));
+                    let event = event.with("gpus", slot_list(&turn.devices));
                     let reason = match turn.told {
                         true => "not used in time when their turn had come",
                         false => "its time was over before its user was told",
@@ -59,8 +56,13 @@ impl Site {
         }
     }
 
-    /// Brings the records in line with what was learned, once the ledger says so.
-    pub(crate) fn carry_out(&self, changes: &[Change], containers: &[Sighting], now: Timestamp) {
+    /// Brings our records in line with the changes, once the ledger is saved.
+    pub(crate) fn update_records(
+        &self,
+        changes: &[Change],
+        containers: &[Sighting],
+        now: Timestamp,
+    ) {
         for change in changes {
             match change {
                 Change::Confirmed(name) => {
@@ -85,8 +87,8 @@ impl Site {
         }
     }
 
-    /// Logs that these are there again: of each, the log says that it had gone.
-    pub(crate) fn tell_back(&self, back: &[Allocation], now: Timestamp) {
+    /// Logs that these containers are there again: the log says that each had gone.
+    pub(crate) fn log_returned(&self, back: &[Allocation], now: Timestamp) {
         for entry in back {
             let made = self.about("container.create", entry, now);
             self.log(made.with("found", "again"));
@@ -97,7 +99,7 @@ impl Site {
     fn about(&self, kind: &str, entry: &Allocation, now: Timestamp) -> Event {
         let event = Event::new(now, kind).of(self.login(entry.container.uid));
         let event = event.with("container", &entry.container);
-        match slots(entry) {
+        match slot_list(&entry.devices) {
             slots if slots.is_empty() => event,
             slots => event.with("gpus", slots),
         }

@@ -1,4 +1,4 @@
-//! What a client asks for, in types.
+//! Reads a client's request into types.
 
 use std::time::Duration;
 
@@ -14,13 +14,15 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use crate::channel::{Ask, AskBody};
+use crate::channel::{ParsedBody, ParsedRequest};
 
 /// What a client has to send JSON.
 const JSON: Duration = Duration::from_secs(60);
 
 /// Reads the head of a request, and its body unless that is for the engine.
-pub(crate) async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure> {
+pub(crate) async fn read_request(
+    request: &mut Request<Incoming>,
+) -> Result<ParsedRequest, Failure> {
     let (uri, headers) = (request.uri(), request.headers());
     if uri.authority().is_some() {
         return Err(route::NoRoute::Path.into());
@@ -44,7 +46,7 @@ pub(crate) async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure>
     };
     let registry = registry.map(str::to_string);
     let body = body(&found, request).await?;
-    Ok(Ask {
+    Ok(ParsedRequest {
         method,
         path,
         query,
@@ -55,9 +57,9 @@ pub(crate) async fn ask(request: &mut Request<Incoming>) -> Result<Ask, Failure>
     })
 }
 
-async fn body(found: &Route, request: &mut Request<Incoming>) -> Result<AskBody, Failure> {
+async fn body(found: &Route, request: &mut Request<Incoming>) -> Result<ParsedBody, Failure> {
     if found.body == Body::Stream {
-        return Ok(AskBody::Stream(request.body().size_hint().exact()));
+        return Ok(ParsedBody::Stream(request.body().size_hint().exact()));
     }
     let usage = |text: String| Failure::new(Kind::Usage, text);
     let limited = Limited::new(request.body_mut(), LONGEST_JSON).collect();
@@ -70,9 +72,9 @@ async fn body(found: &Route, request: &mut Request<Incoming>) -> Result<AskBody,
         Body::Json => match crate::body::anew(found.action, &bytes)? {
             // Numbers can have more digits than they were written with.
             text if text.len() > LONGEST_JSON => Err(usage("the body is too long".into())),
-            text => Ok(AskBody::Json(text)),
+            text => Ok(ParsedBody::Json(text)),
         },
-        _ if matches!(bytes.trim_ascii(), b"" | b"{}" | b"null") => Ok(AskBody::None),
+        _ if matches!(bytes.trim_ascii(), b"" | b"{}" | b"null") => Ok(ParsedBody::None),
         _ => Err(usage("this call has no body".into())),
     }
 }

@@ -1,4 +1,4 @@
-//! Since when DS01 knows of containers that something else made.
+//! When DS01 first saw the containers that something else made.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::{container::ContainerId, time::Uptime};
 
-/// The version of [`Seen`] that this build writes and reads.
+/// The version of [`FirstSeen`] that this build writes and reads.
 const VERSION: u32 = 1;
 
 /// When a duty first saw each container that something else made. A run which went on before counts
 /// from there: on the day when DS01 takes a host over, nobody knew how long one may last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct FirstSeen {
     version: u32,
     /// The boot that its times are of.
     boot: String,
     containers: BTreeMap<ContainerId, Uptime>,
 }
 
-impl Seen {
+impl FirstSeen {
     /// None was seen, in the boot of this id.
     pub fn new(boot: &str) -> Self {
         Self {
@@ -66,12 +66,12 @@ mod tests {
     fn a_run_counts_from_when_it_was_first_seen_and_a_later_one_from_its_start() {
         let id = |name: &str| ContainerId(name.into());
         let (old, ours, new) = (id("old"), id("ours"), id("new"));
-        let mut seen = Seen::new("boot");
+        let mut seen = FirstSeen::new("boot");
         seen.see([&old], Uptime(5000));
         seen.see([&old, &new], Uptime(9000));
         let text = serde_json::to_vec(&seen).unwrap();
-        assert_eq!(Seen::read(&text, "another"), None);
-        let seen = Seen::read(&text, "boot").unwrap();
+        assert_eq!(FirstSeen::read(&text, "another"), None);
+        let seen = FirstSeen::read(&text, "boot").unwrap();
         assert_eq!(seen.counts_from(&old, Uptime(1)), Uptime(5000));
         assert_eq!(seen.counts_from(&old, Uptime(7000)), Uptime(7000));
         assert_eq!(seen.counts_from(&new, Uptime(1)), Uptime(9000));

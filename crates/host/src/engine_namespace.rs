@@ -1,7 +1,7 @@
-//! The engine's view of the file system.
+//! The engine's mount namespace.
 //!
-//! A service can have a view of its own, in which little can be written: what it mounts there, the
-//! engine does not see.
+//! A systemd service can have a mount namespace of its own, in which little can be written; the
+//! engine does not see what is mounted there.
 
 use std::{
     fs::{self, File},
@@ -15,20 +15,20 @@ use nix::{
     sys::socket::{getsockopt, sockopt::PeerCredentials},
 };
 
-/// Does something where the engine that listens on `socket` is.
+/// Runs `act` in the mount namespace of the engine that listens on `socket`.
 ///
-/// Only for a process with one thread, and with paths from `/`: the kernel changes the view of
-/// others, and the current folder.
+/// Only for a process with one thread, and with absolute paths: the kernel refuses to move one of
+/// several threads, and changes the current folder.
 ///
 /// # Errors
 ///
 /// Those of `act`; or if there is no such engine, or this process may not go there.
-pub(crate) fn engine<T>(socket: &Path, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn enter<T>(socket: &Path, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let own = File::open("/proc/self/ns/mnt")?;
-    let Some(engines) = view(socket)? else {
+    let Some(engines) = namespace(socket)? else {
         return act();
     };
-    let id = |view: &File| view.metadata().map(|view| (view.dev(), view.ino()));
+    let id = |namespace: &File| namespace.metadata().map(|file| (file.dev(), file.ino()));
     if id(&own)? == id(&engines)? {
         return act();
     }
@@ -38,9 +38,9 @@ pub(crate) fn engine<T>(socket: &Path, act: impl FnOnce() -> io::Result<T>) -> i
     done
 }
 
-/// The view of whoever made the socket: the engine, or systemd for it. `None` for others, as in
-/// tests, who are where this process is.
-fn view(socket: &Path) -> io::Result<Option<File>> {
+/// The mount namespace of whoever made the socket: the engine, or systemd for it. `None` for others,
+/// as in tests, which are in that of this process.
+fn namespace(socket: &Path) -> io::Result<Option<File>> {
     let listener = getsockopt(&UnixStream::connect(socket)?, PeerCredentials)?;
     let pid = listener.pid();
     let is_engine = || fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"dockerd\n");

@@ -1,6 +1,7 @@
-//! Work in a process of its own, which is killed when its time is over.
+//! One task in a forked child process, which is killed when its time limit is over.
 //!
-//! For what only the kernel ends: a driver that hangs, a file system whose server has gone.
+//! For calls that can hang and that only a kill ends: of a driver, or of a file system whose server
+//! has gone. See [`crate::helper_process`] for a child that does many.
 
 use std::{
     fs::File,
@@ -43,8 +44,8 @@ const END: u8 = b'\n';
 /// After a kill, a process that can be ended has.
 const KILLED: u8 = 100;
 
-/// Work that another process does.
-pub(crate) struct Apart<T> {
+/// A task that a forked child does; it sends its result back over a pipe.
+pub(crate) struct ChildTask<T> {
     child: Pid,
     answer: File,
     deadline: Instant,
@@ -53,9 +54,9 @@ pub(crate) struct Apart<T> {
     value: PhantomData<T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Apart<T> {
-    /// Begins it: it has `limit` until it is killed, with all that it started. What this process has
-    /// open is closed to it: who hangs, and cannot be killed, keeps no lock of ours.
+impl<T: Serialize + DeserializeOwned> ChildTask<T> {
+    /// Forks a child that does `work`. After `limit` it is killed, with all that it started. It closes
+    /// the files that this process has open, so that one that cannot be killed keeps no lock of ours.
     ///
     /// Only for a process with one thread: the child runs on with a copy of its memory.
     ///
@@ -69,11 +70,12 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
         })
     }
 
-    /// The same, with all that this process has open: a lock of ours is kept as long as it hangs.
+    /// As [`ChildTask::begin`], but the child keeps the open files of this process: as long as it hangs
+    /// it holds our locks too.
     ///
     /// # Errors
     ///
-    /// As [`Apart::begin`].
+    /// As [`ChildTask::begin`].
     pub(crate) fn begin_with_locks(limit: Duration, work: impl FnOnce() -> T) -> io::Result<Self> {
         Self::forked(limit, |_| work())
     }
@@ -96,7 +98,7 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
         })
     }
 
-    /// Waits for what came of it.
+    /// Waits for the result.
     ///
     /// # Errors
     ///
@@ -111,7 +113,7 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
         }
     }
 
-    /// What came of it, once it has ended or its time is over; as [`Apart::finish`], and never waits.
+    /// The result as [`ChildTask::finish`] gives it, or `None` while the child is at work; never waits.
     pub(crate) fn ended(&mut self) -> Option<io::Result<T>> {
         let mut buffer = [0; 16 * 1024];
         loop {
@@ -138,8 +140,8 @@ impl<T: Serialize + DeserializeOwned> Apart<T> {
     }
 }
 
-/// Waits until one of them may have ended.
-pub(crate) fn wait<T>(all: &[&Apart<T>]) {
+/// Waits until one of these tasks may have ended.
+pub(crate) fn wait<T>(all: &[&ChildTask<T>]) {
     let Some(deadline) = all.iter().map(|one| one.deadline).min() else {
         return;
     };
@@ -155,7 +157,7 @@ pub(crate) fn wait<T>(all: &[&Apart<T>]) {
 
 /// A process that hangs in the kernel may not even die: it is killed, and waited for only if it
 /// has gone already. One that has answered takes as long to go as to answer, and nobody waits.
-impl<T> Drop for Apart<T> {
+impl<T> Drop for ChildTask<T> {
     fn drop(&mut self) {
         if self.ended {
             return going(self.child);
@@ -260,14 +262,14 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_is_killed_and_what_ends_without_an_answer_is_told() {
-        let answered = Apart::begin(Duration::from_secs(60), || vec![1, 2]).unwrap();
+        let answered = ChildTask::begin(Duration::from_secs(60), || vec![1, 2]).unwrap();
         assert_eq!(answered.finish().unwrap(), [1, 2]);
-        let endless = Apart::begin(Duration::from_millis(20), || {
+        let endless = ChildTask::begin(Duration::from_millis(20), || {
             loop {
                 thread::park()
             }
         });
-        let endless: Apart<()> = endless.unwrap();
+        let endless: ChildTask<()> = endless.unwrap();
         let pid = endless.child;
         let kind = endless.finish().unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::TimedOut);
@@ -275,22 +277,26 @@ mod tests {
         let ended = waitpid(pid, None);
         assert!(matches!(ended, Ok(_) | Err(Errno::ECHILD)), "{ended:?}");
         // SAFETY: ends the child alone.
-        let mute = Apart::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
+        let mute =
+            ChildTask::<()>::begin(Duration::from_secs(60), || unsafe { nix::libc::_exit(0) });
         let kind = mute.unwrap().finish().unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::UnexpectedEof);
     }
 
     #[test]
     fn a_lock_of_ours_is_kept_only_by_one_that_is_to_keep_it() {
-        let path = std::env::temp_dir().join(format!("apart-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("child-task-{}", std::process::id()));
         let is_free = || File::open(&path).unwrap().try_lock().is_ok();
         let hangs = || -> () {
             loop {
                 thread::park()
             }
         };
-        type Begin = fn(Duration, fn()) -> io::Result<Apart<()>>;
-        let ways: [(Begin, bool); 2] = [(Apart::begin, false), (Apart::begin_with_locks, true)];
+        type Begin = fn(Duration, fn()) -> io::Result<ChildTask<()>>;
+        let ways: [(Begin, bool); 2] = [
+            (ChildTask::begin, false),
+            (ChildTask::begin_with_locks, true),
+        ];
         for (begin, is_kept) in ways {
             let lock = File::create(&path).unwrap();
             lock.lock().unwrap();
@@ -312,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_has_answered_is_let_go_of_by_the_next() {
-        let answered = Apart::begin(Duration::from_secs(60), || 1).unwrap();
+        let answered = ChildTask::begin(Duration::from_secs(60), || 1).unwrap();
         let pid = answered.child;
         answered.finish().unwrap();
         // SAFETY: asks whether it has ended, and leaves it as it is.
@@ -320,7 +326,7 @@ mod tests {
         let (by_pid, ended) = (nix::libc::P_PID, nix::libc::WEXITED | nix::libc::WNOWAIT);
         let id = pid.as_raw().unsigned_abs();
         unsafe { nix::libc::waitid(by_pid, id, &raw mut seen, ended) };
-        Apart::begin(Duration::from_secs(60), || 2)
+        ChildTask::begin(Duration::from_secs(60), || 2)
             .unwrap()
             .finish()
             .unwrap();
@@ -339,9 +345,9 @@ mod tests {
                 thread::park()
             }
         };
-        let hangs = Apart::begin(limit, forever).unwrap();
-        let parent = Apart::begin(limit, || {
-            std::mem::forget(Apart::begin(limit, forever));
+        let hangs = ChildTask::begin(limit, forever).unwrap();
+        let parent = ChildTask::begin(limit, || {
+            std::mem::forget(ChildTask::begin(limit, forever));
             7
         });
         let mut both = [hangs, parent.unwrap()];
@@ -355,7 +361,7 @@ mod tests {
         };
         assert_eq!(ended.unwrap(), 7);
         drop(both);
-        let late = Apart::begin(Duration::from_millis(20), forever).unwrap();
+        let late = ChildTask::begin(Duration::from_millis(20), forever).unwrap();
         assert_eq!(late.finish().unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -1,6 +1,7 @@
-//! A process that answers one question after the other, and is killed when it takes too long for one.
+//! A forked child process that answers one question after the other, and is killed when one takes too
+//! long.
 //!
-//! For a daemon, which would otherwise make a process for each: see [`crate::apart`].
+//! For a daemon, which would otherwise fork for each question: see [`crate::child_task`].
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -22,14 +23,14 @@ use nix::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::apart::{close_all_but, forked};
+use crate::child_task::{close_all_but, forked};
 
-/// Somebody who is asked. The process is made with the first question.
+/// The helper. Its process is forked at the first question.
 #[derive(Debug)]
-pub(crate) struct Aside<Q, A> {
+pub(crate) struct HelperProcess<Q, A> {
     work: fn(Q) -> A,
     running: Option<Running>,
-    /// It was killed, and hangs in the kernel perhaps: until it is gone there is no other.
+    /// A process that was killed, and may hang in the kernel: none is forked until it is gone.
     killed: Option<Pid>,
 }
 
@@ -39,8 +40,8 @@ struct Running {
     channel: BufReader<UnixStream>,
 }
 
-impl<Q: Serialize + DeserializeOwned, A: Serialize + DeserializeOwned> Aside<Q, A> {
-    /// Somebody who does this `work`. Nothing is begun yet.
+impl<Q: Serialize + DeserializeOwned, A: Serialize + DeserializeOwned> HelperProcess<Q, A> {
+    /// A helper that answers questions with `work`; no process is forked yet.
     pub(crate) fn new(work: fn(Q) -> A) -> Self {
         Self {
             work,
@@ -156,24 +157,24 @@ mod tests {
     #[test]
     fn one_process_answers_all_and_another_takes_the_place_of_one_that_hangs_or_ends() {
         let long = Duration::from_secs(60);
-        let mut aside = Aside::new(work);
-        let (two, first) = aside.ask(&2, long).unwrap();
-        assert_eq!((two, aside.ask(&3, long).unwrap()), (2, (3, first)));
+        let mut helper = HelperProcess::new(work);
+        let (two, first) = helper.ask(&2, long).unwrap();
+        assert_eq!((two, helper.ask(&3, long).unwrap()), (2, (3, first)));
         assert_ne!(first, std::process::id());
         // It has its streams and the channel, and no lock of ours.
         let open = std::fs::read_dir(format!("/proc/{first}/fd")).unwrap();
         assert_eq!(open.count(), 4);
-        let hung = aside.ask(&0, Duration::from_millis(20)).unwrap_err();
+        let hung = helper.ask(&0, Duration::from_millis(20)).unwrap_err();
         assert_eq!(hung.kind(), io::ErrorKind::TimedOut);
         // Once it is gone.
         let second = loop {
-            match aside.ask(&4, long) {
+            match helper.ask(&4, long) {
                 Ok((4, pid)) => break pid,
                 other => assert_eq!(other.unwrap_err().kind(), io::ErrorKind::TimedOut),
             }
         };
         assert_ne!(second, first);
-        let ended = aside.ask(&1, long).unwrap_err();
+        let ended = helper.ask(&1, long).unwrap_err();
         assert_eq!(ended.kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(
             waitpid(Pid::from_raw(first.cast_signed()), None),
