@@ -107,3 +107,20 @@ fn compose_waits_in_line_for_its_gpu() {
     let holder = host.run("gpu-status", &["--format=simple"]).ok();
     assert!(holder.contains("\talice\tproj_one_1"), "{holder}");
 }
+
+#[test]
+fn who_makes_a_service_with_a_gpu_anew_is_told_to_take_it_down_first() {
+    if !installed(COMPOSE) {
+        return;
+    }
+    let host = TestHost::behind_gateway(2);
+    let file = "services: {one: {image: ds01-base, command: sh -c 'trap exit TERM; while :; do sleep 0.1; done', \
+                environment: {EDITED: '0'}, deploy: {resources: {reservations: {devices: [{capabilities: [gpu], \
+                count: 1}]}}}}}";
+    let script = "mkdir -p proj; cd proj; printf %s \"$0\" >docker-compose.yml
+                  up() { docker-compose --no-ansi up -d >said 2>&1; echo $?; grep -o 'docker compose down first' said | head -n 1; }
+                  up; sed -i \"s/EDITED: '0'/EDITED: '1'/\" docker-compose.yml; up
+                  docker-compose --no-ansi down >/dev/null 2>&1; up";
+    let said = alice(&host).run("bash", &["-c", script, file]).ok();
+    assert_eq!(said, "0\n1\ndocker compose down first\n0\n");
+}

@@ -206,11 +206,11 @@ impl Operation for DockerCreate {
             dry_run: false,
             wait: self.wait,
         };
-        let granted =
-            match grant(site, &order, wanted, &look, &inventory).map_err(in_dockers_words)? {
-                Creation::Made(granted) => granted,
-                Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
-            };
+        let granted = grant(site, &order, wanted, &look, &inventory);
+        let granted = match granted.map_err(|failure| in_dockers_words(failure, order.kind))? {
+            Creation::Made(granted) => granted,
+            Creation::Waits(ticket) => return Ok(Creation::Waits(ticket)),
+        };
         let mut warnings = Vec::new();
         let made = make::make(site, &order, planned, &granted, &self.found, &mut warnings);
         let id = finish(site, &order, granted, made)?;
@@ -218,9 +218,18 @@ impl Operation for DockerCreate {
     }
 }
 
-/// What a hint calls `--gpu=1` is `--gpus 1` to Docker's users.
-fn in_dockers_words(failure: Failure) -> Failure {
+/// What a hint calls `--gpu=1` is `--gpus 1` to Docker's users. Compose makes the new container of
+/// a service before it removes the old one, which holds its GPU until then.
+fn in_dockers_words(failure: Failure, kind: lifecycle::ContainerKind) -> Failure {
+    let compose = kind == lifecycle::ContainerKind::Compose
+        && matches!(failure.kind, Kind::Denied | Kind::Busy);
+    let anew =
+        "where compose makes a service anew, the old one holds its GPU: docker compose down first";
     let hint = failure.hint.map(|hint| hint.replace("--gpu=", "--gpus "));
+    let hint = match hint {
+        Some(hint) if compose => Some(format!("{hint}; {anew}")),
+        hint => hint,
+    };
     Failure { hint, ..failure }
 }
 
