@@ -35,6 +35,7 @@ mod processes;
 mod requests;
 mod sharing;
 mod stalled;
+mod stdio;
 mod turned_up;
 mod unnamed;
 mod volumes;

@@ -19,6 +19,7 @@ mod arguments;
 mod kernel;
 mod mounts;
 mod spec;
+mod stdio;
 
 use std::{
     env,
@@ -67,14 +68,22 @@ fn main() -> ExitCode {
     // Open before the host is closed.
     let log = arguments::log(&args).map(|log| File::options().append(true).create(true).open(log));
     let mut log = log.and_then(Result::ok);
-    let ended = match arguments::bundle(&args) {
-        None => Err(run_in_place(&args)),
-        Some(bundle) => create(&args, &bundle, log.as_mut()),
-    };
-    ended.unwrap_or_else(|error| {
+    begin(&args, log.as_mut()).unwrap_or_else(|error| {
         tell(log, &format!("ds01-runc: {error}"));
         ExitCode::FAILURE
     })
+}
+
+/// Does what was asked for; a process that is begun has nothing of the host's that it could change.
+fn begin(args: &[OsString], log: Option<&mut File>) -> io::Result<ExitCode> {
+    if arguments::begins(args) {
+        let what = "cannot close the host's devices";
+        stdio::close().map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+    }
+    match arguments::bundle(args) {
+        None => Err(run_in_place(args)),
+        Some(bundle) => create(args, &bundle, log),
+    }
 }
 
 /// Runs a hook, with its own name before its arguments, in a mount namespace that is not closed; returns
