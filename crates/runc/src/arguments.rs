@@ -25,6 +25,18 @@ fn word(args: &[OsString]) -> Option<usize> {
     Some(at)
 }
 
+/// Whether a process is to be begun in a container.
+pub(crate) fn begins(args: &[OsString]) -> bool {
+    let word = word(args).and_then(|at| args.get(at));
+    word.is_some_and(|word| word == "exec") || bundle(args).is_some()
+}
+
+/// The file that says which process is to join a container, as the engine has one join.
+pub(crate) fn process(args: &[OsString]) -> Option<PathBuf> {
+    let word = args.get(word(args)?)?;
+    value(args, "--process").filter(|_| word == "exec")
+}
+
 /// The folder of the container that is to be created, if one is.
 pub(crate) fn bundle(args: &[OsString]) -> Option<PathBuf> {
     let (word, args) = args.split_at(word(args)?).1.split_first()?;
@@ -133,6 +145,11 @@ mod tests {
             assert_eq!(of(line), found.map(PathBuf::from), "{line}");
             let logged = format!("{log} {line}");
             assert_eq!(of(&logged), found.map(PathBuf::from), "{logged}");
+            let args: Vec<_> = logged.split(' ').map(OsString::from).collect();
+            let begun = found.is_some() || line.starts_with("exec ");
+            assert_eq!(begins(&args), begun, "{logged}");
+            let joins = line.starts_with("exec ").then(|| "/b/p.json".into());
+            assert_eq!(process(&args), joins, "{logged}");
         }
     }
 }

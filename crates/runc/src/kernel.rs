@@ -3,11 +3,11 @@
 //! Sources: `open_tree(2)`, `move_mount(2)`, `mount_setattr(2)`; `linux/mount.h` for the numbers.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
     io,
     mem::size_of,
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::Path,
@@ -42,11 +42,23 @@ impl Tree {
     ///
     /// If there is nothing, or who asks may not.
     pub(crate) fn copy(path: &Path) -> io::Result<Self> {
-        let path = c_string(path)?;
-        let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE.cast_unsigned();
+        Self::copied(AT_FDCWD, &c_string(path)?, AT_RECURSIVE)
+    }
+
+    /// Copies the mount that a file was opened on, with the file alone in it.
+    ///
+    /// # Errors
+    ///
+    /// If that is not of this mount namespace, or who asks may not.
+    pub(crate) fn copy_of(file: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::copied(file.as_raw_fd(), c"", AT_EMPTY_PATH)
+    }
+
+    fn copied(at: c_int, path: &CStr, flags: c_int) -> io::Result<Self> {
+        let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | flags.cast_unsigned();
         // SAFETY: the path is a string that lives as long as the call.
         #[expect(unsafe_code, reason = "there is no other way to this call")]
-        let fd = unsafe { libc::syscall(libc::SYS_open_tree, AT_FDCWD, path.as_ptr(), flags) };
+        let fd = unsafe { libc::syscall(libc::SYS_open_tree, at, path.as_ptr(), flags) };
         let fd = c_int::try_from(checked(fd)?).map_err(io::Error::other)?;
         // SAFETY: the kernel has just given it to us.
         #[expect(unsafe_code, reason = "as above")]
@@ -60,6 +72,15 @@ impl Tree {
     /// If it cannot be set.
     pub(crate) fn without_devices(&self) -> io::Result<()> {
         set(self.0.as_raw_fd(), c"", AT_EMPTY_PATH, NO_DEVICES)
+    }
+
+    /// Lets nothing be changed at its top.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be set.
+    pub(crate) fn read_only(&self) -> io::Result<()> {
+        set(self.0.as_raw_fd(), c"", AT_EMPTY_PATH, READ_ONLY)
     }
 
     /// Mounts it at `path`.
@@ -94,7 +115,13 @@ pub(crate) fn close_all() -> io::Result<()> {
     set(AT_FDCWD, c"/", AT_RECURSIVE, READ_ONLY)
 }
 
-fn set(at: c_int, path: &std::ffi::CStr, flags: c_int, attributes: u64) -> io::Result<()> {
+impl AsFd for Tree {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn set(at: c_int, path: &CStr, flags: c_int, attributes: u64) -> io::Result<()> {
     let attributes = Attributes {
         set: attributes,
         clear: 0,

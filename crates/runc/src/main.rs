@@ -16,9 +16,11 @@
 //! can write nothing else ([`mounts::close`]).
 
 mod arguments;
+mod files;
 mod kernel;
 mod mounts;
 mod spec;
+mod stdio;
 
 use std::{
     env,
@@ -67,14 +69,44 @@ fn main() -> ExitCode {
     // Open before the host is closed.
     let log = arguments::log(&args).map(|log| File::options().append(true).create(true).open(log));
     let mut log = log.and_then(Result::ok);
-    let ended = match arguments::bundle(&args) {
-        None => Err(run_in_place(&args)),
-        Some(bundle) => create(&args, &bundle, log.as_mut()),
-    };
-    ended.unwrap_or_else(|error| {
+    begin(&args, log.as_mut()).unwrap_or_else(|error| {
         tell(log, &format!("ds01-runc: {error}"));
         ExitCode::FAILURE
     })
+}
+
+/// Does what was asked for; a process that is begun has nothing of the host's that it could change.
+fn begin(args: &[OsString], log: Option<&mut File>) -> io::Result<ExitCode> {
+    if arguments::begins(args) {
+        let what = "cannot close the host's devices";
+        stdio::close().map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+    }
+    if let Some(process) = arguments::process(args) {
+        join(args, &process)?;
+    }
+    match arguments::bundle(args) {
+        None => Err(run_in_place(args)),
+        Some(bundle) => create(args, &bundle, log),
+    }
+}
+
+/// Has a process that joins a container open no more files than the container's first may.
+fn join(args: &[OsString], process: &Path) -> io::Result<()> {
+    let read = |file: &Path| -> io::Result<Value> {
+        let read = || Ok(serde_json::from_slice(&fs::read(file)?)?);
+        read().map_err(|error: io::Error| named(file, &error))
+    };
+    let id = arguments::id(args).ok_or(io::ErrorKind::InvalidInput)?;
+    let state = arguments::state(args).join(id).join("state.json");
+    let state = match read(&state) {
+        // runc says so in its own words.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        state => state?,
+    };
+    match files::inherits(&read(process)?, &state) {
+        true => files::raise()?.inherit(),
+        false => Ok(()),
+    }
 }
 
 /// Runs a hook, with its own name before its arguments, in a mount namespace that is not closed; returns
@@ -122,9 +154,10 @@ fn create(args: &[OsString], bundle: &Path, log: Option<&mut File>) -> io::Resul
         let needs = spec::put_apart(&mut spec, &bundle, called_by, &Host)?;
         Ok(needs.map(|needs| (needs, spec)))
     };
-    let Some((needs, spec)) = read().map_err(|error| named(&file, &error))? else {
+    let Some((needs, mut spec)) = read().map_err(|error| named(&file, &error))? else {
         return Err(run_in_place(args));
     };
+    files::raise()?.put(&mut spec);
     let written = serde_json::to_vec(&spec)?;
     let outside = File::open(&bundle)?;
     let state = State::begin(args)?;

@@ -42,6 +42,10 @@ const LOG_FILES: u32 = 100;
 /// Bytes of all files of a log at most: they are on the disk that everybody's containers share.
 const LOG_BYTES: f64 = 10e9;
 
+/// Files that a process may have open at most: the kernel counts those on their way over sockets for
+/// root in all containers together, and runc may have more, so that none keeps others from starting.
+const OPEN_FILES: i64 = 65_536;
+
 const LEAVE: &str = "leave it out";
 const ADMIN: &str = "leave it out, or ask an admin to allow it in ds01.toml";
 
@@ -185,6 +189,13 @@ fn kernel(host: &HostConfig, allow: &Allow) -> Result<(), Refused> {
         if !allow.ulimits.iter().any(|allowed| allowed == name) {
             let why = "it could put processes before those of others";
             return Err(forbid("Ulimits", name, why, ADMIN));
+        }
+        let (soft, hard) = (number(limit.soft), number(limit.hard));
+        let may_have = 0..=OPEN_FILES;
+        if name == "nofile" && !(may_have.contains(&soft) && may_have.contains(&hard)) {
+            let value = format!("nofile={soft}:{hard}");
+            let why = "with more it could keep other containers from starting";
+            return Err(forbid("Ulimits", value, why, "ask for 65536 or fewer"));
         }
     }
     let runtime = text(&host.runtime);

@@ -64,8 +64,8 @@ pub struct Allow {
     pub capabilities: Vec<String>,
     /// Sysctls that may be set, by their whole names. None by default.
     pub sysctls: Vec<String>,
-    /// Ulimits that may be set, to any value: memory counts against the container's limit anyway.
-    /// By default all but `nice` and `rtprio`, which could put processes before those of others.
+    /// Ulimits that may be set: `nofile` up to 65536, the others to any value, as memory counts
+    /// against the container's limit anyway. By default all but `nice` and `rtprio`, which could put processes before those of others.
     pub ulimits: Vec<String>,
     /// Runtimes beside the engine's default one. None by default; `nvidia` is a request for GPUs.
     pub runtimes: Vec<String>,

@@ -1,4 +1,5 @@
-//! How much the kernel lets one uid watch files, which root in a container is counted by too.
+//! How much the kernel lets one uid watch files, which root in a container is counted by too, and how
+//! many terminals it lets all of them have.
 
 use std::{fs, io};
 
@@ -6,36 +7,60 @@ use super::Finding;
 
 const CHECK: &str = "watches";
 
-/// Where the kernel says how many instances of inotify each uid may have: 128 where nobody set it.
-///
-/// Source: `inotify(7)`, "/proc interfaces".
-const MOST: &str = "/proc/sys/fs/inotify/max_user_instances";
-
-/// Instances that nobody uses up by accident.
-const LEAST: u64 = 8192;
-
-pub(super) fn check() -> Finding {
-    judge(fs::read_to_string(MOST))
+/// What the kernel counts for containers and the host together.
+struct Limit {
+    /// Where the kernel says it.
+    file: &'static str,
+    /// As many as nobody uses up by accident.
+    least: u64,
+    /// What is counted.
+    what: &'static str,
+    /// What goes wrong with fewer.
+    why: &'static str,
 }
 
-fn judge(most: io::Result<String>) -> Finding {
-    let Ok(Ok(most)) = most.map(|text| text.trim().parse::<u64>()) else {
-        let what = format!("how many instances of inotify a uid may have: {MOST} does not say");
-        return Finding::unknown(CHECK, what);
-    };
-    if most >= LEAST {
-        let what = format!("each uid may have {most} instances of inotify");
-        return Finding::ok(CHECK, what);
+/// 128 instances and 4096 terminals, where nobody set them.
+///
+/// Sources: `inotify(7)`, "/proc interfaces"; `pty(7)`, "Files".
+const LIMITS: [Limit; 2] = [
+    Limit {
+        file: "/proc/sys/fs/inotify/max_user_instances",
+        least: 8192,
+        what: "instances of inotify for each uid",
+        why: "root in containers is counted with the host's: whoever has one can keep services of the \
+              host from watching files",
+    },
+    Limit {
+        file: "/proc/sys/kernel/pty/max",
+        least: 65_536,
+        what: "terminals for the host and all containers",
+        why: "whoever has a container can use up all terminals, so that nobody gets one, in a container \
+              or by ssh",
+    },
+];
+
+pub(super) fn check() -> Finding {
+    judge(|limit| fs::read_to_string(limit.file))
+}
+
+fn judge(read: impl Fn(&Limit) -> io::Result<String>) -> Finding {
+    let mut said = Vec::new();
+    for limit in &LIMITS {
+        let Limit { file, what, .. } = limit;
+        let Ok(Ok(most)) = read(limit).map(|text| text.trim().parse::<u64>()) else {
+            return Finding::unknown(CHECK, format!("{what}: {file} does not say how many"));
+        };
+        if most < limit.least {
+            return Finding::warning(CHECK, format!("only {most} {what}"))
+                .because(limit.why)
+                .mend(
+                    "sysctl --system, which reads 40-ds01.conf and names each file: none after it may \
+                     have less",
+                );
+        }
+        said.push(format!("{most} {what}"));
     }
-    Finding::warning(
-        CHECK,
-        format!("each uid may have only {most} instances of inotify"),
-    )
-    .because(
-        "root in containers is counted with the host's: whoever has one can keep services of the \
-             host from watching files",
-    )
-    .mend("sysctl --system, which reads 40-ds01.conf and names each file: none after it may have less")
+    Finding::ok(CHECK, said.join(", "))
 }
 
 #[cfg(test)]
@@ -44,12 +69,25 @@ mod tests {
 
     #[test]
     fn what_the_kernel_begins_with_is_too_little() {
-        let verdict = |text: &str| judge(Ok(text.into())).verdict;
-        assert_eq!(verdict("128\n"), Verdict::Warning);
-        assert_eq!(verdict("8192\n"), Verdict::Ok);
-        assert_eq!(verdict("2147483647\n"), Verdict::Ok);
-        assert_eq!(verdict(""), Verdict::Unknown);
-        let absent = judge(Err(io::ErrorKind::NotFound.into()));
+        let found = |inotify: &str, terminals: &str| {
+            judge(|limit| {
+                let is_inotify = limit.file.contains("inotify");
+                Ok(if is_inotify { inotify } else { terminals }.into())
+            })
+        };
+        let verdict = |inotify, terminals| found(inotify, terminals).verdict;
+        assert_eq!(verdict("128\n", "65536\n"), Verdict::Warning);
+        assert_eq!(verdict("8192\n", "65536\n"), Verdict::Ok);
+        assert_eq!(verdict("2147483647\n", "1048576\n"), Verdict::Ok);
+        assert_eq!(verdict("8192\n", "4096\n"), Verdict::Warning);
+        assert_eq!(verdict("", "65536\n"), Verdict::Unknown);
+        assert_eq!(verdict("8192\n", ""), Verdict::Unknown);
+        let few = found("8192\n", "4096\n");
+        assert_eq!(
+            few.what,
+            "only 4096 terminals for the host and all containers"
+        );
+        let absent = judge(|_| Err(io::ErrorKind::NotFound.into()));
         assert_eq!(absent.verdict, Verdict::Unknown);
     }
 }

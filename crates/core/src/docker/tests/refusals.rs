@@ -76,6 +76,14 @@ fn what_reaches_the_host_is_refused() {
             "Ulimits",
         ),
         (json!({"Ulimits": [{}]}), "Ulimits"),
+        (
+            json!({"Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 65537}]}),
+            "Ulimits",
+        ),
+        (
+            json!({"Ulimits": [{"Name": "nofile", "Soft": -1, "Hard": -1}]}),
+            "Ulimits",
+        ),
         (json!({"CpuRealtimeRuntime": 1}), "CpuRealtimeRuntime"),
         (json!({"CpuRealtimePeriod": 1}), "CpuRealtimePeriod"),
         (
@@ -112,6 +120,7 @@ fn what_stays_inside_is_allowed() {
         json!({"NetworkMode": "bridge"}),
         json!({"SecurityOpt": ["no-new-privileges", "no-new-privileges:true"]}),
         json!({"Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}]}),
+        json!({"Ulimits": [{"Name": "nofile", "Soft": 1024, "Hard": 65536}]}),
         json!({"LogConfig": {"Type": "local", "Config": {"max-size": "1m"}}}),
         json!({"MemorySwappiness": -1, "OomScoreAdj": 500, "OomKillDisable": false}),
         json!({"ExtraHosts": ["a:1.2.3.4"], "Dns": ["1.1.1.1"], "Init": true}),
