@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs, io,
     os::unix::{
-        fs::{DirBuilderExt, PermissionsExt},
+        fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
         net::UnixListener,
     },
     path::{Path, PathBuf},
@@ -145,12 +145,12 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     let empty = run.join("empty");
     directory(&run, 0o755).map_err(unusable)?;
     directory(&empty, 0o555).map_err(unusable)?;
-    let only_one = fs::File::create(run.join("gateway.lock")).map_err(unusable)?;
+    let lock = run.join("gateway.lock");
+    let only_one = roots_alone(&lock).map_err(unusable)?;
     if only_one.try_lock().is_err() {
-        return Err(Failure::new(
-            Kind::State,
-            format!("another gateway serves {}", run.display()),
-        ));
+        let message = format!("another gateway serves {}", run.display());
+        let hint = format!("see who that is with fuser -v {}", lock.display());
+        return Err(Failure::new(Kind::State, message).with_hint(hint));
     }
     raise_descriptors().map_err(unusable)?;
     config.keep_running().map_err(unusable)?;
@@ -188,6 +188,19 @@ fn raise_descriptors() -> io::Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let wanted = DESCRIPTORS.min(hard).max(soft);
     Ok(setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?)
+}
+
+/// Opens a file, made if need be, that nobody but root can open: whoever can read it can lock it.
+fn roots_alone(path: &Path) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    // One that an older version made.
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// Makes a directory of root's, with exactly this mode.
