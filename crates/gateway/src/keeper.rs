@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    container::ContainerId,
+    failure::{Failure, Kind},
+};
 use ds01_host::{Site, config::Config, ops, owners_file, service};
 use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
@@ -107,6 +110,8 @@ pub(crate) struct Gateway {
     pub(crate) asked: Places<Who>,
     /// Answers that are read whole, until they have been handed over.
     pub(crate) whole: Places<Who>,
+    /// Execs that are being made, by their container.
+    pub(crate) execs: Places<ContainerId>,
     pub(crate) line: Line,
     pub(crate) aside: Aside,
     /// The same for what is noted of admins' calls: they may be many, and nobody waits for them.
@@ -224,6 +229,7 @@ impl Gateway {
             building: Places::new(BUILDING),
             asked: Places::new(ASKED),
             whole: Places::new(WHOLE),
+            execs: Places::new(1),
             line: Line::new(&config.paths.state),
             aside: Aside::default(),
             notes: Aside::default(),
