@@ -56,10 +56,37 @@ fn only_root_starts_it_and_only_once() {
                     hint: systemctl start ds01-gateway\n";
     assert_eq!(host.run("ds01-gateway", &args), failed(7, expected));
     let run = host.root().join("run");
-    let expected = format!("ds01-gateway: another gateway serves {}\n", run.display());
+    let run = run.display();
+    let expected = format!(
+        "ds01-gateway: another gateway serves {run}\n\
+         hint: see who that is with fuser -v {run}/gateway.lock\n"
+    );
     let second = host.as_user("root").run("ds01-gateway", &args);
     assert_eq!(second, failed(4, &expected));
     assert_eq!(docker(&host, &["ps", "-q"]).ok(), "");
+}
+
+#[test]
+fn no_login_can_keep_the_next_gateway_from_its_place() {
+    let host = TestHost::behind_gateway(1);
+    let lock = host.root().join("run/gateway.lock");
+    let as_bob = |script: &str| {
+        let script = script.replace("LOCK", &lock.to_string_lossy());
+        host.as_user("bob").run("sh", &["-c", &script])
+    };
+    let tries = "flock -n -x LOCK true; flock -n -s LOCK true; exec 9<LOCK";
+    let tried = as_bob(tries);
+    assert_eq!(
+        tried.stderr.matches("Permission denied").count(),
+        3,
+        "{tried:?}"
+    );
+    // As an older version made it.
+    host.stop_gateway();
+    fs::set_permissions(&lock, fs::Permissions::from_mode(0o644)).unwrap();
+    host.start_gateway();
+    let tried = as_bob("exec 9<LOCK");
+    assert!(tried.stderr.contains("Permission denied"), "{tried:?}");
 }
 
 #[test]

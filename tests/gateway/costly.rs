@@ -68,6 +68,41 @@ fn what_would_take_the_engines_memory_or_time_is_refused() {
 }
 
 #[test]
+fn a_container_has_so_many_execs_and_no_more() {
+    let host = TestHost::behind_gateway(1);
+    sleeper(&host, "alice", "mine", &[]);
+    let make = || {
+        let body = json!({ "Cmd": ["true"] }).to_string();
+        call(&host, "alice", "POST /containers/mine/exec", &body)
+    };
+    // Those that were started and have ended are none of them.
+    for _ in 0..3 {
+        done(&host, "alice", &["exec", "mine", "true"]);
+    }
+    for number in 0..60 {
+        assert_eq!(make().status, 201, "{number}");
+    }
+    done(&host, "alice", &["exec", "mine", "true"]);
+    // At once, they do not pass together.
+    let at_once = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..12).map(|_| scope.spawn(make)).collect();
+        let all = all.into_iter().map(|one| one.join().unwrap().status);
+        all.filter(|status| *status == 201).count()
+    });
+    assert_eq!(at_once, 4);
+    let more = make();
+    assert_eq!(more.status, 409, "{more:?}");
+    let said = "mine has 64 commands that run or were never started, of 64 at most; end some, \
+                or restart it: docker restart mine; if that is no better: docker rm -f mine";
+    assert_eq!(more.message(), said);
+    // Each container has its own.
+    sleeper(&host, "bob", "mine", &[]);
+    done(&host, "bob", &["exec", "mine", "true"]);
+    done(&host, "alice", &["restart", "-t", "0", "mine"]);
+    done(&host, "alice", &["exec", "mine", "true"]);
+}
+
+#[test]
 fn a_user_makes_so_many_volumes_and_no_more() {
     let host = TestHost::behind_gateway(1);
     let volume = |user: &str, body: serde_json::Value| {

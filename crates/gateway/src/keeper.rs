@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs, io,
     os::unix::{
-        fs::{DirBuilderExt, PermissionsExt},
+        fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
         net::UnixListener,
     },
     path::{Path, PathBuf},
@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ds01_core::failure::{Failure, Kind};
+use ds01_core::{
+    container::ContainerId,
+    failure::{Failure, Kind},
+};
 use ds01_host::{Site, config::Config, ops, owners_file, service};
 use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
@@ -107,6 +110,8 @@ pub(crate) struct Gateway {
     pub(crate) asked: Places<Who>,
     /// Answers that are read whole, until they have been handed over.
     pub(crate) whole: Places<Who>,
+    /// Execs that are being made, by their container.
+    pub(crate) execs: Places<ContainerId>,
     pub(crate) line: Line,
     pub(crate) blocking: BlockingPool,
     /// A pool of its own for notes of admins' calls: they may be many, and nobody waits for them.
@@ -145,12 +150,12 @@ pub(crate) fn serve(path: Option<PathBuf>) -> Result<(), Failure> {
     let empty = run.join("empty");
     directory(&run, 0o755).map_err(unusable)?;
     directory(&empty, 0o555).map_err(unusable)?;
-    let only_one = fs::File::create(run.join("gateway.lock")).map_err(unusable)?;
+    let lock = run.join("gateway.lock");
+    let only_one = roots_alone(&lock).map_err(unusable)?;
     if only_one.try_lock().is_err() {
-        return Err(Failure::new(
-            Kind::State,
-            format!("another gateway serves {}", run.display()),
-        ));
+        let message = format!("another gateway serves {}", run.display());
+        let hint = format!("see who that is with fuser -v {}", lock.display());
+        return Err(Failure::new(Kind::State, message).with_hint(hint));
     }
     raise_descriptors().map_err(unusable)?;
     config.keep_running().map_err(unusable)?;
@@ -190,6 +195,19 @@ fn raise_descriptors() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?)
 }
 
+/// Opens a file, made if need be, that nobody but root can open: whoever can read it can lock it.
+fn roots_alone(path: &Path) -> io::Result<fs::File> {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
+    // One that an older version made.
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
 /// Makes a directory of root's, with exactly this mode.
 fn directory(path: &Path, mode: u32) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -211,6 +229,7 @@ impl Gateway {
             building: Places::new(BUILDING),
             asked: Places::new(ASKED),
             whole: Places::new(WHOLE),
+            execs: Places::new(1),
             line: Line::new(&config.paths.state),
             blocking: BlockingPool::default(),
             notes: BlockingPool::default(),

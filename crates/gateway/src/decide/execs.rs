@@ -6,11 +6,15 @@ use ds01_core::{
 };
 use ds01_host::users::{UnknownUser, person};
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, reply};
 use crate::{blocking_pool::PATIENCE, body, records::Owned};
 
 /// Bytes of what is asked for: the engine keeps it as long as the container, whether it runs or not.
 const LONGEST: usize = 64 << 10;
+
+/// Execs of one container at a time, those that nobody has started among them: the engine keeps each
+/// until it has ended, or the container.
+const MOST: usize = 64;
 
 impl Call<'_> {
     pub(super) async fn container_exec(&self) -> Result<Outcome, Failure> {
@@ -30,12 +34,34 @@ impl Call<'_> {
         // A login stands for the uid only where the image says so: here, it does not.
         let login = "";
         let json = body::write(&exec(asked, as_owner, Owner { uid, gid, login })?)?;
-        self.forward_as(
-            &format!("/containers/{}/exec", owned.id.0),
-            &self.route.query,
-            Some(&json),
-        )
-        .await
+        // Two at once would each find room for one more.
+        let turn = self.gateway.execs.take(owned.id.clone()).await;
+        let _one_at_a_time = turn.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+        self.has_room(&owned).await?;
+        let path = format!("/containers/{}/exec", owned.id.0);
+        let made = self.engine("POST", &path, Some(json)).await;
+        reply(201, &made.map_err(|failure| self.in_own_names(failure))?)
+    }
+
+    /// # Errors
+    ///
+    /// If a container has as many execs as it may.
+    async fn has_room(&self, owned: &Owned) -> Result<(), Failure> {
+        let path = format!("/containers/{}/json", owned.id.0);
+        let seen = self.engine("GET", &path, None).await?;
+        // The engine lists none that has been started and has ended; where there is none, nothing.
+        let listed = seen["ExecIDs"].as_array().map_or(0, Vec::len);
+        if listed < MOST {
+            return Ok(());
+        }
+        let name = self.shown(owned);
+        let message = format!(
+            "{name} has {listed} commands that run or were never started, of {MOST} at most"
+        );
+        let hint = format!(
+            "end some, or restart it: docker restart {name}; if that is no better: docker rm -f {name}"
+        );
+        Err(Failure::new(Kind::State, message).with_hint(hint))
     }
 
     /// The gid of a container's owner, who is not the admin that calls: what the owner's image runs
