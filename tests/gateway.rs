@@ -37,6 +37,7 @@ mod sharing;
 mod stalled;
 mod turned_up;
 mod unnamed;
+mod users_files;
 mod volumes;
 
 /// A user about to run Docker's own client on the gateway.

@@ -1,10 +1,16 @@
 //! Processes in one's own containers.
 
+use std::path::Path;
+
 use ds01_core::{
     docker::{ExecBody, Owner, exec},
     failure::{Failure, Kind},
 };
-use ds01_host::users::{UnknownUser, person};
+use ds01_host::{
+    passwd::may_look_up_users,
+    users::{UnknownUser, person},
+};
+use serde_json::Value;
 
 use super::{Call, Outcome};
 use crate::{aside::PATIENCE, body, records::Owned};
@@ -63,8 +69,8 @@ impl Call<'_> {
         }
     }
 
-    /// Whose the exec in the path is: that of its container's owner.
-    async fn exec(&self) -> Result<Owned, Failure> {
+    /// Whose the exec in the path is, that of its container's owner; and what the engine tells of it.
+    async fn exec(&self) -> Result<(Owned, Value), Failure> {
         let id = self.target();
         let none = || self.no_such("exec instance", id);
         if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -76,11 +82,46 @@ impl Call<'_> {
             _ => failure,
         })?;
         let container = seen["ContainerID"].as_str().unwrap_or_default();
-        self.container(container).await.map_err(|_| none())
+        let owned = self.container(container).await.map_err(|_| none())?;
+        Ok((owned, seen))
     }
 
     pub(super) async fn exec_as_it_is(&self) -> Result<Outcome, Failure> {
         self.exec().await?;
         self.forward(&self.route.path).await
+    }
+
+    /// For a user, the engine reads the container's files of users now.
+    pub(super) async fn exec_start(&self) -> Result<Outcome, Failure> {
+        let (owned, exec) = self.exec().await?;
+        if exec["ProcessConfig"]["user"]
+            .as_str()
+            .is_some_and(|user| !user.is_empty())
+        {
+            self.may_look_up_users(&owned).await?;
+        }
+        self.forward(&self.route.path).await
+    }
+
+    /// Refuses what would have the engine read for ever; whoever is root inside can still put such a
+    /// file there at that very moment.
+    async fn may_look_up_users(&self, owned: &Owned) -> Result<(), Failure> {
+        let seen = self.looked_at(owned).await?;
+        let merged = seen["GraphDriver"]["Data"]["MergedDir"].as_str();
+        let is_overlay = seen["GraphDriver"]["Name"] == "overlay2";
+        // Of one that does not run, the engine says so.
+        let Some(merged) = merged.filter(|_| is_overlay && seen["State"]["Running"] == true) else {
+            return Ok(());
+        };
+        let (socket, merged) = (
+            self.gateway.config.engine.socket.clone(),
+            merged.to_string(),
+        );
+        let name = owned.container.name.clone();
+        let look = move || may_look_up_users(&socket, Path::new(&merged), &name);
+        self.gateway
+            .aside
+            .ask(self.caller.uid, PATIENCE, look)
+            .await?
     }
 }

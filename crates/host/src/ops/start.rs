@@ -1,6 +1,6 @@
 //! `container-start`: the same devices again, or none.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use ds01_core::{
     admit::Denied,
@@ -23,7 +23,8 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    folders,
+    explained::explained,
+    folders, inside,
     intent::{Intent, is_of_another, pending},
     target::{self, Target},
 };
@@ -100,9 +101,9 @@ impl Operation for Start {
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
         let restored = match site.metadata.of(&target.container, &target.id) {
-            Some(record) => {
-                limit(site, &record.slice, terms).and_then(|()| folders::restore(site, &record))
-            }
+            Some(record) => limit(site, &record.slice, terms)
+                .and_then(|()| folders::restore(site, &record))
+                .and_then(|()| inside::before_start(site, &target)),
             // It has just turned up, or is being renamed: what it may is not known, or not yet.
             None if site.is_for_others() => Err(fail(
                 Kind::Busy,
@@ -112,7 +113,7 @@ impl Operation for Start {
                      container-remove {name}"
                 ),
             )),
-            None => Ok(()),
+            None => inside::before_start(site, &target),
         };
         if let Err(failure) = restored {
             taken.put_back(site)?;
@@ -351,48 +352,4 @@ pub(super) fn anew(site: &Site, entry: &Allocation) -> String {
         format!(" --image={}{project}", record.image)
     });
     format!("make it anew: container-remove {name} && container-create {name} --gpu={count}{more}")
-}
-
-/// The workspace of a container, if it is not there any more.
-fn lost_folder(site: &Site, entry: &Allocation) -> Option<String> {
-    let record = site.metadata.read(&entry.container)?;
-    let folder = record.workspace_folder()?;
-    let owner = person(entry.container.uid).ok()?;
-    let there = folders::there(site, Path::new(folder), &owner).ok()?;
-    (there.as_deref() != Some(Path::new(folder))).then(|| folder.to_string())
-}
-
-/// The engine's own words on a folder or a device that is gone are hard to read: says it plainly.
-fn explained(site: &Site, entry: &Allocation, failure: Failure) -> Failure {
-    if let Some(folder) = lost_folder(site, entry) {
-        let mut told = folders::gone(&entry.container.name, &folder);
-        told.hint = Some(anew(site, entry));
-        told.causes = vec![failure.message];
-        return told;
-    }
-    if entry.devices.is_empty() {
-        return failure;
-    }
-    let asked = Probe::begin(site.config().gpu.library.as_deref()).and_then(Probe::finish);
-    let inventory = match asked {
-        Ok(inventory) => inventory,
-        Err(error) => return error.into(),
-    };
-    let exists = |uuid| inventory.devices.iter().any(|device| device.uuid == uuid);
-    match entry.devices.iter().find(|held| !exists(held.uuid.clone())) {
-        Some(gone) => {
-            let name = &entry.container.name;
-            let mut told = fail(
-                Kind::Busy,
-                format!(
-                    "GPU {} ({}) of {name} is not on this host any more",
-                    gone.slot, gone.uuid
-                ),
-                anew(site, entry),
-            );
-            told.causes = vec![failure.message];
-            told
-        }
-        None => failure,
-    }
 }
