@@ -31,17 +31,10 @@ fn a_pipe_for_a_file_of_users_keeps_the_engine_from_nothing() {
     sleeper(&host, "alice", "pipe", &["--restart", "always"]);
     sleeper(&host, "alice", "good", &[]);
     inside(&host, "pipe", "rm -f /etc/passwd; mkfifo /etc/passwd");
-    // As it would for each command of a user's.
-    let exec = |user: &str| docker(&host, "alice", &["exec", "-u", user, "pipe", "id", "-u"]);
-    let said = exec("7");
+    // As it would for each command.
+    let said = docker(&host, "alice", &["exec", "pipe", "id"]);
     let expected = "nothing is run in pipe: its /etc/passwd is a pipe (FIFO)";
     assert!(said.stderr.contains(expected), "{said:?}");
-    let repaired = "rm /etc/passwd; mkfifo /etc/group";
-    inside(&host, "pipe", repaired);
-    assert!(exec("7").stderr.contains("its /etc/group is a pipe"));
-    inside(&host, "pipe", "rm /etc/group");
-    assert_eq!(exec("7").ok().trim(), "7");
-    inside(&host, "pipe", "mkfifo /etc/passwd");
     // It reads each once more when it starts, if it is to start the container.
     host.engine().restart();
     assert_eq!(

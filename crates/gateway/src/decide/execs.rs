@@ -10,7 +10,6 @@ use ds01_host::{
     passwd::may_look_up_users,
     users::{UnknownUser, person},
 };
-use serde_json::Value;
 
 use super::{Call, Outcome};
 use crate::{aside::PATIENCE, body, records::Owned};
@@ -36,6 +35,8 @@ impl Call<'_> {
         // A login stands for the uid only where the image says so: here, it does not.
         let login = "";
         let json = body::write(&exec(asked, as_owner, Owner { uid, gid, login })?)?;
+        // The engine does so when it starts it; but of that refusal Docker's client tells no words.
+        self.may_look_up_users(&owned).await?;
         self.forward_as(
             &format!("/containers/{}/exec", owned.id.0),
             &self.route.query,
@@ -69,8 +70,8 @@ impl Call<'_> {
         }
     }
 
-    /// Whose the exec in the path is, that of its container's owner; and what the engine tells of it.
-    async fn exec(&self) -> Result<(Owned, Value), Failure> {
+    /// Whose the exec in the path is: that of its container's owner.
+    async fn exec(&self) -> Result<Owned, Failure> {
         let id = self.target();
         let none = || self.no_such("exec instance", id);
         if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -82,8 +83,7 @@ impl Call<'_> {
             _ => failure,
         })?;
         let container = seen["ContainerID"].as_str().unwrap_or_default();
-        let owned = self.container(container).await.map_err(|_| none())?;
-        Ok((owned, seen))
+        self.container(container).await.map_err(|_| none())
     }
 
     pub(super) async fn exec_as_it_is(&self) -> Result<Outcome, Failure> {
@@ -91,15 +91,10 @@ impl Call<'_> {
         self.forward(&self.route.path).await
     }
 
-    /// For a user, the engine reads the container's files of users now.
+    /// Whatever the user, the engine reads the container's files of users now.
     pub(super) async fn exec_start(&self) -> Result<Outcome, Failure> {
-        let (owned, exec) = self.exec().await?;
-        if exec["ProcessConfig"]["user"]
-            .as_str()
-            .is_some_and(|user| !user.is_empty())
-        {
-            self.may_look_up_users(&owned).await?;
-        }
+        let owned = self.exec().await?;
+        self.may_look_up_users(&owned).await?;
         self.forward(&self.route.path).await
     }
 
