@@ -39,6 +39,7 @@ mod stalled;
 mod stdio;
 mod turned_up;
 mod unnamed;
+mod users_files;
 mod volumes;
 
 /// A user about to run Docker's own client on the gateway.

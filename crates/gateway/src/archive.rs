@@ -18,8 +18,8 @@ mod pax;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use head::dockerfile_entry;
 use head::{Made, clean};
+pub(crate) use head::{dockerfile_entry, root_entry};
 use pax::Extended;
 
 /// The unit of an archive.
@@ -104,7 +104,7 @@ pub(crate) struct Anew<W> {
 }
 
 impl<W: Write> Anew<W> {
-    /// `dockerfile` is a [`dockerfile_path`].
+    /// `dockerfile` is a [`dockerfile_path`]; or empty, which no file's path is: none is looked for.
     pub(crate) fn new(to: W, dockerfile: &str) -> Self {
         Self {
             to,
@@ -262,7 +262,7 @@ impl<W: Write> Anew<W> {
             return Err(refused(format!("{} is in the way of {dockerfile}", name())));
         }
         match made.kind {
-            // Docker's client sends it where a folder has one; nobody builds from one.
+            // Docker's client sends it where a folder has one; nobody needs one of an image.
             EntryType::Fifo => return Ok(data(Data::Dropped, 0)),
             // One of the second kind may be to one of the first.
             EntryType::Symlink | EntryType::Link if !self.links.contains(path) => {

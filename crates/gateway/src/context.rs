@@ -1,5 +1,5 @@
-//! The folder that an image is built from: written anew into a file, so that its Dockerfile is
-//! read first.
+//! The folder that an image is built from, or the archive of one that is imported: written anew into a
+//! file, so that its Dockerfile is read first, and that it has no devices or pipes.
 
 use std::{
     fs::File,
@@ -11,7 +11,7 @@ use std::{
 
 use ds01_core::{
     failure::{Failure, Kind},
-    route,
+    route::{self, Action},
 };
 use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt;
@@ -177,6 +177,19 @@ fn has_room(size: u64, free: u64) -> bool {
     free >= STAYS_FREE.min(size / 100 * STAYS_FREE_PER_CENT)
 }
 
+/// Why the archive of an image was not kept.
+fn unkept_image(error: io::Error) -> Failure {
+    if error.kind() != io::ErrorKind::Other {
+        let mut failure = unkept(error);
+        failure.message = failure.message.replace("the folder", "the archive");
+        return failure;
+    }
+    let message = format!("the archive cannot be imported: {error}");
+    Failure::new(Kind::Usage, message).with_hint(
+        "pack it without devices, and as it is or with gzip: tar --exclude=./dev/* -czf image.tar.gz .",
+    )
+}
+
 /// Why a folder was not kept.
 fn unkept(error: io::Error) -> Failure {
     let usage = |text: String| Failure::new(Kind::Usage, text);
@@ -187,7 +200,7 @@ fn unkept(error: io::Error) -> Failure {
                 .with_hint("leave out what the image does not need with .dockerignore")
         }
         io::ErrorKind::StorageFull => {
-            let text = "the host's disk has no room for the folder of a build";
+            let text = "the host's disk has no room for the folder of a build or import";
             let hint = "tell an admin: the disk with DS01's state directory is almost full";
             Failure::new(Kind::Busy, text).with_hint(hint)
         }
@@ -201,7 +214,7 @@ fn unkept(error: io::Error) -> Failure {
 }
 
 /// Writes a request's body to a file, as the archive that the engine is to have, and reads its
-/// Dockerfile.
+/// Dockerfile. That of an image that is imported has none.
 ///
 /// # Errors
 ///
@@ -213,11 +226,19 @@ pub(crate) async fn keep(
 ) -> Result<Context, Failure> {
     let usage = |text: String| Failure::new(Kind::Usage, text);
     let found = route::route(&ask.method, &ask.path, ask.query.as_deref())?;
+    let is_image = found.action == Action::ImageCreate;
+    let unkept = match is_image {
+        true => unkept_image,
+        false => unkept,
+    };
     let named = found
         .query
         .get("dockerfile")
         .and_then(|values| values.first());
-    let named = dockerfile_path(named.map_or("", String::as_str)).map_err(unkept)?;
+    let named = match is_image {
+        true => String::new(),
+        false => dockerfile_path(named.map_or("", String::as_str)).map_err(unkept)?,
+    };
     let mut folder = Folder::new(file, &named).map_err(unkept)?;
     loop {
         let late = |_| usage(format!("the folder stopped for {} s", PATIENCE.as_secs()));
@@ -229,7 +250,10 @@ pub(crate) async fn keep(
         }
     }
     let (length, text) = folder.end().map_err(unkept)?;
-    let dockerfile = text.ok_or_else(|| usage(format!("the folder has no {named}")))?;
+    let dockerfile = match is_image {
+        true => String::new(),
+        false => text.ok_or_else(|| usage(format!("the folder has no {named}")))?,
+    };
     file.rewind()
         .map_err(|error| Failure::new(Kind::Failed, format!("the folder: {error}")))?;
     Ok(Context { length, dockerfile })

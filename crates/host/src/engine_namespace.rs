@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io,
     os::unix::{fs::MetadataExt, net::UnixStream},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nix::{
@@ -38,14 +38,30 @@ pub(crate) fn enter<T>(socket: &Path, act: impl FnOnce() -> io::Result<T>) -> io
     done
 }
 
+/// The root of the engine that listens on `socket`, as a folder here.
+///
+/// # Errors
+///
+/// If there is no such engine.
+pub(crate) fn root(socket: &Path) -> io::Result<PathBuf> {
+    let pid = maker(socket)?;
+    Ok(pid.map_or("/".into(), |pid| format!("/proc/{pid}/root").into()))
+}
+
 /// The mount namespace of whoever made the socket: the engine, or systemd for it. `None` for others,
 /// as in tests, which are in that of this process.
 fn namespace(socket: &Path) -> io::Result<Option<File>> {
+    let open = |pid| File::open(format!("/proc/{pid}/ns/mnt"));
+    maker(socket)?.map(open).transpose()
+}
+
+/// Who made it.
+fn maker(socket: &Path) -> io::Result<Option<i32>> {
     let listener = getsockopt(&UnixStream::connect(socket)?, PeerCredentials)?;
     let pid = listener.pid();
     let is_engine = || fs::read(format!("/proc/{pid}/comm")).is_ok_and(|name| name == b"dockerd\n");
     if listener.uid() != 0 || (pid != 1 && !is_engine()) {
         return Ok(None);
     }
-    Ok(Some(File::open(format!("/proc/{pid}/ns/mnt"))?))
+    Ok(Some(pid))
 }

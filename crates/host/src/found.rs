@@ -13,9 +13,13 @@ use crate::{
     engine::Inspected,
     ledger_file::Stored,
     look::{Look, Scope},
+    own_file,
     site::Site,
     users::person,
 };
+
+/// In the state directory, once no container has a restart policy of before.
+const NO_RESTARTS: &str = "no-restarts";
 
 impl Site {
     /// Writes the records of those that have none, and keeps those down that are not to start.
@@ -79,6 +83,7 @@ impl Site {
             self.record_found(&all);
         }
         let records = self.metadata.read_all()?;
+        self.end_restarts(&records);
         let down: Vec<_> = records.iter().filter(|one| !one.may_start()).collect();
         for one in self.closely(down.iter().map(|record| record.id.clone()).collect()) {
             let mut of_it = down.iter().filter(|record| record.id == one.id);
@@ -88,6 +93,30 @@ impl Site {
                 .for_each(|record| self.keep_down(record, &one));
         }
         Ok(())
+    }
+
+    /// Takes the restart policies of those away that were made before DS01 made all without: once, as
+    /// nobody but an admin gives one anew.
+    fn end_restarts(&self, records: &[Record]) {
+        let done = self.config().paths.state.join(NO_RESTARTS);
+        if done.exists() {
+            return;
+        }
+        let ids: Vec<_> = records.iter().map(|record| record.id.clone()).collect();
+        let ended = self.engine().inspect_each(&ids).and_then(|(told, silent)| {
+            let mut restart = told.iter().filter(|one| one.restarts);
+            restart.try_for_each(|one| self.engine().never_restart(&one.id))?;
+            Ok(silent.is_empty())
+        });
+        let noted = match ended {
+            Ok(true) => own_file::replace(&done, b"", 0o640).map_err(Failure::from),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(failure) = noted {
+            let message = failure.message;
+            self.notice(format!("restart policies of before are left: {message}"));
+        }
     }
 
     /// What the engine tells of these: those that it does not tell of are looked at by the next pass.

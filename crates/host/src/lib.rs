@@ -39,6 +39,7 @@ pub mod original;
 mod own_file;
 mod owner;
 pub mod owners_file;
+pub mod passwd;
 mod patience;
 pub mod projects;
 pub mod removal;

@@ -187,7 +187,7 @@ pub fn plan(mut body: CreateBody, name: ContainerName, to: &Rules<'_>) -> Result
     for link in list(&host.links) {
         links.insert(split_link(link)?.0);
     }
-    restart(&mut host.restart_policy, gpus, &mut warnings)?;
+    restart(&mut host.restart_policy, &mut warnings)?;
     host.container_id_file = None;
     Ok(Planned {
         container: EngineName {
@@ -270,22 +270,16 @@ fn networks(
     Ok(found)
 }
 
-/// DS01 restarts containers with devices, after it holds the devices again.
-fn restart(
-    policy: &mut Option<RestartPolicy>,
-    gpus: GpuWish,
-    warnings: &mut Vec<String>,
-) -> Result<(), Refused> {
+/// The engine starts no container by itself, as it would when it starts: DS01 looks at each before,
+/// at who has its devices, and at the files that the engine reads in it as root.
+fn restart(policy: &mut Option<RestartPolicy>, warnings: &mut Vec<String>) -> Result<(), Refused> {
     let name = policy.as_ref().map_or("", |policy| text(&policy.name));
     if !matches!(name, "" | "no" | "on-failure" | "always" | "unless-stopped") {
         return Err(Refused::value("RestartPolicy", name, "no such policy"));
     }
-    if gpus == GpuWish::None {
-        return Ok(());
-    }
     if !matches!(name, "" | "no") {
         warnings.push(format!(
-            "RestartPolicy: {name} asked for, containers with GPUs have none; start it again with \
+            "RestartPolicy: {name} asked for, containers have none here; start it again with \
              container-start"
         ));
     }

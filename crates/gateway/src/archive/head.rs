@@ -172,6 +172,22 @@ fn fill(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
 }
 
+/// The entry of an image's own root, as root has it. What the engine's archive of an image begins
+/// with: a first name of the user's could make it look packed.
+pub(crate) fn root_entry() -> Vec<u8> {
+    Made {
+        path: b".".into(),
+        kind: EntryType::Directory,
+        size: 0,
+        link: None,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+    }
+    .head()
+}
+
 /// The entry of a Dockerfile, in whole blocks: what the engine's archive begins with. `path` is a
 /// [`super::dockerfile_path`].
 pub(crate) fn dockerfile_entry(path: &str, text: &str) -> Vec<u8> {

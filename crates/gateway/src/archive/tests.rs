@@ -368,3 +368,34 @@ fn the_keepers_dockerfile_is_what_an_archive_begins_with() {
         }
     }
 }
+
+#[test]
+fn an_image_has_no_dockerfile_no_pipe_and_no_device() {
+    let image = |entries: &[Vec<u8>]| {
+        let mut anew = Anew::new(Vec::new(), "");
+        anew.write_all(&[&entries.concat()[..], &[0; 2 * BLOCK]].concat())?;
+        anew.end()
+    };
+    let pipe = entry(b'6', "etc/passwd", "", b"");
+    let (archive, text) = image(&[
+        entry(b'5', "./", "", b""),
+        file("Dockerfile", "FROM x"),
+        file("etc/group", ""),
+        pipe,
+    ])
+    .unwrap();
+    assert_eq!(text, None);
+    let whole = [&root_entry()[..], &archive].concat();
+    let mut names = tar::Archive::new(&whole[..]);
+    let names = names.entries().unwrap().map(|entry| {
+        let path = entry.unwrap().path().unwrap().into_owned();
+        path.to_string_lossy().into_owned()
+    });
+    let names: Vec<_> = names.collect();
+    assert_eq!(names, ["./", "Dockerfile", "etc/group"]);
+    for kind in [b'3', b'4'] {
+        let said = image(&[entry(kind, "etc/passwd", "", b"")]).unwrap_err();
+        let expected = "etc/passwd is neither file, folder nor link";
+        assert_eq!(said.to_string(), expected);
+    }
+}

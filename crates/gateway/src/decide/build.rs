@@ -149,8 +149,8 @@ impl Call<'_> {
         Ok(query)
     }
 
-    /// Has the parser receive the folder.
-    async fn context(&self, channel: &mut Socket) -> Result<Context, Failure> {
+    /// Has the parser receive the folder, or the archive of an image.
+    pub(super) async fn context(&self, channel: &mut Socket) -> Result<Context, Failure> {
         let broken = |error: std::io::Error| {
             Failure::new(
                 Kind::Failed,

@@ -1,10 +1,15 @@
 //! Processes in one's own containers.
 
+use std::path::Path;
+
 use ds01_core::{
     docker::{ExecBody, Owner, exec},
     failure::{Failure, Kind},
 };
-use ds01_host::users::{UnknownUser, person};
+use ds01_host::{
+    passwd::may_look_up_users,
+    users::{UnknownUser, person},
+};
 
 use super::{Call, Outcome, reply};
 use crate::{blocking_pool::PATIENCE, body, records::Owned};
@@ -37,6 +42,8 @@ impl Call<'_> {
         // Two at once would each find room for one more.
         let turn = self.gateway.execs.take(owned.id.clone()).await;
         let _one_at_a_time = turn.map_err(|error| Failure::new(Kind::Failed, error.to_string()))?;
+        // The engine does so when it starts it; but of that refusal Docker's client tells no words.
+        self.may_look_up_users(&owned).await?;
         self.has_room(&owned).await?;
         let path = format!("/containers/{}/exec", owned.id.0);
         let made = self.engine("POST", &path, Some(json)).await;
@@ -108,5 +115,34 @@ impl Call<'_> {
     pub(super) async fn exec_as_it_is(&self) -> Result<Outcome, Failure> {
         self.exec().await?;
         self.forward(&self.route.path).await
+    }
+
+    /// Whatever the user, the engine reads the container's files of users now.
+    pub(super) async fn exec_start(&self) -> Result<Outcome, Failure> {
+        let owned = self.exec().await?;
+        self.may_look_up_users(&owned).await?;
+        self.forward(&self.route.path).await
+    }
+
+    /// Refuses what would have the engine read for ever; whoever is root inside can still put such a
+    /// file there at that very moment.
+    async fn may_look_up_users(&self, owned: &Owned) -> Result<(), Failure> {
+        let seen = self.looked_at(owned).await?;
+        let merged = seen["GraphDriver"]["Data"]["MergedDir"].as_str();
+        let is_overlay = seen["GraphDriver"]["Name"] == "overlay2";
+        // Of one that does not run, the engine says so.
+        let Some(merged) = merged.filter(|_| is_overlay && seen["State"]["Running"] == true) else {
+            return Ok(());
+        };
+        let (socket, merged) = (
+            self.gateway.config.engine.socket.clone(),
+            merged.to_string(),
+        );
+        let name = owned.container.name.clone();
+        let look = move || may_look_up_users(&socket, Path::new(&merged), &name);
+        self.gateway
+            .blocking
+            .run(self.caller.uid, PATIENCE, look)
+            .await?
     }
 }

@@ -13,7 +13,7 @@ use ds01_host::users::image_with_uid;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, reply};
-use crate::{blocking_pool::PATIENCE, filters::Filters};
+use crate::{blocking_pool::PATIENCE, filters::Filters, socket::Socket};
 
 /// Names of images that a user may have: the engine goes through all of everybody's for every list and
 /// build.
@@ -307,7 +307,7 @@ impl Call<'_> {
         reply(200, &removed)
     }
 
-    pub(super) async fn image_create(&self) -> Result<Outcome, Failure> {
+    pub(super) async fn image_create(&self, channel: &mut Socket) -> Result<Outcome, Failure> {
         let mut query = self.route.query.clone();
         let usage = |text: &str| Failure::new(Kind::Usage, text);
         match (self.one("fromImage"), self.one("fromSrc")) {
@@ -346,7 +346,10 @@ impl Call<'_> {
                 let changes = query.get("changes").map_or(&[][..], Vec::as_slice);
                 Self::may_weigh(weight_of_changes(changes))?;
                 query.insert("repo".into(), vec![name]);
-                self.forward_as("/images/create", &query, None).await
+                let place = self.place(&self.gateway.building).await?;
+                self.building.get_or_init(|| place);
+                let length = self.context(channel).await?.length;
+                self.forward_image(&query, length).await
             }
             _ => Err(usage("import from standard input, or pull an image")),
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Call, Outcome, REMEMBERED};
 use crate::{
-    archive::{dockerfile_entry, dockerfile_path},
+    archive::{dockerfile_entry, dockerfile_path, root_entry},
     channel::ParsedBody,
     engine::header,
     keeper::Gateway,
@@ -82,6 +82,20 @@ impl Call<'_> {
         query.insert("dockerfile".into(), vec![path]);
         self.begin("/build", &query, Framing::After(&entry, length))
             .await
+    }
+
+    /// Hands the archive of an image on to the engine: what the parser has kept, which has this length.
+    pub(super) async fn forward_image(
+        &self,
+        query: &Query,
+        length: u64,
+    ) -> Result<Outcome, Failure> {
+        self.begin(
+            "/images/create",
+            query,
+            Framing::After(&root_entry(), length),
+        )
+        .await
     }
 
     async fn begin(

@@ -1,11 +1,11 @@
 //! Containers, closely.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use bollard::{
     Docker,
     errors::Error as Bollard,
-    models::{ContainerInspectResponse, HostConfig, MountPoint, RestartPolicyNameEnum},
+    models::{ContainerInspectResponse, DriverData, HostConfig, MountPoint, RestartPolicyNameEnum},
 };
 use ds01_core::{
     container::{ContainerId, State},
@@ -70,6 +70,9 @@ pub struct Inspected {
     pub restarts: bool,
     /// The files and folders of the host that it has: each where, and where in it.
     pub binds: Vec<(String, String)>,
+    /// The folder of its own files, over those of its image; `None` with any storage driver but
+    /// `overlay2`.
+    pub upper: Option<PathBuf>,
 }
 
 impl Engine {
@@ -163,6 +166,7 @@ fn inspected(id: &ContainerId, response: ContainerInspectResponse) -> Option<Ins
         user: config.user.unwrap_or_default(),
         beyond: beyond(&host_config),
         restarts: restarts(&host_config),
+        upper: response.graph_driver.and_then(upper),
         binds: response
             .mounts
             .into_iter()
@@ -223,6 +227,11 @@ fn restarts(config: &HostConfig) -> bool {
         .as_ref()
         .and_then(|policy| policy.name);
     !matches!(policy, None | Some(EMPTY | NO))
+}
+
+fn upper(mut driver: DriverData) -> Option<PathBuf> {
+    let upper = driver.data.remove("UpperDir")?;
+    (driver.name == "overlay2").then(|| upper.into())
 }
 
 fn bind(mount: MountPoint) -> Option<(String, String)> {

@@ -17,6 +17,7 @@ mod grant;
 mod hand;
 mod holds;
 mod images;
+mod inside;
 mod installed;
 mod intent;
 mod join;

@@ -25,7 +25,7 @@ use ds01_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    folders,
+    folders, inside,
     intent::{Intent, is_of_another, pending},
     target::{self, Target},
 };
@@ -150,24 +150,29 @@ fn take_devices(site: &Site, target: &Target) -> Result<Option<Taken>, Failure> 
     }
 }
 
-/// Has what the container needs to run, beside its devices: its slice limited, its folders mounted.
+/// Has what the container needs to run, beside its devices: its slice limited, its folders mounted, and
+/// nothing inside that the engine would hang on.
 fn restore(site: &Site, target: &Target, terms: Result<Terms, Failure>) -> Result<(), Failure> {
     let name = &target.container.name;
     match site.metadata.of(&target.container, &target.id) {
         Some(record) => {
-            limit(site, &record.slice, terms).and_then(|()| folders::restore(site, &record))
+            limit(site, &record.slice, terms)?;
+            folders::restore(site, &record)?;
         }
         // It has just turned up, or is being renamed: what it may is not known, or not yet.
-        None if site.is_for_others() => Err(fail(
-            Kind::Busy,
-            format!("container {name} is not recorded yet"),
-            format!(
-                "try again: container-start {name}; if that is no better, make it anew: \
-                 container-remove {name}"
-            ),
-        )),
-        None => Ok(()),
+        None if site.is_for_others() => {
+            return Err(fail(
+                Kind::Busy,
+                format!("container {name} is not recorded yet"),
+                format!(
+                    "try again: container-start {name}; if that is no better, make it anew: \
+                     container-remove {name}"
+                ),
+            ));
+        }
+        None => {}
     }
+    inside::before_start(site, target)
 }
 
 /// Whether it runs already.

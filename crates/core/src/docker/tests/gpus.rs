@@ -175,5 +175,6 @@ fn only_the_devices_given_are_asked_for() {
 
     let none = finished(&planned(json!({})).unwrap(), &[]);
     assert!(none["HostConfig"].get("DeviceRequests").is_none());
+    assert_eq!(none["HostConfig"]["RestartPolicy"], json!({"Name": "no"}));
     assert_eq!(none["Env"][0], "NVIDIA_VISIBLE_DEVICES=void");
 }
