@@ -42,7 +42,7 @@ struct Args {
     #[argh(switch, short = 'f')]
     follow: bool,
 
-    /// only from then on: 30m or 2d ago, or 2026-11-05T10:30:00Z
+    /// only from then on: 30m or 2d ago, or a day or time in UTC, as '2026-11-05 10:30'
     #[argh(option, arg_name = "when")]
     since: Option<Moment>,
 

@@ -4,6 +4,8 @@ use std::{fs, os::unix::fs::symlink};
 
 use ds01_testkit::{Outcome, TestHost};
 
+use crate::support::expect::{inside, project};
+
 /// Docker's own client at the gateway, with the classic builder.
 fn docker(host: &TestHost, user: &str, args: &[&str]) -> Outcome {
     let socket = format!("unix://{}", host.gateway_socket().display());
@@ -207,6 +209,56 @@ fn nobody_builds_from_layers_of_others() {
         refused.stderr.contains("docker build takes no extrahosts"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_build_from_the_cache_is_the_same_image_with_its_makers_account_on_top() {
+    let host = TestHost::behind_gateway(1);
+    let dockerfile = "FROM ds01-base\nLABEL one=1\nRUN echo 2 >/two\nLABEL three=3\n";
+    for (login, name) in [("alice", "thesis"), ("bob", "other")] {
+        project(&host, login, name, &[("Dockerfile", dockerfile)]);
+    }
+    let id = || host.docker(&["images", "-q", "--no-trunc", "ds01-20001/thesis"]);
+    host.run("image-create", &["thesis"]).ok();
+    host.run("container-deploy", &["thesis", "--background"])
+        .ok();
+    let before = id().ok();
+    // One of hers that begins as this one does.
+    let longer = format!("{dockerfile}RUN echo 4 >/four\n");
+    project(&host, "alice", "longer", &[("Dockerfile", &longer)]);
+    host.run("image-create", &["longer"]).ok();
+    let bob = host.as_user("bob");
+    bob.run("image-create", &["other"]).ok();
+
+    let again = host.run("image-create", &["thesis"]);
+    assert!(again.stderr.contains("Using cache"), "{}", again.stderr);
+    let next = "container thesis, running, is made from this image\n";
+    assert!(again.stderr.ends_with(next), "{}", again.stderr);
+    assert_eq!(id().ok(), before, "nothing was changed");
+    host.run("container-retire", &["thesis", "--force"]).ok();
+    host.run("container-deploy", &["thesis", "--background"])
+        .ok();
+    assert_eq!(inside(&host, "thesis", "whoami\n"), "alice\n");
+}
+
+#[test]
+fn who_made_an_image_does_not_say_that_their_account_is_in_it() {
+    let host = TestHost::new();
+    // As builds left it that took steps from an image with the account.
+    let dockerfile = "FROM ds01-base\nMAINTAINER DS01 20001:20001:alice\n";
+    project(&host, "alice", "thesis", &[("Dockerfile", dockerfile)]);
+    host.run("image-create", &["thesis"]).ok();
+    host.run("container-deploy", &["thesis", "--background"])
+        .ok();
+    let said = inside(&host, "thesis", "whoami; cd && pwd\n");
+    assert_eq!(said, "alice\n/home/alice\n");
+    // Once made, it is found.
+    host.run("container-retire", &["thesis"]).ok();
+    let made = || host.docker(&["images", "-q", "ds01-20001/with.account"]);
+    let first = made().ok();
+    host.run("container-deploy", &["thesis", "--background"])
+        .ok();
+    assert_eq!((made().ok(), first.lines().count()), (first.clone(), 1));
 }
 
 #[test]

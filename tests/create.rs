@@ -144,8 +144,8 @@ fn the_labels_are_those_of_the_contract() {
 fn the_image_is_the_named_one_else_the_projects_else_the_hosts() {
     let host = TestHost::new();
     let none = host.run(CREATE, &["thesis", "--cpu-only"]);
-    let expected = "container-create: project thesis has no image: there is no \
-                    ds01-20001/thesis:latest\nhint: make a project first, with \
+    let expected = "container-create: you have no project thesis, and this host has no \
+                    default image\nhint: make a project first, with \
                     project-init thesis; or choose from image-list --all: container-create \
                     thesis --image=<image>\n";
     assert_eq!(none, failed(3, expected));

@@ -150,8 +150,9 @@ fn the_menu_has_what_can_be_made_and_what_to_choose_it_by() {
     none.expect("unbuilt");
     none.expect("another name");
     none.expect("a name that is listed; Ctrl-C leaves");
+    // A name that is not there leaves what asks for one.
     none.send("newone\r");
-    none.expect("project? newone");
+    none.expect("Name of the container [test]: ");
     none.send("\x03");
     none.wait();
     let mut menu = host.as_user("alice").pty("container-create", &args);
@@ -183,8 +184,7 @@ fn a_project_that_is_not_built_yet_is_not_silently_given_the_hosts_image() {
 #[test]
 fn what_cannot_be_is_said_before_anything_is_made() {
     let host = TestHost::new();
-    let none = "container-deploy: project thesis has no image: there is no \
-                ds01-20001/thesis:latest\n\
+    let none = "container-deploy: you have no project thesis, and this host has no default image\n\
                 hint: make a project first, with project-init thesis; or choose from image-list \
                 --all: container-deploy thesis --image=<image>\n";
     assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, none));
@@ -192,6 +192,10 @@ fn what_cannot_be_is_said_before_anything_is_made() {
     let make = none.replace(
         "make a project first, with project-init",
         "make one with image-create",
+    );
+    let make = make.replace(
+        "you have no project thesis, and this host has no default image",
+        "project thesis has no image: there is no ds01-20001/thesis:latest",
     );
     assert_eq!(host.run(DEPLOY, &["thesis"]), failed(3, &make));
     project(

@@ -3,6 +3,7 @@
 mod duties;
 mod files;
 mod holders;
+mod settings;
 mod userns;
 
 use std::{

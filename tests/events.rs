@@ -168,7 +168,7 @@ fn filters_leave_what_all_of_them_mean() {
         (
             &["--since=yesterday"][..],
             "invalid value 'yesterday' for --since: expected how long ago, such as 30m or 2d, or a \
-             time such as 2026-11-05T10:30:00Z",
+             time in UTC, such as '2026-11-05 10:30'",
         ),
         (
             &["--type=gpu/x"],

@@ -152,12 +152,13 @@ fn labels_make_nobody_an_owner() {
     forged("forged._.20001");
     let list = host.run(LIST, &["--all", "--format=simple"]).ok();
     assert_eq!(list.lines().count(), 1, "{list}");
+    let socket = host.engine().socket().display().to_string();
     for command in ["container-stop", "container-remove", "container-attach"] {
         let refused = host.run(command, &["forged"]);
         let expected = format!(
             "{command}: DS01 did not make the container forged._.20001, and has no record of whose \
-             it is\nhint: whoever made it can use it with docker; an admin can remove it: docker rm \
-             forged._.20001\n"
+             it is\nhint: whoever made it can use it with docker; an admin can remove it: docker \
+             -H unix://{socket} rm -f forged._.20001\n"
         );
         assert_eq!(refused, failed(4, &expected));
     }

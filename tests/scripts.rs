@@ -15,7 +15,14 @@ fn host() -> TestHost {
         "#!/bin/sh\necho \"pytest $* in $PWD\"\nexit 1\n",
     );
     image(&host, "lab", "ds01-base", &[python, pytest], &[]);
-    with_config(&host, "[containers]\ndefault_image = \"lab\"\n");
+    // The line that is shipped, and a catalogue in which it names that image.
+    let shipped = include_str!("../scripts/package/etc/ds01.toml");
+    let line = shipped
+        .lines()
+        .find(|line| line.starts_with("default_image = "));
+    with_config(&host, &format!("[containers]\n{}\n", line.unwrap()));
+    let catalogue = "Pytorch, 2.8.0-cuda12.4, CUDA_ADA, lab\n";
+    fs::write(host.root().join("etc/ml_images.repo"), catalogue).unwrap();
     host
 }
 

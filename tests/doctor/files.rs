@@ -195,6 +195,26 @@ fn odd_and_wrong_policies_are_told() {
         ],
     ];
     assert_told(&host, "policy", &expected);
+    host.limits_yaml(&sound);
+    let exemptions = host.root().join("etc/lifecycle-exemptions.yaml");
+    let text = "exemptions:\n- {username: alcie, exempt_from: [idle_timeout_h], expires_on: null}\n\
+                - {username: bob, exempt_from: [max_runtime_h], expires_on: '2026-01-01T00:00:00Z'}\n\
+                - {username: h_lee, exempt_from: [max_runtime_h], expires_on: null}\n";
+    fs::write(&exemptions, text).unwrap();
+    let expected = [
+        [
+            "warning",
+            "the exemptions name who has no login here: alcie",
+            "correct the names, as getent passwd has them, or leave those who are to come",
+        ],
+        [
+            "warning",
+            "the exemption of bob ended at 2026-01-01T00:00:00Z",
+            "set expires_on anew in lifecycle-exemptions.yaml, or remove it",
+        ],
+    ];
+    assert_told(&host, "policy", &expected);
+    fs::remove_file(exemptions).unwrap();
     host.limits_yaml("defaults: {max_gpu_equivalents: lots}\n");
     let findings = told(&host, "policy");
     assert_eq!(

@@ -149,6 +149,28 @@ impl Ui {
         prompt: &str,
         rows: &[[String; N]],
     ) -> Result<usize, Failure> {
+        self.choose_of(prompt, rows, None)
+    }
+
+    /// The same where the last row stands for all that is not listed: whatever is typed, it stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ui::choose`].
+    pub fn choose_or_last<const N: usize>(
+        &mut self,
+        prompt: &str,
+        rows: &[[String; N]],
+    ) -> Result<usize, Failure> {
+        self.choose_of(prompt, rows, rows.len().checked_sub(1))
+    }
+
+    fn choose_of<const N: usize>(
+        &mut self,
+        prompt: &str,
+        rows: &[[String; N]],
+        stays: Option<usize>,
+    ) -> Result<usize, Failure> {
         if rows.is_empty() {
             return Err(Failure::new(
                 Kind::NotFound,
@@ -177,11 +199,12 @@ impl Ui {
         let reading = Insistent::new()?;
         // The menu takes Ctrl-D for text: where that is looked at, the next read is ended.
         let ended = Cell::new(false);
-        let scorer = |typed: &str, _: &String, item: &str, _| {
+        let scorer = |typed: &str, _: &String, item: &str, index: usize| {
             if typed.contains(END) && !ended.replace(true) {
                 reading.end();
             }
-            score(typed.trim_matches(END), item)
+            let last = (stays == Some(index)).then_some(-1);
+            score(typed.trim_matches(END), item).or(last)
         };
         let modes = termios::tcgetattr(io::stdin()).map_err(|errno| failed(&errno.into()))?;
         // What was chosen stays on the line of the question, which has no room for all of it.

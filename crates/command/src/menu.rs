@@ -127,7 +127,10 @@ pub fn project(
     // Whose image is not its project's own needs none.
     let other = needs_none.then(|| ["another name", "", ""].map(String::from));
     let rows: Vec<_> = projects.iter().map(row).chain(other).collect();
-    let chosen = ui.choose(prompt, &rows)?;
+    let chosen = match needs_none {
+        true => ui.choose_or_last(prompt, &rows)?,
+        false => ui.choose(prompt, &rows)?,
+    };
     match projects.get(chosen) {
         Some(project) => Ok(project.name.clone().into()),
         None => ui.input("Name of the container", "test", |text| Ok(text.parse()?)),

@@ -24,13 +24,7 @@ pub fn moment(text: &str, base: Timestamp) -> Result<Timestamp, Failure> {
     if let Ok(Age(after)) = text.parse() {
         return Ok(base + after);
     }
-    let forms = [
-        text.to_string(),
-        format!("{text}:00"),
-        format!("{text} 00:00:00"),
-    ];
-    let parsed = forms.iter().find_map(|form| Timestamp::parse(form));
-    parsed.ok_or_else(|| {
+    Timestamp::typed(text).ok_or_else(|| {
         let hint = "such as 2026-12-01, '2026-12-01 09:00' (UTC), or 2d after the beginning";
         usage(format!("{text:?} is no time"), hint)
     })

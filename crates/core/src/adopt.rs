@@ -153,19 +153,21 @@ pub fn candidate(
             owner: login.into(),
         });
     }
-    let beyond = beyond(container, facts, name.uid);
-    if !facts.as_is && !beyond.is_empty() {
-        return Err(Unfit::Beyond(beyond));
-    }
     let named = match claim {
         None => &[][..],
         Some(Claim::All) => return Err(Unfit::AnyGpu),
         Some(Claim::Named(names)) => names,
     };
     let devices: Result<Vec<_>, _> = named.iter().map(|name| device(name, inventory)).collect();
+    let devices = devices?;
+    // Last: it advises what goes on from here, and nothing else may be in the way of that.
+    let beyond = beyond(container, facts, name.uid);
+    if !facts.as_is && !beyond.is_empty() {
+        return Err(Unfit::Beyond(beyond));
+    }
     Ok(Candidate {
         container: name,
-        devices: devices?,
+        devices,
     })
 }
 
@@ -301,6 +303,26 @@ mod tests {
         assert!(!seems(1002, Way::Mount));
         // A claim against a claim: the name, by which it will be found, is what the admin sees.
         assert!(seems(1002, Way::Compose));
+    }
+
+    #[test]
+    fn nobody_is_told_to_take_as_it_is_what_is_refused_then() {
+        let container = labelled("x._.1001", &[]);
+        let unfit = |claim| {
+            let facts = Facts {
+                claim: Some(&claim),
+                login: Some("alice"),
+                beyond: &["is privileged"],
+                ..Facts::default()
+            };
+            candidate(&container, &facts, &Inventory::default())
+        };
+        assert_eq!(unfit(Claim::All), Err(Unfit::AnyGpu));
+        let number = Claim::Named(["0".to_string()].into());
+        assert_eq!(unfit(number), Err(Unfit::Number("0".into())));
+        let none = Claim::Named([].into());
+        let beyond = vec!["is privileged".to_string()];
+        assert_eq!(unfit(none), Err(Unfit::Beyond(beyond)));
     }
 
     #[test]

@@ -205,6 +205,11 @@ impl Policy {
             .collect()
     }
 
+    /// The exemptions from the lifecycle, those that have ended too.
+    pub fn exemptions(&self) -> &[Exemption] {
+        &self.exemptions
+    }
+
     /// Whether there is a group of this name.
     pub fn has_group(&self, name: &str) -> bool {
         self.groups.iter().any(|group| group.name == name)

@@ -26,6 +26,16 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         humantime::parse_rfc3339_weak(text).ok().map(Self::from)
     }
+
+    /// The same as people type it: without the seconds, or a day alone.
+    pub fn typed(text: &str) -> Option<Self> {
+        let forms = [
+            text.to_string(),
+            format!("{text}:00"),
+            format!("{text} 00:00:00"),
+        ];
+        forms.iter().find_map(|form| Self::parse(form))
+    }
 }
 
 impl From<SystemTime> for Timestamp {
@@ -159,7 +169,7 @@ pub mod seconds {
 }
 
 /// A point in time as people type it: how long ago, `90s`, `2d`; or when, `2026-11-05T10:30:00Z`,
-/// or a day of that form, all in UTC.
+/// `2026-11-05 10:30`, or a day of that form, all in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// So long ago.
@@ -182,11 +192,10 @@ impl FromStr for Moment {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let day = || Timestamp::parse(&format!("{text}T00:00:00Z"));
-        let time = Timestamp::parse(text).or_else(day).map(Self::At);
+        let time = Timestamp::typed(text).map(Self::At);
         let ago = || text.parse::<Age>().map(|age| Self::Ago(age.0)).ok();
         time.or_else(ago).ok_or(
-            "expected how long ago, such as 30m or 2d, or a time such as 2026-11-05T10:30:00Z",
+            "expected how long ago, such as 30m or 2d, or a time in UTC, such as '2026-11-05 10:30'",
         )
     }
 }
@@ -234,6 +243,8 @@ mod tests {
             ("1970-01-02", 86_400),
             ("1970-01-01T00:01:00Z", 60),
             ("1970-01-01 00:01:00", 60),
+            ("1970-01-01 00:01", 60),
+            ("1970-01-01T00:01", 60),
         ] {
             assert_eq!(at(text), Ok(time), "{text}");
         }

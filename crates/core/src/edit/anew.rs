@@ -232,7 +232,7 @@ impl<'a> Begins<'a> {
     }
 }
 
-/// What the settings say of the image to begin from, if a Dockerfile neither names that nor was made
+/// What the settings say of the image to begin from, if a Dockerfile names another and was not made
 /// when they said the same.
 fn ignored_base(stages: &Stages, text: &str, settings: &Settings) -> Option<String> {
     let said = settings.base()?;
@@ -249,7 +249,9 @@ fn ignored_base(stages: &Stages, text: &str, settings: &Settings) -> Option<Stri
         // Nor which image a framework stands for.
         None => named.is_some(),
     };
-    (differs && !froms.any(follows)).then_some(said)
+    // One without any begins from nothing: the build says what is wrong with it.
+    let begins = stages.said.iter().any(|one| one.word == "FROM");
+    (differs && begins && !froms.any(follows)).then_some(said)
 }
 
 #[cfg(test)]

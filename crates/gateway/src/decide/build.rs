@@ -127,6 +127,7 @@ impl Call<'_> {
             own.push(format!("{own_names}untagged:{word}"));
         }
         self.may_name(&own).await?;
+        let named: Vec<_> = own.iter().map(|name| image::with_tag(name)).collect();
         query.insert("t".into(), own);
         match self.one("networkmode").unwrap_or_default() {
             "" | "default" | "bridge" | "none" => {}
@@ -135,8 +136,12 @@ impl Call<'_> {
                 query.insert("networkmode".into(), vec![id]);
             }
         }
-        // The cache has everybody's layers: only those that the caller's own images have count.
-        match self.own_images().await?.as_slice() {
+        // The cache has everybody's layers: only those that the caller's own images have count. First
+        // what had the name before: of steps that two images have, the builder takes the first one's,
+        // and where nothing has changed, the image is to stay what it is.
+        let mut own = self.own_images().await?;
+        own.sort_by_key(|name| !named.contains(name));
+        match own.as_slice() {
             [] => query.insert("nocache".into(), vec!["1".into()]),
             own => query.insert("cachefrom".into(), vec![json!(own).to_string()]),
         };

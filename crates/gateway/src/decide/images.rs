@@ -95,7 +95,9 @@ impl Call<'_> {
         image::shown(name, self.caller.uid).to_string()
     }
 
-    /// The names of the caller's own images.
+    /// The names that the caller gave to their own images. Those that DS01 gave are of other images:
+    /// a build that takes its steps from one of them takes its author too, which says that the
+    /// caller's account is in it.
     pub(super) async fn own_images(&self) -> Result<Vec<String>, Failure> {
         let own = image::own(self.caller.uid);
         let filters = json!({ "reference": image::own_patterns(self.caller.uid) }).to_string();
@@ -104,13 +106,13 @@ impl Call<'_> {
         let listed = self.engine("GET", &path, None).await?;
         let tags = listed.as_array().into_iter().flatten();
         let tags = tags.flat_map(|image| texts(&image["RepoTags"]));
-        Ok(tags.filter(|tag| tag.starts_with(&own)).collect())
+        let is_own = |tag: &String| tag.starts_with(&own) && !image::is_internal(tag);
+        Ok(tags.filter(is_own).collect())
     }
 
     /// Refuses names beyond those that the caller's own images may have.
     pub(super) async fn may_name(&self, names: &[String]) -> Result<(), Failure> {
         let mut own = self.own_images().await?;
-        own.retain(|name| !image::is_internal(name));
         let have = own.len();
         own.extend(names.iter().map(|name| image::with_tag(name)));
         own.sort();

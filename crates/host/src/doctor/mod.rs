@@ -14,6 +14,7 @@ mod ledger;
 mod policy;
 mod records;
 mod room;
+mod settings;
 mod socket;
 mod trust;
 mod userns;
@@ -196,17 +197,20 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
         group.as_deref(),
     ));
     findings.push(watches::check());
+    findings.extend(settings::told(&config.tell));
     let gateway = gateway::check(&config.paths.run);
     let site = Site::as_is(config, "ds01-doctor");
     match site.engine().about() {
         Ok(about) => {
             findings.push(gateway);
             findings.extend(engine(site.config(), &about, inventory.as_ref()));
+            findings.extend(settings::default_image(&site, inventory.as_ref()));
             findings.extend(ledger::check(&site, &about, inventory.as_ref()));
         }
         Err(error) => {
             // First: without an engine the gateway is of no use either.
-            findings.extend([silent(error.into()), gateway]);
+            let through = gateway.verdict == Verdict::Ok;
+            findings.extend([silent(error.into(), through), gateway]);
             findings.push(ledger::alone(&site));
             let unknown = "what the engine is made of, and who holds which GPU";
             findings.push(
@@ -217,11 +221,15 @@ fn host(file: Option<&PathBuf>, config: Config) -> Vec<Finding> {
     findings
 }
 
-/// Why the engine says nothing.
-fn silent(failure: Failure) -> Finding {
+/// Why the engine says nothing; `through` if the gateway answers.
+fn silent(failure: Failure, through: bool) -> Finding {
     let finding = Finding::of_failure("engine", failure);
     match finding.verdict {
         Verdict::Unknown => finding,
+        // To restart the engine ends what everybody trains: not where somebody may be served yet.
+        _ if through => finding
+            .because("no command that runs as root finds it, though the gateway answers")
+            .mend("see that engine.socket in ds01.toml is where it listens: journalctl -u docker"),
         _ => finding
             .because("nobody can make, start or reach a container")
             .mend("systemctl restart docker; journalctl -u docker tells more"),
@@ -309,7 +317,7 @@ fn or_ok(findings: Vec<Finding>, check: &'static str, what: &str) -> Vec<Finding
 }
 
 /// Docker's client for this engine, as an admin would type it.
-fn docker(engine: &Engine) -> String {
+pub(crate) fn docker(engine: &Engine) -> String {
     match engine.socket().to_str() {
         Some("/run/docker.sock" | "/var/run/docker.sock") => "docker".into(),
         _ => format!("docker -H unix://{}", quoted(engine.socket())),
@@ -353,6 +361,16 @@ mod tests {
         all.sort();
         let words = all.map(Verdict::word);
         assert_eq!(words, ["wrong", "warning", "unknown", "ok"]);
+    }
+
+    #[test]
+    fn nobody_is_told_to_restart_an_engine_that_serves_others() {
+        let fix = |through| {
+            let failure = Failure::new(Kind::Unreachable, "no Docker Engine answers");
+            silent(failure, through).fix.unwrap()
+        };
+        assert!(fix(false).contains("restart docker"));
+        assert!(!fix(true).contains("restart"), "{}", fix(true));
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::{collections::BTreeSet, fs};
 use ds01_core::{
     admit::smallest,
     device::Inventory,
-    limits::{ContainerTypes, Limits},
+    limits::{ContainerTypes, Exemption, Limits},
     policy::{Policy, Warning},
     share::Share,
+    time::Timestamp,
     user::sanitised,
 };
 
 use super::Finding;
-use crate::{config::Paths, limits_files, users::is_login};
+use crate::{clock, config::Paths, limits_files, users::is_login};
 
 const CHECK: &str = "policy";
 
@@ -23,6 +24,7 @@ pub(super) fn check(paths: &Paths, inventory: Option<&Inventory>) -> Vec<Finding
             let mut findings: Vec<_> = warnings.iter().map(in_vain).collect();
             findings.extend(idle_dev_containers(policy.container_types()));
             findings.extend(strangers(&policy));
+            findings.extend(ended(policy.exemptions(), clock::now()));
             findings.extend(
                 inventory
                     .into_iter()
@@ -55,21 +57,46 @@ fn in_vain(warning: &Warning) -> Finding {
 }
 
 /// Whoever is named and has no login. A list can have the form of a login that slices have, too.
-fn strangers(policy: &Policy) -> Option<Finding> {
+fn strangers(policy: &Policy) -> Vec<Finding> {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let logins = passwd.lines().filter_map(|line| line.split(':').next());
     let forms: BTreeSet<_> = logins.map(sanitised).collect();
     let unknown = |login: &&str| matches!(is_login(login), Ok(false)) && !forms.contains(*login);
-    let names: Vec<_> = policy.named().into_iter().filter(unknown).collect();
-    (!names.is_empty()).then(|| {
-        let what = format!(
-            "the limits name who has no login here: {}",
-            names.join(", ")
-        );
-        Finding::warning(CHECK, what)
-            .because("whoever is meant has the limits of the default group")
-            .mend("correct the names, as getent passwd has them, or leave those who are to come")
-    })
+    let exempted = policy.exemptions().iter();
+    let exempted: BTreeSet<_> = exempted.map(|one| one.login.as_str()).collect();
+    let finding = |names: BTreeSet<&str>, what: &str, why: &str| {
+        let names: Vec<_> = names.into_iter().filter(unknown).collect();
+        (!names.is_empty()).then(|| {
+            let names = names.join(", ");
+            Finding::warning(CHECK, format!("{what} name who has no login here: {names}"))
+                .because(why)
+                .mend(
+                    "correct the names, as getent passwd has them, or leave those who are to come",
+                )
+        })
+    };
+    let limits = finding(
+        policy.named(),
+        "the limits",
+        "whoever is meant has the limits of the default group",
+    );
+    let exemptions = finding(
+        exempted,
+        "the exemptions",
+        "whoever is meant is stopped as everybody is",
+    );
+    limits.into_iter().chain(exemptions).collect()
+}
+
+/// Exemptions that are over: whoever has one may count on it still.
+fn ended(exemptions: &[Exemption], now: Timestamp) -> Vec<Finding> {
+    let over = exemptions.iter().filter_map(|one| {
+        let until = one.until.filter(|until| *until <= now)?;
+        let what = format!("the exemption of {} ended at {until}", one.login);
+        let finding = Finding::warning(CHECK, what).because("they are stopped as everybody is");
+        Some(finding.mend("set expires_on anew in lifecycle-exemptions.yaml, or remove it"))
+    });
+    over.collect()
 }
 
 /// Groups and users of whom nobody can ever have a GPU, though their limits read as if they could.

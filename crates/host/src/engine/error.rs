@@ -3,8 +3,8 @@
 use std::{
     error::Error,
     fmt::{self, Display, Formatter},
-    io,
-    path::PathBuf,
+    fs, io,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -146,7 +146,7 @@ impl EngineError {
                 message: one_line(&message),
             };
         }
-        match connect_failure(&error) {
+        match connect_failure(&error, &socket) {
             Some(io::ErrorKind::PermissionDenied) => Self::Forbidden { socket },
             Some(_) => Self::Absent { socket },
             None => Self::Broken {
@@ -169,9 +169,15 @@ fn root<'e>(error: &'e (dyn Error + 'static)) -> &'e (dyn Error + 'static) {
 }
 
 /// Why no connection came about: `None` if one did.
-fn connect_failure(error: &Bollard) -> Option<io::ErrorKind> {
+fn connect_failure(error: &Bollard, socket: &Path) -> Option<io::ErrorKind> {
     if matches!(error, Bollard::SocketNotFoundError(_)) {
-        return Some(io::ErrorKind::NotFound);
+        // It says so of what is in a folder that the caller may not enter, too.
+        let seen = fs::metadata(socket);
+        let hidden = seen.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        return Some(match hidden {
+            true => io::ErrorKind::PermissionDenied,
+            false => io::ErrorKind::NotFound,
+        });
     }
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = source {

@@ -14,7 +14,7 @@ use ds01_core::{
     account::{Account, group_file, passwd_file, profile},
     container::Sighting,
     failure::{Failure, Kind},
-    image::{self, OF_CONTAINER},
+    image::{self, OF_CONTAINER, WITH_ACCOUNT},
     label,
     recipe::image_name,
 };
@@ -87,7 +87,11 @@ pub(super) fn image_for(site: &Site, base: Image, account: &Account) -> Result<I
         uid, gid, login, ..
     } = account;
     let author = format!("{AUTHOR} {uid}:{gid}:{login}");
-    let has_account = |image: &Image| image.author == author;
+    let prefix = format!("{}{WITH_ACCOUNT}:", image::own(*uid));
+    // A build that took its steps from such an image has its author too, and not what is in it.
+    let has_account = |image: &Image| {
+        image.author == author && image.names.iter().any(|name| name.starts_with(&prefix))
+    };
     if has_account(&base) {
         return Ok(base);
     }
@@ -210,7 +214,7 @@ pub(super) fn is_from(site: &Site, id: &str, name: &str, uid: u32) -> Result<boo
 pub(crate) fn on_top(base: &Image, uid: u32) -> (String, String) {
     let digest = base.id.strip_prefix("sha256:").unwrap_or(&base.id);
     (
-        format!("ds01-{uid}/with.account"),
+        format!("{}{WITH_ACCOUNT}", image::own(uid)),
         digest.chars().take(12).collect(),
     )
 }

@@ -53,7 +53,12 @@ impl Operation for Catalogue {
     }
 }
 
-fn entries(site: &Site) -> Result<Vec<Entry>, Failure> {
+/// The lines of this host's catalogue.
+///
+/// # Errors
+///
+/// If its file cannot be read.
+pub(crate) fn entries(site: &Site) -> Result<Vec<Entry>, Failure> {
     let text = read(&site.config().paths.config.join(FILE))?.unwrap_or_default();
     Ok(catalogue::read(&text))
 }

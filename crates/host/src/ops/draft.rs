@@ -135,7 +135,7 @@ impl Draft {
             login: person.login.clone(),
             home,
         };
-        let image = image_name(create, site, uid, &project)?;
+        let image = image_name(create, site, uid, &project, is_new)?;
         let (image, named) = account::named(site, &image, uid)?;
         check_image(&image, &named.config, None)?;
         let base = match create.dry_run {
@@ -167,12 +167,14 @@ impl Draft {
     }
 }
 
-/// The image: the one named, the project's own, or the host's default.
+/// The image: the one named, the project's own, or the host's default. `is_new` if there is no such
+/// project.
 fn image_name(
     create: &Create,
     site: &Site,
     uid: u32,
     project: &ContainerName,
+    is_new: bool,
 ) -> Result<String, Failure> {
     if let Some(image) = &create.image {
         if image.is_empty() {
@@ -193,9 +195,15 @@ fn image_name(
         .default_image
         .clone()
         .ok_or_else(|| {
+            let message = match is_new {
+                true => {
+                    format!("you have no project {project}, and this host has no default image")
+                }
+                false => format!("project {project} has no image: there is no {own}"),
+            };
             fail(
                 Kind::NotFound,
-                format!("project {project} has no image: there is no {own}"),
+                message,
                 "name one with --image=<image>".into(),
             )
         })

@@ -57,6 +57,7 @@ use crate::{Operation, Site, site::fail, users::Caller};
 pub(crate) use account::on_top;
 pub use admit::Admit;
 pub use adopt::{Adopt, Adopted};
+pub(crate) use catalogue::entries;
 pub use catalogue::{Catalogue, Offered};
 pub use cleanup::{Discard, Leftover, Leftovers};
 pub use create::{Create, Created, Creation, WaitUntil};

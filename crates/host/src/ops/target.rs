@@ -8,7 +8,8 @@ use ds01_core::{
 };
 
 use crate::{
-    Site, clock, engine::Query, ledger_file::Stored, look::Scope, site::fail, users::Caller,
+    Site, clock, doctor::docker, engine::Query, ledger_file::Stored, look::Scope, site::fail,
+    users::Caller,
 };
 
 /// A container of ours that exists.
@@ -123,7 +124,8 @@ fn named(
             Kind::State,
             format!("DS01 did not make the container {name}, and has no record of whose it is"),
             format!(
-                "whoever made it can use it with docker; an admin can remove it: docker rm {name}"
+                "whoever made it can use it with docker; an admin can remove it: {} rm -f {name}",
+                docker(site.engine())
             ),
         )),
         _ if arg.uid.is_none() && site.is_admin(caller)? => {

@@ -222,6 +222,7 @@ fn an_image_that_people_put_there_stays_and_they_are_told_of_another() {
             "{from}"
         );
     }
+    assert_eq!(ignored("FORM x\n", &named), None, "it begins from none");
     assert_eq!(
         ignored("FROM x\n", "[tool.ds01]\nframework = 'jax'\n"),
         None
