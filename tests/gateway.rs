@@ -18,6 +18,7 @@ mod builds;
 mod closed;
 mod costly;
 mod devices;
+mod exports;
 mod folders;
 mod gpus;
 mod hanging;

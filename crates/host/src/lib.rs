@@ -41,6 +41,7 @@ mod owner;
 pub mod owners_file;
 mod patience;
 pub mod projects;
+pub mod reading;
 pub mod removal;
 pub mod service;
 pub mod site;

@@ -32,6 +32,7 @@ impl Call<'_> {
             return Err(Failure::new(Kind::Usage, message));
         }
         let _place = self.place(&self.gateway.building).await?;
+        let _reading = self.reading(&owned)?;
         let seen = self.looked_at(&owned).await?;
         let mut changes = settings(&seen["Config"]);
         changes.extend(

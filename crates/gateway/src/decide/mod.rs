@@ -29,7 +29,7 @@ use ds01_core::{
     label,
     route::{self, Action, NEWEST, OLDEST, Route, Version},
 };
-use ds01_host::{Caller, line_watch::Await, ops};
+use ds01_host::{Caller, line_watch::Await, ops, reading::Reading};
 use serde_json::Value;
 
 pub(crate) use removal::keep_clear;
@@ -80,6 +80,8 @@ struct Call<'a> {
     version: Version,
     /// Its place among its user's builds, if it is one: until the engine's answer has ended.
     building: OnceLock<Place>,
+    /// The files that it reads, if it exports a container: until the engine has let go of them.
+    reading: OnceLock<Reading>,
 }
 
 impl<'a> Call<'a> {
@@ -131,6 +133,7 @@ impl<'a> Call<'a> {
             version: route.version.unwrap_or(advertised),
             route,
             building: OnceLock::new(),
+            reading: OnceLock::new(),
         })
     }
 

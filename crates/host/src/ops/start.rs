@@ -33,6 +33,7 @@ use crate::{
     ledger_file::Stored,
     look::{Look, Scope},
     nvml::Probe,
+    reading::Starting,
     site::{fail, slots},
     slices,
     users::{Caller, login, person},
@@ -89,16 +90,16 @@ impl Operation for Start {
             let limits = limits.ok().filter(|_| has_stopped(&target, state, &look));
             let is_kept = matches!(scope, Scope::Only(_));
             let told = limits.and_then(|limits| told(site, &target, &look, limits, is_kept));
-            let taken = site.change(&look, |ledger, now| {
+            match site.change(&look, |ledger, now| {
                 take(site, ledger, &target, &terms, (&look, &told), now)
-            })?;
-            match taken {
+            })? {
                 Some(taken) => break (taken, terms),
                 None => scope = Scope::Of(target.container.uid),
             }
         };
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
+        let starting = Starting::begin(site, &target.id, &name);
         let restored = match site.metadata.of(&target.container, &target.id) {
             Some(record) => {
                 limit(site, &record.slice, terms).and_then(|()| folders::restore(site, &record))
@@ -114,7 +115,7 @@ impl Operation for Start {
             )),
             None => Ok(()),
         };
-        if let Err(failure) = restored {
+        if let Err(failure) = starting.as_ref().map_err(Failure::clone).and(restored) {
             taken.put_back(site)?;
             return Err(failure);
         }
