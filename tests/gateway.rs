@@ -34,6 +34,7 @@ mod not_root;
 mod outside;
 mod processes;
 mod requests;
+mod saves;
 mod sharing;
 mod stalled;
 mod turned_up;

@@ -15,6 +15,7 @@ mod lines;
 mod networks;
 mod platform;
 mod removal;
+mod saves;
 mod serve;
 mod system;
 mod to_engine;
@@ -33,6 +34,7 @@ use ds01_host::{Caller, line_watch::Await, ops, reading::Reading};
 use serde_json::Value;
 
 pub(crate) use removal::keep_clear;
+pub(crate) use saves::{OF_A_USER as SAVES_OF_A_USER, OF_ALL as SAVES_OF_ALL};
 pub(crate) use serve::serve;
 pub(crate) use to_engine::Told;
 
@@ -82,6 +84,8 @@ struct Call<'a> {
     building: OnceLock<Place>,
     /// The files that it reads, if it exports a container: until the engine has let go of them.
     reading: OnceLock<Reading>,
+    /// Its places among its user's saves of images and among all, as long as the engine has a copy of them.
+    saving: OnceLock<(Place, Place)>,
 }
 
 impl<'a> Call<'a> {
@@ -134,6 +138,7 @@ impl<'a> Call<'a> {
             route,
             building: OnceLock::new(),
             reading: OnceLock::new(),
+            saving: OnceLock::new(),
         })
     }
 
