@@ -90,14 +90,17 @@ pub(crate) async fn serve(
                 drop(engine);
                 return ended(channel).await;
             }
+            // Not watched: what comes is for the parser.
+            let kept = engine.as_fd().try_clone_to_owned()?;
             let handed = hand_on(&mut channel, &engine).await;
+            drop(engine);
             let ended = match handed {
                 Ok(()) => ended(channel).await,
                 failed => failed,
             };
             // What the client has not read, nobody reads: the engine sees it as it writes.
-            let _ = shutdown(engine.as_fd().as_raw_fd(), Shutdown::Read);
-            Hangup::of(&engine)?.wait().await;
+            let _ = shutdown(kept.as_raw_fd(), Shutdown::Read);
+            Hangup::of(&kept)?.wait().await;
             return ended;
         }
         Outcome::Lines(engine, shown) => {
