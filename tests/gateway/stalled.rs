@@ -20,7 +20,7 @@ use crate::support::{
 /// What the engine may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + LIMIT;
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
@@ -29,8 +29,8 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// What an engine or the gateway gives, of which the beginning alone is read.
-fn stalled(mut copy: UnixStream, path: &str) -> UnixStream {
-    let head = format!("GET /containers/{path} HTTP/1.1\r\nHost: d\r\n\r\n");
+pub(super) fn stalled(mut copy: UnixStream, path: &str) -> UnixStream {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: d\r\n\r\n");
     copy.write_all(head.as_bytes()).unwrap();
     copy.read_exact(&mut [0; 4096]).unwrap();
     copy
@@ -39,11 +39,14 @@ fn stalled(mut copy: UnixStream, path: &str) -> UnixStream {
 /// A copy of a file of alice's, by an admin: the engine has the container as long as it takes.
 fn copied(host: &TestHost, name: &str) -> UnixStream {
     let engine = UnixStream::connect(host.engine().socket()).unwrap();
-    stalled(engine, &format!("{}/archive?path=/big", engine_name(name)))
+    stalled(
+        engine,
+        &format!("/containers/{}/archive?path=/big", engine_name(name)),
+    )
 }
 
 /// A container of alice's with a file that fits into no buffer on the way.
-fn with_file(host: &TestHost, name: &str, more: &[&str]) {
+pub(super) fn with_file(host: &TestHost, name: &str, more: &[&str]) {
     let run = ["run", "-d", "--name", name];
     let make = "head -c 64000000 /dev/zero >/big; sleep 1000";
     let image = ["ds01-base", "sh", "-c", make];
@@ -97,7 +100,7 @@ fn a_copy_that_stands_still_keeps_its_containers_facts_from_nobody_else() {
     drop((again, of_y));
 
     // Who does not go on is cut off after a minute.
-    let mut export = stalled(host.connect("alice"), "y/export");
+    let mut export = stalled(host.connect("alice"), "/containers/y/export");
     let mut cut_off = [PollFd::new(export.as_fd(), PollFlags::empty())];
     let limit = PollTimeout::try_from(2 * LIMIT).unwrap();
     assert_eq!(poll(&mut cut_off, limit).unwrap(), 1);

@@ -106,6 +106,11 @@ pub(crate) struct Gateway {
     pub(crate) receiving: Places,
     /// Builds, from their folder's first byte to the answer's last.
     pub(crate) building: Places,
+    /// Archives of images that the engine has for somebody, of each user and of all.
+    pub(crate) saving: Places,
+    pub(crate) saving_in_all: Places<()>,
+    /// Where the engine has its files, once it has told.
+    pub(crate) root: Mutex<Option<PathBuf>>,
     /// Requests, by kibibytes.
     pub(crate) asked: Places<Who>,
     /// Answers that are read whole, until they have been handed over.
@@ -227,6 +232,9 @@ impl Gateway {
             operations,
             receiving: Places::new(RECEIVING),
             building: Places::new(BUILDING),
+            saving: Places::new(decide::SAVES_OF_A_USER),
+            saving_in_all: Places::new(decide::SAVES_OF_ALL),
+            root: Mutex::default(),
             asked: Places::new(ASKED),
             whole: Places::new(WHOLE),
             execs: Places::new(1),

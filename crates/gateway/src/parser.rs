@@ -40,7 +40,7 @@ use crate::{
     sandbox,
     socket::Socket,
     still::{Motion, Moving},
-    stream::{Channelled, Held},
+    stream::{Channelled, Held, is_kept},
     written::Written,
 };
 
@@ -159,8 +159,11 @@ enum Next {
         kept: Option<File>,
         /// The body is for the engine.
         streams: bool,
-        /// Files of a container are read or written: the engine does nothing else with it meanwhile.
+        /// Files of a container are read or written, or images: the engine does nothing else with the
+        /// container meanwhile, and keeps what it has for the client on its disk.
         files: bool,
+        /// The keeper waits for the end of it.
+        is_kept: bool,
     },
 }
 
@@ -179,6 +182,7 @@ async fn answer(
             kept,
             streams,
             files,
+            is_kept,
         }) => {
             if files && streams {
                 motion.watch();
@@ -189,6 +193,7 @@ async fn answer(
                 None => Either::Right(Either::Left(Empty::<Bytes>::new())),
             };
             let watched = (hangup, Arc::clone(&motion));
+            let engine = Written::new(TokioIo::new(engine), is_kept);
             let answer = relay(request, body, engine, held, slot, watched).await?;
             // Until here, who reads waits for the engine.
             if files {
@@ -240,7 +245,8 @@ async fn next(request: &mut Request<Incoming>, mut held: Held) -> Result<Next, F
                 held,
                 kept,
                 streams,
-                files: matches!(action, Action::ContainerRead | Action::ContainerWrite),
+                files: is_kept(action) || action == Action::ContainerWrite,
+                is_kept: is_kept(action),
             })
         }
         Answer::Keep => Err(broken(io::ErrorKind::InvalidData.into())),
@@ -288,14 +294,13 @@ async fn reply(
 async fn relay(
     mut request: Request<Incoming>,
     body: impl FnOnce(Request<Incoming>) -> Sent,
-    engine: Socket,
+    engine: Written<TokioIo<Socket>>,
     held: Held,
     slot: &Slot,
     (hangup, motion): (Arc<Hangup>, Arc<Motion>),
 ) -> Result<Response<Out>, Failure> {
     let client = hyper::upgrade::on(&mut request);
-    let written = Written::new(TokioIo::new(engine));
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(written)
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(engine)
         .await
         .map_err(gone)?;
     tokio::spawn(connection.with_upgrades());

@@ -2,27 +2,36 @@
 //!
 //! As long as somebody reads files of a container, or writes some, the engine does nothing else with
 //! it, and tells nobody of it. So a client that keeps its end open and neither reads nor writes is
-//! cut off. An engine may take its time: while another copy has the container, it waits for that.
+//! cut off, and so is one that moves next to nothing. An engine may take its time: while another copy has
+//! the container, it waits for that.
 
 use std::{
     future::pending,
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
-use hyper::body::{Body, Frame, SizeHint};
-use tokio::{sync::Notify, time::timeout};
+use hyper::body::{Body, Buf, Frame, SizeHint};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+/// Bytes that a client moves in its time, or it stands still.
+const LEAST: usize = 64 << 10;
 
 /// Whether anything moves on a connection.
 pub(crate) struct Motion {
     patience: Duration,
     watched: Notify,
     moved: Notify,
+    /// So much, since the client got its time anew.
+    bytes: AtomicUsize,
     /// It is the client who has to go on, and not the engine.
     of_client: AtomicBool,
     /// The engine has said all that it had to: nobody waits for the client.
@@ -37,6 +46,7 @@ impl Motion {
             patience,
             watched,
             moved,
+            bytes: AtomicUsize::new(0),
             of_client,
             over,
         }
@@ -47,15 +57,25 @@ impl Motion {
         self.watched.notify_one();
     }
 
-    /// Waits until the client has moved nothing for too long, where that matters.
+    /// Waits until the client has moved too little in the time that others waited for it, where that
+    /// matters.
     pub(crate) async fn stood_still(&self) {
         self.watched.notified().await;
+        let mut left = self.patience;
         loop {
             let moved = self.moved.notified();
             if !self.of_client.load(Ordering::Relaxed) {
                 moved.await;
-            } else if timeout(self.patience, moved).await.is_err() {
-                break;
+            } else {
+                let since = Instant::now();
+                if timeout(left, moved).await.is_err() {
+                    break;
+                }
+                left = left.saturating_sub(since.elapsed());
+            }
+            if self.bytes.load(Ordering::Relaxed) >= LEAST {
+                self.bytes.store(0, Ordering::Relaxed);
+                left = self.patience;
             }
         }
         if self.over.load(Ordering::Relaxed) {
@@ -101,6 +121,10 @@ impl<B: Body + Unpin> Body for Moving<B> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         let of_client = polled.is_ready() == self.is_answer;
         let before = self.motion.of_client.swap(of_client, Ordering::Relaxed);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let count = frame.data_ref().map_or(0, Buf::remaining);
+            self.motion.bytes.fetch_add(count, Ordering::Relaxed);
+        }
         if let Poll::Ready(frame) = &polled
             && (frame.is_none() || self.body.is_end_stream())
         {
@@ -127,6 +151,7 @@ mod tests {
 
     use http_body_util::{BodyExt, Full};
     use hyper::body::Bytes;
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -169,6 +194,33 @@ mod tests {
             let next = self.0.take().map(|part| Some(Ok(Frame::data(part))));
             next.map_or(Poll::Pending, Poll::Ready)
         }
+    }
+
+    #[test]
+    fn who_moves_next_to_nothing_stands_still() {
+        block_on(async {
+            for (part, is_cut) in [(1, true), (LEAST, false)] {
+                let motion = Arc::new(Motion::new(10 * SHORT));
+                motion.watch();
+                let mut body = pin!(Moving::to_engine(Slow(None), &motion));
+                let moves = async {
+                    for _ in 0..10 {
+                        sleep(2 * SHORT).await;
+                        body.body.0 = Some(Bytes::from(vec![0; part]));
+                        // It comes, and then the client is waited for.
+                        let mut context = Context::from_waker(Waker::noop());
+                        for _ in 0..2 {
+                            let _ = body.as_mut().poll_frame(&mut context);
+                        }
+                    }
+                };
+                let was_cut = tokio::select! {
+                    () = motion.stood_still() => true,
+                    () = moves => false,
+                };
+                assert_eq!(was_cut, is_cut, "{part}");
+            }
+        });
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use ds01_core::route::Action;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -23,6 +24,15 @@ impl Held {
         let _busy = Arc::clone(busy);
         Self { channel, _busy }
     }
+}
+
+/// Whether the engine has more to do for an answer than to give it: then the keeper has the connection,
+/// too, and only the keeper ends it, so that it sees when the engine has done.
+pub(crate) fn is_kept(action: Action) -> bool {
+    matches!(
+        action,
+        Action::ContainerRead | Action::Image | Action::ImageSave
+    )
 }
 
 /// Bytes at a time.

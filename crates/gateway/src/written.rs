@@ -18,14 +18,17 @@ pub(crate) struct Written<T> {
     /// How much of [`END`] has been seen.
     seen: usize,
     reader: Option<Waker>,
+    /// It is the keeper that ends it.
+    is_kept: bool,
 }
 
 impl<T> Written<T> {
-    pub(crate) fn new(inner: T) -> Self {
+    pub(crate) fn new(inner: T, is_kept: bool) -> Self {
         Self {
             inner,
             seen: 0,
             reader: None,
+            is_kept,
         }
     }
 
@@ -81,7 +84,10 @@ impl<T: Write + Unpin> Write for Written<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        match self.is_kept {
+            true => self.poll_flush(context),
+            false => Pin::new(&mut self.inner).poll_shutdown(context),
+        }
     }
 }
 
@@ -91,11 +97,11 @@ mod tests {
 
     #[test]
     fn what_comes_after_the_head_is_the_body() {
-        let mut written = Written::new(());
+        let mut written = Written::new((), false);
         assert_eq!(written.of_head(b"POST / HTTP/1.1\r\nA: b\r\n\r"), 24);
         assert_eq!(written.of_head(b"\nbody"), 1);
         assert_eq!(written.of_head(b"more"), 0);
-        let mut odd = Written::new(());
+        let mut odd = Written::new((), false);
         assert_eq!(odd.of_head(b"a\r\n\r\r\n\r\nb"), 8);
     }
 }

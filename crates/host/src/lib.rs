@@ -42,6 +42,7 @@ pub mod owners_file;
 pub mod passwd;
 mod patience;
 pub mod projects;
+pub mod reading;
 pub mod removal;
 pub mod service;
 pub mod site;

@@ -91,23 +91,8 @@ fn lock_or(
         source,
     };
     loop {
-        let open = || {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o660)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path)
-        };
-        let file = open().map_err(unusable)?;
+        let file = open(path).map_err(unusable)?;
         let here = file.metadata().map_err(unusable)?;
-        // Just made: the others must get in, whatever the caller's umask.
-        if here.mode() & 0o777 != 0o660 && here.uid() == geteuid().as_raw() {
-            let open_to_all = Permissions::from_mode(0o660);
-            file.set_permissions(open_to_all).map_err(unusable)?;
-        }
         if !(try_lock(&file).map_err(unusable)? || wait(&file).map_err(unusable)?) {
             return Ok(None);
         }
@@ -119,6 +104,24 @@ fn lock_or(
             _ => {}
         }
     }
+}
+
+/// Opens a file that is there to be locked. It is made if need be.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o660)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    let here = file.metadata()?;
+    // Just made: the others must get in, whatever the caller's umask.
+    if here.mode() & 0o777 != 0o660 && here.uid() == geteuid().as_raw() {
+        file.set_permissions(Permissions::from_mode(0o660))?;
+    }
+    Ok(file)
 }
 
 fn try_lock(file: &File) -> io::Result<bool> {

@@ -5,14 +5,20 @@
 //! sent out, has it take in files of the host. An export is read from within. So an image is made of
 //! that, with the container's settings; it has one layer, and none of its base's.
 
+use std::time::Duration;
+
 use ds01_core::{
     dockerfile::weight_of_changes,
     failure::{Failure, Kind},
     route::write_query,
 };
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{Call, Outcome, reply};
+
+/// What the engine may take to see that nobody reads an export any more.
+const LETS_GO: Duration = Duration::from_secs(1);
 
 impl Call<'_> {
     pub(super) async fn commit(&self) -> Result<Outcome, Failure> {
@@ -32,6 +38,7 @@ impl Call<'_> {
             return Err(Failure::new(Kind::Usage, message));
         }
         let _place = self.place(&self.gateway.building).await?;
+        let _reading = self.reading(&owned)?;
         let seen = self.looked_at(&owned).await?;
         let mut changes = settings(&seen["Config"]);
         changes.extend(
@@ -55,7 +62,12 @@ impl Call<'_> {
         }
         let from = format!("/containers/{}/export", owned.id.0);
         let to = format!("/images/create{}", write_query(&query));
-        let said = self.gateway.engine.pipe(&from, &to).await?;
+        let said = self.gateway.engine.pipe(&from, &to).await;
+        if said.is_err() {
+            // What was not read to its end, the engine lets go of a moment later.
+            sleep(LETS_GO).await;
+        }
+        let said = said?;
         reply(201, &json!({ "Id": made(&said.body)? }))
     }
 }

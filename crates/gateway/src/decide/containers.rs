@@ -227,6 +227,11 @@ impl Call<'_> {
 
     pub(super) async fn container_as_it_is(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
+        self.forward_to(&owned).await
+    }
+
+    /// Hands the request on to the engine, for this container.
+    pub(super) async fn forward_to(&self, owned: &Owned) -> Result<Outcome, Failure> {
         // What comes after the container in the path: one word.
         let verb = self.route.path.rsplit('/').next().unwrap_or_default();
         self.forward(&format!("/containers/{}/{verb}", owned.id.0))

@@ -4,6 +4,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     route::Version,
 };
+use ds01_host::reading::Reading;
 use serde_json::Value;
 
 use super::{Call, Outcome};
@@ -39,7 +40,20 @@ impl Call<'_> {
             let hint = format!("use: docker exec -i {name} tar; or docker export {name}");
             return Err(Failure::new(Kind::Forbidden, message).with_hint(hint));
         }
-        self.container_as_it_is().await
+        if exports {
+            let reading = self.reading(&owned)?;
+            self.reading.get_or_init(|| reading);
+        }
+        self.forward_to(&owned).await
+    }
+
+    /// All files of a container are read from now on: it does not start meanwhile.
+    pub(super) fn reading(&self, owned: &Owned) -> Result<Reading, Failure> {
+        let begun = Reading::begin(&self.gateway.config.paths.state, &owned.id)?;
+        begun.ok_or_else(|| {
+            let message = format!("container {} is being started", owned.container.name);
+            Failure::new(Kind::State, message).with_hint("try again when it runs")
+        })
     }
 
     /// What its files differ in from its image's: the engine goes through them by their paths, as root.

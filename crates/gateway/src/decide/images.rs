@@ -30,6 +30,11 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Its name in the engine, or its id.
+    pub(super) fn in_engine(&self) -> &str {
+        self.name.as_ref().unwrap_or(&self.id)
+    }
+
     /// Where it has volumes.
     pub(super) fn volumes(&self) -> impl Iterator<Item = &str> {
         let places = self.seen["Config"]["Volumes"].as_object();
@@ -223,29 +228,10 @@ impl Call<'_> {
                 reply(200, &layers)
             }
             _ => {
-                let name = found.name.as_ref().unwrap_or(&found.id);
-                self.forward(&format!("/images/{name}/get")).await
+                let path = format!("/images/{}/get", found.in_engine());
+                self.save(&path, &self.route.query, &[found]).await
             }
         }
-    }
-
-    /// Images in one archive: each by the one name that the caller means, or by its id.
-    pub(super) async fn image_save(&self) -> Result<Outcome, Failure> {
-        let mut query = self.route.query.clone();
-        let names = query
-            .get_mut("names")
-            .map(std::mem::take)
-            .unwrap_or_default();
-        if names.is_empty() {
-            return Err(Failure::new(Kind::Usage, "name the images that are saved"));
-        }
-        let mut engine_names = Vec::new();
-        for name in &names {
-            let found = self.found(name).await?;
-            engine_names.push(found.name.unwrap_or(found.id));
-        }
-        query.insert("names".into(), engine_names);
-        self.forward_as("/images/get", &query, None).await
     }
 
     /// The name in the engine of an image that the caller makes.

@@ -15,6 +15,7 @@ mod lines;
 mod networks;
 mod platform;
 mod removal;
+mod saves;
 mod serve;
 mod system;
 mod to_engine;
@@ -29,10 +30,11 @@ use ds01_core::{
     label,
     route::{self, Action, NEWEST, OLDEST, Route, Version},
 };
-use ds01_host::{Caller, line_watch::Await, ops};
+use ds01_host::{Caller, line_watch::Await, ops, reading::Reading};
 use serde_json::Value;
 
 pub(crate) use removal::keep_clear;
+pub(crate) use saves::{OF_A_USER as SAVES_OF_A_USER, OF_ALL as SAVES_OF_ALL};
 pub(crate) use serve::serve;
 pub(crate) use to_engine::Told;
 
@@ -80,6 +82,10 @@ struct Call<'a> {
     version: Version,
     /// Its place among its user's builds, if it is one: until the engine's answer has ended.
     building: OnceLock<Place>,
+    /// The files that it reads, if it exports a container: until the engine has let go of them.
+    reading: OnceLock<Reading>,
+    /// Its places among its user's saves of images and among all, as long as the engine has a copy of them.
+    saving: OnceLock<(Place, Place)>,
 }
 
 impl<'a> Call<'a> {
@@ -131,6 +137,8 @@ impl<'a> Call<'a> {
             version: route.version.unwrap_or(advertised),
             route,
             building: OnceLock::new(),
+            reading: OnceLock::new(),
+            saving: OnceLock::new(),
         })
     }
 

@@ -59,7 +59,11 @@ fn follow(
     is_first: &mut bool,
 ) -> Result<(), Box<dyn Error>> {
     let config = &gateway.config;
-    let root = engine.root_dir()?.unwrap_or_default();
+    let told = engine.root_dir()?;
+    if let Ok(mut root) = gateway.root.lock() {
+        root.clone_from(&told);
+    }
+    let root = told.unwrap_or_default();
     if std::mem::take(is_first) {
         put_back_left(&root)?;
     }

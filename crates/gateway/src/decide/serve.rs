@@ -7,6 +7,7 @@ use std::{
 };
 
 use ds01_core::route::Action;
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -21,6 +22,7 @@ use crate::{
     keeper::{Client, Gateway},
     peer::Peer,
     socket::Socket,
+    stream::is_kept,
 };
 
 /// What a client has to take an answer: until then it is in the keeper's memory.
@@ -83,8 +85,23 @@ pub(crate) async fn serve(
             drop(whole);
         }
         Outcome::Engine(engine) => {
-            channel::write(&mut channel, &Answer::Engine).await?;
-            channel::send_on(&channel, &[engine.as_fd().as_raw_fd()]).await?;
+            if !call.as_ref().is_ok_and(|call| is_kept(call.route.action)) {
+                hand_on(&mut channel, &engine).await?;
+                drop(engine);
+                return ended(channel).await;
+            }
+            // Not watched: what comes is for the parser.
+            let kept = engine.as_fd().try_clone_to_owned()?;
+            let handed = hand_on(&mut channel, &engine).await;
+            drop(engine);
+            let ended = match handed {
+                Ok(()) => ended(channel).await,
+                failed => failed,
+            };
+            // What the client has not read, nobody reads: the engine sees it as it writes.
+            let _ = shutdown(kept.as_raw_fd(), Shutdown::Read);
+            Hangup::of(&kept)?.wait().await;
+            return ended;
         }
         Outcome::Lines(engine, shown) => {
             lines::relay(engine, shown, &mut channel).await?;
@@ -93,6 +110,12 @@ pub(crate) async fn serve(
         }
     }
     ended(channel).await
+}
+
+/// Gives the parser the engine's connection.
+async fn hand_on(channel: &mut Socket, engine: &Socket) -> io::Result<()> {
+    channel::write(channel, &Answer::Engine).await?;
+    channel::send_on(channel, &[engine.as_fd().as_raw_fd()]).await
 }
 
 /// Whether the engine's answers to it are read whole, and may be long.

@@ -18,7 +18,7 @@ use super::{
     stop::Stop,
     target,
 };
-use crate::{Operation, Site, look::Scope, users::Caller};
+use crate::{Operation, Site, look::Scope, reading::Starting, users::Caller};
 
 /// Asks for a container's processes to end, and for it to run once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ impl Operation for Restart {
     }
 
     fn run(&self, site: &Site, caller: Caller) -> Result<Started, Failure> {
+        let target = target::find(site, caller, &self.name)?;
+        // What would not be started is not stopped.
+        drop(Starting::begin(site, &target.id, &target.container.name)?);
         let kept = self.keep(site, caller)?;
         let stop = Stop {
             name: self.name.clone(),

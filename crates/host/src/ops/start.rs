@@ -35,6 +35,7 @@ use crate::{
     ledger_file::Stored,
     look::{Look, Scope},
     nvml::Probe,
+    reading::Starting,
     site::fail,
     slices,
     users::{Caller, login, person},
@@ -78,7 +79,9 @@ impl Operation for Start {
         };
         // For which nobody has to wait: what is not known is no end.
         let run = terms.as_ref().map_or(None, |terms| terms.run);
-        if let Err(failure) = restore(site, &target, terms) {
+        let starting = Starting::begin(site, &target.id, &name);
+        let restored = restore(site, &target, terms);
+        if let Err(failure) = starting.as_ref().map_err(Failure::clone).and(restored) {
             intent.put_back(site)?;
             return Err(failure);
         }
