@@ -83,17 +83,17 @@ impl Going {
     }
 
     /// Takes the files of a container that has ended away, which it has beyond its image. An empty folder
-    /// is there in their stead, of the same owner.
+    /// is there in their stead, of the same owner. `None` if it has none.
     ///
     /// # Errors
     ///
     /// If they are not where the engine of this root has them, or cannot be moved: they stay then.
-    /// [`io::ErrorKind::ResourceBusy`] while another takes them, [`io::ErrorKind::NotFound`] if there are none.
+    /// [`io::ErrorKind::WouldBlock`] while another takes them.
     pub(crate) fn take_layer(
         root: &Path,
         (uid, container): (u32, &str),
         upper: &Path,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Option<Self>> {
         let all = root.join(OVERLAY2);
         let layer = upper.strip_prefix(&all).ok().and_then(Path::parent);
         let layer = layer.and_then(Path::to_str).unwrap_or_default();
@@ -103,13 +103,16 @@ impl Going {
             return Err(io::Error::other("the engine has them in another place"));
         }
         is_roots(&all)?;
-        is_roots(&own)?;
-        let alone = File::open(&own)?;
-        alone.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::from(io::ErrorKind::ResourceBusy),
-            TryLockError::Error(error) => error,
-        })?;
-        is_folder(&data)?;
+        let find = || {
+            is_roots(&own)?;
+            let alone = File::open(&own)?;
+            alone.try_lock()?;
+            is_folder(&data).map(|()| alone)
+        };
+        let alone = match find() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            alone => alone?,
+        };
         let name = format!("{LAYER}{layer}:{container}");
         let taken = Self::take_away(root, uid, name, data, Some(alone))?;
         let is = fs::symlink_metadata(taken.files());
@@ -120,7 +123,7 @@ impl Going {
         alike.inspect_err(|_| {
             let _ = taken.put_back();
         })?;
-        Ok(taken)
+        Ok(Some(taken))
     }
 
     fn take_away(

@@ -134,10 +134,9 @@ fn take_layer(engine: &Engine, uid: u32, id: &ContainerId) -> Result<Option<Goin
     }
     let root = engine.root_dir()?.unwrap_or_default();
     match Going::take_layer(&root, (uid, &id.0), &upper) {
-        Ok(going) => Ok(Some(going)),
-        // Nor does the engine find any.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+        // Where there are none, the engine finds none either.
+        Ok(going) => Ok(going),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             // In the engine's words.
             let message = format!("removal of container {} is already in progress", id.0);
             Err(EngineError::cannot_remove(message))

@@ -83,7 +83,7 @@ fn the_files_of_a_container_are_put_back_or_deleted() {
     fs::write(diff.join("a/file"), "x").unwrap();
     lchown(&diff, Some(7), Some(8)).unwrap();
     fs::set_permissions(&diff, fs::Permissions::from_mode(0o751)).unwrap();
-    let take = || Going::take_layer(&root, (7, "2e"), &diff).unwrap();
+    let take = || Going::take_layer(&root, (7, "2e"), &diff).unwrap().unwrap();
     let empty = |path: &Path| fs::read_dir(path).unwrap().next().is_none();
     let put_back = |due: bool| {
         put_back_left(&root, |_, id| {
@@ -98,7 +98,7 @@ fn the_files_of_a_container_are_put_back_or_deleted() {
     assert!(empty(&diff));
     // Nobody else takes them meanwhile: they would be put back where the engine deletes.
     let busy = Going::take_layer(&root, (7, "2e"), &diff).unwrap_err();
-    assert_eq!(busy.kind(), io::ErrorKind::ResourceBusy);
+    assert_eq!(busy.kind(), io::ErrorKind::WouldBlock);
     taken.put_back().unwrap();
     drop(taken);
     assert!(diff.join("a/file").exists() && empty(&going));
@@ -117,6 +117,11 @@ fn the_files_of_a_container_are_put_back_or_deleted() {
     put_back(true);
     gone(&root).unwrap().remove(0).delete().unwrap();
     assert!(empty(&going));
+    assert!(
+        Going::take_layer(&root, (7, "2e"), &diff)
+            .unwrap()
+            .is_none()
+    );
     // In another place, by a link, or where others may change it.
     fs::create_dir_all(&diff).unwrap();
     let take = |upper: &Path| Going::take_layer(&root, (7, "2e"), upper).map(drop);
