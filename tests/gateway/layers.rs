@@ -213,3 +213,62 @@ fn what_the_engine_does_not_remove_loses_no_file() {
     done(&host, "alice", &["rm", "-f", "one"]);
     held.goes();
 }
+
+#[test]
+fn one_that_goes_with_its_end_is_removed_by_us() {
+    let Some(host) = host() else { return };
+    let told = |format: &str| inspect(&host, &engine_name("one"), format);
+    let (upper, _root) = filled(&host, "one", &["--rm"]);
+    let held = Held::of(&upper);
+    let auto_remove = "{{.HostConfig.AutoRemove}}";
+    assert_eq!(told(auto_remove), "false");
+    assert_eq!(
+        done(&host, "alice", &["inspect", "-f", auto_remove, "one"]),
+        "true"
+    );
+    // A restart is no end.
+    done(&host, "alice", &["restart", "-t", "0", "one"]);
+    thread::sleep(Duration::from_secs(2));
+    assert_eq!(state(&host, "one"), "running");
+    done(&host, "alice", &["kill", "one"]);
+    held.goes();
+    until("it is gone", || host.docker(&["ps", "-aq"]).ok().is_empty());
+    // While there is no gateway it stays, and the next one finds it.
+    let (upper, _root) = filled(&host, "one", &["--rm"]);
+    let held = Held::of(&upper);
+    assert!(host.stop_gateway());
+    host.docker(&["kill", &engine_name("one")]).ok();
+    assert!(upper.join("sub/file").exists());
+    host.start_gateway();
+    held.goes();
+    // Docker's client hears of its end, and with which status; and of one that cannot start.
+    for (command, status) in [(&["sh", "-c", "exit 7"][..], 7), (&["/none"], 127)] {
+        let run = [&["run", "--rm", "ds01-base"], command].concat();
+        let ran = docker(&host, "alice", &run);
+        assert_eq!(ran.status, Some(status), "{ran:?}");
+        assert_eq!(host.docker(&["ps", "-aq"]).ok(), "");
+    }
+    // The label of an image is no reason.
+    done(
+        &host,
+        "alice",
+        &[
+            "run",
+            "-d",
+            "--rm",
+            "--name=one",
+            "ds01-base",
+            "sleep",
+            "1000",
+        ],
+    );
+    host.docker(&["commit", &engine_name("one"), "labelled"])
+        .ok();
+    done(&host, "alice", &["rm", "-f", "one"]);
+    host.docker(&["run", "--name=admins", "labelled", "true"])
+        .ok();
+    done(&host, "alice", &["run", "--name=two", "labelled", "true"]);
+    done(&host, "alice", &["run", "--rm", "ds01-base", "true"]);
+    let left = host.docker(&["ps", "-a", "--format={{.Names}}"]).ok();
+    assert_eq!(left, format!("{}\nadmins\n", engine_name("two")));
+}

@@ -19,7 +19,10 @@ use ds01_host::{
 };
 use tokio::runtime::Handle;
 
-use super::{Call, NOTED};
+use super::{
+    Call, NOTED,
+    ended::{UnderWay, remove_ended},
+};
 use crate::keeper::Gateway;
 
 /// Before an engine that is not there is asked again.
@@ -51,7 +54,7 @@ impl Call<'_> {
     }
 }
 
-/// Removes volumes without a name whose container the engine has removed by itself, and deletes the
+/// Removes containers that go with their end and volumes without a name that go with those, and deletes the
 /// files of what is gone, for ever: first those that gateways before have left, or back they go.
 pub(crate) fn keep_clear(gateway: &Arc<Gateway>, runtime: &Handle) -> ! {
     let config = &gateway.config;
@@ -65,7 +68,7 @@ pub(crate) fn keep_clear(gateway: &Arc<Gateway>, runtime: &Handle) -> ! {
 
 /// Until the engine is gone.
 fn follow(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     runtime: &Handle,
     engine: &Engine,
     is_first: &mut bool,
@@ -75,10 +78,14 @@ fn follow(
     if std::mem::take(is_first) {
         put_back_left(&root, |_, id| is_kept(engine, id))?;
     }
-    let mut left = BTreeMap::new();
+    let (mut left, under_way) = (BTreeMap::new(), UnderWay::default());
     let mut goings = engine.goings()?;
     loop {
-        let mut wait = HOUR;
+        // One that stays is seen again.
+        let mut wait = match remove_ended(gateway, runtime, engine, &under_way)? {
+            true => PAUSE,
+            false => HOUR,
+        };
         for (uid, volume) in engine.left_volumes()? {
             // Nobody else's wait for a create of theirs.
             let creates = gateway.creates_of(uid);
