@@ -88,7 +88,7 @@ impl Call<'_> {
     /// Removes one that the engine could not start: its client waits for it to go. One that was refused
     /// before that may be started yet.
     pub(super) async fn remove_failed(&self, owned: &Owned) {
-        let path = self.path(&format!("/containers/{}/json", owned.id.0));
+        let path = format!("/containers/{}/json", owned.id.0);
         let Ok(seen) = self.engine("GET", &path, None).await else {
             return;
         };
