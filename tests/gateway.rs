@@ -27,6 +27,7 @@ mod identity;
 mod images;
 mod isolation;
 mod labels;
+mod layers;
 mod line;
 mod names;
 mod networks;

@@ -19,6 +19,8 @@ pub const MANAGED: &str = "ds01.managed";
 pub const UID: &str = "ds01.uid";
 /// The owner's uid, on volumes without a name that DS01 removes once no container has them.
 pub const UNNAMED: &str = "ds01.unnamed";
+/// `true` on a container that DS01 removes when it has ended, as of `docker run --rm`.
+pub const AUTO_REMOVE: &str = "ds01.auto_remove";
 /// Uuids of its devices, separated by spaces; the original's commas are read.
 pub const GPU_UUIDS: &str = "ds01.gpu.uuids";
 /// Its devices as users read them (`0:1`), separated by spaces.

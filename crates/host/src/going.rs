@@ -1,9 +1,9 @@
-//! The files of volumes that are being removed.
+//! The files of volumes and containers that are being removed.
 //!
-//! The engine removes a volume's files as root and by their paths, and before Go 1.24 it follows a link
-//! that is put in a folder's place meanwhile ([golang/go#52745]). Whoever has a folder of the volume open
-//! could lead it anywhere. So root takes the files away first, to a folder that is nobody else's, and the
-//! engine finds none.
+//! The engine removes them as root and by their paths, and before Go 1.24 it follows a link that is put
+//! in a folder's place meanwhile ([golang/go#52745]). Whoever has a folder of the volume open, or the root
+//! of the container, which outlives it then, could lead it anywhere. So root takes the files away first,
+//! to a folder that is nobody else's, and the engine finds none.
 //!
 //! [golang/go#52745]: https://github.com/golang/go/issues/52745
 
@@ -12,7 +12,7 @@ use std::{
     io,
     os::{
         fd::AsRawFd,
-        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown},
     },
     path::{Path, PathBuf},
 };
@@ -22,30 +22,39 @@ use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
 /// In the engine's root.
 const GOING: &str = "ds01-going";
 
-/// What the names of places end with whose volume is gone.
+/// What the names of places end with whose volume or container is gone.
 const GONE: &str = "gone";
+
+/// Where the engine's driver of that name has the files of containers.
+pub(crate) const OVERLAY2: &str = "overlay2";
+
+/// What the name of a container's files begins with in its place: no volume's name has the colon.
+const LAYER: &str = "layer:";
 
 /// How often folders are emptied that somebody fills meanwhile.
 const AGAIN: usize = 10_000;
 
-/// The files of one volume, taken away.
+/// The files of one volume or container, taken away.
 #[derive(Debug)]
 pub(crate) struct Going {
-    /// Where the volume has them.
+    /// Where it has them.
     data: PathBuf,
-    /// Where they are, in a folder with the volume's name.
+    /// Where they are, in a folder of this name.
     place: Place,
-    volume: String,
+    name: String,
+    /// The folder of a container's files, of which one at a time takes them: what one puts back is not
+    /// for the engine to find that another has asked.
+    _alone: Option<File>,
 }
 
-/// A place for the files of one volume. Whoever has it, has it alone.
+/// A place for the files of one volume or container. Whoever has it, has it alone.
 #[derive(Debug)]
 struct Place {
     path: PathBuf,
     _alone: File,
 }
 
-/// The files of a volume that is gone.
+/// The files of a volume or container that is gone.
 #[derive(Debug)]
 pub struct Gone(Place);
 
@@ -70,13 +79,68 @@ impl Going {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         }
+        Self::take_away(root, uid, volume.into(), data, None).map(Some)
+    }
+
+    /// Takes the files of a container that has ended away, which it has beyond its image. An empty folder
+    /// is there in their stead, of the same owner. `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// If they are not where the engine of this root has them, or cannot be moved: they stay then.
+    /// [`io::ErrorKind::WouldBlock`] while another takes them.
+    pub(crate) fn take_layer(
+        root: &Path,
+        (uid, container): (u32, &str),
+        upper: &Path,
+    ) -> io::Result<Option<Self>> {
+        let all = root.join(OVERLAY2);
+        let layer = upper.strip_prefix(&all).ok().and_then(Path::parent);
+        let layer = layer.and_then(Path::to_str).unwrap_or_default();
+        let is_plain = !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let (own, data) = (all.join(layer), all.join(layer).join("diff"));
+        if !is_plain || upper != data {
+            return Err(io::Error::other("the engine has them in another place"));
+        }
+        is_roots(&all)?;
+        let find = || {
+            is_roots(&own)?;
+            let alone = File::open(&own)?;
+            alone.try_lock()?;
+            is_folder(&data).map(|()| alone)
+        };
+        let alone = match find() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            alone => alone?,
+        };
+        let name = format!("{LAYER}{layer}:{container}");
+        let taken = Self::take_away(root, uid, name, data, Some(alone))?;
+        let is = fs::symlink_metadata(taken.files());
+        let alike = is.and_then(|is| {
+            lchown(&taken.data, Some(is.uid()), Some(is.gid()))?;
+            fs::set_permissions(&taken.data, is.permissions())
+        });
+        alike.inspect_err(|_| {
+            let _ = taken.put_back();
+        })?;
+        Ok(Some(taken))
+    }
+
+    fn take_away(
+        root: &Path,
+        uid: u32,
+        name: String,
+        data: PathBuf,
+        alone: Option<File>,
+    ) -> io::Result<Self> {
         let going = root.join(GOING);
         make_folder(&going)?;
         let word = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
         let taken = Self {
             data,
             place: Place::make(going.join(format!("{uid}-{}", word.trim_end())))?,
-            volume: volume.into(),
+            name,
+            _alone: alone,
         };
         fs::rename(&taken.data, taken.files()).inspect_err(|_| {
             let _ = fs::remove_dir(&taken.place.path);
@@ -85,14 +149,33 @@ impl Going {
         empty.inspect_err(|_| {
             let _ = taken.put_back();
         })?;
-        Ok(Some(taken))
+        Ok(taken)
+    }
+
+    /// What was left in its place; `None` if that is nothing.
+    fn left(root: &Path, place: Place) -> io::Result<Option<Self>> {
+        let Some(file) = fs::read_dir(&place.path)?.next().transpose()? else {
+            let _ = fs::remove_dir(&place.path);
+            return Ok(None);
+        };
+        let name = file.file_name().to_string_lossy().into_owned();
+        let data = match layer_of(&name) {
+            Some((layer, _)) => root.join(OVERLAY2).join(layer).join("diff"),
+            None => root.join("volumes").join(&name).join("_data"),
+        };
+        Ok(Some(Self {
+            data,
+            place,
+            name,
+            _alone: None,
+        }))
     }
 
     fn files(&self) -> PathBuf {
-        self.place.path.join(&self.volume)
+        self.place.path.join(&self.name)
     }
 
-    /// Puts them back, as the engine has not removed the volume.
+    /// Puts them back, as the engine has not removed what has them.
     ///
     /// # Errors
     ///
@@ -102,7 +185,7 @@ impl Going {
         fs::remove_dir(&self.place.path)
     }
 
-    /// The volume is gone.
+    /// What had them is gone.
     ///
     /// # Errors
     ///
@@ -134,7 +217,7 @@ impl Place {
         }
     }
 
-    /// Those that nobody has, of volumes that are gone or of the others.
+    /// Those that nobody has, of what is gone or of the others.
     fn left(root: &Path, of_gone: bool) -> io::Result<Vec<Self>> {
         let all = match fs::read_dir(root.join(GOING)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -155,35 +238,49 @@ impl Place {
     }
 }
 
-/// Finds what those have left who ended meanwhile, and puts back what belongs to a volume that is
-/// there. The rest is for [`gone`] to find.
+/// Finds what those have left who ended meanwhile, or had no answer, and puts back what belongs to a
+/// volume or container that is there, where `is_due` says so of its place and of the container's id. The
+/// rest is for [`gone`] to find.
 ///
 /// # Errors
 ///
 /// If the places cannot be read.
-pub fn put_back_left(root: &Path) -> io::Result<()> {
+pub fn put_back_left(
+    root: &Path,
+    mut is_due: impl FnMut(&Path, Option<&str>) -> bool,
+) -> io::Result<()> {
     for place in Place::left(root, false)? {
-        let Some(volume) = fs::read_dir(&place.path)?.next().transpose()? else {
-            let _ = fs::remove_dir(&place.path);
+        let Some(going) = Going::left(root, place)? else {
             continue;
         };
-        let volume = volume.file_name().to_string_lossy().into_owned();
-        let own = root.join("volumes").join(&volume);
-        let going = Going {
-            data: own.join("_data"),
-            place,
-            volume,
-        };
-        match fs::symlink_metadata(&own) {
+        let own = going.data.parent().unwrap_or(root);
+        match fs::symlink_metadata(own) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => drop(going.gone()?),
             // Where there are others by now, nobody knows better than an admin.
-            _ => drop(going.put_back()),
+            _ if is_due(&going.place.path, layer_of(&going.name).map(|(_, id)| id)) => {
+                let _ = going.put_back();
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-/// The files of volumes that are gone, which nobody deletes yet.
+/// Whether files were taken away that nobody puts back or deletes yet.
+///
+/// # Errors
+///
+/// If the places cannot be read.
+pub fn is_any_left(root: &Path) -> io::Result<bool> {
+    Ok(!Place::left(root, false)?.is_empty() || !Place::left(root, true)?.is_empty())
+}
+
+/// The layer that is a container's own, and the container's id, of the name of its files.
+fn layer_of(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix(LAYER)?.split_once(':')
+}
+
+/// The files of what is gone, which nobody deletes yet.
 ///
 /// # Errors
 ///
@@ -194,7 +291,7 @@ pub fn gone(root: &Path) -> io::Result<Vec<Gone>> {
 }
 
 impl Gone {
-    /// Whose the volume was.
+    /// Whose it was.
     pub fn uid(&self) -> Option<u32> {
         let name = self.0.path.file_name()?.to_str()?;
         name.split_once('-')?.0.parse().ok()
@@ -270,6 +367,18 @@ fn is_folder(path: &Path) -> io::Result<()> {
     }
 }
 
+/// One that others change nothing in.
+fn is_roots(path: &Path) -> io::Result<()> {
+    is_folder(path)?;
+    match fs::symlink_metadata(path)?.mode() & 0o022 {
+        0 => Ok(()),
+        _ => Err(io::Error::other(format!(
+            "others may change {}",
+            path.display()
+        ))),
+    }
+}
+
 /// Makes a folder of root's alone, or finds it.
 fn make_folder(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
@@ -287,75 +396,4 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use nix::unistd::{geteuid, mkdtemp};
-
-    use super::*;
-
-    fn root() -> PathBuf {
-        let root = mkdtemp(&std::env::temp_dir().join("ds01-going-XXXXXX")).unwrap();
-        let data = root.join("volumes/data/_data");
-        fs::create_dir_all(data.join("a/b")).unwrap();
-        fs::write(data.join("a/file"), "x").unwrap();
-        root
-    }
-
-    #[test]
-    fn files_are_put_back_or_deleted_and_links_in_them_lead_nowhere() {
-        if !geteuid().is_root() {
-            return;
-        }
-        let root = root();
-        let (data, kept) = (root.join("volumes/data/_data"), root.join("kept"));
-        fs::create_dir(&kept).unwrap();
-        fs::write(kept.join("file"), "kept").unwrap();
-        std::os::unix::fs::symlink(&kept, data.join("a/link")).unwrap();
-        let take = || Going::take(&root, (7, "data"), &data).unwrap().unwrap();
-        let empty = |path: &Path| fs::read_dir(path).unwrap().next().is_none();
-        let taken = take();
-        assert!(empty(&data));
-        taken.put_back().unwrap();
-        assert!(data.join("a/file").exists() && empty(&root.join(GOING)));
-        // Of one who is there yet, and of one who left it there.
-        let taken = take();
-        put_back_left(&root).unwrap();
-        assert!(empty(&data));
-        drop(taken);
-        assert!(gone(&root).unwrap().is_empty());
-        put_back_left(&root).unwrap();
-        assert!(data.join("a/file").exists() && empty(&root.join(GOING)));
-        drop(take());
-        fs::remove_dir_all(root.join("volumes/data")).unwrap();
-        put_back_left(&root).unwrap();
-        let mut left = gone(&root).unwrap();
-        assert_eq!((left.len(), left[0].uid()), (1, Some(7)));
-        assert!(gone(&root).unwrap().is_empty(), "it is being deleted");
-        left.remove(0).delete().unwrap();
-        assert!(empty(&root.join(GOING)) && kept.join("file").exists());
-        // In another place, or by a link.
-        fs::create_dir_all(root.join("volumes/other")).unwrap();
-        let other = root.join("volumes/other/_data");
-        std::os::unix::fs::symlink(&kept, &other).unwrap();
-        Going::take(&root, (7, "other"), &other).unwrap_err();
-        Going::take(&root, (7, "other"), &kept).unwrap_err();
-        assert!(empty(&root.join(GOING)) && kept.join("file").exists());
-        fs::remove_dir_all(&root).unwrap();
-    }
-
-    #[test]
-    fn however_deep_it_is_it_goes() {
-        let root = root();
-        let place = root.join("volumes/data");
-        // As deep as no path is long.
-        let (data, new) = (place.join("_data"), place.join("new"));
-        for _ in 0..20 {
-            let bottom = new.join("d/".repeat(500));
-            fs::create_dir_all(&bottom).unwrap();
-            fs::rename(&data, bottom.join("d")).unwrap();
-            fs::rename(&new, &data).unwrap();
-        }
-        delete(&place).unwrap();
-        assert!(!place.exists());
-        fs::remove_dir_all(&root).unwrap();
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{device::Uuid, name::ContainerName};
+use crate::{device::Uuid, label, name::ContainerName};
 
 use super::{
     binds::{self, Found},
@@ -165,6 +165,11 @@ pub fn finish(planned: Planned, given: &Given<'_>) -> Result<Finished, Refused> 
         .extend(given.labels.clone());
     environment(&mut body, given.devices);
     networks(&mut body, given, &planned.container.name)?;
+    // The engine would delete its files by their paths, see [`super::unnamed`].
+    if body.host().auto_remove.take() == Some(true) {
+        let labels = body.labels.get_or_insert_default();
+        labels.insert(label::AUTO_REMOVE.into(), "true".into());
+    }
     let host = body.host();
     host.security_opt = Some(vec!["no-new-privileges".into()]);
     host.cgroup_parent = given.cgroup_parent.map(String::from);

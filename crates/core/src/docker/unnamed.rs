@@ -1,8 +1,8 @@
 //! Volumes without a name, which go with the container that they were made for.
 //!
-//! The engine removes those of a container that it removes by itself, as after `docker run --rm`, and it
-//! deletes by paths which others can lead elsewhere. Only those with a name stay then: so they are given
-//! one, and DS01 removes them by their label.
+//! The engine would remove those of a container that it removes by itself, as after `docker run --rm`, and
+//! it deletes by paths which others can lead elsewhere. So they are given a name, and DS01 removes them by
+//! their label, as it does with such a container.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,7 @@ use ds01_host::ops::LONGEST;
 use serde_json::{Value, json};
 use tokio::{join, task::yield_now};
 
-use super::{Call, Outcome, done, lines::Shown, reply};
+use super::{Call, Outcome, done, ended, lines::Shown, reply};
 use crate::{
     filters::{Filters, name_fits},
     records::Owned,
@@ -184,6 +184,7 @@ impl Call<'_> {
             seen["Config"]["Image"] = json!(self.shown_image(named.unwrap_or(image)));
         }
         self.show_binds(record, &mut seen);
+        ended::show(&mut seen);
         reply(200, &seen)
     }
 
@@ -255,7 +256,11 @@ impl Call<'_> {
     pub(super) async fn container_start(&self) -> Result<Outcome, Failure> {
         let owned = self.container(self.target()).await?;
         let request = json!({ "name": arg(&owned) }).to_string();
-        let started = self.operate("start", &request).await?;
+        let started = self.operate("start", &request).await;
+        if started.is_err() {
+            self.remove_failed(&owned).await;
+        }
+        let started = started?;
         match started["value"]["already"] == true {
             true => Ok(Outcome::Reply(304, Vec::new(), Vec::new())),
             false => Ok(done()),
@@ -274,6 +279,9 @@ impl Call<'_> {
                 return Err(Failure::new(Kind::Usage, text));
             }
         };
+        // One that goes with its end does not meanwhile.
+        let creates = self.gateway.creates_of(owned.container.uid);
+        let _one_at_a_time = creates.lock().await;
         let restart = json!({ "name": arg(&owned), "grace_seconds": grace });
         self.operate("restart", &restart.to_string()).await?;
         Ok(done())
@@ -295,7 +303,12 @@ impl Call<'_> {
         Ok(done())
     }
 
-    async fn remove(&self, owned: &Owned, force: bool, volumes: bool) -> Result<(), Failure> {
+    pub(super) async fn remove(
+        &self,
+        owned: &Owned,
+        force: bool,
+        volumes: bool,
+    ) -> Result<(), Failure> {
         let request = json!({
             "name": arg(owned),
             "stop_seconds": force.then_some(0),

@@ -7,6 +7,7 @@ mod build;
 mod commit;
 mod containers;
 mod create;
+mod ended;
 mod events;
 mod execs;
 mod files;

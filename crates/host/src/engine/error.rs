@@ -58,6 +58,13 @@ pub enum EngineError {
         /// Why.
         source: io::Error,
     },
+    /// It was not asked to remove a container, as it would have found its files, or has removed none and
+    /// they are not where they were: see [`crate::going`].
+    #[error("the container's files cannot be moved")]
+    NotMoved {
+        /// Why.
+        source: io::Error,
+    },
     /// No answer in time.
     #[error("the Docker Engine did not {what} within {} s", limit.as_secs())]
     TimedOut {
@@ -104,6 +111,15 @@ impl EngineError {
     /// Whether the engine may have done it all the same: it was asked, and no answer came.
     pub fn is_unanswered(&self) -> bool {
         matches!(self, Self::TimedOut { .. } | Self::Broken { .. })
+    }
+
+    /// As the engine refuses to remove a container which is not in a state to be.
+    pub(crate) fn cannot_remove(message: String) -> Self {
+        Self::Refused {
+            what: Call::Change("remove it"),
+            status: 409,
+            message,
+        }
     }
 
     /// A refusal, in the engine's own words.
@@ -205,7 +221,7 @@ impl UserError for EngineError {
             } => Kind::State,
             // The gateway's word for an engine that it cannot reach.
             Self::Refused { status: 503, .. } => Kind::Unreachable,
-            Self::Refused { .. } | Self::Unasked { .. } => Kind::Failed,
+            Self::Refused { .. } | Self::Unasked { .. } | Self::NotMoved { .. } => Kind::Failed,
             Self::TooLarge { .. } => Kind::Usage,
             Self::Absent { .. } | Self::TimedOut { .. } | Self::Broken { .. } => Kind::Unreachable,
         }
@@ -233,6 +249,7 @@ impl UserError for EngineError {
             Self::TooLarge { .. } => {
                 Some("name another image, with --image=<image>; see image-list --all".to_string())
             }
+            Self::NotMoved { .. } => Some("tell an admin".into()),
             // It is about the request, and the engine has said what; or the gateway has said what to do.
             Self::Unasked { .. }
             | Self::Refused {

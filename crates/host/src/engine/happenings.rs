@@ -69,13 +69,13 @@ impl Engine {
         self.told(&json!({ "type": ["image", "volume", "network"], "event": OF_THE_REST }))
     }
 
-    /// Begins to listen to containers and volumes going.
+    /// Begins to listen to containers ending, and containers and volumes going.
     ///
     /// # Errors
     ///
     /// As every call: [`EngineError`].
     pub fn goings(&self) -> Result<Happenings, EngineError> {
-        self.told(&json!({ "type": ["container", "volume"], "event": ["destroy"] }))
+        self.told(&json!({ "type": ["container", "volume"], "event": ["die", "destroy"] }))
     }
 
     fn told(&self, filters: &serde_json::Value) -> Result<Happenings, EngineError> {

@@ -245,8 +245,9 @@ impl Engine {
         })
     }
 
-    /// Removes a container that does not run, and its anonymous volumes if `volumes`: only of one that
-    /// never ran, as the engine deletes them by their paths, see [`crate::going`].
+    /// Removes a container that does not run, and its anonymous volumes if `volumes`. As the engine deletes
+    /// files by their paths, only one that never ran goes so, or one whose files have been taken away: see
+    /// [`crate::removal`].
     ///
     /// # Errors
     ///

@@ -37,6 +37,34 @@ struct Listed {
     id: String,
 }
 
+/// What of a container's inspection tells where its files are.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Layered {
+    state: Running,
+    #[serde(rename = "GraphDriver")]
+    driver: Option<Driver>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Running {
+    running: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Driver {
+    name: String,
+    data: Option<DriverData>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DriverData {
+    upper_dir: Option<PathBuf>,
+}
+
 impl Engine {
     /// One volume; `None` if there is none of this name.
     ///
@@ -94,6 +122,27 @@ impl Engine {
             404 => Ok(Vec::new()),
             _ => Ok(unnamed_of(&self.read::<Value>(WHAT, &said, 200)?)),
         }
+    }
+
+    /// The driver that has the files of a container which does not run, and where it has those beyond its
+    /// image. `None` if the container has gone, or none are known any more.
+    ///
+    /// # Errors
+    ///
+    /// As every call: [`EngineError`]; status 409 if it runs.
+    pub(crate) fn layer(&self, id: &ContainerId) -> Result<Option<(String, PathBuf)>, EngineError> {
+        const WHAT: Call = Call::Read("inspect containers");
+        let said = self.ask(WHAT, "GET", &format!("/containers/{}/json", id.0), "")?;
+        if said.status == 404 {
+            return Ok(None);
+        }
+        let Layered { state, driver } = self.read(WHAT, &said, 200)?;
+        if state.running {
+            let message = format!("container {} runs", id.0);
+            return Err(EngineError::cannot_remove(message));
+        }
+        let known = driver.and_then(|driver| Some((driver.name, driver.data?.upper_dir?)));
+        Ok(known)
     }
 
     /// Removes a volume that no container has.

@@ -17,9 +17,10 @@ use super::{account, lifecycle::words, target, target::Target};
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
+    going::Gone,
     ledger_file::Stored,
     look::Scope,
-    removal::remove_volume,
+    removal::{self, remove_volume},
     site::fail,
     users::{Caller, Person, login},
 };
@@ -141,26 +142,36 @@ impl Remove {
     }
 }
 
-/// Has the engine remove it; its anonymous volumes, if they are to go, we remove ourselves where we may.
+/// Has the engine remove it; its files and its anonymous volumes, if they are to go, we remove ourselves
+/// where we may.
 fn remove_container(site: &Site, target: &Target, volumes: bool) -> Result<(), EngineError> {
     let engine = site.engine();
-    if !volumes || !geteuid().is_root() {
+    if !geteuid().is_root() {
         return engine.remove(&target.id, volumes);
     }
-    let unnamed = engine.unnamed_volumes(&target.id)?;
-    engine.remove(&target.id, false)?;
+    let unnamed = match volumes {
+        true => engine.unnamed_volumes(&target.id)?,
+        false => Vec::new(),
+    };
+    let uid = target.container.uid;
+    delete(site, removal::remove_container(engine, (uid, &target.id))?);
     for volume in unnamed {
-        let owned = (target.container.uid, &*volume);
-        match remove_volume(engine, site.config(), owned, false) {
-            // The gateway hears of them.
-            Ok(Some(files)) if !site.is_for_others() => drop(files.delete()),
-            Ok(_) => {}
+        match remove_volume(engine, site.config(), (uid, &volume), false) {
+            Ok(files) => delete(site, files),
             // As docker does: others have it.
             Err(failure) if failure.kind == Kind::State => {}
             Err(failure) => site.notice(failure.one_line()),
         }
     }
     Ok(())
+}
+
+/// Deletes the files of what is gone, unless the gateway does, which hears of it.
+pub(super) fn delete(site: &Site, files: Option<Gone>) {
+    if let Some(files) = files.filter(|_| !site.is_for_others()) {
+        // What is left, the gateway finds.
+        let _ = files.delete();
+    }
 }
 
 /// Takes a container that is no more out of our records. Its devices that are free again, as

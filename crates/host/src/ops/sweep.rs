@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     for_root,
-    remove::{remove_name, strike},
+    remove::{delete, remove_name, strike},
 };
 use crate::{
     Operation, Site, clock,
     engine::EngineError,
     ledger_file::Stored,
     look::{Look, Scope},
+    removal::remove_container,
     site::fail,
     tell::{Notice, tell_all},
     users::{Caller, Person, UnknownUser, person},
@@ -253,12 +254,11 @@ fn remove(
     login: &str,
     why: Overdue,
 ) -> Result<Option<String>, Failure> {
-    let engine = site.engine();
-    match engine.remove(&seen.id, false) {
+    match remove_container(site.engine(), (container.uid, &seen.id)) {
         Err(EngineError::Refused {
             status: 404 | 409, ..
         }) => return Ok(None),
-        other => other?,
+        files => delete(site, files?),
     }
     remove_name(site, seen);
     let Some(freed) = strike(site, container, &seen.id, true)? else {

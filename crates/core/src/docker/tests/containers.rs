@@ -16,14 +16,14 @@ fn a_request_becomes_the_owners_container() {
         json!({
             "Hostname": "h", "Cmd": "sh", "Entrypoint": ["/e"], "User": "0:0",
             "Image": "sha256:1234",
-            "Labels": {"a": "b,c", "ds01.managed": "true"},
+            "Labels": {"a": "b,c", "ds01.auto_remove": "true", "ds01.managed": "true"},
             "Env": [
                 "NVIDIA_VISIBLE_DEVICES=void", "NVIDIA_MIG_CONFIG_DEVICES",
                 "NVIDIA_MIG_MONITOR_DEVICES", "NVIDIA_IMEX_CHANNELS", "NVIDIA_GDS",
                 "NVIDIA_MOFED", "NVIDIA_NVSWITCH", "NVIDIA_GDRCOPY", "DOCKER_RESOURCE_GPU",
             ],
             "HostConfig": {
-                "AutoRemove": true, "NetworkMode": "default",
+                "NetworkMode": "default",
                 "SecurityOpt": ["no-new-privileges"],
                 "CgroupParent": "ds01-student-alice.slice",
                 "NanoCpus": 4_000_000_000_i64, "Memory": 32 * GIB, "MemorySwap": 40 * GIB,
