@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Duration,
+    sync::Arc,
 };
 
 use ds01_core::{
@@ -18,8 +18,9 @@ use ds01_core::{
     failure::{Failure, Kind},
     gpu_request::GpuRequest,
     image, lifecycle,
-    limits::{ContainerTypes, Limits},
+    limits::Limits,
     name::{ContainerName, EngineName},
+    policy::Policy,
     record::Bind,
     slice::SliceLimits,
 };
@@ -98,8 +99,7 @@ pub struct RulesOf {
     person: Person,
     caller: Caller,
     limits: Limits,
-    types: ContainerTypes,
-    half_life: Duration,
+    policy: Arc<Policy>,
     allow: Allow,
     host_cpus: u32,
 }
@@ -114,8 +114,7 @@ pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
     let policy = crate::limits_files::in_force(&config.paths)?.policy;
     Ok(RulesOf {
         limits: policy.limits_for(&person.login),
-        types: policy.container_types().clone(),
-        half_life: policy.recent_use_half_life(),
+        policy: Arc::new(policy),
         allow: config.gateway.allow.clone(),
         host_cpus: host_cpus(),
         caller,
@@ -246,8 +245,10 @@ fn order(
         person: rules.person.clone(),
         limits: rules.limits.clone(),
         kind,
-        run: kind.rules(&rules.limits, &rules.types).max_runtime,
-        half_life: rules.half_life,
+        run: rules
+            .policy
+            .longest_run(&rules.person.login, &rules.limits, kind, clock::now()),
+        half_life: rules.policy.recent_use_half_life(),
         slice,
         framework: framework_of(site, &found.image_name),
         image: found.image_name.clone(),
