@@ -60,11 +60,7 @@ pub(crate) fn create_in_line(
         ..create.clone()
     };
     let first = Create {
-        // The ledger knows whole seconds, and is not to be the first to give up.
-        wait: patience.map(|length| WaitUntil {
-            at: clock::now() + length + Duration::from_secs(1),
-            ticket: None,
-        }),
+        wait: patience.map(|length| wait_until(length, None)),
         ..create.clone()
     };
     let ticket = match ask(host, ui, &first)? {
@@ -88,7 +84,13 @@ pub(crate) fn create_in_line(
     let made = loop {
         let left = patience.saturating_sub(asks.elapsed());
         let asks_again = match line.turn(&interruptions, left) {
-            Ok(true) => line.ask(&line.again(&first)),
+            Ok(true) => {
+                let left = patience.saturating_sub(asks.elapsed());
+                line.ask(&Create {
+                    wait: Some(wait_until(left, Some(line.ticket))),
+                    ..create.clone()
+                })
+            }
             Ok(false) => line.ask(&last),
             Err(failure) => Err(failure),
         };
@@ -110,6 +112,14 @@ pub(crate) fn create_in_line(
             _ => failure,
         }
     })
+}
+
+/// What the ledger is told of a wait for so much longer. Anew with each question: the clock may have
+/// been set since, and by it the wait would be over long before, or after, it is.
+fn wait_until(left: Duration, ticket: Option<u64>) -> WaitUntil {
+    // The ledger knows whole seconds, and is not to be the first to give up.
+    let at = clock::now() + left + Duration::from_secs(1);
+    WaitUntil { at, ticket }
 }
 
 /// Somebody who waits.
@@ -175,15 +185,6 @@ impl InLine<'_> {
             return Err(failure);
         }
         interruptions.pause(AGAIN)
-    }
-
-    /// The request of somebody who waits.
-    fn again(&self, first: &Create) -> Create {
-        let ticket = Some(self.ticket);
-        Create {
-            wait: first.wait.map(|wait| WaitUntil { ticket, ..wait }),
-            ..first.clone()
-        }
     }
 
     fn ask(&mut self, create: &Create) -> Result<Creation<Created>, Failure> {

@@ -1,5 +1,7 @@
 //! Whether a request is within its owner's limits, no matter which devices are free.
 
+mod again;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,13 +10,15 @@ use crate::{
     device::{Device, Inventory},
     failure::{Kind, UserError},
     gpu_request::{GpuRequest, GpuType},
-    ledger::{Allocation, Ledger},
+    ledger::Ledger,
     limits::Limits,
     line::gpu_is,
-    name::EngineName,
+    name::{ContainerName, EngineName},
     share::Share,
     time::Timestamp,
 };
+
+pub use again::admit_again;
 
 /// A container that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,24 @@ pub enum Denied {
         asked: u32,
         /// The limit.
         limit: u32,
+    },
+    /// A container that has stopped had more devices than one may have by now.
+    #[error("container {name} has {has} devices, and one may have {limit} by now")]
+    HadMore {
+        /// The owner's name of it.
+        name: ContainerName,
+        /// Devices that it had.
+        has: u32,
+        /// The limit.
+        limit: u32,
+    },
+    /// A container that has stopped had whole GPUs, which its owner may not have any more.
+    #[error("container {name} has GPU {slots} whole, and you may have MIG devices only by now")]
+    HadWhole {
+        /// The owner's name of it.
+        name: ContainerName,
+        /// Those GPUs, as users read them.
+        slots: String,
     },
     /// The host does not have that many devices that the owner may use.
     #[error("more devices asked for ({asked}) than this host has for you ({exist})")]
@@ -199,6 +221,9 @@ impl UserError for Denied {
             Self::Rebuilt { .. } => "try again then; containers that exist can be used".into(),
             Self::Containers { .. } => "remove one with container-retire".into(),
             Self::TooMany { limit, .. } => format!("ask for fewer, with --gpu={limit}"),
+            Self::HadMore { name, .. } | Self::HadWhole { name, .. } => format!(
+                "make it anew within your limits: container-retire {name}, then container-create {name}"
+            ),
             Self::TooFew { exist: 0, .. } => {
                 "a container without GPU can be made: container-create <name> --cpu-only".into()
             }
@@ -297,22 +322,6 @@ pub fn admit(
     }
     let held = ledger.held_by(uid, now);
     within(limits, held, shares.into_iter().take(asked as usize).sum())
-}
-
-/// Whether `limits` allow a container whose hold has ended to have its own devices again.
-///
-/// # Errors
-///
-/// [`Denied::Rebuilt`], [`Denied::Quota`].
-pub fn admit_again(
-    entry: &Allocation,
-    limits: &Limits,
-    ledger: &Ledger,
-    now: Timestamp,
-) -> Result<(), Denied> {
-    grants_now(ledger, now)?;
-    let (held, asked) = (ledger.held_by(entry.container.uid, now), entry.share());
-    within(limits, held, asked)
 }
 
 fn grants_now(ledger: &Ledger, now: Timestamp) -> Result<(), Denied> {

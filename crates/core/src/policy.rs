@@ -22,6 +22,7 @@ use keys::Setting;
 
 mod keys;
 mod lines;
+mod longest;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -207,6 +207,43 @@ fn a_container_has_its_devices_again_only_within_the_quota() {
 }
 
 #[test]
+fn a_container_has_its_devices_again_only_as_far_as_one_may_have_them_by_now() {
+    let none = Ledger::default();
+    let again = |devices: &[Device], limits: &Limits| {
+        let entry = entry("a._.1", devices, Holding::Released);
+        admit_again(&entry, limits, &none, NOW)
+    };
+    let wide = Limits {
+        quota: None,
+        devices_per_container: Some(2),
+        ..limits()
+    };
+    let two = [mig(0, 0, 3), mig(0, 1, 3)];
+    assert_eq!(again(&two, &wide), Ok(()));
+    let one = Limits {
+        devices_per_container: Some(1),
+        ..wide.clone()
+    };
+    let name: ContainerName = "a".parse().unwrap();
+    let (has, limit) = (2, 1);
+    let more = Denied::HadMore {
+        name: name.clone(),
+        has,
+        limit,
+    };
+    assert_eq!(again(&two, &one), Err(more));
+    let parts = Limits {
+        whole_gpus: false,
+        ..wide.clone()
+    };
+    assert_eq!(again(&two, &parts), Ok(()));
+    let slots = "1".into();
+    let whole = [mig(0, 0, 3), whole(1)];
+    assert_eq!(again(&whole, &wide), Ok(()));
+    assert_eq!(again(&whole, &parts), Err(Denied::HadWhole { name, slots }));
+}
+
+#[test]
 fn each_refusal_tells_its_status_and_what_to_do() {
     let third = Share::of_mig(3, 7).unwrap();
     let (held, asked, quota) = (third, third, Share::WHOLE);

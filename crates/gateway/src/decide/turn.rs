@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ds01_core::{
-    failure::{Failure, Kind},
-    time::Timestamp,
-};
+use ds01_core::failure::{Failure, Kind};
 use ds01_host::{
     Operation, clock,
     line_watch::{Await, Awaited},
@@ -23,28 +20,26 @@ use crate::{body, socket::Socket};
 pub(super) struct InLine {
     patience: Duration,
     begun: Instant,
-    /// What the ledger is told.
-    until: Option<Timestamp>,
     ticket: Option<u64>,
 }
 
 impl InLine {
     /// From now on, for so long.
     pub(super) fn new(patience: Duration) -> Self {
-        // The ledger knows whole seconds, and is not to be the first to give up.
-        let until = clock::now() + patience + Duration::from_secs(1);
         Self {
             patience,
             begun: Instant::now(),
-            until: (!patience.is_zero()).then_some(until),
             ticket: None,
         }
     }
 
-    /// How the request waits, if it is to be in line again.
+    /// How the request waits, if it is to be in line again: by the clock as it is now, which may have
+    /// been set since the wait began.
     pub(super) fn wait(&self) -> Option<WaitUntil> {
-        let at = self.until.filter(|_| !self.left().is_zero())?;
+        let left = Some(self.left()).filter(|left| !left.is_zero())?;
         let ticket = self.ticket;
+        // The ledger knows whole seconds, and is not to be the first to give up.
+        let at = clock::now() + left + Duration::from_secs(1);
         Some(WaitUntil { at, ticket })
     }
 
@@ -115,5 +110,25 @@ impl Call<'_> {
         let gone = Failure::new(Kind::Interrupted, "the client has left");
         // Nobody hears of it: a request that stays is not there when its turn comes, and goes then.
         left.err().unwrap_or(gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ledger_is_told_of_what_is_left_of_a_wait_by_the_clock_as_it_is() {
+        let hour = Duration::from_secs(3600);
+        let mut line = InLine::new(2 * hour);
+        line.begun -= hour;
+        let at = line.wait().unwrap().at;
+        let left = at.since(clock::now());
+        assert!(
+            left <= hour + Duration::from_secs(1) && left > hour / 2,
+            "{left:?}"
+        );
+        line.begun -= hour;
+        assert_eq!(line.wait(), None);
     }
 }

@@ -15,7 +15,7 @@ use ds01_core::{
     time::Timestamp,
 };
 
-use super::{Finding, docker, duties, holders, quoted, records, userns};
+use super::{Finding, docker, duties, holders, owners, quoted, records, userns};
 use crate::{
     Site, clock,
     engine::About,
@@ -155,6 +155,7 @@ fn compare(
     findings.extend(of_before);
     findings.extend(gone(&facts));
     findings.extend(records::check(&facts));
+    findings.extend(owners::check(&facts));
     findings.extend(holders::check(&facts, &look.seen.unfinished));
     findings.extend(duties::check(&facts, &site.config().paths.state));
     findings

@@ -11,6 +11,7 @@ mod gateway;
 mod gpus;
 mod holders;
 mod ledger;
+mod owners;
 mod policy;
 mod records;
 mod room;

@@ -5,7 +5,7 @@
 
 mod make;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use ds01_core::{
     admit::most,
@@ -15,8 +15,9 @@ use ds01_core::{
     failure::{Failure, Kind},
     gpu_request::GpuRequest,
     lifecycle,
-    limits::{ContainerTypes, Limits},
+    limits::Limits,
     name::{ContainerName, EngineName},
+    policy::Policy,
     slice::SliceLimits,
 };
 use serde::{Deserialize, Serialize};
@@ -92,8 +93,7 @@ pub struct RulesOf {
     person: Person,
     caller: Caller,
     limits: Limits,
-    types: ContainerTypes,
-    half_life: Duration,
+    policy: Arc<Policy>,
     allow: Allow,
     host_cpus: u32,
 }
@@ -108,8 +108,7 @@ pub fn rules_of(config: &Config, caller: Caller) -> Result<RulesOf, Failure> {
     let policy = crate::limits_files::in_force(&config.paths)?.policy;
     Ok(RulesOf {
         limits: policy.limits_for(&person.login),
-        types: policy.container_types().clone(),
-        half_life: policy.recent_use_half_life(),
+        policy: Arc::new(policy),
         allow: config.gateway.allow.clone(),
         host_cpus: host_cpus(),
         caller,
@@ -250,8 +249,10 @@ fn order(
         person: rules.person.clone(),
         limits: rules.limits.clone(),
         kind,
-        run: kind.rules(&rules.limits, &rules.types).max_runtime,
-        half_life: rules.half_life,
+        run: rules
+            .policy
+            .longest_run(&rules.person.login, &rules.limits, kind, clock::now()),
+        half_life: rules.policy.recent_use_half_life(),
         slice,
         framework: framework_of(site, &found.image_name),
         image: found.image_name.clone(),

@@ -99,7 +99,6 @@ impl Draft {
         let person = person(caller.uid)?;
         let policy = site.policy()?;
         let limits = policy.limits_for(&person.login);
-        let rules = lifecycle::ContainerKind::Ds01.rules(&limits, policy.container_types());
         let container = EngineName {
             name: create.name.clone(),
             uid: caller.uid,
@@ -143,12 +142,13 @@ impl Draft {
             false => account::image_for(site, named, &account)?,
         };
         let slice = slice(site, &limits.group, &person)?;
+        let kind = lifecycle::ContainerKind::Ds01;
         let order = Order {
             container,
+            run: policy.longest_run(&person.login, &limits, kind, clock::now()),
             person,
             limits,
-            kind: lifecycle::ContainerKind::Ds01,
-            run: rules.max_runtime,
+            kind,
             half_life: policy.recent_use_half_life(),
             slice,
             framework: framework_of(site, &image),

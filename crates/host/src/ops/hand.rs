@@ -25,7 +25,7 @@ use crate::{
     clock,
     look::Scope,
     tell::{Notice, tell},
-    users::{Caller, Person, login, person},
+    users::{Caller, Person, UnknownUser, login, person},
 };
 
 /// What the start of a project's container may take. A pass ends before the timer begins the next,
@@ -263,7 +263,19 @@ fn hand(site: &Site, one: &Claimed, launched: Option<Launched>) -> Result<Option
             (text, Handed::Kept(until))
         }
     };
-    if let Ok(person) = person(turn.uid) {
+    let known = match person(turn.uid) {
+        // It is not told: the next pass may.
+        Err(error @ UnknownUser::Service(_)) => {
+            let failure = Failure::from(error);
+            let message = format!(
+                "ticket {} waits to be told: {}",
+                turn.ticket, failure.message
+            );
+            return Err(Failure { message, ..failure });
+        }
+        known => known.ok(),
+    };
+    if let Some(person) = known {
         let container = turn.container.as_ref();
         let event = event(site, "queue.notified", turn.uid, turn.ticket, container);
         site.log(event.with("text", &text));

@@ -4,17 +4,17 @@
 //! A hold ends by the clock, whoever looks: this makes it an event at the time, so that who waits
 //! for the device has it then and not when somebody happens to look.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use ds01_core::{
     device::slot_list,
     failure::Failure,
-    ledger::{Allocation, Ledger},
+    ledger::{Allocation, Holding, Ledger},
     reconcile::{Change, reconcile},
 };
 use serde::{Deserialize, Serialize};
 
-use super::for_root;
+use super::{for_root, owner::owner};
 use crate::{
     Operation, Site, clock,
     ledger_file::Stored,
@@ -76,17 +76,31 @@ impl Operation for EndHolds {
             "only root ends the holds of all users",
             "free your own with container-retire",
         )?;
+        let mut before = match self.dry_run {
+            true => Vec::new(),
+            false => renew(site)?,
+        };
         let look = site.look(&Scope::Everything)?;
         let changes = match (&look.before, self.dry_run) {
             (_, false) => {
-                let learned = site.change_reporting(&look, |_, _| Ok(()))?.1;
+                let mut learned = site.change_reporting(&look, |_, _| Ok(()))?.1;
+                learned.splice(..0, before.drain(..));
                 site.look_after_found(&look)?;
                 site.sweep_records(&look)?;
                 site.sweep_mounts()?;
                 learned
             }
             (Stored::Whole(ledger), true) => {
-                reconcile(&mut Ledger::clone(ledger), &look.seen, clock::now())
+                let mut ledger = Ledger::clone(ledger);
+                let today = today(site, &ledger);
+                // Not as a change, which what was seen before it would say nothing of.
+                for entry in &mut ledger.allocations {
+                    let mut today = today.iter();
+                    if let Some((_, hold)) = today.find(|(known, _)| known.id == entry.id) {
+                        Arc::make_mut(entry).hold = *hold;
+                    }
+                }
+                reconcile(&mut ledger, &look.seen, clock::now())
             }
             (Stored::Damaged(damage), true) => {
                 site.notice(format!("the ledger would be rebuilt: {damage}"));
@@ -95,6 +109,61 @@ impl Operation for EndHolds {
         };
         Ok(changes.iter().map(Healed::from).collect())
     }
+}
+
+/// Notes how long the devices of each container are kept by today's policy, where the ledger has it
+/// otherwise: the day when it was made may be long ago. What the ledger learned on the way.
+fn renew(site: &Site) -> Result<Vec<Change>, Failure> {
+    let Stored::Whole(ledger) = site.ledger.read()? else {
+        return Ok(Vec::new());
+    };
+    let today = today(site, &ledger);
+    if today.is_empty() {
+        return Ok(Vec::new());
+    }
+    let renewed = site.change_reporting(&site.look(&Scope::Nothing)?, |ledger, _| {
+        for (known, hold) in today {
+            let now = ledger.entry(&known.container);
+            if now.is_some_and(|now| now.id == known.id && now.holding == known.holding) {
+                ledger.change(&known.container, |entry| entry.hold = hold);
+            }
+        }
+        Ok(())
+    });
+    Ok(renewed?.1)
+}
+
+/// The holds that are others by now: of those that run, and of those that have stopped. Where the
+/// policy cannot be read, or the name service tells of nobody, they stay as they are.
+fn today(site: &Site, ledger: &Ledger) -> Vec<(Allocation, Option<Duration>)> {
+    let meant = |entry: &&Allocation| {
+        let kept = matches!(entry.holding, Holding::Live | Holding::Stopped { .. });
+        kept && entry.id.is_some() && !entry.devices.is_empty()
+    };
+    let mut meant = ledger.entries().filter(meant).peekable();
+    if meant.peek().is_none() {
+        return Vec::new();
+    }
+    let policy = match site.policy() {
+        Ok(policy) => policy,
+        Err(failure) => {
+            site.notice(failure.one_line());
+            return Vec::new();
+        }
+    };
+    let mut holds: BTreeMap<_, Option<Option<Duration>>> = BTreeMap::new();
+    let changed = meant.filter_map(|entry| {
+        let record = site.metadata.of(&entry.container, entry.id.as_ref()?);
+        let recorded = record.map(|record| record.login);
+        let uid = entry.container.uid;
+        let hold = holds.entry((uid, recorded.clone())).or_insert_with(|| {
+            let owner = owner(uid, recorded.as_deref()).ok()?;
+            Some(policy.limits_for(&owner.login).gpu_hold_after_stop)
+        });
+        let hold = (*hold)?;
+        (hold != entry.hold).then(|| (entry.clone(), hold))
+    });
+    changed.collect()
 }
 
 impl From<&Change> for Healed {

@@ -62,11 +62,12 @@ impl Operation for JoinLine {
         site.knows(&person);
         let policy = site.policy()?;
         let limits = policy.limits_for(&person.login);
-        let rules = lifecycle::ContainerKind::Ds01.rules(&limits, policy.container_types());
+        let kind = lifecycle::ContainerKind::Ds01;
         let look = site.look(&Scope::Of(caller.uid))?;
         let inventory = probe.finish()?;
         let today = terms_today(site, &look.before)?;
         let (joined, event, turns) = site.change(&look, |ledger, now| {
+            let run = policy.longest_run(&person.login, &limits, kind, now);
             look.tells_all_devices()?;
             ledger.line.renew(&today);
             self.may_join(ledger, caller.uid)?;
@@ -76,8 +77,8 @@ impl Operation for JoinLine {
                 uid: caller.uid,
                 container: self.name.clone(),
                 devices: self.gpus.clone(),
-                kind: lifecycle::ContainerKind::Ds01,
-                terms: Terms::of(&limits, rules.max_runtime),
+                kind,
+                terms: Terms::of(&limits, run),
                 stay: Stay::Away {
                     launch: self.name.clone().filter(|_| self.launch),
                 },

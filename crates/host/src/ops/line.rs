@@ -39,13 +39,18 @@ pub(super) fn terms_today(site: &Site, before: &Stored) -> Result<BTreeMap<u64, 
         return Ok(BTreeMap::new());
     }
     let policy = site.policy()?;
-    let mut limits: BTreeMap<u32, Option<Limits>> = BTreeMap::new();
+    let mut limits: BTreeMap<u32, Option<(String, Limits)>> = BTreeMap::new();
+    let now = clock::now();
     let today = waiters.iter().filter_map(|waiter| {
         let known = limits.entry(waiter.uid);
-        let theirs = || Some(policy.limits_for(&person(waiter.uid).ok()?.login));
-        let limits = known.or_insert_with(theirs).as_ref()?;
-        let rules = waiter.kind.rules(limits, policy.container_types());
-        Some((waiter.ticket, Terms::of(limits, rules.max_runtime)))
+        let theirs = || {
+            let login = person(waiter.uid).ok()?.login;
+            let limits = policy.limits_for(&login);
+            Some((login, limits))
+        };
+        let (login, limits) = known.or_insert_with(theirs).as_ref()?;
+        let run = policy.longest_run(login, limits, waiter.kind, now);
+        Some((waiter.ticket, Terms::of(limits, run)))
     });
     Ok(today.collect())
 }

@@ -31,6 +31,7 @@ mod make;
 mod notices;
 mod outside;
 mod overview;
+mod owner;
 mod queue;
 mod remove;
 mod rename;

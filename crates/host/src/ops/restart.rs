@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     intent::{is_of_this_process, pending},
-    start::{Start, Started, Terms, anew, terms, told},
+    owner::{Terms, terms},
+    start::{Start, Started, anew, told},
     stop::Stop,
     target,
 };
@@ -138,7 +139,7 @@ impl Restart {
             if stopped.holds(now) && !is_promised {
                 return Ok(None);
             }
-            let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+            let Terms { limits, run, .. } = terms.as_ref().map_err(Failure::clone)?;
             let told = told.clone().transpose()?;
             let known = told.as_ref().unwrap_or(&ledger.line.devices);
             let checked = match stopped.holds(now) {

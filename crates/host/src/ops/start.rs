@@ -2,22 +2,20 @@
 
 mod explain;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use ds01_core::{
     admit::Denied,
     allocate::run_again,
-    container::{Sighting, State},
+    container::State,
     device::{Device, slot_list},
     event::Event,
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger},
-    lifecycle,
     limits::Limits,
     line::Known,
     name::{ContainerArg, ContainerName},
     reconcile::is_free,
-    record::Record,
     reservation::{Reservation, What},
     slice::{self, SliceLimits},
     time::Timestamp,
@@ -27,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     folders, inside,
     intent::{Intent, is_of_another, pending},
+    owner::{Terms, terms},
     target::{self, Target},
 };
 use crate::{
@@ -38,7 +37,7 @@ use crate::{
     reading::Starting,
     site::fail,
     slices,
-    users::{Caller, login, person},
+    users::{Caller, login},
 };
 
 pub(super) use explain::anew;
@@ -210,28 +209,6 @@ fn limit(site: &Site, slice: &str, terms: Result<Terms, Failure>) -> Result<(), 
     }
 }
 
-/// What the owner may have.
-pub(super) struct Terms {
-    pub(super) limits: Limits,
-    /// The longest run of a container of this kind; `None` is for ever.
-    pub(super) run: Option<Duration>,
-}
-
-pub(super) fn terms(
-    site: &Site,
-    uid: u32,
-    record: Option<&Record>,
-    seen: Option<&Sighting>,
-) -> Result<Terms, Failure> {
-    let policy = site.policy()?;
-    let limits = policy.limits_for(&person(uid)?.login);
-    let recorded = record.and_then(|record| record.kind);
-    let labels = seen.map(|seen| seen.labels.clone()).unwrap_or_default();
-    let kind = lifecycle::ContainerKind::of(recorded, &labels, true);
-    let run = kind.rules(&limits, policy.container_types()).max_runtime;
-    Ok(Terms { limits, run })
-}
-
 /// What the driver tells of this host's devices, if it matters to a container with devices: they are
 /// not kept for it, and may be in use outside containers; or an amount is reserved for others, and it
 /// matters which are free.
@@ -337,7 +314,7 @@ fn take(
             return Ok(None);
         }
         look.tells_all_devices()?;
-        let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+        let Terms { limits, run, .. } = terms.as_ref().map_err(Failure::clone)?;
         let Some(told) = told else {
             return Ok(None);
         };
@@ -349,7 +326,7 @@ fn take(
         && !before.devices.is_empty()
         && (before.passed.is_some() || ledger.line.reserved(now).next().is_some())
     {
-        let Terms { limits, run } = terms.as_ref().map_err(Failure::clone)?;
+        let Terms { limits, run, .. } = terms.as_ref().map_err(Failure::clone)?;
         let known = match told {
             Some(Ok(known)) => known,
             _ => &ledger.line.devices,

@@ -17,13 +17,14 @@ use super::{
     account,
     intent::is_of_this_process,
     lifecycle::words,
+    owner::owner,
     target::{self, Target},
 };
 use crate::{
     Operation, Site, clock,
     look::Scope,
     site::fail,
-    users::{Caller, Person, login, person},
+    users::{Caller, Person, login},
 };
 
 /// Asks for a container's processes to end.
@@ -139,9 +140,10 @@ pub(super) fn note(
     when: When,
 ) -> Result<Option<(String, Option<Duration>)>, Failure> {
     // The policy of today; where it cannot be read, that of the day it was made.
-    let hold = person(container.uid)
+    let record = site.metadata.of(container, id);
+    let hold = owner(container.uid, record.as_ref().map(|record| &*record.login))
         .map_err(Failure::from)
-        .and_then(|person| Ok(site.policy()?.limits_for(&person.login).gpu_hold_after_stop));
+        .and_then(|owner| Ok(site.policy()?.limits_for(&owner.login).gpu_hold_after_stop));
     // One that ended by itself stopped when the engine says, not now.
     let look = site.look(&match when {
         When::Now(_) => Scope::Nothing,
@@ -171,9 +173,15 @@ pub(super) fn note(
             Holding::Intruding => Some(Holding::Released),
             _ => Some(Holding::Stopped { since: now }),
         };
-        if let Some(holding) = holding {
+        let hold = match entry.holding {
+            // It may have stopped past us, since when its hold is still that of another day.
+            Holding::Stopped { .. } => hold.ok(),
+            _ => hold.ok().filter(|_| holding.is_some()),
+        };
+        let hold = hold.filter(|hold| *hold != entry.hold);
+        if holding.is_some() || hold.is_some() {
             ledger.change(container, |entry| {
-                entry.holding = holding;
+                entry.holding = holding.unwrap_or_else(|| entry.holding.clone());
                 entry.hold = hold.unwrap_or(entry.hold);
             });
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use ds01_core::{
-    container::Sighting,
+    container::{Sighting, State},
     device::slot_list,
     event::Event,
     failure::{Failure, Kind, UserError},
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     for_root,
+    owner::owner,
     remove::{delete, remove_name, strike},
 };
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     removal::remove_container,
     site::fail,
     tell::{Notice, tell_all},
-    users::{Caller, Person, UnknownUser, person},
+    users::{Caller, Person, UnknownUser},
     watch_file::WatchFile,
 };
 
@@ -213,7 +214,11 @@ fn due(
     if seen.state.is_up() || matches!(entry.holding, Holding::Pending { .. }) {
         return Ok(None);
     }
-    let person = match person(entry.container.uid) {
+    // One that was never started has nobody's work in it: then who made it is enough.
+    let record = site.metadata.of(&entry.container, &seen.id);
+    let recorded = record.as_ref().map(|record| record.login.as_str());
+    let recorded = recorded.filter(|_| seen.state == State::Created);
+    let person = match owner(entry.container.uid, recorded) {
         Ok(person) => person,
         Err(error @ UnknownUser::Uid(_)) => {
             site.notice(format!("{} stays: {error}", entry.container));

@@ -141,14 +141,17 @@ pub(super) fn carry_out(
         let one = &all[plan.at];
         (&one.subject, plan.text(site, one))
     });
-    let mut noted = Ok(());
+    let (mut noted, mut done) = (Ok(()), Vec::new());
     words::tell_owners(site, texts, |number| {
+        done.push(number);
         site.log(told[number].event.clone());
         // Each for itself: whoever takes over from a pass that dies tells the others alone.
-        let done = note_done(file, all, &[&told[number]]);
-        noted = std::mem::replace(&mut noted, Ok(())).and(done);
+        let is_noted = note_done(file, all, &[&told[number]]);
+        noted = std::mem::replace(&mut noted, Ok(())).and(is_noted);
     });
-    passed.done.extend(told.iter().map(|plan| plan.done(all)));
+    done.sort_unstable();
+    let done = done.into_iter().map(|number| told[number].done(all));
+    passed.done.extend(done);
     noted?;
     if stops.is_empty() {
         return Ok(passed);

@@ -18,7 +18,8 @@ use crate::{
     Operation, Site, clock,
     look::Scope,
     ops::{
-        start::{Terms, terms, told},
+        owner::{Terms, terms},
+        start::told,
         target,
     },
     site::fail,
@@ -83,13 +84,15 @@ impl Operation for Extend {
                 )
             })?;
         let record = site.metadata.of(&target.container, &target.id);
-        let Terms { limits, run } =
+        let Terms { limits, run, rule } =
             terms(site, target.container.uid, record.as_ref(), Some(&seen))?;
         let for_ever = |why: &str| {
             let message = format!("container {name} {why}: it runs until you stop it");
             state(message, format!("stop it with container-stop {name}"))
         };
-        let limit = run.ok_or_else(|| for_ever("has no longest run"))?;
+        // Who is exempt until a day may need more after it.
+        let limit = run.and(rule);
+        let limit = limit.ok_or_else(|| for_ever("has no longest run"))?;
         let allowed = limits.lifecycle.max_extension;
         let from = counts_from(site, &target.id, record.as_ref(), started)?;
         let look = site.look(&Scope::Only(target.id.clone()))?;

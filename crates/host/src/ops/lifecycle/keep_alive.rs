@@ -43,7 +43,15 @@ pub(super) fn of_all<'a>(
     site: &Site,
     subjects: impl Iterator<Item = &'a Subject>,
 ) -> Vec<KeepAlive> {
-    let places: Vec<_> = subjects.map(|subject| place(site, subject)).collect();
+    let (places, mut all): (Vec<_>, Vec<_>) = subjects
+        .map(|subject| {
+            let unless_seen = match subject.is_of_unknown() {
+                true => KeepAlive::Unknown,
+                false => KeepAlive::Absent,
+            };
+            (place(site, subject), unless_seen)
+        })
+        .unzip();
     let mut of_owners: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (at, place) in places.iter().enumerate() {
         if let Some((person, _)) = place {
@@ -59,7 +67,6 @@ pub(super) fn of_all<'a>(
         (ChildTask::begin(LIMIT, look), theirs)
     };
     let begun: Vec<_> = of_owners.into_values().map(begin).collect();
-    let mut all = vec![KeepAlive::Absent; places.len()];
     for (looking, theirs) in begun {
         let looked = looking.and_then(ChildTask::finish);
         let looked = looked.unwrap_or_else(|_| vec![KeepAlive::Unknown; theirs.len()]);

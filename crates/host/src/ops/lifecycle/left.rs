@@ -7,10 +7,13 @@ use ds01_core::{container::ContainerId, failure::Failure, lifecycle::Doing, name
 use super::{act::note, words};
 use crate::{
     Site,
-    ops::stop::{self, When},
+    ops::{
+        owner::owner,
+        stop::{self, When},
+    },
     tell::{Notice, tell_all},
     tracked_file::TrackedFile,
-    users::{Person, person},
+    users::Person,
     watch_file::WatchFile,
 };
 
@@ -55,7 +58,8 @@ fn notice(site: &Site, id: &ContainerId, doing: &Doing) -> Option<(Person, Notic
             tracked.containers.get(id)?.owner?.uid
         }
     };
-    let person = person(uid).ok()?;
+    let recorded = ours.as_ref().map(|(record, _)| record.login.as_str());
+    let person = owner(uid, recorded).ok()?;
     let short = ours.as_ref().map_or(name, |(_, name)| name.name.as_ref());
     let (gpus, reason) = (detail("gpus"), detail("reason"));
     let mut text = format!("container {short} with GPU {gpus} was stopped: {reason}");

@@ -1,9 +1,12 @@
 //! `ds01-runtime`: containers with devices that have run as long as they may.
 
+use std::time::Duration;
+
 use ds01_core::{
     failure::Failure,
+    ledger::Holding,
     lifecycle::{FirstSeen, Rule, Watch, longest, of_run},
-    time::Now,
+    time::{Now, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +17,10 @@ use super::{
     runs::{Running, running},
     subject::Scene,
 };
-use crate::{Operation, Site, clock, users::Caller, watch_file::WatchFile};
+use crate::{Operation, Site, clock, look::Scope, users::Caller, watch_file::WatchFile};
+
+/// Ends as far apart are the same: the engine takes its time to start a container.
+const NEAR: Duration = Duration::from_secs(60);
 
 /// Asks for a check of how long containers have run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +59,7 @@ impl Operation for LongestRun {
             (left, decide(site, &scene, &all, watch, &seen, now))
         })?;
         left::finish(site, &file, left)?;
+        note_ends(site, &scene, &all, &seen, now)?;
         act::carry_out(site, &file, &all, plans, |stops| {
             // Somebody may have extended it meanwhile.
             let still = |plan: &&Plan| {
@@ -65,10 +72,67 @@ impl Operation for LongestRun {
 }
 
 /// How long a run may last.
-fn limit(site: &Site, one: &Running) -> Option<std::time::Duration> {
+fn limit(site: &Site, one: &Running) -> Option<Duration> {
     let limit = one.subject.rules.max_runtime?;
     let extension = one.subject.record(site).and_then(|record| record.extension);
     Some(limit.saturating_add(of_run(extension, one.run.started)))
+}
+
+/// Notes when the runs are over, where the ledger has it otherwise: a limit or an exemption is another
+/// by now, or nobody had noted it. Those who wait in line are told by it.
+fn note_ends(
+    site: &Site,
+    scene: &Scene,
+    all: &[Running],
+    seen: &FirstSeen,
+    now: Now,
+) -> Result<(), Failure> {
+    let wrong = all.iter().filter_map(|one| {
+        let entry = scene.ledger.entry(one.subject.ours.as_ref()?)?;
+        let ends = ends(site, scene, one, seen, now);
+        let is_so = match (entry.ends, ends) {
+            (Some(noted), Some(ends)) => noted.since(ends).max(ends.since(noted)) <= NEAR,
+            (noted, ends) => noted == ends,
+        };
+        (entry.holding == Holding::Live && !is_so).then_some((entry, ends))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    site.change(&site.look(&Scope::Nothing)?, |ledger, _| {
+        for (known, ends) in wrong {
+            if ledger.entry(&known.container) == Some(known) {
+                ledger.change(&known.container, |entry| entry.ends = ends);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// When the run of a container is over; `None` if never.
+fn ends(
+    site: &Site,
+    scene: &Scene,
+    one: &Running,
+    seen: &FirstSeen,
+    now: Now,
+) -> Option<Timestamp> {
+    let subject = &one.subject;
+    let elapsed = now
+        .uptime
+        .since(seen.counts_from(&subject.id, one.run.began));
+    let begun = now.wall - elapsed;
+    let ends = begun + limit(site, one)?;
+    let login = subject
+        .owner
+        .person
+        .as_ref()
+        .map_or("", |person| &person.login);
+    match scene.policy.exemption(login, Rule::Longest, now.wall) {
+        None => Some(ends),
+        Some(exemption) => Some(ends.max(exemption.until?)),
+    }
 }
 
 fn decide(

@@ -20,9 +20,10 @@ use crate::{
     Site,
     ledger_file::Stored,
     look::{Look, Scope},
+    ops::owner::owner,
     site::fail,
     tracked_file::TrackedFile,
-    users::{Person, person},
+    users::{Person, UnknownUser},
 };
 
 /// A label by which root keeps a container that DS01 did not make from the lifecycle, such as one
@@ -57,7 +58,7 @@ pub(super) struct Subject {
 
 /// Whose a container is.
 pub(super) struct Owner {
-    /// `None` if nobody knows, or the name service does not know them any more.
+    /// `None` if nobody knows, or neither the name service nor a record does any more.
     pub(super) person: Option<Person>,
     pub(super) limits: Limits,
 }
@@ -99,10 +100,11 @@ impl Scene {
 
 fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<Subject> {
     let tracked = TrackedFile::new(&site.config().paths.state).read();
-    let mut owners: BTreeMap<(Option<u32>, bool), Rc<Owner>> = BTreeMap::new();
-    let mut owner = |uid: Option<u32>, ours: bool| {
-        let known = owners.entry((uid, ours));
-        Rc::clone(known.or_insert_with(|| Rc::new(Owner::of(uid, ours, policy))))
+    let mut owners: BTreeMap<Whose, Result<Rc<Owner>, UnknownUser>> = BTreeMap::new();
+    let mut owner = |whose: Whose| {
+        let known = owners.entry(whose.clone());
+        let known = known.or_insert_with(|| Owner::of(&whose, policy).map(Rc::new));
+        known.clone()
     };
     let subject = |seen: &Sighting| {
         let mut ours = ledger.entries();
@@ -118,17 +120,28 @@ fn subjects(site: &Site, policy: &Policy, ledger: &Ledger, look: &Look) -> Vec<S
             (None, Some(other)) => (Devices::Claimed(other.claim.clone()), None),
             (None, None) => return None,
         };
-        let owner = match &container {
-            Some(container) => owner(Some(container.uid), true),
-            None => {
-                let known = tracked.containers.get(&seen.id);
-                let seems = known.and_then(|known| known.owner);
-                owner(seems.map(|owner| owner.uid), false)
-            }
-        };
         let record = container
             .as_ref()
             .and_then(|name| site.metadata.of(name, &seen.id));
+        let whose = match &container {
+            Some(container) => Whose::Ours(
+                container.uid,
+                record.as_ref().map(|record| record.login.clone()),
+            ),
+            None => {
+                let known = tracked.containers.get(&seen.id);
+                let seems = known.and_then(|known| known.owner);
+                Whose::Seems(seems.map(|owner| owner.uid))
+            }
+        };
+        let owner = match owner(whose) {
+            Ok(owner) => owner,
+            // Whose limits hold, and whom to warn, the next pass may know.
+            Err(error) => {
+                site.notice(format!("{} is left alone: {error}", seen.name));
+                return None;
+            }
+        };
         let made_elsewhere =
             container.is_none() || record.as_ref().is_some_and(|record| record.adopted);
         let recorded = record.and_then(|record| record.kind);
@@ -163,19 +176,43 @@ pub(in crate::ops) fn is_protected(seen: &Sighting) -> bool {
     PROTECTED.into_iter().any(is_set)
 }
 
+/// Who the owner of a container is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    /// Of one of ours: the uid, and the login in its record.
+    Ours(u32, Option<String>),
+    /// Of others: who it seems to be.
+    Seems(Option<u32>),
+}
+
 impl Owner {
     /// Of a container that is not ours, and of nobody, the default group's limits hold: whose it seems to
     /// be is for telling them, and gives nobody a right.
-    fn of(uid: Option<u32>, ours: bool, policy: &Policy) -> Self {
-        let person = uid.and_then(|uid| person(uid).ok());
-        let known = person.as_ref().filter(|_| ours);
-        let login = known.map_or("", |person| &person.login);
-        let limits = policy.limits_for(login);
-        Self { person, limits }
+    ///
+    /// # Errors
+    ///
+    /// If the name service does not answer.
+    fn of(whose: &Whose, policy: &Policy) -> Result<Self, UnknownUser> {
+        let (person, is_ours) = match whose {
+            Whose::Ours(uid, recorded) => (Some(owner(*uid, recorded.as_deref())), true),
+            Whose::Seems(uid) => (uid.map(|uid| owner(uid, None)), false),
+        };
+        let person = match person.transpose() {
+            Err(UnknownUser::Uid(_)) => None,
+            known => known?,
+        };
+        let known = person.as_ref().filter(|_| is_ours);
+        let limits = policy.limits_for(known.map_or("", |person| &person.login));
+        Ok(Self { person, limits })
     }
 }
 
 impl Subject {
+    /// Whether its owner is somebody, and can be asked after and told by nobody.
+    pub(super) fn is_of_unknown(&self) -> bool {
+        self.ours.is_some() && self.owner.person.is_none()
+    }
+
     /// The owner's login, or a word for having none.
     pub(super) fn login(&self) -> String {
         match (&self.owner.person, &self.ours) {

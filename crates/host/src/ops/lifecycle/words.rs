@@ -119,7 +119,8 @@ pub(in crate::ops) fn with_gpu(name: &ContainerName, slots: &str) -> String {
 }
 
 /// Tells the owners of these containers, as far as anybody knows them. `told` gets the number of each
-/// as soon as that is done.
+/// as soon as that is done: of one of ours whose owner cannot be found it is not, and what was not told
+/// is no warning.
 pub(super) fn tell_owners<'a>(
     site: &Site,
     texts: impl Iterator<Item = (&'a Subject, String)>,
@@ -128,7 +129,14 @@ pub(super) fn tell_owners<'a>(
     let (mut numbers, mut notices) = (Vec::new(), Vec::new());
     for (number, (subject, text)) in texts.enumerate() {
         let Some(person) = &subject.owner.person else {
-            told(number);
+            match subject.is_of_unknown() {
+                true => site.notice(format!(
+                    "{} is not stopped: nobody can be warned, as uid {} has no login on this host",
+                    subject.name,
+                    subject.login()
+                )),
+                false => told(number),
+            }
             continue;
         };
         let record = subject.record(site);
