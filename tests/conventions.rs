@@ -73,11 +73,9 @@ fn mistakes_on_the_line_are_usage_errors_that_point_to_the_help() {
     let missing = "container-create: missing argument <name>\n\
                    hint: without a terminal it must be given: see container-create --help\n";
     assert_eq!(host.run("container-create", &[]), failed(2, missing));
-    for (value, reason) in [
-        ("two", "not a whole number"),
-        ("-1", "not a whole number"),
-        ("99999999999", "too large"),
-    ] {
+    let reason = "expected a number of GPUs, or their type and number: 2, full:1 for a whole GPU, \
+                  1g.10gb:1 for a MIG device";
+    for value in ["two", "-1", "99999999999"] {
         let wrong = format!(
             "container-create: invalid value '{value}' for --gpu: {reason}\n\
              Try 'container-create --help' for more information.\n"

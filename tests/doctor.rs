@@ -121,6 +121,7 @@ ok       default-runtime: containers that name no runtime are ds01-runc's
 ok       userns: a container that is made gets a user namespace of its own (ds01-runc)
 ok       ledger: it is whole
 ok       records: every container of DS01 has its record
+ok       owners: every container of DS01 is of who made it
 ok       holders: every device has one holder at most, of DS01
 ");
     let stable = Outcome {

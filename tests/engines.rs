@@ -17,7 +17,10 @@ const ID: &str = "5eed0000000000000000000000000000000000000000000000000000000000
 fn image(uid: u32, login: &str) -> Answer {
     let author = format!("DS01 {uid}:{uid}:{login}");
     let config = json!({"Labels": {"org.opencontainers.image.version": "24.04"}});
-    let body = json!({"Id": "sha256:0123456789abcdef", "Author": author, "Config": config});
+    let body = json!({
+        "Id": "sha256:0123456789abcdef", "RepoTags": [format!("ds01-{uid}/with.account:x")],
+        "Author": author, "Config": config,
+    });
     answer(200, &body)
 }
 

@@ -120,9 +120,9 @@ fn a_name_that_is_being_created_is_taken() {
     let host = TestHost::with_direct_access(2);
     let engine = host.scripted_engine();
     engine.on("GET", "/containers/json", [Answer::new(200, "[]")]);
-    let labels =
-        r#"{"Id":"sha256:0123456789abcdef","Config":{},"Author":"DS01 20001:20001:alice"}"#;
-    engine.on("GET", "/images/*", [Answer::new(200, labels)]);
+    let image = r#"{"Id":"sha256:0123456789abcdef","RepoTags":["ds01-20001/with.account:x"],"Config":{},
+                    "Author":"DS01 20001:20001:alice"}"#;
+    engine.on("GET", "/images/*", [Answer::new(200, image)]);
     engine.on("POST", "/images/*", [Answer::new(201, "")]);
     engine.on(
         "GET",

@@ -39,6 +39,6 @@ fn a_container_does_not_start_while_all_its_files_are_read() {
     drop(export);
     done(&host, "alice", &["start", "x"]);
     // Read to its end, it is in nobody's way.
-    done(&host, "alice", &["export", "-o", "/dev/null", "x"]);
+    done(&host, "alice", &["export", "-o", "/home/alice/x.tar", "x"]);
     done(&host, "alice", &["restart", "-t", "0", "x"]);
 }

@@ -65,7 +65,7 @@ fn newer(host: &TestHost) -> ScriptedEngine {
     engine.on("GET", "/containers/json", answer(&json!([])));
     for (login, (id, name, uid)) in ["alice", "bob"].into_iter().zip(IDS) {
         let image = json!({
-            "Id": "sha256:0123456789abcdef", "RepoTags": ["pytorch:2.8"],
+            "Id": "sha256:0123456789abcdef", "RepoTags": ["pytorch:2.8", format!("ds01-{uid}/with.account:x")],
             "Author": format!("DS01 {uid}:{uid}:{login}"), "Config": { "Labels": {} },
             "Identity": { "Build": [] },
         });

@@ -10,7 +10,7 @@ use ds01_core::{
     ledger::{Allocation, Holding, Ledger, Process, Unmanaged},
     lifecycle::ContainerKind,
     limits::Limits,
-    line::{Known, Stay, Terms},
+    line::{Known, Stay, Terms, Waiter},
     name::EngineName,
     policy::{Policy, PolicyFiles, Source},
     queue::{Join, RequestOutcome, Wait},
@@ -31,7 +31,6 @@ groups:
   first: {members: ['4'], priority: 50, max_runtime_h: null}
 ";
 
-/// That of one MIG device.
 pub(crate) const PROFILE: &str = "3g.20gb";
 /// Longer than anybody waits here.
 const PATIENCE: Duration = Duration::from_secs(1_000_000);
@@ -236,17 +235,17 @@ impl World {
     pub(crate) fn joins(&mut self, uid: u32, devices: GpuRequest, launch: bool) {
         let limits = self.limits(uid);
         let line = &self.ledger.line;
-        let (mut turns, mut waiters) = (line.turns.iter(), line.waiters.iter());
-        let has = turns.any(|turn| turn.uid == uid)
-            || waiters.any(|w| w.uid == uid && w.container.is_none());
+        let waits = |w: &Waiter| w.uid == uid && w.container.is_none();
+        let has = line.turns.iter().any(|turn| turn.uid == uid) || line.waiters.iter().any(waits);
         let (inventory, ledger) = (&self.inventory, &self.ledger);
         if has || admit(uid, &devices, &limits, inventory, ledger, self.now).is_err() {
             return;
         }
+        self.story.push(format!("{uid} joins for {devices}"));
         let join = Join {
             uid,
             container: None,
-            devices: devices.clone(),
+            devices,
             kind: ContainerKind::Ds01,
             terms: Terms::of(&limits, limits.max_runtime),
             stay: Stay::Away {
@@ -258,7 +257,6 @@ impl World {
             world.ledger.join(join, now);
             world.serve(None);
         });
-        self.story.push(format!("{uid} joins for {devices}"));
     }
 
     /// A process that waits reads the ledger, and asks if that tells it to.

@@ -376,12 +376,11 @@ fn an_image_has_no_dockerfile_no_pipe_and_no_device() {
         anew.write_all(&[&entries.concat()[..], &[0; 2 * BLOCK]].concat())?;
         anew.end()
     };
-    let pipe = entry(b'6', "etc/passwd", "", b"");
     let (archive, text) = image(&[
         entry(b'5', "./", "", b""),
         file("Dockerfile", "FROM x"),
         file("etc/group", ""),
-        pipe,
+        entry(b'6', "etc/passwd", "", b""),
     ])
     .unwrap();
     assert_eq!(text, None);

@@ -281,7 +281,10 @@ impl Call<'_> {
         };
         // One that goes with its end does not meanwhile.
         let creates = self.gateway.creates_of(owned.container.uid);
-        let _one_at_a_time = creates.lock().await;
+        let _stays = match ended::is_to_go(&self.looked_at(&owned).await?) {
+            true => Some(creates.lock().await),
+            false => None,
+        };
         let restart = json!({ "name": arg(&owned), "grace_seconds": grace });
         self.operate("restart", &restart.to_string()).await?;
         Ok(done())

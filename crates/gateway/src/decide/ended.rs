@@ -80,7 +80,8 @@ pub(super) fn show(seen: &mut Value) {
     }
 }
 
-fn is_to_go(seen: &Value) -> bool {
+/// Whether a container is to go with its end.
+pub(super) fn is_to_go(seen: &Value) -> bool {
     seen["Config"]["Labels"][AUTO_REMOVE] == "true"
 }
 
