@@ -168,13 +168,18 @@ fn a_pass_that_is_killed_anywhere_frees_a_device_for_one_and_it_is_told() {
     let config = format!("--config={}/etc/ds01.toml", host.root().display());
     let command = [HOLDS, &*config];
     let is_over = || while pass(&host, HOLDS, &["--dry-run"]).ok().is_empty() {};
-    is_over();
-    let chosen = chosen(points(&host, "root", Fault::Killed, &command), 1);
-    let mut killed = 0;
-    for point in &chosen {
+    // Its first pass does once what no other does.
+    pass(&host, HOLDS, &[]).ok();
+    let stopped_again = || {
         host.run("container-start", &["thesis"]).ok();
         host.run("container-stop", &["thesis", "-t", "0"]).ok();
         is_over();
+    };
+    stopped_again();
+    let chosen = chosen(points(&host, "root", Fault::Killed, &command), 1);
+    let mut killed = 0;
+    for point in &chosen {
+        stopped_again();
         let before = events(&host, "gpu.release").len();
         killed += usize::from(fails_at(&host, "root", point, &command));
         let said = pass(&host, HOLDS, &[]);

@@ -187,9 +187,9 @@ fn what_is_named_by_its_id_is_no_other_that_got_its_name() {
         client.write_all(text.as_bytes()).unwrap();
         client
     };
-    let stops = [0; 8].map(|_| ask("POST /containers/busy/stop?t=0"));
+    let starts = [0; 8].map(|_| ask("POST /containers/busy/start"));
     until("they have no turn", || {
-        children(&host, "operation-of-gateway").len() == stops.len()
+        children(&host, "operation-of-gateway").len() == starts.len()
     });
     let remove = ask(&format!("DELETE /containers/{named}?force=1"));
     // What is asked after it and needs no turn is answered after it was taken.
@@ -207,7 +207,7 @@ fn what_is_named_by_its_id_is_no_other_that_got_its_name() {
     host.engine().signal(Signal::SIGCONT);
     let said = reply(remove);
     assert_eq!(said.status, 404, "{said:?}");
-    drop(stops);
+    drop(starts);
     let left = host.docker(&["ps", "-q", "--no-trunc"]).ok();
     assert!(left.contains(&named) && left.contains(&other), "{left}");
 }

@@ -149,7 +149,7 @@ pub(crate) fn create(body: &Value, limits: &Limits, devices: &[&str]) {
     for (key, _) in body["Labels"].as_object().into_iter().flatten() {
         let key = key.to_ascii_lowercase();
         assert!(
-            key == "ds01.managed"
+            ["ds01.managed", "ds01.auto_remove"].contains(&&*key)
                 || !key.starts_with("ds01.") && key != "aime.mlc" && !key.starts_with("aime.mlc."),
             "{body}"
         );

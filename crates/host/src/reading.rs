@@ -19,14 +19,13 @@ use ds01_core::{
     name::ContainerName,
 };
 use nix::{
-    errno::Errno,
     fcntl::{FcntlArg, fcntl},
     libc,
 };
 
 use crate::{Site, ledger_file::StateError, lock, site::fail};
 
-/// In the state directory: for each container one byte of it is locked, which does not have to be there.
+/// In the state directory: for each container two bytes of it are locked, which do not have to be there.
 const FILE: &str = "reading.lock";
 
 /// How many digits of an id tell which: a file has no more bytes.
@@ -48,11 +47,11 @@ impl Reading {
     ///
     /// If the state directory cannot be used.
     pub fn begin(state: &Path, id: &ContainerId) -> Result<Option<Self>, StateError> {
-        Ok(take(state, id, libc::F_RDLCK)?.map(Self))
+        Ok(take(state, id, Who::Reads)?.map(Self))
     }
 }
 
-/// A container is started, as long as this lives.
+/// A container is started, as long as this lives. Others may start it, too: the ledger decides between them.
 #[derive(Debug)]
 pub(crate) struct Starting(#[expect(dead_code, reason = "the lock ends with it")] File);
 
@@ -78,7 +77,7 @@ impl Starting {
     fn wait(state: &Path, id: &ContainerId) -> Result<Option<Self>, StateError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let begun = take(state, id, libc::F_WRLCK)?;
+            let begun = take(state, id, Who::Starts)?;
             if begun.is_some() || Instant::now() >= deadline {
                 return Ok(begun.map(Self));
             }
@@ -87,8 +86,16 @@ impl Starting {
     }
 }
 
-/// Locks the byte of a container. `None` if somebody keeps it.
-fn take(state: &Path, id: &ContainerId, kind: i32) -> Result<Option<File>, StateError> {
+/// Who has a byte of a container locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Reads,
+    Starts,
+}
+
+/// Locks the byte of a container for those that read, or for those that start it. `None` if one of
+/// the others has theirs: whoever looks after having locked their own sees who did so before.
+fn take(state: &Path, id: &ContainerId, who: Who) -> Result<Option<File>, StateError> {
     let path = state.join(FILE);
     let unusable = |source| StateError::Unusable {
         path: path.clone(),
@@ -96,21 +103,25 @@ fn take(state: &Path, id: &ContainerId, kind: i32) -> Result<Option<File>, State
     };
     let odd = || io::Error::other(format!("no id of a container: {:?}", id.0));
     let digits = id.0.get(..DIGITS).ok_or_else(odd).map_err(unusable)?;
-    let at = i64::from_str_radix(digits, 16).map_err(|_| unusable(odd()))?;
+    let number = i64::from_str_radix(digits, 16).map_err(|_| unusable(odd()))?;
     let file = lock::open(&path).map_err(unusable)?;
     // Of the open file and not of the process: the gateway reads for many.
-    let wanted = libc::flock {
+    let byte = |of: Who, kind: i32| libc::flock {
         l_type: kind as _,
         l_whence: libc::SEEK_SET as _,
-        l_start: at,
+        l_start: 2 * number + i64::from(of == Who::Starts),
         l_len: 1,
         l_pid: 0,
     };
-    match fcntl(&file, FcntlArg::F_OFD_SETLK(&wanted)) {
-        Ok(_) => Ok(Some(file)),
-        Err(Errno::EAGAIN | Errno::EACCES) => Ok(None),
-        Err(error) => Err(unusable(error.into())),
-    }
+    let others = match who {
+        Who::Reads => Who::Starts,
+        Who::Starts => Who::Reads,
+    };
+    let ask = |what: FcntlArg<'_>| fcntl(&file, what).map_err(|error| unusable(error.into()));
+    ask(FcntlArg::F_OFD_SETLK(&byte(who, libc::F_RDLCK)))?;
+    let mut found = byte(others, libc::F_WRLCK);
+    ask(FcntlArg::F_OFD_GETLK(&mut found))?;
+    Ok((i32::from(found.l_type) == libc::F_UNLCK).then_some(file))
 }
 
 #[cfg(test)]
@@ -128,7 +139,7 @@ mod tests {
         let start = |id| Starting::wait(&state, id).unwrap();
         let both = (read(&one).unwrap(), read(&one).unwrap());
         assert!(start(&one).is_none(), "its files are read");
-        let started = start(&other).unwrap();
+        let started = (start(&other).unwrap(), start(&other).unwrap());
         assert!(read(&other).is_none(), "it is being started");
         drop(started);
         read(&other).unwrap();

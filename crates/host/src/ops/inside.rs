@@ -4,7 +4,7 @@
 use ds01_core::failure::Failure;
 use nix::unistd::geteuid;
 
-use super::target::{Target, no_such};
+use super::{intent::gone, target::Target};
 use crate::{Site, passwd};
 
 /// Looks at a container that is to be started; what the engine would do by itself it does no more.
@@ -15,7 +15,7 @@ use crate::{Site, passwd};
 pub(super) fn before_start(site: &Site, target: &Target) -> Result<(), Failure> {
     let name = &target.container.name;
     let Some(closely) = site.engine().inspect_one(&target.id)? else {
-        return Err(no_such(&name.clone().into()));
+        return Err(gone(name));
     };
     // Made before this was looked at, or changed by an admin: at the engine's own start nobody looks.
     if closely.restarts {

@@ -10,7 +10,7 @@ use ds01_core::{
     failure::{Failure, Kind},
     ledger::{Allocation, Holding, Ledger, PENDING, SETTLED},
     line::Turn,
-    name::EngineName,
+    name::{ContainerName, EngineName},
     time::Timestamp,
 };
 
@@ -210,11 +210,15 @@ impl Intent {
     }
 
     fn gone(&self) -> Failure {
-        let name = &self.before.container.name;
-        fail(
-            Kind::State,
-            format!("container {name} was removed meanwhile"),
-            "see what you have with container-list --all".into(),
-        )
+        gone(&self.before.container.name)
     }
+}
+
+/// Status 4: it was there a moment ago.
+pub(super) fn gone(name: &ContainerName) -> Failure {
+    fail(
+        Kind::State,
+        format!("container {name} was removed meanwhile"),
+        "see what you have with container-list --all".into(),
+    )
 }

@@ -27,7 +27,7 @@ fn a_request_becomes_the_owners_container() {
                 "SecurityOpt": ["no-new-privileges"],
                 "CgroupParent": "ds01-student-alice.slice",
                 "NanoCpus": 4_000_000_000_i64, "Memory": 32 * GIB, "MemorySwap": 40 * GIB,
-                "ShmSize": 16 * GIB, "PidsLimit": 4096,
+                "ShmSize": 16 * GIB, "PidsLimit": 4096, "RestartPolicy": {"Name": "no"},
             },
             "NetworkingConfig": {"EndpointsConfig": {"default": {}}},
         })

@@ -167,7 +167,8 @@ fn no_limit_leaves_what_was_asked_for() {
     };
     let (host, _) = settled(json!({}), &free);
     // The host has no more.
-    assert_eq!(host, json!({"NanoCpus": 8_000_000_000_i64}));
+    let expected = json!({"NanoCpus": 8_000_000_000_i64, "RestartPolicy": {"Name": "no"}});
+    assert_eq!(host, expected);
     let (host, _) = settled(json!({"MemorySwap": GIB}), &free);
     assert_eq!(host["MemorySwap"], Value::Null);
     let (host, _) = settled(json!({"Memory": GIB, "PidsLimit": 7}), &free);
