@@ -2,12 +2,12 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     time::Duration,
 };
 
 use ds01_core::route::Action;
-use nix::sys::socket::{Shutdown, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, recv, shutdown};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
@@ -98,8 +98,7 @@ pub(crate) async fn serve(
                 Ok(()) => ended(channel).await,
                 failed => failed,
             };
-            // What the client has not read, nobody reads: the engine sees it as it writes.
-            let _ = shutdown(kept.as_raw_fd(), Shutdown::Read);
+            give_up(&kept);
             Hangup::of(&kept)?.wait().await;
             return ended;
         }
@@ -110,6 +109,16 @@ pub(crate) async fn serve(
         }
     }
     ended(channel).await
+}
+
+/// Has the engine see that nobody reads what it still writes: it is told so as it writes, and it does that
+/// only once there is room.
+fn give_up(engine: &OwnedFd) {
+    let engine = engine.as_raw_fd();
+    let _ = shutdown(engine, Shutdown::Read);
+    let mut rest = [0; 16 * 1024];
+    // What is on its way; nothing comes after it.
+    while recv(engine, &mut rest, MsgFlags::MSG_DONTWAIT).is_ok_and(|count| count > 0) {}
 }
 
 /// Gives the parser the engine's connection.
