@@ -135,10 +135,9 @@ impl Going {
     ) -> io::Result<Self> {
         let going = root.join(GOING);
         make_folder(&going)?;
-        let word = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
         let taken = Self {
             data,
-            place: Place::make(going.join(format!("{uid}-{}", word.trim_end())))?,
+            place: Place::make(&going, uid)?,
             name,
             _alone: alone,
         };
@@ -198,10 +197,19 @@ impl Going {
 }
 
 impl Place {
-    fn make(path: PathBuf) -> io::Result<Self> {
-        DirBuilder::new().mode(0o700).create(&path)?;
-        let busy = || io::Error::from(io::ErrorKind::ResourceBusy);
-        Self::take(path)?.ok_or_else(busy)
+    /// A new one. Whoever looks for what was left may have found it, and taken it away, before it is had.
+    fn make(going: &Path, uid: u32) -> io::Result<Self> {
+        loop {
+            let word = fs::read_to_string("/proc/sys/kernel/random/uuid")?;
+            let path = going.join(format!("{uid}-{}", word.trim_end()));
+            DirBuilder::new().mode(0o700).create(&path)?;
+            match Self::take(path) {
+                Ok(Some(place)) if place.path.exists() => return Ok(place),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// One that is there; `None` if somebody has it.

@@ -141,3 +141,22 @@ fn the_files_of_a_container_are_put_back_or_deleted() {
     take(&diff).unwrap();
     fs::remove_dir_all(&root).unwrap();
 }
+
+#[test]
+fn who_looks_for_what_was_left_takes_no_place_that_somebody_has() {
+    let root = mkdtemp(&std::env::temp_dir().join("ds01-going-XXXXXX")).unwrap();
+    let going = root.join(GOING);
+    make_folder(&going).unwrap();
+    let all_had = std::thread::scope(|scope| {
+        let makes = scope.spawn(|| {
+            let mut made = (0..500).map(|_| Place::make(&going, 1));
+            made.all(|place| place.is_ok_and(|place| place.path.exists()))
+        });
+        while !makes.is_finished() {
+            let _ = put_back_left(&root, |_, _| true);
+        }
+        makes.join().unwrap()
+    });
+    assert!(all_had);
+    fs::remove_dir_all(root).unwrap();
+}
