@@ -226,9 +226,9 @@ fn one_that_goes_with_its_end_is_removed_by_us() {
         done(&host, "alice", &["inspect", "-f", auto_remove, "one"]),
         "true"
     );
-    // A restart is no end.
+    // A restart is no end: what ends after it is gone, and it is there.
     done(&host, "alice", &["restart", "-t", "0", "one"]);
-    thread::sleep(Duration::from_secs(2));
+    done(&host, "alice", &["run", "--rm", "ds01-base", "true"]);
     assert_eq!(state(&host, "one"), "running");
     done(&host, "alice", &["kill", "one"]);
     held.goes();

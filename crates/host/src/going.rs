@@ -7,17 +7,16 @@
 //!
 //! [golang/go#52745]: https://github.com/golang/go/issues/52745
 
+mod delete;
+
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io,
-    os::{
-        fd::AsRawFd,
-        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, lchown},
-    },
+    os::unix::fs::{DirBuilderExt, MetadataExt, lchown},
     path::{Path, PathBuf},
 };
 
-use nix::libc::{O_DIRECTORY, O_NOFOLLOW};
+use delete::delete;
 
 /// In the engine's root.
 const GOING: &str = "ds01-going";
@@ -30,9 +29,6 @@ pub(crate) const OVERLAY2: &str = "overlay2";
 
 /// What the name of a container's files begins with in its place: no volume's name has the colon.
 const LAYER: &str = "layer:";
-
-/// How often folders are emptied that somebody fills meanwhile.
-const AGAIN: usize = 10_000;
 
 /// The files of one volume or container, taken away.
 #[derive(Debug)]
@@ -313,59 +309,6 @@ impl Gone {
     pub fn delete(self) -> io::Result<()> {
         delete(&self.0.path)
     }
-}
-
-/// A folder in it is emptied by its descriptor, and what is in that goes to the place itself, where
-/// nobody else comes.
-fn delete(place: &Path) -> io::Result<()> {
-    let (mut number, mut again) = (0_u64, 0);
-    while again < AGAIN {
-        let mut empty = true;
-        for entry in fs::read_dir(place)? {
-            empty = false;
-            let path = entry?.path();
-            if !fs::symlink_metadata(&path)?.is_dir() {
-                fs::remove_file(&path)?;
-                continue;
-            }
-            hollow(&path, || {
-                number += 1;
-                place.join(number.to_string())
-            })?;
-            // Somebody may have put something into it meanwhile.
-            match fs::remove_dir(&path) {
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => again += 1,
-                other => other?,
-            }
-        }
-        if empty {
-            return fs::remove_dir(place);
-        }
-    }
-    Err(io::Error::other("somebody goes on putting files there"))
-}
-
-/// Takes everything out of a folder: files are deleted, folders go to where `next` says.
-fn hollow(path: &Path, mut next: impl FnMut() -> PathBuf) -> io::Result<()> {
-    let folder: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(O_DIRECTORY | O_NOFOLLOW)
-        .open(path)?;
-    // The folder itself, whatever has its name.
-    let folder = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
-    for entry in fs::read_dir(&folder)? {
-        let path = folder.join(entry?.file_name());
-        // What was a file may be a folder by now, and gone a moment later.
-        let deleted = match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::IsADirectory => fs::rename(&path, next()),
-            other => other,
-        };
-        match deleted {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn is_folder(path: &Path) -> io::Result<()> {
